@@ -1,0 +1,95 @@
+/**
+ * Runs the tests against a PostgreSQL: the one that SESSIOND_TEST_DATABASE_URL names (its user
+ * must be allowed to create databases), else one that is started for this run and thrown away.
+ * Arguments go to mocha; without any, all tests run and the coverage of the rules is reported.
+ */
+import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import pg from "pg";
+import { createDataSource } from "../src/storage/data-source.ts";
+import { startEmbeddedPostgres } from "../src/storage/embedded-postgres.ts";
+import { migrate } from "../src/storage/migrate.ts";
+
+interface TestServer {
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+async function startServer(): Promise<TestServer> {
+  const given = process.env.SESSIOND_TEST_DATABASE_URL;
+  if (given !== undefined) return { url: given, stop: async () => {} };
+  const dataDirectory = await mkdtemp(join(tmpdir(), "sessiond-test-"));
+  const postgres = await startEmbeddedPostgres({ dataDirectory, ephemeral: true });
+  return {
+    url: postgres.url,
+    async stop() {
+      await postgres.stop();
+      await rm(dataDirectory, { recursive: true, force: true });
+    },
+  };
+}
+
+async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}
+
+async function createTemplate(serverUrl: string): Promise<string> {
+  const name = `template_${randomBytes(6).toString("hex")}`;
+  await withClient(serverUrl, (client) => client.query(`CREATE DATABASE ${name}`));
+  const url = new URL(serverUrl);
+  url.pathname = `/${name}`;
+  const dataSource = createDataSource({
+    url: url.href,
+    poolSize: 1,
+    connectTimeoutMs: 5000,
+    onPoolError: (error) => console.error(error),
+  });
+  await dataSource.initialize();
+  await migrate(dataSource);
+  await dataSource.destroy();
+  return name;
+}
+
+function run(command: readonly string[], env: Record<string, string>): Promise<number> {
+  const [program, ...args] = command;
+  const child = spawn(program as string, args, {
+    stdio: "inherit",
+    env: { ...process.env, ...env },
+  });
+  // The tests are told by the terminal; this process waits for them and then cleans up.
+  process.on("SIGINT", () => {});
+  process.on("SIGTERM", () => child.kill("SIGTERM"));
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("exit", (code) => resolve(code ?? 1));
+  });
+}
+
+const args = process.argv.slice(2);
+const bin = (name: string) => join(import.meta.dirname, "..", "node_modules", ".bin", name);
+const mocha = [bin("mocha"), ...args];
+const server = await startServer();
+try {
+  const template = await createTemplate(server.url);
+  try {
+    const command =
+      args.length > 0 ? mocha : [bin("c8"), ...mocha, "--parallel", "test/**/*.test.ts"];
+    process.exitCode = await run(command, {
+      SESSIOND_TEST_SERVER_URL: server.url,
+      SESSIOND_TEST_TEMPLATE: template,
+    });
+  } finally {
+    await withClient(server.url, (client) => client.query(`DROP DATABASE ${template}`));
+  }
+} finally {
+  await server.stop();
+}

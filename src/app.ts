@@ -1,0 +1,191 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { Logger } from "pino";
+import { file_google_rpc_error_details } from "../gen/es/google/rpc/error_details_pb.ts";
+import { Health } from "../gen/es/health/v1/health_pb.ts";
+import { file_sessiond_v1_error } from "../gen/es/sessiond/v1/error_pb.ts";
+import { SessionService } from "../gen/es/sessiond/v1/session_service_pb.ts";
+import { Closeables } from "./closeables.ts";
+import type { Config } from "./config.ts";
+import { startSweepSchedule } from "./jobs/sweep-schedule.ts";
+import { AuditLog } from "./session/audit-log.ts";
+import { Authenticator } from "./session/authenticator.ts";
+import { type RandomBytes, secureRandomBytes } from "./session/ids.ts";
+import { KeyEncryption } from "./session/key-encryption.ts";
+import { KeyRing } from "./session/key-ring.ts";
+import type { CallContext } from "./session/ports.ts";
+import { Refusals } from "./session/refusals.ts";
+import { Sessions } from "./session/sessions.ts";
+import { CookieJar } from "./session/set-cookie.ts";
+import { SigningKeys } from "./session/signing-keys.ts";
+import { type SweepResult, sweep } from "./session/sweep.ts";
+import { openStorage, type Storage } from "./storage/storage.ts";
+import type { ErrorMapping } from "./transport/errors.ts";
+import { createHealth, type HealthService } from "./transport/health.ts";
+import { createReflection } from "./transport/reflection.ts";
+import { type Server, startServer } from "./transport/server.ts";
+import { sessionRoutes } from "./transport/session-routes.ts";
+
+export interface AppOptions {
+  readonly config: Config;
+  readonly log: Logger;
+  /** For tests that take the randomness away. */
+  readonly random?: RandomBytes;
+}
+
+export interface App {
+  readonly server: Server;
+  readonly storage: Storage;
+  /**
+   * Says NOT_SERVING, lets running calls finish, and stops everything, the embedded database
+   * included. Calling it again returns the first call's promise.
+   */
+  stop(): Promise<void>;
+}
+
+/** Builds sessiond from its configuration and starts it. What fails on the way is undone. */
+export async function startApp(options: AppOptions): Promise<App> {
+  const closeables = new Closeables();
+  try {
+    return await start(options, closeables);
+  } catch (error) {
+    await closeables.close().catch(() => {});
+    throw error;
+  }
+}
+
+async function start(options: AppOptions, closeables: Closeables): Promise<App> {
+  const { config, log, random = secureRandomBytes } = options;
+  const boot: CallContext = { signal: undefined, callingService: "sessiond" };
+
+  const storage = await openStorage({ config, log, random });
+  closeables.add(() => storage.close());
+
+  const encryption = new KeyEncryption(storage.keyEncryptionKeys, random);
+  const signingKeys = new SigningKeys(storage.signingKeys, encryption, random);
+  const rewrapped = await signingKeys.verifyAndRewrap(boot);
+  if (rewrapped > 0) log.info({ rewrapped }, "signing keys put under the first key-encryption key");
+  if (await signingKeys.ensureDefault(boot)) log.info("first signing key made");
+
+  const runSweep = (context: CallContext, timeLimitMs: number) =>
+    sweep(
+      storage.sweep,
+      { ...config.sweep, timeLimitMs },
+      config.timeouts,
+      () => performance.now(),
+      context,
+    ).then((result) => logSweep(log, result));
+
+  const health = createHealth([SessionService.typeName]);
+  const server = await startServer({
+    ...config.server,
+    routes: composeRoutes({ ...options, storage, signingKeys, encryption, health, runSweep }),
+    onError: (error, where) => log.debug({ err: error, where }, "connection or call failed"),
+  });
+  closeables.add(() => drain(server, config, log));
+
+  const { schedule, jitterMs, timeLimitMs } = config.sweep;
+  if (schedule !== undefined) {
+    const sweeps = startSweepSchedule({
+      schedule,
+      jitterMs,
+      sweep: (signal) =>
+        runSweep({ signal, callingService: "sessiond" }, timeLimitMs).then(
+          () => {},
+          (error: unknown) => log.error({ err: error }, "sweep failed"),
+        ),
+      onWarning: (message) => log.warn(message),
+    });
+    closeables.add(() => sweeps.stop());
+  }
+
+  health.setServing(true);
+  closeables.add(async () => {
+    health.setServing(false);
+    await delay(config.server.drainDelayMs);
+  });
+
+  let stopping: Promise<void> | undefined;
+  return {
+    server,
+    storage,
+    stop() {
+      stopping ??= closeables.close();
+      return stopping;
+    },
+  };
+}
+
+async function drain(server: Server, config: Config, log: Logger): Promise<void> {
+  const { forced } = await server.drain(config.server.shutdownGraceMs);
+  if (forced > 0) log.warn({ forced }, "calls ended by force after the shutdown grace");
+}
+
+interface Parts extends AppOptions {
+  readonly storage: Storage;
+  readonly signingKeys: SigningKeys;
+  readonly encryption: KeyEncryption;
+  readonly health: HealthService;
+  readonly runSweep: (
+    context: CallContext,
+    timeLimitMs: number,
+  ) => Promise<SweepResult | undefined>;
+}
+
+function composeRoutes(parts: Parts): Parameters<typeof startServer>[0]["routes"] {
+  const { config, log, storage, signingKeys, encryption, health, runSweep } = parts;
+  const { random = secureRandomBytes } = parts;
+  const { timeouts, bindings, sessionLimit: limit } = config;
+  const cookies = new CookieJar(config.cookies);
+  const keyRing = new KeyRing(storage.signingKeys, encryption);
+  const refusals = new Refusals(config.audit.refusals ? storage.refusalAudit : undefined);
+  const authenticator = new Authenticator(storage.sessions, keyRing, timeouts, refusals);
+  const sessions = new Sessions({
+    store: storage.sessions,
+    keyRing,
+    signingKeys,
+    authenticator,
+    refusals,
+    cookies,
+    timeouts,
+    bindings,
+    limit,
+    random,
+    wallClock: Date.now,
+  });
+  const errors: ErrorMapping = {
+    uniform: config.uniformErrors,
+    onInternalError: (error) => log.error({ err: error }, "call failed"),
+  };
+  // The sweep has to end, and to be answered, within the call's own deadline.
+  const { maxDeadlineMs } = config.server.limits;
+  const callTimeLimitMs = Math.min(config.sweep.timeLimitMs, maxDeadlineMs / 2);
+  const serveSessions = sessionRoutes({
+    sessions,
+    signingKeys,
+    auditLog: new AuditLog(storage.audit),
+    cookies,
+    timeouts,
+    sweep: (context) => runSweep(context, callTimeLimitMs),
+    errors,
+  });
+  const reflection = createReflection(
+    [SessionService, Health],
+    [file_sessiond_v1_error, file_google_rpc_error_details],
+  );
+  return (router) => {
+    serveSessions(router);
+    health.routes(router);
+    reflection.routes(router);
+  };
+}
+
+function logSweep(log: Logger, result: SweepResult | undefined): SweepResult | undefined {
+  if (result === undefined) {
+    log.info("sweep skipped: another one is at work");
+    return result;
+  }
+  const { deleted, more, failures } = result;
+  log.info({ deleted, more }, "sweep done");
+  for (const [part, error] of failures) log.error({ err: error, part }, "part of the sweep failed");
+  return result;
+}

@@ -1,0 +1,51 @@
+import type { AuditEvent } from "./audit.ts";
+import * as input from "./input.ts";
+import { invalidPageToken, PageTokens, pageSize } from "./pages.ts";
+import type { AuditStore, CallContext } from "./ports.ts";
+
+export interface ListAuditEventsCommand {
+  readonly tenantId: string;
+  readonly resourceId: string;
+  readonly actingActorId: string;
+  readonly pageSize: number;
+  readonly pageToken: string;
+}
+
+export interface AuditEventPage {
+  readonly items: readonly AuditEvent[];
+  readonly nextPageToken: string;
+}
+
+/** Reads the audit. */
+export class AuditLog {
+  readonly #store: AuditStore;
+
+  constructor(store: AuditStore) {
+    this.#store = store;
+  }
+
+  async list(command: ListAuditEventsCommand, context: CallContext): Promise<AuditEventPage> {
+    const tenantId = input.tenantId("tenant_id", command.tenantId);
+    const resourceId = input.filter("resource_id", command.resourceId);
+    const actingActorId = input.filter("acting_actor_id", command.actingActorId);
+    const limit = pageSize(command.pageSize);
+    const tokens = new PageTokens("audit_events", tenantId, resourceId, actingActorId);
+    const before = position(tokens.decode(command.pageToken));
+
+    const filter = { tenantId, resourceId, actingActorId, before, limit };
+    const page = await this.#store.list(filter, context);
+    const last = page.items.at(-1);
+    return {
+      items: page.items,
+      nextPageToken: page.more && last ? tokens.encode(String(last.id)) : "",
+    };
+  }
+}
+
+function position(decoded: readonly string[] | undefined): bigint | undefined {
+  if (decoded === undefined) return undefined;
+  const [id = ""] = decoded;
+  // 18 digits are within the database's bigint.
+  if (!/^\d{1,18}$/.test(id)) throw invalidPageToken();
+  return BigInt(id);
+}

@@ -1,0 +1,40 @@
+import type { TenantId } from "./ids.ts";
+import type { Instant } from "./session.ts";
+
+export type AuditAction =
+  | "auth.session_created"
+  | "auth.session_revoked"
+  | "auth.sessions_revoked_for_actor"
+  | "auth.session_csrf_rotated"
+  | "auth.sessions_csrf_rotated_for_actor"
+  | "auth.session_signing_key_bootstrap"
+  | "auth.session_signing_key_rotated"
+  | "auth.session_ip_mismatch"
+  | "auth.session_ua_mismatch"
+  | "auth.session_refused";
+
+export type AuditResourceType = "session" | "signing_key" | "actor";
+
+/** Who did what to which resource; never a credential. */
+export interface AuditEntry {
+  readonly action: AuditAction;
+  readonly actingActorId: string;
+  readonly callingService: string;
+  readonly tenantId: TenantId;
+  readonly resourceType: AuditResourceType;
+  readonly resourceId: string;
+  readonly details: Readonly<Record<string, string>>;
+}
+
+export interface AuditEvent extends AuditEntry {
+  readonly id: bigint;
+  readonly occurredAt: Instant;
+}
+
+/**
+ * Takes the audit events of refusals. It returns at once and never fails: a refusal must not become
+ * slower or turn into an error because its audit does.
+ */
+export interface RefusalAudit {
+  record(entry: AuditEntry): void;
+}

@@ -1,0 +1,70 @@
+/** What a request says, before anything of it has been checked. Durations are milliseconds. */
+
+import type { ActorInput } from "./input.ts";
+
+export type SessionRefInput = (
+  | { readonly kind: "cookie"; readonly cookie: string }
+  | { readonly kind: "id"; readonly id: string }
+  | { readonly kind: "unset" }
+) & { readonly tenantId: string | undefined };
+
+export interface CreateCommand {
+  readonly actor: ActorInput | undefined;
+  readonly appType: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly idleTimeoutMs: number | undefined;
+  readonly absoluteTimeoutMs: number | undefined;
+  readonly preLogin: boolean;
+  readonly replaces: SessionRefInput | undefined;
+  readonly ipAddress: string;
+  readonly userAgent: string;
+}
+
+export interface ValidateCommand {
+  readonly credential:
+    | { readonly kind: "cookie"; readonly cookie: string }
+    | { readonly kind: "header"; readonly header: string }
+    | { readonly kind: "unset" };
+  /** Undefined: not to be checked. */
+  readonly csrfToken: string | undefined;
+  readonly touch: boolean;
+  readonly acceptPreLogin: boolean;
+  readonly ipAddress: string;
+  readonly userAgent: string;
+  readonly tenantId: string | undefined;
+}
+
+export interface ValidateCsrfCommand {
+  readonly session: SessionRefInput | undefined;
+  readonly csrfToken: string;
+  readonly acceptPreLogin: boolean;
+}
+
+export interface RevokeCommand {
+  readonly session: SessionRefInput | undefined;
+  readonly reason: string;
+  readonly actingActorId: string;
+}
+
+export interface RevokeAllForActorCommand {
+  readonly actor: ActorInput | undefined;
+  readonly keep: SessionRefInput | undefined;
+  readonly reason: string;
+  readonly actingActorId: string;
+}
+
+export interface RotateCsrfCommand {
+  readonly target:
+    | { readonly kind: "session"; readonly session: SessionRefInput }
+    | { readonly kind: "actor"; readonly actor: ActorInput }
+    | { readonly kind: "unset" };
+  readonly actingActorId: string;
+}
+
+export interface ListCommand {
+  readonly actor: ActorInput | undefined;
+  readonly includeEnded: boolean;
+  readonly current: SessionRefInput | undefined;
+  readonly pageSize: number;
+  readonly pageToken: string;
+}

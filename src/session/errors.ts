@@ -1,0 +1,68 @@
+/** The closed set of reasons why sessiond refuses or fails a call; the same names as on the wire. */
+export type Reason =
+  | "INVALID_COOKIE"
+  | "EXPIRED_IDLE"
+  | "EXPIRED_ABSOLUTE"
+  | "REVOKED"
+  | "SIGNING_KEY_NOT_FOUND"
+  | "SIGNING_KEY_RETIRED"
+  | "IP_MISMATCH"
+  | "USER_AGENT_MISMATCH"
+  | "PRE_LOGIN_NOT_ACCEPTED"
+  | "CSRF_MISSING"
+  | "CSRF_MISMATCH"
+  | "SESSION_NOT_FOUND"
+  | "INVALID_REQUEST"
+  | "SESSION_LIMIT_REACHED"
+  | "CALLER_UNAUTHENTICATED"
+  | "CALLER_FORBIDDEN"
+  | "STORAGE_UNAVAILABLE"
+  | "OVERLOADED"
+  | "INITIAL_SIGNING_KEY_MINT_FAILED";
+
+const messages: Record<Reason, string> = {
+  INVALID_COOKIE: "the session cookie is missing or not valid",
+  EXPIRED_IDLE: "the session expired after too long without activity",
+  EXPIRED_ABSOLUTE: "the session reached its absolute timeout",
+  REVOKED: "the session was revoked",
+  SIGNING_KEY_NOT_FOUND: "the session cookie names a signing key that does not exist",
+  SIGNING_KEY_RETIRED: "the session cookie's signing key is past its retention",
+  IP_MISMATCH: "the session is bound to another IP address",
+  USER_AGENT_MISMATCH: "the session is bound to another user agent",
+  PRE_LOGIN_NOT_ACCEPTED: "a pre-login session is not accepted here",
+  CSRF_MISSING: "the CSRF token is missing",
+  CSRF_MISMATCH: "the CSRF token does not belong to the session",
+  SESSION_NOT_FOUND: "no session has this id",
+  INVALID_REQUEST: "the request is not valid",
+  SESSION_LIMIT_REACHED: "the actor has as many live sessions as are allowed",
+  CALLER_UNAUTHENTICATED: "the calling service did not prove who it is",
+  CALLER_FORBIDDEN: "the calling service may not make this call",
+  STORAGE_UNAVAILABLE: "the session storage is unavailable; retry later",
+  OVERLOADED: "too many calls are waiting; retry later",
+  INITIAL_SIGNING_KEY_MINT_FAILED: "the first signing key could not be made",
+};
+
+/**
+ * A failure that sessiond decides. Its message is stable and safe to send: it never holds a
+ * credential, SQL or a driver's words. Those are in `cause`, which is for the log.
+ *
+ * Always a new object: one that is shared between calls would carry one caller's details into
+ * another's answer.
+ */
+export class SessionError extends Error {
+  override readonly name = "SessionError";
+  readonly reason: Reason;
+  /** The path of the request field that was wrong; only with INVALID_REQUEST. */
+  readonly field: string | undefined;
+
+  constructor(reason: Reason, options: { message?: string; field?: string; cause?: unknown } = {}) {
+    super(options.message ?? messages[reason], { cause: options.cause });
+    this.reason = reason;
+    this.field = options.field;
+  }
+}
+
+/** The request's `field` is wrong; `expected` says what would be right. */
+export function invalidRequest(field: string, expected: string): SessionError {
+  return new SessionError("INVALID_REQUEST", { field, message: `${field} ${expected}` });
+}

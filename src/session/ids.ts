@@ -1,0 +1,45 @@
+import { randomBytes } from "node:crypto";
+
+declare const brand: unique symbol;
+type Branded<Name extends string> = string & { readonly [brand]: Name };
+
+/** `ses-` and 44 lower-case hexadecimal digits. Not a credential. */
+export type SessionId = Branded<"SessionId">;
+/** `sk-` and 32 lower-case hexadecimal digits. */
+export type SigningKeyId = Branded<"SigningKeyId">;
+/** Already normalised: never empty. */
+export type TenantId = Branded<"TenantId">;
+
+export const DEFAULT_TENANT = "default" as TenantId;
+
+const SESSION_ID = /^ses-[0-9a-f]{44}$/;
+const SIGNING_KEY_ID = /^sk-[0-9a-f]{32}$/;
+
+/** Makes `size` random bytes from a cryptographically secure source, or throws. */
+export type RandomBytes = (size: number) => Buffer;
+
+export const secureRandomBytes: RandomBytes = (size) => randomBytes(size);
+
+/**
+ * A new session id: 48 bits of time, so that the primary key grows at its right edge, and 128
+ * random bits (ASVS 7.2.3). Hexadecimal sorts as the bytes sort. The time decides nothing, so a
+ * replica whose clock is wrong only loses that locality.
+ */
+export function mintSessionId(random: RandomBytes, timeMs: number): SessionId {
+  const bytes = Buffer.alloc(22);
+  bytes.writeUIntBE(timeMs, 0, 6);
+  random(16).copy(bytes, 6);
+  return `ses-${bytes.toString("hex")}` as SessionId;
+}
+
+export function mintSigningKeyId(random: RandomBytes): SigningKeyId {
+  return `sk-${random(16).toString("hex")}` as SigningKeyId;
+}
+
+export function isSessionId(text: string): text is SessionId {
+  return SESSION_ID.test(text);
+}
+
+export function isSigningKeyId(text: string): text is SigningKeyId {
+  return SIGNING_KEY_ID.test(text);
+}

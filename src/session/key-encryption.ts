@@ -1,0 +1,102 @@
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHash,
+  createSecretKey,
+  type KeyObject,
+} from "node:crypto";
+import type { RandomBytes, SigningKeyId, TenantId } from "./ids.ts";
+
+const ALGORITHM = "aes-256-gcm";
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+
+/** A signing key's material as it lies in the database. */
+export interface EncryptedKey {
+  /** Nonce, ciphertext and tag, in this order. */
+  readonly ciphertext: Buffer;
+  /** Which key-encryption key it is under. */
+  readonly keyEncryptionKeyId: string;
+}
+
+/** A signing key's material cannot be decrypted with the key-encryption keys at hand. */
+export class KeyDecryptionError extends Error {
+  override readonly name = "KeyDecryptionError";
+
+  constructor(keyId: string, keyEncryptionKeyId: string, configured: readonly string[]) {
+    super(
+      `signing key ${keyId} cannot be decrypted: it is under key-encryption key ` +
+        `${keyEncryptionKeyId}, and those configured are ${configured.join(", ")}`,
+    );
+  }
+}
+
+/** A name for a key-encryption key that tells nothing about it but whether two are the same. */
+export function keyEncryptionKeyId(key: Buffer): string {
+  return createHash("sha256")
+    .update("sessiond key-encryption key id")
+    .update(key)
+    .digest("hex")
+    .slice(0, 16);
+}
+
+/**
+ * The key's place is authenticated with it, so that a ciphertext that is moved to another row does
+ * not decrypt there.
+ */
+function additionalData(id: SigningKeyId, tenantId: TenantId): Buffer {
+  return Buffer.from(JSON.stringify([id, tenantId]));
+}
+
+/** Encrypts signing keys at rest with AES-256-GCM (ASVS 11.3). The first key encrypts, all decrypt. */
+export class KeyEncryption {
+  readonly #keys: ReadonlyMap<string, KeyObject>;
+  readonly #random: RandomBytes;
+  readonly primaryKeyId: string;
+
+  constructor(keys: readonly Buffer[], random: RandomBytes) {
+    const [primary] = keys;
+    if (primary === undefined) throw new RangeError("at least one key-encryption key is needed");
+    this.#keys = new Map(keys.map((key) => [keyEncryptionKeyId(key), createSecretKey(key)]));
+    this.#random = random;
+    this.primaryKeyId = keyEncryptionKeyId(primary);
+  }
+
+  encrypt(material: Buffer, id: SigningKeyId, tenantId: TenantId): EncryptedKey {
+    const key = this.#keys.get(this.primaryKeyId) as KeyObject;
+    const nonce = this.#random(NONCE_BYTES);
+    const cipher = createCipheriv(ALGORITHM, key, nonce, { authTagLength: TAG_BYTES });
+    cipher.setAAD(additionalData(id, tenantId));
+    const ciphertext = Buffer.concat([
+      nonce,
+      cipher.update(material),
+      cipher.final(),
+      cipher.getAuthTag(),
+    ]);
+    return { ciphertext, keyEncryptionKeyId: this.primaryKeyId };
+  }
+
+  /** @throws {KeyDecryptionError} if the key is not configured or the ciphertext is not genuine */
+  decrypt(encrypted: EncryptedKey, id: SigningKeyId, tenantId: TenantId): Buffer {
+    const { ciphertext, keyEncryptionKeyId } = encrypted;
+    const key = this.#keys.get(keyEncryptionKeyId);
+    if (key === undefined || ciphertext.length < NONCE_BYTES + TAG_BYTES) {
+      throw this.#failure(id, keyEncryptionKeyId);
+    }
+    const decipher = createDecipheriv(ALGORITHM, key, ciphertext.subarray(0, NONCE_BYTES), {
+      authTagLength: TAG_BYTES,
+    });
+    decipher.setAAD(additionalData(id, tenantId));
+    decipher.setAuthTag(ciphertext.subarray(-TAG_BYTES));
+    const body = ciphertext.subarray(NONCE_BYTES, -TAG_BYTES);
+    try {
+      return Buffer.concat([decipher.update(body), decipher.final()]);
+    } catch {
+      throw this.#failure(id, keyEncryptionKeyId);
+    }
+  }
+
+  #failure(id: SigningKeyId, keyEncryptionKeyId: string): KeyDecryptionError {
+    return new KeyDecryptionError(id, keyEncryptionKeyId, [...this.#keys.keys()]);
+  }
+}

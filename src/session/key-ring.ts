@@ -1,0 +1,45 @@
+import { createSecretKey, type KeyObject } from "node:crypto";
+import type { SigningKeyId } from "./ids.ts";
+import type { KeyEncryption } from "./key-encryption.ts";
+import type { CallContext, SigningKeyStore, StoredSigningKey } from "./ports.ts";
+
+/** Each decrypted key takes some hundred bytes; this many tenants' keys stay in memory. */
+const MAX_CACHED_KEYS = 10_000;
+
+/**
+ * Decrypted signing keys, by id. Only the material is cached: whether a key may still be used is
+ * read from its row with every session.
+ */
+export class KeyRing {
+  readonly #store: SigningKeyStore;
+  readonly #encryption: KeyEncryption;
+  readonly #keys = new Map<SigningKeyId, KeyObject>();
+
+  constructor(store: SigningKeyStore, encryption: KeyEncryption) {
+    this.#store = store;
+    this.#encryption = encryption;
+  }
+
+  /**
+   * The key's secret; undefined if no such key exists.
+   * @throws {KeyDecryptionError} if its row cannot be decrypted
+   */
+  async find(id: SigningKeyId, context: CallContext): Promise<KeyObject | undefined> {
+    const cached = this.#keys.get(id);
+    if (cached !== undefined) return cached;
+    const stored = await this.#store.find(id, context);
+    return stored === undefined ? undefined : this.#add(stored);
+  }
+
+  #add(stored: StoredSigningKey): KeyObject {
+    const { id, tenantId, encrypted } = stored;
+    const secret = createSecretKey(this.#encryption.decrypt(encrypted, id, tenantId));
+    if (this.#keys.size >= MAX_CACHED_KEYS) {
+      // The oldest entry goes; a Map iterates in the order of insertion.
+      const [oldest] = this.#keys.keys();
+      this.#keys.delete(oldest as SigningKeyId);
+    }
+    this.#keys.set(id, secret);
+    return secret;
+  }
+}

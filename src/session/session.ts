@@ -1,0 +1,94 @@
+import type { SessionId, SigningKeyId, TenantId } from "./ids.ts";
+import type { TimeoutPolicy } from "./policy.ts";
+
+/** Milliseconds since the Unix epoch, by the database's clock. */
+export type Instant = number;
+
+export interface Actor {
+  readonly tenantId: TenantId;
+  readonly actorType: string;
+  readonly actorId: string;
+}
+
+/** A session as the storage keeps it: facts only, nothing that depends on the time of reading. */
+export interface Session extends Actor {
+  readonly id: SessionId;
+  readonly appType: string;
+  readonly preLogin: boolean;
+  readonly createdAt: Instant;
+  readonly lastSeenAt: Instant;
+  readonly idleTimeoutMs: number;
+  readonly absoluteExpiresAt: Instant;
+  readonly revokedAt: Instant | undefined;
+  readonly revokeReason: string;
+  readonly revokedBy: string;
+  /** Normalised; empty if not known. */
+  readonly ipAddress: string;
+  /** Cut to its limit; empty if not known. */
+  readonly userAgent: string;
+  readonly signingKeyId: SigningKeyId;
+  readonly csrfTokenHash: Buffer;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+export type SessionState = "ACTIVE" | "IDLE_EXPIRED" | "ABSOLUTE_EXPIRED" | "REVOKED";
+
+export function idleExpiresAt(session: Session): Instant {
+  return session.lastSeenAt + session.idleTimeoutMs;
+}
+
+/** Deadlines are half-open: at the deadline itself the session has expired. */
+export function stateAt(session: Session, now: Instant): SessionState {
+  if (session.revokedAt !== undefined) return "REVOKED";
+  if (now >= session.absoluteExpiresAt) return "ABSOLUTE_EXPIRED";
+  if (now >= idleExpiresAt(session)) return "IDLE_EXPIRED";
+  return "ACTIVE";
+}
+
+export interface End {
+  readonly at: Instant;
+  readonly reason: string;
+}
+
+/**
+ * When and why the session ended: the earliest of revocation and deadlines that has passed. On a
+ * tie revocation comes first, then the absolute deadline, as in `stateAt`.
+ */
+export function endAt(session: Session, now: Instant): End | undefined {
+  const ends: End[] = [
+    { at: session.absoluteExpiresAt, reason: "absolute_timeout" },
+    { at: idleExpiresAt(session), reason: "idle_timeout" },
+  ];
+  if (session.revokedAt !== undefined) {
+    ends.unshift({ at: session.revokedAt, reason: session.revokeReason });
+  }
+  const earliest = ends.reduce((first, end) => (end.at < first.at ? end : first));
+  // A revoked session has ended even where another replica's answer carries an earlier `now`.
+  return earliest.at <= now || session.revokedAt !== undefined ? earliest : undefined;
+}
+
+export interface TimeLeft {
+  readonly idleMs: number;
+  readonly absoluteMs: number;
+  /** Whether a user interface should warn that the session is about to end. */
+  readonly warning: boolean;
+}
+
+export function timeLeft(session: Session, now: Instant, policy: TimeoutPolicy): TimeLeft {
+  const idleMs = Math.max(0, idleExpiresAt(session) - now);
+  const absoluteMs = Math.max(0, session.absoluteExpiresAt - now);
+  return {
+    idleMs,
+    absoluteMs,
+    warning: idleMs <= policy.idleWarningMs || absoluteMs <= policy.absoluteWarningMs,
+  };
+}
+
+/**
+ * Whether activity now is worth a write; sparing it is what keeps a busy session cheap. A session
+ * with a shorter idle timeout than the default has its interval shortened in proportion.
+ */
+export function isTouchDue(session: Session, now: Instant, policy: TimeoutPolicy): boolean {
+  const share = Math.min(1, session.idleTimeoutMs / policy.idleMs);
+  return now - session.lastSeenAt >= policy.touchIntervalMs * share;
+}

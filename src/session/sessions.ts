@@ -1,0 +1,350 @@
+import type { Authenticator, SessionRef } from "./authenticator.ts";
+import type {
+  CreateCommand,
+  ListCommand,
+  RevokeAllForActorCommand,
+  RevokeCommand,
+  RotateCsrfCommand,
+  SessionRefInput,
+  ValidateCommand,
+  ValidateCsrfCommand,
+} from "./commands.ts";
+import { signCookie } from "./cookie.ts";
+import { findCookie } from "./cookie-header.ts";
+import { csrfTokenMatches, mintCsrfToken } from "./csrf.ts";
+import { invalidRequest, SessionError } from "./errors.ts";
+import { isSessionId, mintSessionId, type RandomBytes, type SessionId } from "./ids.ts";
+import * as input from "./input.ts";
+import type { KeyRing } from "./key-ring.ts";
+import { listPosition, nextPageToken, PageTokens, pageSize } from "./pages.ts";
+import type { BindingPolicy, SessionLimit, TimeoutPolicy } from "./policy.ts";
+import type {
+  CallContext,
+  CreateOutcome,
+  ListPage,
+  NewSession,
+  Read,
+  ReplacedSession,
+  SessionStore,
+} from "./ports.ts";
+import type { Refusals } from "./refusals.ts";
+import { type Actor, isTouchDue, type Session } from "./session.ts";
+import type { CookieJar } from "./set-cookie.ts";
+import type { SigningKeys } from "./signing-keys.ts";
+import { resolveTimeouts } from "./timeouts.ts";
+
+export interface CreatedSession extends Read {
+  readonly cookie: string;
+  readonly csrfToken: string;
+  readonly replaced: ReplacedSession | undefined;
+}
+
+export interface TouchedSession extends Read {
+  /** Whether this call wrote lastSeenAt. */
+  readonly touched: boolean;
+}
+
+export interface RevokedSession extends Read {
+  /** Whether this call ended the session. */
+  readonly revoked: boolean;
+}
+
+export interface RotatedCsrf extends Read {
+  readonly csrfToken: string;
+}
+
+export interface SessionPage extends ListPage<Session> {
+  readonly currentId: SessionId | undefined;
+  readonly nextPageToken: string;
+}
+
+export interface SessionsDependencies {
+  readonly store: SessionStore;
+  readonly keyRing: KeyRing;
+  readonly signingKeys: SigningKeys;
+  readonly authenticator: Authenticator;
+  readonly refusals: Refusals;
+  readonly cookies: CookieJar;
+  readonly timeouts: TimeoutPolicy;
+  readonly bindings: BindingPolicy;
+  readonly limit: SessionLimit;
+  readonly random: RandomBytes;
+  /** Milliseconds since the epoch, for the place of new ids only: it decides nothing. */
+  readonly wallClock: () => number;
+}
+
+/** Opens, checks, extends and ends sessions. The contract of each method is its RPC's in the proto. */
+export class Sessions {
+  readonly #deps: SessionsDependencies;
+
+  constructor(dependencies: SessionsDependencies) {
+    this.#deps = dependencies;
+  }
+
+  async create(command: CreateCommand, context: CallContext): Promise<CreatedSession> {
+    const { keyRing, timeouts, random, wallClock } = this.#deps;
+    const owner = command.preLogin
+      ? input.preLoginActor("actor", command.actor)
+      : input.actor("actor", command.actor);
+    const { idleMs, absoluteMs } = resolveTimeouts(
+      timeouts,
+      { idleMs: command.idleTimeoutMs, absoluteMs: command.absoluteTimeoutMs },
+      command.preLogin,
+    );
+    const csrf = mintCsrfToken(random);
+    const session: NewSession = {
+      ...owner,
+      id: mintSessionId(random, wallClock()),
+      appType: input.appType(command.appType),
+      preLogin: command.preLogin,
+      idleTimeoutMs: idleMs,
+      absoluteTimeoutMs: absoluteMs,
+      ipAddress: input.ipAddress(command.ipAddress),
+      userAgent: input.userAgent(command.userAgent),
+      csrfTokenHash: csrf.hash,
+      metadata: input.metadata(command.metadata),
+    };
+    const replaces = await this.#replaceable(command.replaces, context);
+
+    const created = await this.#store(session, replaces, context);
+    const key = await keyRing.find(created.session.signingKeyId, context);
+    if (key === undefined) throw new SessionError("SIGNING_KEY_NOT_FOUND");
+    const { id, signingKeyId } = created.session;
+    return { ...created, cookie: signCookie(id, signingKeyId, key), csrfToken: csrf.token };
+  }
+
+  async validate(command: ValidateCommand, context: CallContext): Promise<TouchedSession> {
+    const { authenticator } = this.#deps;
+    const ipAddress = input.ipAddress(command.ipAddress);
+    const userAgent = input.userAgent(command.userAgent);
+    const ref: SessionRef = {
+      kind: "cookie",
+      cookie: this.#cookieOf(command),
+      tenantId:
+        command.tenantId === undefined ? undefined : input.tenantId("tenant_id", command.tenantId),
+    };
+    const read = await authenticator.findLive(ref, context);
+    this.#assertPreLogin(read.session, command.acceptPreLogin, context);
+    this.#assertBound(read.session, ipAddress, userAgent, context);
+    if (command.csrfToken !== undefined) {
+      this.#assertCsrf(read.session, command.csrfToken, context);
+    }
+    return command.touch ? this.#touch(ref, read, context) : { ...read, touched: false };
+  }
+
+  async validateCsrf(command: ValidateCsrfCommand, context: CallContext): Promise<Read> {
+    const ref = input.sessionRef("session", command.session);
+    const read = await this.#deps.authenticator.findLive(ref, context);
+    this.#assertPreLogin(read.session, command.acceptPreLogin, context);
+    this.#assertCsrf(read.session, command.csrfToken, context);
+    return read;
+  }
+
+  async touch(session: SessionRefInput | undefined, context: CallContext): Promise<TouchedSession> {
+    const ref = input.sessionRef("session", session);
+    const read = await this.#deps.authenticator.findLive(ref, context);
+    return this.#touch(ref, read, context);
+  }
+
+  async revoke(command: RevokeCommand, context: CallContext): Promise<RevokedSession> {
+    const { authenticator, store } = this.#deps;
+    const ref = input.sessionRef("session", command.session);
+    const reason = input.revokeReason(
+      command.reason === "" && ref.kind === "cookie" ? "logout" : command.reason,
+    );
+    const named = this.#actingActorId(command.actingActorId, ref);
+    const read = await authenticator.find(ref, context);
+    const revokedBy = named ?? read.session.actorId;
+    const revoked = await store.revoke(read.session.id, { reason, revokedBy }, context);
+    return revoked === undefined
+      ? { ...(await authenticator.find(ref, context)), revoked: false }
+      : { ...revoked, revoked: true };
+  }
+
+  async revokeAllForActor(
+    command: RevokeAllForActorCommand,
+    context: CallContext,
+  ): Promise<number> {
+    const { authenticator, store } = this.#deps;
+    const actor = input.actor("actor", command.actor);
+    const reason = input.revokeReason(command.reason);
+    const revokedBy = input.actingActorId(command.actingActorId);
+    const keepRef = input.optionalSessionRef("keep", command.keep);
+    const keep = keepRef && (await authenticator.find(keepRef, context)).session;
+    if (keep !== undefined && !isOf(keep, actor)) {
+      throw invalidRequest("keep", "must be a session of the actor");
+    }
+    return store.revokeAllForActor(actor, keep?.id, { reason, revokedBy }, context);
+  }
+
+  async rotateCsrf(
+    command: RotateCsrfCommand,
+    context: CallContext,
+  ): Promise<readonly RotatedCsrf[]> {
+    const { target } = command;
+    switch (target.kind) {
+      case "unset":
+        throw invalidRequest("target", "is required, either a session or an actor");
+      case "session":
+        return [await this.#rotateCsrfOfSession(target.session, command.actingActorId, context)];
+      case "actor": {
+        const actor = input.actor("actor", target.actor);
+        const actingActorId = input.actingActorId(command.actingActorId);
+        const tokens = new Map<SessionId, string>();
+        const mint = (id: SessionId): Buffer => {
+          const { token, hash } = mintCsrfToken(this.#deps.random);
+          tokens.set(id, token);
+          return hash;
+        };
+        const { store } = this.#deps;
+        const rotated = await store.rotateCsrfForActor(actor, mint, actingActorId, context);
+        return rotated.map((read) => ({
+          ...read,
+          csrfToken: tokens.get(read.session.id) as string,
+        }));
+      }
+    }
+  }
+
+  get(session: SessionRefInput | undefined, context: CallContext): Promise<Read> {
+    return this.#deps.authenticator.find(input.sessionRef("session", session), context);
+  }
+
+  async list(command: ListCommand, context: CallContext): Promise<SessionPage> {
+    const { authenticator, store } = this.#deps;
+    const actor = input.actor("actor", command.actor);
+    const limit = pageSize(command.pageSize);
+    const { tenantId, actorType, actorId } = actor;
+    const { includeEnded } = command;
+    const tokens = new PageTokens("sessions", tenantId, actorType, actorId, includeEnded);
+    const after = listPosition(tokens.decode(command.pageToken), isSessionId);
+    const currentRef = input.optionalSessionRef("current", command.current);
+    const current = currentRef && (await authenticator.find(currentRef, context)).session;
+
+    const page = await store.list(actor, { includeEnded, after, limit }, context);
+    return { ...page, currentId: current?.id, nextPageToken: nextPageToken(tokens, page) };
+  }
+
+  /** The value of the credential, empty if there is none: no cookie is a wrong cookie. */
+  #cookieOf(command: ValidateCommand): string {
+    const { cookies } = this.#deps;
+    const { credential } = command;
+    if (credential.kind === "cookie") return credential.cookie;
+    if (credential.kind === "unset") return "";
+    let found = findCookie(credential.header, cookies.sessionName);
+    if (found === undefined && command.acceptPreLogin) {
+      found = findCookie(credential.header, cookies.preLoginName);
+    }
+    return found === undefined || found === "ambiguous" ? "" : found;
+  }
+
+  /** The session that a Create may end. A stale or forged reference is none; an outage is one. */
+  async #replaceable(
+    ref: SessionRefInput | undefined,
+    context: CallContext,
+  ): Promise<SessionId | undefined> {
+    const checked = input.optionalSessionRef("replaces", ref);
+    if (checked === undefined) return undefined;
+    try {
+      return (await this.#deps.authenticator.find(checked, context)).session.id;
+    } catch (error) {
+      if (error instanceof SessionError && notToBeFound.has(error.reason)) return undefined;
+      throw error;
+    }
+  }
+
+  /** Stores the session; a tenant's first Create also makes its signing key. */
+  async #store(
+    session: NewSession,
+    replaces: SessionId | undefined,
+    context: CallContext,
+  ): Promise<Extract<CreateOutcome, { kind: "created" }>> {
+    const { store, limit, signingKeys } = this.#deps;
+    let outcome = await store.create(session, replaces, limit, context);
+    if (outcome.kind === "no_active_key") {
+      await signingKeys.ensureFirst(session.tenantId, context);
+      outcome = await store.create(session, replaces, limit, context);
+    }
+    switch (outcome.kind) {
+      case "created":
+        return outcome;
+      case "limit_reached":
+        throw new SessionError("SESSION_LIMIT_REACHED");
+      case "no_active_key":
+        throw new SessionError("INITIAL_SIGNING_KEY_MINT_FAILED");
+    }
+  }
+
+  async #touch(ref: SessionRef, read: Read, context: CallContext): Promise<TouchedSession> {
+    const { authenticator, store, timeouts } = this.#deps;
+    if (!isTouchDue(read.session, read.now, timeouts)) return { ...read, touched: false };
+    const touched = await store.touch(read.session.id, context);
+    if (touched !== undefined) return { ...touched, touched: true };
+    // It ended between the read and the write; reading again tells how.
+    return { ...(await authenticator.findLive(ref, context)), touched: false };
+  }
+
+  async #rotateCsrfOfSession(
+    session: SessionRefInput,
+    actingActorId: string,
+    context: CallContext,
+  ): Promise<RotatedCsrf> {
+    const { authenticator, store, random } = this.#deps;
+    const ref = input.sessionRef("session", session);
+    const named = this.#actingActorId(actingActorId, ref);
+    const read = await authenticator.findLive(ref, context);
+    const { token, hash } = mintCsrfToken(random);
+    const actor = named ?? read.session.actorId;
+    const rotated = await store.rotateCsrf(read.session.id, hash, actor, context);
+    if (rotated !== undefined) return { ...rotated, csrfToken: token };
+    await authenticator.findLive(ref, context);
+    throw new SessionError("STORAGE_UNAVAILABLE");
+  }
+
+  /** Who has shown a cookie acts for its session's actor; who only knows an id must say. */
+  #actingActorId(text: string, ref: SessionRef): string | undefined {
+    return text === "" && ref.kind === "cookie" ? undefined : input.actingActorId(text);
+  }
+
+  #assertPreLogin(session: Session, accepted: boolean, context: CallContext): void {
+    if (session.preLogin && !accepted) {
+      throw this.#deps.refusals.of(session, "PRE_LOGIN_NOT_ACCEPTED", context);
+    }
+  }
+
+  /** A side that is not known passes: a binding refuses what has changed, not what is missing. */
+  #assertBound(session: Session, ipAddress: string, userAgent: string, context: CallContext): void {
+    const { bindings, refusals } = this.#deps;
+    const differ = (stored: string, seen: string) =>
+      stored !== "" && seen !== "" && stored !== seen;
+    if (bindings.ip && differ(session.ipAddress, ipAddress)) {
+      throw refusals.of(session, "IP_MISMATCH", context, { seen: ipAddress });
+    }
+    if (bindings.userAgent && differ(session.userAgent, userAgent)) {
+      throw refusals.of(session, "USER_AGENT_MISMATCH", context, { seen: userAgent });
+    }
+  }
+
+  #assertCsrf(session: Session, token: string, context: CallContext): void {
+    const { refusals } = this.#deps;
+    if (token.trim() === "") throw refusals.of(session, "CSRF_MISSING", context);
+    if (!csrfTokenMatches(token, session.csrfTokenHash)) {
+      throw refusals.of(session, "CSRF_MISMATCH", context);
+    }
+  }
+}
+
+const notToBeFound: ReadonlySet<string> = new Set([
+  "INVALID_COOKIE",
+  "SIGNING_KEY_NOT_FOUND",
+  "SIGNING_KEY_RETIRED",
+  "SESSION_NOT_FOUND",
+]);
+
+function isOf(session: Session, actor: Actor): boolean {
+  return (
+    session.tenantId === actor.tenantId &&
+    session.actorType === actor.actorType &&
+    session.actorId === actor.actorId
+  );
+}

@@ -1,0 +1,60 @@
+import type { SweepPolicy, TimeoutPolicy } from "./policy.ts";
+import type { CallContext, SweepStore } from "./ports.ts";
+
+export type SweepPart = "sessions" | "pre_login_sessions" | "signing_keys" | "audit_events";
+
+export interface SweepResult {
+  readonly deleted: Readonly<Record<SweepPart, number>>;
+  /** Whether the time limit came before the end. */
+  readonly more: boolean;
+  /** Parts that failed; the others were done all the same. */
+  readonly failures: ReadonlyMap<SweepPart, unknown>;
+}
+
+/** Milliseconds that only ever grow; for measuring how long something took. */
+export type MonotonicClock = () => number;
+
+/**
+ * One bounded sweep. Undefined if another sweep is at work.
+ *
+ * Signing keys come after sessions, because a key can go only when its last session has.
+ */
+export function sweep(
+  store: SweepStore,
+  policy: SweepPolicy,
+  timeouts: TimeoutPolicy,
+  clock: MonotonicClock,
+  context: CallContext,
+): Promise<SweepResult | undefined> {
+  const deletions: Record<SweepPart, (limit: number) => Promise<number>> = {
+    sessions: (limit) => store.deleteEndedSessions(policy.historyMs, limit, context),
+    pre_login_sessions: (limit) => store.deletePreLoginSessions(limit, context),
+    signing_keys: (limit) => store.deleteSigningKeys(timeouts.keyRetentionMs, limit, context),
+    audit_events: (limit) => store.deleteAuditEvents(policy.auditRetentionMs, limit, context),
+  };
+  const endsAt = clock() + policy.timeLimitMs;
+
+  return store.exclusively(async () => {
+    const deleted = { sessions: 0, pre_login_sessions: 0, signing_keys: 0, audit_events: 0 };
+    const failures = new Map<SweepPart, unknown>();
+    let more = false;
+    for (const part of Object.keys(deletions) as SweepPart[]) {
+      try {
+        let count: number;
+        do {
+          context.signal?.throwIfAborted();
+          if (clock() >= endsAt) {
+            more = true;
+            break;
+          }
+          count = await deletions[part](policy.batchSize);
+          deleted[part] += count;
+        } while (count === policy.batchSize);
+      } catch (error) {
+        context.signal?.throwIfAborted();
+        failures.set(part, error);
+      }
+    }
+    return { deleted, more, failures };
+  }, context);
+}

@@ -1,0 +1,47 @@
+import pg from "pg";
+
+/** The parts of pg's client that its types leave out. */
+export interface CancellableClient {
+  readonly processID: number | null;
+  readonly secretKey: number | null;
+  readonly host: string;
+  readonly port: number;
+  readonly ssl: unknown;
+  readonly connection: { readonly stream: { destroy(): void } };
+}
+
+interface CancelConnection {
+  readonly stream: { destroy(): void };
+  connect(portOrPath: number | string, host?: string): void;
+  cancel(processId: number, secretKey: number): void;
+  once(event: string, listener: () => void): void;
+  on(event: string, listener: () => void): void;
+}
+
+const TIMEOUT_MS = 1000;
+
+/**
+ * Asks the server to cancel what the client is running. Resolves when the server has passed the
+ * request on, so that the client can be used again without hitting the next statement; never
+ * rejects.
+ *
+ * This is the protocol's own CancelRequest rather than pg_cancel_backend, because it needs no
+ * connection of a pool that may be exhausted and works through PgBouncer.
+ */
+export function sendCancelRequest(client: CancellableClient): Promise<void> {
+  const { processID, secretKey, host, port, ssl } = client;
+  if (processID === null || secretKey === null) return Promise.resolve();
+  const Connection = pg.Connection as unknown as new (config: object) => CancelConnection;
+  const connection = new Connection({ ssl });
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => connection.stream.destroy(), TIMEOUT_MS);
+    connection.on("error", () => connection.stream.destroy());
+    connection.once("end", () => {
+      clearTimeout(timer);
+      resolve();
+    });
+    connection.once(ssl ? "sslconnect" : "connect", () => connection.cancel(processID, secretKey));
+    if (host.startsWith("/")) connection.connect(`${host}/.s.PGSQL.${port}`);
+    else connection.connect(port, host);
+  });
+}

@@ -1,0 +1,239 @@
+import type pg from "pg";
+import type { DataSource, EntityManager, QueryRunner } from "typeorm";
+import { SessionError } from "../session/errors.ts";
+import { type CancellableClient, sendCancelRequest } from "./cancel-request.ts";
+import {
+  RETRYABLE,
+  StorageFault,
+  storageUnavailable,
+  translateDriverError,
+} from "./storage-errors.ts";
+
+export interface DatabaseOptions {
+  readonly poolSize: number;
+  /** Calls that may wait for a connection; one more is refused with OVERLOADED. */
+  readonly queueLimit: number;
+  readonly queueTimeoutMs: number;
+  readonly statementTimeoutMs: number;
+  readonly preparedStatements: boolean;
+}
+
+export interface Statement {
+  /** Under this name the server keeps the statement prepared. */
+  readonly name?: string;
+  readonly text: string;
+}
+
+export type Row = Record<string, unknown>;
+
+/** Runs a statement on a connection that is held for a transaction. */
+export type Run = (statement: Statement, values: readonly unknown[]) => Promise<readonly Row[]>;
+
+type Signal = AbortSignal | undefined;
+
+/** A connection that is held for one piece of work. */
+interface Lease {
+  readonly client: pg.PoolClient;
+  /** Gives the connection back or, with an error, throws it away. */
+  release(error?: Error): void;
+  /** Set when the connection is not fit to be used again. */
+  broken?: Error;
+}
+
+/** How long a cancelled statement may take to end before its connection is thrown away. */
+const CANCEL_GRACE_MS = 1000;
+const TRANSACTION_ATTEMPTS = 3;
+
+/**
+ * The way to PostgreSQL: bounds how long and how many wait for a connection, ends statements that
+ * take too long or whose caller has gone, and translates errors. No timeout is set on the server:
+ * that would live in a database session, which PgBouncer shares among many.
+ */
+export class Database {
+  readonly #dataSource: DataSource;
+  readonly #options: DatabaseOptions;
+  readonly #pool: pg.Pool;
+
+  constructor(dataSource: DataSource, options: DatabaseOptions) {
+    this.#dataSource = dataSource;
+    this.#options = options;
+    // TypeORM types the driver as an interface without the pool.
+    this.#pool = (dataSource.driver as unknown as { master: pg.Pool }).master;
+  }
+
+  /** Runs one statement, which commits by itself. */
+  async query(
+    statement: Statement,
+    values: readonly unknown[],
+    signal: Signal,
+  ): Promise<readonly Row[]> {
+    return this.#withLease(
+      () => this.#connect(),
+      signal,
+      (lease) => this.#run(lease, statement, values, signal),
+    );
+  }
+
+  /**
+   * Runs `work` in a READ COMMITTED transaction and commits it; rolls back if it throws. Tries
+   * again if another transaction got in the way, so that `work` must be free of side effects.
+   */
+  async transaction<T>(signal: Signal, work: (run: Run) => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.#transactionOnce(signal, work);
+      } catch (error) {
+        const retryable = error instanceof StorageFault && RETRYABLE.includes(error.code);
+        if (!retryable) throw error;
+        if (attempt === TRANSACTION_ATTEMPTS) throw storageUnavailable(error);
+      }
+    }
+  }
+
+  /** Runs queries that TypeORM builds, on one connection and outside a transaction. */
+  async manage<T>(signal: Signal, work: (manager: EntityManager) => Promise<T>): Promise<T> {
+    let runner: QueryRunner;
+    const connect = async (): Promise<Lease> => {
+      runner = this.#dataSource.createQueryRunner();
+      const client: pg.PoolClient = await runner.connect();
+      const { releasePostgresConnection } = runner as unknown as {
+        releasePostgresConnection(error?: Error): Promise<void>;
+      };
+      return { client, release: (error) => void releasePostgresConnection.call(runner, error) };
+    };
+    return this.#withLease(connect, signal, (lease) =>
+      this.#bounded(lease, signal, () => work(runner.manager)),
+    );
+  }
+
+  async close(): Promise<void> {
+    await this.#dataSource.destroy();
+  }
+
+  async #transactionOnce<T>(signal: Signal, work: (run: Run) => Promise<T>): Promise<T> {
+    return this.#withLease(
+      () => this.#connect(),
+      signal,
+      async (lease) => {
+        const run: Run = (statement, values) => this.#run(lease, statement, values, signal);
+        await run({ text: "BEGIN" }, []);
+        try {
+          const result = await work(run);
+          await run({ text: "COMMIT" }, []);
+          return result;
+        } catch (error) {
+          // Without the signal: a caller that has gone is the usual reason to roll back.
+          await this.#run(lease, { text: "ROLLBACK" }, [], undefined).catch((cause: Error) => {
+            lease.broken = cause;
+          });
+          throw error;
+        }
+      },
+    );
+  }
+
+  async #connect(): Promise<Lease> {
+    const client = await this.#pool.connect();
+    return { client, release: (error) => client.release(error) };
+  }
+
+  /** The caller does not wait for the work to be wound up when it has gone: the lease does. */
+  async #withLease<T>(
+    connect: () => Promise<Lease>,
+    signal: Signal,
+    work: (lease: Lease) => Promise<T>,
+  ): Promise<T> {
+    const lease = await this.#acquire(connect, signal);
+    // A connection that breaks while it is leased says so by an event, which would end the
+    // process if nobody listened; the statement that runs on it fails by itself.
+    const ignore = () => {};
+    lease.client.on("error", ignore);
+    const finished = work(lease).finally(() => {
+      lease.client.off("error", ignore);
+      lease.release(lease.broken);
+    });
+    return outcome(finished, signal);
+  }
+
+  /** Waits for a connection: not longer than the caller, nor than the queue's timeout. */
+  async #acquire(connect: () => Promise<Lease>, signal: Signal): Promise<Lease> {
+    signal?.throwIfAborted();
+    const { idleCount, totalCount, waitingCount } = this.#pool;
+    if (waitingCount >= this.#options.queueLimit) throw new SessionError("OVERLOADED");
+    const full = idleCount === 0 && totalCount >= this.#options.poolSize;
+    const connecting = connect();
+    try {
+      const timeoutMs = full ? this.#options.queueTimeoutMs : undefined;
+      return await outcome(connecting, signal, timeoutMs);
+    } catch (error) {
+      // It may still arrive, with nobody left to use it.
+      connecting.then(
+        (lease) => lease.release(),
+        () => {},
+      );
+      throw error;
+    }
+  }
+
+  #run(
+    lease: Lease,
+    statement: Statement,
+    values: readonly unknown[],
+    signal: Signal,
+  ): Promise<readonly Row[]> {
+    const { text, name } = statement;
+    const config = { text, values: values as unknown[] };
+    const prepared = name !== undefined && this.#options.preparedStatements;
+    return this.#bounded(lease, signal, async () => {
+      const result = await lease.client.query<Row>(prepared ? { ...config, name } : config);
+      return result.rows;
+    });
+  }
+
+  /** Runs something on a leased connection and cancels it when the caller goes or time is up. */
+  async #bounded<T>(lease: Lease, signal: Signal, start: () => Promise<T>): Promise<T> {
+    signal?.throwIfAborted();
+    const client = lease.client as pg.PoolClient & CancellableClient;
+    let cancelled: Promise<void> | undefined;
+    let killTimer: NodeJS.Timeout | undefined;
+    const cancel = () => {
+      cancelled ??= sendCancelRequest(client);
+      killTimer ??= setTimeout(() => {
+        lease.broken = new Error("a cancelled statement did not end");
+        client.connection.stream.destroy();
+      }, CANCEL_GRACE_MS);
+    };
+    const timer = setTimeout(cancel, this.#options.statementTimeoutMs);
+    signal?.addEventListener("abort", cancel, { once: true });
+    try {
+      return await start();
+    } finally {
+      clearTimeout(timer);
+      clearTimeout(killTimer);
+      signal?.removeEventListener("abort", cancel);
+      // Not before the server is done with it: a late cancellation would hit the next statement.
+      await cancelled;
+    }
+  }
+}
+
+/**
+ * The promise's outcome, its error translated; or a rejection with the signal's reason when that
+ * fires first, or with OVERLOADED when the time is up.
+ */
+function outcome<T>(promise: Promise<T>, signal: Signal, timeoutMs?: number): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal?.reason);
+    const timer =
+      timeoutMs === undefined
+        ? undefined
+        : setTimeout(() => reject(new SessionError("OVERLOADED")), timeoutMs);
+    signal?.addEventListener("abort", onAbort, { once: true });
+    promise
+      .then(resolve, (error) => reject(translateDriverError(error)))
+      .finally(() => {
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", onAbort);
+      });
+  });
+}

@@ -1,0 +1,38 @@
+import { open, readFile, rename } from "node:fs/promises";
+import { join } from "node:path";
+
+const FILE = "key-encryption-key";
+const KEY_BYTES = 32;
+
+/** The key-encryption key that is kept beside the embedded data; undefined if there is none. */
+export async function readKeyEncryptionKeyFile(dataDirectory: string): Promise<Buffer | undefined> {
+  const path = join(dataDirectory, FILE);
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+  const key = Buffer.from(text.trim(), "base64");
+  if (key.length !== KEY_BYTES) {
+    throw new Error(`${path} must hold ${KEY_BYTES} bytes in base64; restore it from a backup`);
+  }
+  return key;
+}
+
+/**
+ * Keeps a key beside the embedded data, readable by its owner only. It is on disk before it is
+ * used: signing keys that were encrypted with a key that a crash took away would be lost.
+ */
+export async function writeKeyEncryptionKeyFile(dataDirectory: string, key: Buffer): Promise<void> {
+  const path = join(dataDirectory, FILE);
+  const file = await open(`${path}.new`, "w", 0o600);
+  try {
+    await file.writeFile(`${key.toString("base64")}\n`);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(`${path}.new`, path);
+}

@@ -1,0 +1,4 @@
+import { CreateTables1763700000000 } from "./1763700000000-create-tables.ts";
+
+/** In the order in which they were written. A released migration is never edited. */
+export const migrations = [CreateTables1763700000000] as const;

@@ -1,0 +1,55 @@
+import type { AuditEntry, AuditEvent } from "../session/audit.ts";
+import type { AuditStore, CallContext } from "../session/ports.ts";
+import type { Database } from "./database.ts";
+import { auditEventEntity } from "./entities/audit-event-entity.ts";
+import { AUDIT_COLUMNS, NOW } from "./sql.ts";
+
+const APPEND = {
+  name: "append_audit_events",
+  text: `
+    INSERT INTO audit_events (${AUDIT_COLUMNS})
+    SELECT ${NOW}, 'auth', action, acting_actor_id, calling_service, tenant_id, resource_type,
+      resource_id, details
+    FROM jsonb_to_recordset($1::jsonb) AS entry (action text, acting_actor_id text,
+      calling_service text, tenant_id text, resource_type text, resource_id text, details jsonb)`,
+};
+
+export class PgAuditStore implements AuditStore {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  async append(entries: readonly AuditEntry[], { signal }: CallContext): Promise<void> {
+    const records = entries.map((entry) => ({
+      action: entry.action,
+      acting_actor_id: entry.actingActorId,
+      calling_service: entry.callingService,
+      tenant_id: entry.tenantId,
+      resource_type: entry.resourceType,
+      resource_id: entry.resourceId,
+      details: entry.details,
+    }));
+    await this.#database.query(APPEND, [JSON.stringify(records)], signal);
+  }
+
+  list(
+    filter: Parameters<AuditStore["list"]>[0],
+    { signal }: CallContext,
+  ): Promise<{ readonly items: readonly AuditEvent[]; readonly more: boolean }> {
+    const { tenantId, resourceId, actingActorId, before, limit } = filter;
+    return this.#database.manage(signal, async (manager) => {
+      const query = manager
+        .createQueryBuilder(auditEventEntity, "events")
+        .where({ tenantId })
+        .orderBy("events.id", "DESC")
+        .limit(limit + 1);
+      if (resourceId !== "") query.andWhere({ resourceId });
+      if (actingActorId !== "") query.andWhere({ actingActorId });
+      if (before !== undefined) query.andWhere("events.id < :before", { before: String(before) });
+      const events = await query.getMany();
+      return { items: events.slice(0, limit), more: events.length > limit };
+    });
+  }
+}

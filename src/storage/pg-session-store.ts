@@ -1,0 +1,269 @@
+import type { SessionId, SigningKeyId } from "../session/ids.ts";
+import type { SessionLimit } from "../session/policy.ts";
+import type {
+  CallContext,
+  CookieRead,
+  CreateOutcome,
+  ListPage,
+  ListPosition,
+  NewSession,
+  Read,
+  Revocation,
+  SessionStore,
+} from "../session/ports.ts";
+import type { Actor, Session } from "../session/session.ts";
+import { CREATE, createValues, enforceLimit } from "./create-session.ts";
+import type { Database, Row } from "./database.ts";
+import { sessionEntity } from "./entities/session-entity.ts";
+import { instantOf, optionalInstantOf, sessionOf, sessionOfRecord } from "./rows.ts";
+import { AUDIT_COLUMNS, LIVE, NOW, SESSION_COLUMNS } from "./sql.ts";
+
+/**
+ * The key leads, so that one statement tells a key that does not exist from a session that does
+ * not, and a session answers only to the key that signed its cookie.
+ */
+const FIND_BY_COOKIE = {
+  name: "find_by_cookie",
+  text: `
+    SELECT signing_keys.retired_at AS signing_key_retired_at, ${NOW} AS now, s.*
+    FROM signing_keys
+    LEFT JOIN (SELECT ${SESSION_COLUMNS} FROM sessions) s
+      ON s.id = $1 AND s.signing_key_id = signing_keys.id
+    WHERE signing_keys.id = $2`,
+};
+
+const FIND = {
+  name: "find",
+  text: `SELECT ${SESSION_COLUMNS}, ${NOW} AS now FROM sessions WHERE id = $1`,
+};
+
+const TOUCH = {
+  name: "touch",
+  text: `
+    UPDATE sessions SET last_seen_at = GREATEST(last_seen_at, ${NOW})
+    WHERE id = $1 AND ${LIVE}
+    RETURNING ${SESSION_COLUMNS}, ${NOW} AS now`,
+};
+
+const REVOKE = {
+  name: "revoke",
+  text: `
+    WITH revoked AS (
+      UPDATE sessions SET revoked_at = ${NOW}, revoke_reason = $2, revoked_by = $3
+      WHERE id = $1 AND ${LIVE}
+      RETURNING ${SESSION_COLUMNS}
+    ), audited AS (
+      INSERT INTO audit_events (${AUDIT_COLUMNS})
+      SELECT ${NOW}, 'auth', 'auth.session_revoked', $3, $4, tenant_id, 'session', id,
+        jsonb_build_object('reason', $2::text)
+      FROM revoked
+    )
+    SELECT *, ${NOW} AS now FROM revoked`,
+};
+
+/** Rows are locked in the order of their ids, here and elsewhere, so that nobody deadlocks. */
+const REVOKE_ALL_FOR_ACTOR = {
+  name: "revoke_all_for_actor",
+  text: `
+    WITH target AS (
+      SELECT id FROM sessions
+      WHERE tenant_id = $1 AND actor_type = $2 AND actor_id = $3 AND id <> $4 AND ${LIVE}
+      ORDER BY id FOR UPDATE
+    ), revoked AS (
+      UPDATE sessions SET revoked_at = ${NOW}, revoke_reason = $5, revoked_by = $6
+      FROM target WHERE sessions.id = target.id
+      RETURNING sessions.id
+    ), audited AS (
+      INSERT INTO audit_events (${AUDIT_COLUMNS})
+      SELECT ${NOW}, 'auth', 'auth.session_revoked', $6, $7, $1, 'session', id,
+        jsonb_build_object('reason', $5::text)
+      FROM revoked
+      UNION ALL
+      SELECT ${NOW}, 'auth', 'auth.sessions_revoked_for_actor', $6, $7, $1, 'actor', $3,
+        jsonb_strip_nulls(jsonb_build_object('reason', $5::text, 'actor_type', $2::text,
+          'kept_session_id', nullif($4, ''), 'count', (SELECT count(*) FROM revoked)::text))
+    )
+    SELECT count(*)::integer AS count FROM revoked`,
+};
+
+const ROTATE_CSRF = {
+  name: "rotate_csrf",
+  text: `
+    WITH rotated AS (
+      UPDATE sessions SET csrf_token_hash = $2 WHERE id = $1 AND ${LIVE}
+      RETURNING ${SESSION_COLUMNS}
+    ), audited AS (
+      INSERT INTO audit_events (${AUDIT_COLUMNS})
+      SELECT ${NOW}, 'auth', 'auth.session_csrf_rotated', $3, $4, tenant_id, 'session', id, '{}'
+      FROM rotated
+    )
+    SELECT *, ${NOW} AS now FROM rotated`,
+};
+
+const LOCK_LIVE_OF_ACTOR = {
+  text: `
+    SELECT ${SESSION_COLUMNS}, ${NOW} AS now FROM sessions
+    WHERE tenant_id = $1 AND actor_type = $2 AND actor_id = $3 AND ${LIVE}
+    ORDER BY id FOR UPDATE`,
+};
+
+const SET_CSRF_HASHES = {
+  text: `
+    WITH rotated AS (
+      UPDATE sessions SET csrf_token_hash = new.hash
+      FROM unnest($1::text[], $2::bytea[]) AS new (id, hash)
+      WHERE sessions.id = new.id
+      RETURNING sessions.id
+    )
+    INSERT INTO audit_events (${AUDIT_COLUMNS})
+    SELECT ${NOW}, 'auth', 'auth.session_csrf_rotated', $3, $4, $5, 'session', id, '{}'
+    FROM rotated
+    UNION ALL
+    SELECT ${NOW}, 'auth', 'auth.sessions_csrf_rotated_for_actor', $3, $4, $5, 'actor', $6,
+      jsonb_build_object('actor_type', $7::text, 'count', cardinality($1::text[])::text)`,
+};
+
+export class PgSessionStore implements SessionStore {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  async findByCookie(
+    id: SessionId,
+    signingKeyId: SigningKeyId,
+    { signal }: CallContext,
+  ): Promise<CookieRead> {
+    const [row] = await this.#database.query(FIND_BY_COOKIE, [id, signingKeyId], signal);
+    if (row === undefined) return { now: 0, signingKey: undefined, session: undefined };
+    return {
+      now: instantOf(row.now),
+      signingKey: { retiredAt: optionalInstantOf(row.signing_key_retired_at) },
+      session: row.id === null ? undefined : sessionOf(row),
+    };
+  }
+
+  async find(id: SessionId, { signal }: CallContext): Promise<Read | undefined> {
+    return readOf(await this.#database.query(FIND, [id], signal));
+  }
+
+  async create(
+    session: NewSession,
+    replaces: SessionId | undefined,
+    limit: SessionLimit,
+    { signal, callingService }: CallContext,
+  ): Promise<CreateOutcome> {
+    const values = createValues(session, replaces, callingService);
+    if (limit.maxPerActor === 0 || session.preLogin) {
+      return createOutcome(await this.#database.query(CREATE, values, signal));
+    }
+    return this.#database.transaction(signal, async (run) => {
+      const withinLimit = await enforceLimit(run, session, replaces, limit, callingService);
+      return withinLimit ? createOutcome(await run(CREATE, values)) : { kind: "limit_reached" };
+    });
+  }
+
+  async touch(id: SessionId, { signal }: CallContext): Promise<Read | undefined> {
+    return readOf(await this.#database.query(TOUCH, [id], signal));
+  }
+
+  async revoke(
+    id: SessionId,
+    { reason, revokedBy }: Revocation,
+    { signal, callingService }: CallContext,
+  ): Promise<Read | undefined> {
+    const values = [id, reason, revokedBy, callingService];
+    return readOf(await this.#database.query(REVOKE, values, signal));
+  }
+
+  async revokeAllForActor(
+    { tenantId, actorType, actorId }: Actor,
+    keep: SessionId | undefined,
+    { reason, revokedBy }: Revocation,
+    { signal, callingService }: CallContext,
+  ): Promise<number> {
+    const values = [tenantId, actorType, actorId, keep ?? "", reason, revokedBy, callingService];
+    const [row] = await this.#database.query(REVOKE_ALL_FOR_ACTOR, values, signal);
+    return row?.count as number;
+  }
+
+  async rotateCsrf(
+    id: SessionId,
+    hash: Buffer,
+    actingActorId: string,
+    { signal, callingService }: CallContext,
+  ): Promise<Read | undefined> {
+    const values = [id, hash, actingActorId, callingService];
+    return readOf(await this.#database.query(ROTATE_CSRF, values, signal));
+  }
+
+  rotateCsrfForActor(
+    { tenantId, actorType, actorId }: Actor,
+    mint: (id: SessionId) => Buffer,
+    actingActorId: string,
+    { signal, callingService }: CallContext,
+  ): Promise<readonly Read[]> {
+    return this.#database.transaction(signal, async (run) => {
+      const rows = await run(LOCK_LIVE_OF_ACTOR, [tenantId, actorType, actorId]);
+      const ids = rows.map((row) => row.id as SessionId);
+      const hashes = ids.map(mint);
+      const audit = [actingActorId, callingService, tenantId, actorId, actorType];
+      await run(SET_CSRF_HASHES, [ids, hashes, ...audit]);
+      return rows.map((row, index) => ({
+        session: { ...sessionOf(row), csrfTokenHash: hashes[index] as Buffer },
+        now: instantOf(row.now),
+      }));
+    });
+  }
+
+  list(
+    { tenantId, actorType, actorId }: Actor,
+    options: {
+      readonly includeEnded: boolean;
+      readonly after: ListPosition<SessionId> | undefined;
+      readonly limit: number;
+    },
+    { signal }: CallContext,
+  ): Promise<ListPage<Session>> {
+    const { includeEnded, after, limit } = options;
+    return this.#database.manage(signal, async (manager) => {
+      const query = manager
+        .createQueryBuilder(sessionEntity, "sessions")
+        .addSelect(NOW, "now")
+        .where({ tenantId, actorType, actorId })
+        .orderBy({ "sessions.createdAt": "DESC", "sessions.id": "DESC" })
+        .limit(limit + 1);
+      if (!includeEnded) query.andWhere(LIVE);
+      if (after !== undefined) {
+        query.andWhere("(sessions.created_at, sessions.id) < (:createdAt, :id)", {
+          createdAt: new Date(after.createdAt),
+          id: after.id,
+        });
+      }
+      const { entities, raw } = await query.getRawAndEntities<Row>();
+      return {
+        now: raw[0] === undefined ? 0 : instantOf(raw[0].now),
+        items: entities.slice(0, limit).map(sessionOfRecord),
+        more: entities.length > limit,
+      };
+    });
+  }
+}
+
+function readOf([row]: readonly Row[]): Read | undefined {
+  return row && { session: sessionOf(row), now: instantOf(row.now) };
+}
+
+function createOutcome([row]: readonly Row[]): CreateOutcome {
+  if (row === undefined) return { kind: "no_active_key" };
+  return {
+    kind: "created",
+    session: sessionOf(row),
+    now: instantOf(row.now),
+    replaced:
+      row.replaced_id === null
+        ? undefined
+        : { id: row.replaced_id as SessionId, preLogin: row.replaced_pre_login as boolean },
+  };
+}

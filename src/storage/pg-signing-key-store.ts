@@ -1,0 +1,199 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { SigningKeyId, TenantId } from "../session/ids.ts";
+import type { EncryptedKey } from "../session/key-encryption.ts";
+import type {
+  CallContext,
+  ListPage,
+  ListPosition,
+  NewSigningKey,
+  RotatedSigningKeys,
+  SigningKey,
+  SigningKeyStore,
+  StoredSigningKey,
+} from "../session/ports.ts";
+import type { Database, Row } from "./database.ts";
+import { signingKeyEntity } from "./entities/signing-key-entity.ts";
+import { instantOf, signingKeyOf } from "./rows.ts";
+import { AUDIT_COLUMNS, NOW } from "./sql.ts";
+import { StorageFault, storageUnavailable, UNIQUE_VIOLATION } from "./storage-errors.ts";
+
+const STORED_COLUMNS =
+  "id, tenant_id, created_at, retired_at, encrypted_key, key_encryption_key_id";
+
+const FIND = {
+  name: "find_signing_key",
+  text: `SELECT ${STORED_COLUMNS} FROM signing_keys WHERE id = $1`,
+};
+
+const NEXT_BATCH = {
+  text: `SELECT ${STORED_COLUMNS} FROM signing_keys WHERE id > $1 ORDER BY id LIMIT 500`,
+};
+
+const INSERT_FIRST = {
+  text: `
+    WITH inserted AS (
+      INSERT INTO signing_keys (id, tenant_id, encrypted_key, key_encryption_key_id, created_at)
+      VALUES ($1, $2, $3, $4, ${NOW})
+      ON CONFLICT (tenant_id) WHERE retired_at IS NULL DO NOTHING
+      RETURNING id
+    ), audited AS (
+      INSERT INTO audit_events (${AUDIT_COLUMNS})
+      SELECT ${NOW}, 'auth', 'auth.session_signing_key_bootstrap', '', 'sessiond', $2,
+        'signing_key', id, '{}'
+      FROM inserted
+    )
+    SELECT id FROM inserted`,
+};
+
+const RETIRE_ACTIVE = {
+  text: `
+    UPDATE signing_keys SET retired_at = ${NOW} WHERE tenant_id = $1 AND retired_at IS NULL
+    RETURNING id, tenant_id, created_at, retired_at`,
+};
+
+const INSERT_ROTATED = {
+  text: `
+    WITH inserted AS (
+      INSERT INTO signing_keys (id, tenant_id, encrypted_key, key_encryption_key_id, created_at)
+      VALUES ($1, $2, $3, $4, ${NOW})
+      RETURNING id, tenant_id, created_at, retired_at
+    ), audited AS (
+      INSERT INTO audit_events (${AUDIT_COLUMNS})
+      SELECT ${NOW}, 'auth', 'auth.session_signing_key_rotated', $5, $6, $2, 'signing_key', id,
+        jsonb_strip_nulls(jsonb_build_object('active_key_id', id, 'retired_key_id', $7::text))
+      FROM inserted
+    )
+    SELECT *, ${NOW} AS now FROM inserted`,
+};
+
+const REWRAP = {
+  text: `
+    UPDATE signing_keys SET encrypted_key = $2, key_encryption_key_id = $3
+    WHERE id = $1 AND encrypted_key = $4`,
+};
+
+/** Of rotations that collide, one goes through each time; this many may be at it at once. */
+const ROTATION_ATTEMPTS = 200;
+const ROTATION_BACKOFF_MS = 20;
+
+export class PgSigningKeyStore implements SigningKeyStore {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  async find(id: SigningKeyId, { signal }: CallContext): Promise<StoredSigningKey | undefined> {
+    const [row] = await this.#database.query(FIND, [id], signal);
+    return row && storedSigningKeyOf(row);
+  }
+
+  async insertFirst(key: NewSigningKey, { signal }: CallContext): Promise<boolean> {
+    const rows = await this.#database.query(INSERT_FIRST, valuesOf(key), signal);
+    return rows.length > 0;
+  }
+
+  /**
+   * Locking the active row would not do: a rotation that waited for the lock finds the row retired
+   * and does not see its successor. So the unique index refuses the second insertion, and the
+   * rotation that lost begins again.
+   */
+  async rotate(
+    key: NewSigningKey,
+    actingActorId: string,
+    context: CallContext,
+  ): Promise<RotatedSigningKeys> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.#rotateOnce(key, actingActorId, context);
+      } catch (error) {
+        const lost = error instanceof StorageFault && error.code === UNIQUE_VIOLATION;
+        if (!lost) throw error;
+        if (attempt === ROTATION_ATTEMPTS) throw storageUnavailable(error);
+      }
+      const { signal } = context;
+      await delay(Math.random() * ROTATION_BACKOFF_MS, undefined, signal && { signal });
+    }
+  }
+
+  #rotateOnce(
+    key: NewSigningKey,
+    actingActorId: string,
+    { signal, callingService }: CallContext,
+  ): Promise<RotatedSigningKeys> {
+    return this.#database.transaction(signal, async (run) => {
+      const [retired] = await run(RETIRE_ACTIVE, [key.tenantId]);
+      const audit = [actingActorId, callingService, retired?.id ?? null];
+      const [inserted] = await run(INSERT_ROTATED, [...valuesOf(key), ...audit]);
+      const row = inserted as Row;
+      return {
+        now: instantOf(row.now),
+        active: signingKeyOf(row),
+        retired: retired && signingKeyOf(retired),
+      };
+    });
+  }
+
+  async *all({ signal }: CallContext): AsyncIterable<StoredSigningKey> {
+    let after = "";
+    for (;;) {
+      const rows = await this.#database.query(NEXT_BATCH, [after], signal);
+      const last = rows.at(-1);
+      if (last === undefined) return;
+      yield* rows.map(storedSigningKeyOf);
+      after = last.id as string;
+    }
+  }
+
+  async rewrap(
+    id: SigningKeyId,
+    from: EncryptedKey,
+    to: EncryptedKey,
+    { signal }: CallContext,
+  ): Promise<void> {
+    const values = [id, to.ciphertext, to.keyEncryptionKeyId, from.ciphertext];
+    await this.#database.query(REWRAP, values, signal);
+  }
+
+  list(
+    tenantId: TenantId,
+    options: { readonly after: ListPosition<SigningKeyId> | undefined; readonly limit: number },
+    { signal }: CallContext,
+  ): Promise<ListPage<SigningKey>> {
+    const { after, limit } = options;
+    return this.#database.manage(signal, async (manager) => {
+      const query = manager
+        .createQueryBuilder(signingKeyEntity, "keys")
+        .addSelect(NOW, "now")
+        .where({ tenantId })
+        .orderBy({ "keys.createdAt": "DESC", "keys.id": "DESC" })
+        .limit(limit + 1);
+      if (after !== undefined) {
+        query.andWhere("(keys.created_at, keys.id) < (:createdAt, :id)", {
+          createdAt: new Date(after.createdAt),
+          id: after.id,
+        });
+      }
+      const { entities, raw } = await query.getRawAndEntities<Row>();
+      return {
+        now: raw[0] === undefined ? 0 : instantOf(raw[0].now),
+        items: entities.slice(0, limit),
+        more: entities.length > limit,
+      };
+    });
+  }
+}
+
+function valuesOf({ id, tenantId, encrypted }: NewSigningKey): readonly unknown[] {
+  return [id, tenantId, encrypted.ciphertext, encrypted.keyEncryptionKeyId];
+}
+
+function storedSigningKeyOf(row: Row): StoredSigningKey {
+  return {
+    ...signingKeyOf(row),
+    encrypted: {
+      ciphertext: row.encrypted_key as Buffer,
+      keyEncryptionKeyId: row.key_encryption_key_id as string,
+    },
+  };
+}

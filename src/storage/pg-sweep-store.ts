@@ -1,0 +1,102 @@
+import type { CallContext, SweepStore } from "../session/ports.ts";
+import type { Database, Statement } from "./database.ts";
+import { FOREIGN_KEY_VIOLATIONS, StorageFault } from "./storage-errors.ts";
+
+/** Any number, as long as it is the same in all versions of sessiond. */
+const SWEEP_LOCK = 7_361_512_002;
+
+/**
+ * The absolute deadline never moves, so that a session found here cannot become live again before
+ * it is deleted. Sessions that ended earlier wait for theirs: they are kept longer than the
+ * history window, never shorter, and need no index of their own.
+ */
+const DELETE_ENDED_SESSIONS = {
+  text: `
+    DELETE FROM sessions WHERE id = ANY (ARRAY(
+      SELECT id FROM sessions
+      WHERE absolute_expires_at <= statement_timestamp() - $1 * interval '1 millisecond'
+      ORDER BY absolute_expires_at LIMIT $2 FOR UPDATE SKIP LOCKED))
+    RETURNING 1`,
+};
+
+const DELETE_PRE_LOGIN_SESSIONS = {
+  text: `
+    DELETE FROM sessions WHERE id = ANY (ARRAY(
+      SELECT id FROM sessions WHERE pre_login AND absolute_expires_at <= statement_timestamp()
+      ORDER BY absolute_expires_at LIMIT $1 FOR UPDATE SKIP LOCKED))
+    RETURNING 1`,
+};
+
+const DELETE_SIGNING_KEYS = {
+  text: `
+    DELETE FROM signing_keys WHERE id = ANY (ARRAY(
+      SELECT id FROM signing_keys
+      WHERE retired_at <= statement_timestamp() - $1 * interval '1 millisecond'
+        AND NOT EXISTS (SELECT FROM sessions WHERE sessions.signing_key_id = signing_keys.id)
+      ORDER BY retired_at LIMIT $2))
+    RETURNING 1`,
+};
+
+/** Events are added in the order of their ids, so that the oldest need no index on the time. */
+const DELETE_AUDIT_EVENTS = {
+  text: `
+    DELETE FROM audit_events WHERE id = ANY (ARRAY(
+      SELECT id FROM (SELECT id, occurred_at FROM audit_events ORDER BY id LIMIT $2) oldest
+      WHERE occurred_at <= statement_timestamp() - $1 * interval '1 millisecond'))
+    RETURNING 1`,
+};
+
+export class PgSweepStore implements SweepStore {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /**
+   * The lock lives in a transaction of its own, on a connection of its own, while the work commits
+   * batch by batch on others: it holds through PgBouncer and ends with the connection.
+   */
+  exclusively<T>(work: () => Promise<T>, { signal }: CallContext): Promise<T | undefined> {
+    return this.#database.transaction(signal, async (run) => {
+      const statement = { text: "SELECT pg_try_advisory_xact_lock($1) AS locked" };
+      const [row] = await run(statement, [SWEEP_LOCK]);
+      return row?.locked === true ? await work() : undefined;
+    });
+  }
+
+  deleteEndedSessions(historyMs: number, limit: number, context: CallContext): Promise<number> {
+    return this.#count(DELETE_ENDED_SESSIONS, [historyMs, limit], context);
+  }
+
+  deletePreLoginSessions(limit: number, context: CallContext): Promise<number> {
+    return this.#count(DELETE_PRE_LOGIN_SESSIONS, [limit], context);
+  }
+
+  async deleteSigningKeys(
+    retentionMs: number,
+    limit: number,
+    context: CallContext,
+  ): Promise<number> {
+    try {
+      return await this.#count(DELETE_SIGNING_KEYS, [retentionMs, limit], context);
+    } catch (error) {
+      // A session came to refer to one of them meanwhile: it is kept, and the next sweep tries.
+      const referred = error instanceof StorageFault && FOREIGN_KEY_VIOLATIONS.includes(error.code);
+      if (referred) return 0;
+      throw error;
+    }
+  }
+
+  deleteAuditEvents(retentionMs: number, limit: number, context: CallContext): Promise<number> {
+    return this.#count(DELETE_AUDIT_EVENTS, [retentionMs, limit], context);
+  }
+
+  async #count(
+    statement: Statement,
+    values: readonly unknown[],
+    { signal }: CallContext,
+  ): Promise<number> {
+    return (await this.#database.query(statement, values, signal)).length;
+  }
+}

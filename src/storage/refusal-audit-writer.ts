@@ -1,0 +1,65 @@
+import type { AuditEntry, RefusalAudit } from "../session/audit.ts";
+import type { AuditStore } from "../session/ports.ts";
+
+const BATCH_SIZE = 500;
+const WRITE_TIMEOUT_MS = 5000;
+
+export interface RefusalAuditOptions {
+  /** Entries that may wait; more are dropped and counted. */
+  readonly queueLimit: number;
+  /** Told of entries that were lost, and why: a full queue has no error. */
+  readonly onLoss: (count: number, error: unknown) => void;
+}
+
+/** Writes the audit of refusals in the background, in batches, one at a time. */
+export class RefusalAuditWriter implements RefusalAudit {
+  readonly #store: AuditStore;
+  readonly #options: RefusalAuditOptions;
+  #queue: AuditEntry[] = [];
+  #writing: Promise<void> | undefined;
+  #dropped = 0;
+
+  constructor(store: AuditStore, options: RefusalAuditOptions) {
+    this.#store = store;
+    this.#options = options;
+  }
+
+  /** How many entries have been lost since the start. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  record(entry: AuditEntry): void {
+    if (this.#queue.length >= this.#options.queueLimit) {
+      this.#lose(1, undefined);
+      return;
+    }
+    this.#queue.push(entry);
+    this.#writing ??= this.#writeAll();
+  }
+
+  /** Resolves when everything that was recorded before has been written or lost. */
+  async flush(): Promise<void> {
+    await this.#writing;
+  }
+
+  async #writeAll(): Promise<void> {
+    // What is refused in the same turn of the event loop goes into the same batch.
+    await new Promise(setImmediate);
+    while (this.#queue.length > 0) {
+      const batch = this.#queue.splice(0, BATCH_SIZE);
+      const signal = AbortSignal.timeout(WRITE_TIMEOUT_MS);
+      try {
+        await this.#store.append(batch, { signal, callingService: "" });
+      } catch (error) {
+        this.#lose(batch.length, error);
+      }
+    }
+    this.#writing = undefined;
+  }
+
+  #lose(count: number, error: unknown): void {
+    this.#dropped += count;
+    this.#options.onLoss(count, error);
+  }
+}

@@ -1,0 +1,68 @@
+import { SessionError } from "../session/errors.ts";
+
+/**
+ * A failure of the database that is not an outage: a constraint, a defect in a statement. It keeps
+ * what identifies the failure and drops the driver's words, which may quote values.
+ */
+export class StorageFault extends Error {
+  override readonly name = "StorageFault";
+  /** The SQLSTATE; empty if the failure did not come from the server. */
+  readonly code: string;
+  readonly constraint: string;
+
+  constructor(code: string, constraint: string) {
+    super(`PostgreSQL refused a statement: SQLSTATE ${code}${constraint && `, ${constraint}`}`);
+    this.code = code;
+    this.constraint = constraint;
+  }
+}
+
+interface DriverError {
+  readonly code?: unknown;
+  readonly constraint?: unknown;
+  readonly message?: unknown;
+  readonly driverError?: unknown;
+}
+
+/**
+ * SQLSTATEs, by class or whole, that say that the database cannot serve at the moment, whatever
+ * the statement was.
+ */
+const OUTAGES = [
+  "08", // connection exceptions
+  "25006", // read-only transaction: connected to a standby during a failover
+  "28", // refused credentials: the operator's matter, not the caller's
+  "3D000", // no such database
+  "53", // out of disk, memory or connections
+  "57", // shutdown, crash recovery, cancelled
+  "58", // input and output errors
+  "XX", // corruption and internal errors
+] as const;
+
+const SQLSTATE = /^[0-9A-Z]{5}$/;
+
+export const UNIQUE_VIOLATION = "23505";
+/** Of a restricted foreign key: PostgreSQL 18 says 23001, earlier ones 23503. */
+export const FOREIGN_KEY_VIOLATIONS: readonly string[] = ["23001", "23503"];
+/** Of transactions that got in each other's way: nothing was done, and trying again may succeed. */
+export const RETRYABLE: readonly string[] = ["40001", "40P01"];
+
+export function storageUnavailable(cause: unknown): SessionError {
+  return new SessionError("STORAGE_UNAVAILABLE", { cause });
+}
+
+/** What the rest of sessiond may see of a driver's error. */
+export function translateDriverError(error: unknown): unknown {
+  if (error instanceof SessionError || error instanceof StorageFault) return error;
+  if (typeof error !== "object" || error === null) return error;
+  const { driverError } = error as DriverError;
+  if (driverError !== undefined) return translateDriverError(driverError);
+
+  const { code, constraint } = error as DriverError;
+  if (typeof code === "string" && SQLSTATE.test(code)) {
+    const fault = new StorageFault(code, typeof constraint === "string" ? constraint : "");
+    return OUTAGES.some((outage) => code.startsWith(outage)) ? storageUnavailable(fault) : fault;
+  }
+  // No SQLSTATE: the server did not answer. The socket's or the pool's words hold no values.
+  return storageUnavailable(error);
+}

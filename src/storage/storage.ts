@@ -1,0 +1,104 @@
+import type { Logger } from "pino";
+import { Closeables } from "../closeables.ts";
+import type { Config } from "../config.ts";
+import type { RandomBytes } from "../session/ids.ts";
+import type { AuditStore, SessionStore, SigningKeyStore, SweepStore } from "../session/ports.ts";
+import { createDataSource } from "./data-source.ts";
+import { Database } from "./database.ts";
+import { type EmbeddedPostgres, startEmbeddedPostgres } from "./embedded-postgres.ts";
+import { readKeyEncryptionKeyFile, writeKeyEncryptionKeyFile } from "./key-encryption-key-file.ts";
+import { migrate } from "./migrate.ts";
+import { PgAuditStore } from "./pg-audit-store.ts";
+import { PgSessionStore } from "./pg-session-store.ts";
+import { PgSigningKeyStore } from "./pg-signing-key-store.ts";
+import { PgSweepStore } from "./pg-sweep-store.ts";
+import { RefusalAuditWriter } from "./refusal-audit-writer.ts";
+
+export interface Storage {
+  readonly sessions: SessionStore;
+  readonly signingKeys: SigningKeyStore;
+  readonly audit: AuditStore;
+  readonly sweep: SweepStore;
+  readonly refusalAudit: RefusalAuditWriter;
+  /** Never empty; the first one encrypts. */
+  readonly keyEncryptionKeys: readonly Buffer[];
+  /** Undefined with an external database. */
+  readonly embedded: EmbeddedPostgres | undefined;
+  close(): Promise<void>;
+}
+
+export interface StorageOptions {
+  readonly config: Pick<Config, "database" | "keyEncryptionKeys" | "audit">;
+  readonly log: Logger;
+  readonly random: RandomBytes;
+}
+
+/** Connects to the database, starting the embedded one if no other is named, and migrates it. */
+export async function openStorage(options: StorageOptions): Promise<Storage> {
+  const closeables = new Closeables();
+  try {
+    return await open(options, closeables);
+  } catch (error) {
+    await closeables.close().catch(() => {});
+    throw error;
+  }
+}
+
+async function open(options: StorageOptions, closeables: Closeables): Promise<Storage> {
+  const { config, log } = options;
+  const embedded =
+    config.database.url === undefined
+      ? await startEmbeddedPostgres({
+          dataDirectory: config.database.dataDirectory,
+          log: (line) => log.debug({ postgres: line }),
+        })
+      : undefined;
+  if (embedded !== undefined) closeables.add(() => embedded.stop());
+
+  const dataSource = createDataSource({
+    ...config.database,
+    url: embedded?.url ?? (config.database.url as string),
+    onPoolError: (error) => log.warn({ err: error }, "an idle database connection broke"),
+  });
+  await dataSource.initialize();
+  const database = new Database(dataSource, config.database);
+  closeables.add(() => database.close());
+  const applied = await migrate(dataSource);
+  if (applied.length > 0) log.info({ migrations: applied }, "migrations applied");
+
+  const audit = new PgAuditStore(database);
+  const refusalAudit = new RefusalAuditWriter(audit, {
+    queueLimit: config.audit.queueLimit,
+    onLoss: (count, error) => log.warn({ count, err: error }, "audit of refusals lost"),
+  });
+  closeables.add(() => refusalAudit.flush());
+
+  return {
+    sessions: new PgSessionStore(database),
+    signingKeys: new PgSigningKeyStore(database),
+    audit,
+    sweep: new PgSweepStore(database),
+    refusalAudit,
+    keyEncryptionKeys: embedded
+      ? await embeddedKeyEncryptionKeys(options, embedded.dataDirectory)
+      : config.keyEncryptionKeys,
+    embedded,
+    close: () => closeables.close(),
+  };
+}
+
+/**
+ * The configured keys and the one that is kept beside the data. The latter is made when there is
+ * no other, and goes on decrypting when others have been configured.
+ */
+async function embeddedKeyEncryptionKeys(
+  { config, random }: StorageOptions,
+  dataDirectory: string,
+): Promise<readonly Buffer[]> {
+  const kept = await readKeyEncryptionKeyFile(dataDirectory);
+  const keys = kept ? [...config.keyEncryptionKeys, kept] : config.keyEncryptionKeys;
+  if (keys.length > 0) return keys;
+  const made = random(32);
+  await writeKeyEncryptionKeyFile(dataDirectory, made);
+  return [made];
+}

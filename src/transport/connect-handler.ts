@@ -1,0 +1,187 @@
+import {
+  Code,
+  ConnectError,
+  type ConnectRouter,
+  createConnectRouter,
+  type Interceptor,
+} from "@connectrpc/connect";
+import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/connect/protocol";
+import {
+  compressionBrotli,
+  compressionGzip,
+  type connectNodeAdapter,
+  universalRequestFromNodeRequest,
+  universalResponseToNodeResponse,
+} from "@connectrpc/connect-node";
+import type { Calls } from "./calls.ts";
+import { deadlineExceeded, deadlineInterceptor, limitDeadline, untilAborted } from "./deadline.ts";
+
+/**
+ * The least bound for a response. A page of results may be larger than any request, but beyond
+ * 4 MiB, the default of most gRPC clients, it would be refused after it had crossed the network.
+ */
+const minWriteMaxBytes = 4 * 1024 * 1024;
+
+/** How long after its deadline a unary call may take to get its response to the client. */
+const responseFlushMs = 5000;
+
+export interface ConnectHandlerOptions {
+  routes: (router: ConnectRouter) => void;
+  interceptors: readonly Interceptor[];
+  maxMessageBytes: number;
+  maxDeadlineMs: number;
+  calls: Calls;
+  /** onError gets what nobody else can be told: bugs and responses that could not be written. */
+  onError: (error: unknown, where: string) => void;
+}
+
+/** Serves a request of node:http or node:http2. */
+export type NodeHandler = ReturnType<typeof connectNodeAdapter>;
+type NodeRequest = Parameters<NodeHandler>[0];
+type NodeResponse = Parameters<NodeHandler>[1];
+
+/**
+ * Serves the routes over gRPC, gRPC-Web and Connect.
+ *
+ * It does what connectNodeAdapter does, from the same parts, because that leaves no place for:
+ * a request body that ends with the deadline (Connect reads the body of a unary call before any
+ * interceptor runs), another signal for streams than for unary calls when the server drains, and
+ * a request without a usable host, on which it throws in the event listener and so ends the
+ * process. It also writes to the console.
+ */
+export function createConnectHandler(options: ConnectHandlerOptions): NodeHandler {
+  const { calls, maxMessageBytes, onError } = options;
+  const router = createConnectRouter({
+    readMaxBytes: maxMessageBytes,
+    writeMaxBytes: Math.max(maxMessageBytes, minWriteMaxBytes),
+    acceptCompression: [compressionGzip, compressionBrotli],
+    compressMinBytes: 1024,
+    interceptors: [...options.interceptors, deadlineInterceptor],
+  });
+  options.routes(router);
+  const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+
+  return function handle(req, res) {
+    const handler = handlers.get(req.url?.split("?", 1)[0] ?? "");
+    if (handler === undefined) {
+      respondUnimplemented(req, res);
+      return;
+    }
+    if ("stream" in req && req.stream.closed) {
+      // Cancelled before it was looked at: a flood of resets must stay cheap.
+      return;
+    }
+    const request = toUniversalRequest(req, res);
+    if (request === undefined) {
+      res.writeHead(400);
+      res.end();
+      return;
+    }
+    const isUnary = handler.method.methodKind === "unary";
+    const controller = new AbortController();
+    const { signal } = controller;
+    const call = {
+      streaming: !isUnary,
+      abort: (reason: unknown) => controller.abort(reason),
+    };
+    request.signal.addEventListener("abort", () => call.abort(request.signal.reason));
+
+    const timeoutMs = limitDeadline(request.header, isUnary ? options.maxDeadlineMs : undefined);
+    let timer: NodeJS.Timeout | undefined;
+    if (isUnary && timeoutMs !== undefined) {
+      timer = setTimeout(() => {
+        call.abort(deadlineExceeded());
+        timer = setTimeout(() => destroy(req), responseFlushMs);
+      }, timeoutMs);
+    }
+
+    calls.add(call);
+    res.once("close", () => {
+      clearTimeout(timer);
+      calls.delete(call);
+    });
+    discardRestAfter(req, res);
+
+    serve(handler, { ...request, body: untilAborted(bodyOf(req), signal), signal }, res).catch(
+      (reason: unknown) => {
+        // Aborted stands for a client that has gone away.
+        if (ConnectError.from(reason).code !== Code.Aborted) {
+          onError(reason, `response of ${handler.requestPath}`);
+        }
+        destroy(req);
+      },
+    );
+  };
+}
+
+async function serve(
+  handler: UniversalHandler,
+  request: UniversalServerRequest,
+  res: NodeResponse,
+): Promise<void> {
+  await universalResponseToNodeResponse(await handler(request), res);
+}
+
+/** Undefined for a request whose host and path make no URL. */
+function toUniversalRequest(
+  req: NodeRequest,
+  res: NodeResponse,
+): UniversalServerRequest | undefined {
+  try {
+    return universalRequestFromNodeRequest(req, res, undefined, undefined);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * The request's body. A reader that stops early, at a message that is too long for example, must
+ * not destroy the request, since over HTTP/1.1 the response would go down with the connection.
+ */
+function bodyOf(req: NodeRequest): AsyncIterable<Uint8Array> {
+  return req.iterator({ destroyOnReturn: false });
+}
+
+/**
+ * Gets rid of what the client still sends once it has its response. Over HTTP/2 the stream is
+ * reset without an error, as the standard has it, to give its flow-control window back to the
+ * connection; over HTTP/1.1 the rest has to be read, for which requestTimeout sets the end.
+ */
+function discardRestAfter(req: NodeRequest, res: NodeResponse): void {
+  if (!("stream" in req)) {
+    res.once("finish", () => req.resume());
+    return;
+  }
+  const { stream } = req;
+  // The response's body has left; "finish" would be too early, and comes before the trailers.
+  stream.once("wantTrailers", () => {
+    if (!stream.readableEnded) {
+      setImmediate(() => stream.close());
+    }
+  });
+}
+
+function destroy(req: NodeRequest): void {
+  if ("stream" in req) {
+    req.stream.destroy();
+  } else {
+    req.socket.destroy();
+  }
+}
+
+/** Tells each kind of client in its own way that there is no such method. */
+function respondUnimplemented(req: NodeRequest, res: NodeResponse): void {
+  const contentType = req.headers["content-type"] ?? "";
+  const message = "unknown service or method";
+  if (contentType.startsWith("application/grpc")) {
+    res.writeHead(200, {
+      "content-type": contentType,
+      "grpc-status": String(Code.Unimplemented),
+      "grpc-message": encodeURIComponent(message),
+    });
+    res.end();
+    return;
+  }
+  res.writeHead(404, { "content-type": "application/json" });
+  res.end(JSON.stringify({ code: "unimplemented", message }));
+}

@@ -1,0 +1,142 @@
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import { createServer as createHttpServer, type Server as HttpServer } from "node:http";
+import { createServer as createHttpsServer } from "node:https";
+import type { AddressInfo, Socket } from "node:net";
+import { createSecureContext } from "node:tls";
+
+/** A certificate chain and its private key, both PEM. */
+export interface TlsCredentials {
+  certificate: string;
+  key: string;
+}
+
+export interface ListenerOptions {
+  tls: TlsCredentials | undefined;
+  maxHeaderBytes: number;
+  maxConnections: number;
+  idleConnectionTimeoutMs: number;
+  /** requestTimeoutMs is how long an HTTP/1.1 request may take to arrive. */
+  requestTimeoutMs: number;
+}
+
+/** How long a connection may take for the TLS handshake, its first bytes or a request's headers. */
+export const headersTimeoutMs = 10_000;
+
+/** The server that listens. It speaks HTTP/1.1 on the connections that `serveHttp1` gets. */
+export interface Listener {
+  /** server emits "request" for HTTP/1.1. */
+  readonly server: HttpServer;
+  serveHttp1(socket: Socket): void;
+}
+
+/**
+ * Makes the listening server, which gives each accepted connection to `onConnection`, with TLS
+ * after the handshake.
+ *
+ * It is an HTTP/1.1 server whose own connection listener was taken off, rather than a plain
+ * net.Server, because Node enforces headersTimeout and requestTimeout only on a server that
+ * listens.
+ */
+export function createListener(
+  options: ListenerOptions,
+  onConnection: (socket: Socket) => void,
+): Listener {
+  const { tls } = options;
+  const http1Options = {
+    maxHeaderSize: options.maxHeaderBytes,
+    headersTimeout: headersTimeoutMs,
+    requestTimeout: Math.max(options.requestTimeoutMs, headersTimeoutMs),
+    keepAliveTimeout: options.idleConnectionTimeoutMs,
+    connectionsCheckingInterval: 1000,
+    requireHostHeader: true,
+    insecureHTTPParser: false,
+    noDelay: true,
+    // A peer that vanished without a word is noticed even where a stream without a deadline waits.
+    keepAlive: true,
+    keepAliveInitialDelay: 60_000,
+  };
+  const server = tls
+    ? createHttpsServer({
+        ...http1Options,
+        ...checked(tls),
+        minVersion: "TLSv1.2",
+        ALPNProtocols: ["h2", "http/1.1"],
+        handshakeTimeout: headersTimeoutMs,
+      })
+    : createHttpServer(http1Options);
+  server.maxHeadersCount = 128;
+  server.maxConnections = options.maxConnections;
+
+  const event = tls ? "secureConnection" : "connection";
+  const serveHttp1 = server.listeners(event).at(-1);
+  if (serveHttp1 === undefined) {
+    throw new Error(`node:http has no listener for "${event}"`);
+  }
+  server.off(event, serveHttp1 as (socket: Socket) => void);
+  server.on(event, onConnection);
+  return { server, serveHttp1: (socket) => serveHttp1.call(server, socket) };
+}
+
+/** Resolves with the port that is listened on, or rejects with an error that names the setting. */
+export async function listen(server: HttpServer, host: string, port: number): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once("error", reject);
+  try {
+    server.listen({ host, port }, resolve);
+    await promise;
+  } catch (error) {
+    const why = explain(error, port);
+    throw new Error(`cannot listen on host ${JSON.stringify(host)}, port ${port}: ${why}`, {
+      cause: error,
+    });
+  }
+  server.off("error", reject);
+  return (server.address() as AddressInfo).port;
+}
+
+function explain(error: unknown, port: number): string {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  switch (code) {
+    case "EADDRINUSE":
+      return "another process is using this port (see SESSIOND_PORT)";
+    case "ERR_SOCKET_BAD_PORT":
+      return "a port is a number from 0 to 65535 (see SESSIOND_PORT)";
+    case "EACCES":
+      return port < 1024
+        ? "ports below 1024 need a privilege that this process does not have (see SESSIOND_PORT)"
+        : "the operating system does not permit it (see SESSIOND_HOST and SESSIOND_PORT)";
+    case "EADDRNOTAVAIL":
+      return "this machine does not have this address (see SESSIOND_HOST)";
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+    case "EINVAL":
+    case "EAFNOSUPPORT":
+      return `the host is not an address or a name that can be resolved (${code}, see SESSIOND_HOST)`;
+    default:
+      return `${code || String(error)} (see SESSIOND_HOST and SESSIOND_PORT)`;
+  }
+}
+
+/** Tries each part by itself, because OpenSSL does not say which of them it dislikes. */
+function checked({ certificate, key }: TlsCredentials): { cert: string; key: string } {
+  attempt("SESSIOND_TLS_CERT holds no usable PEM certificate", () => {
+    createSecureContext({ cert: certificate });
+  });
+  attempt("SESSIOND_TLS_KEY holds no usable PEM private key", () => {
+    createSecureContext({ key });
+  });
+  // A context takes a key of another type than its certificate's; only handshakes would fail.
+  if (!new X509Certificate(certificate).checkPrivateKey(createPrivateKey(key))) {
+    throw new Error("SESSIOND_TLS_KEY is not the key of SESSIOND_TLS_CERT");
+  }
+  return { cert: certificate, key };
+}
+
+function attempt(complaint: string, action: () => void): void {
+  try {
+    action();
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`${complaint}: ${reason}`, { cause: error });
+  }
+}

@@ -1,0 +1,264 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { type Duration, type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import {
+  type AuditEventSchema,
+  SameSite,
+  type SessionRef,
+  type SessionSchema,
+  SessionState,
+  type SetCookieSchema,
+  type SigningKeySchema,
+  SigningKeyState,
+} from "../../gen/es/sessiond/v1/session_pb.ts";
+import type {
+  CreateRequest,
+  ListRequest,
+  RevokeAllForActorRequest,
+  RevokeRequest,
+  RotateCsrfRequest,
+  ValidateCsrfRequest,
+  ValidateRequest,
+  ValidateResponseSchema,
+} from "../../gen/es/sessiond/v1/session_service_pb.ts";
+import type { AuditEvent } from "../session/audit.ts";
+import type {
+  CreateCommand,
+  ListCommand,
+  RevokeAllForActorCommand,
+  RevokeCommand,
+  RotateCsrfCommand,
+  SessionRefInput,
+  ValidateCommand,
+  ValidateCsrfCommand,
+} from "../session/commands.ts";
+import { invalidRequest } from "../session/errors.ts";
+import type { TimeoutPolicy } from "../session/policy.ts";
+import type { SigningKey } from "../session/ports.ts";
+import {
+  endAt,
+  type Instant,
+  idleExpiresAt,
+  type Session,
+  stateAt,
+  timeLeft,
+} from "../session/session.ts";
+import type { SetCookie } from "../session/set-cookie.ts";
+import { signingKeyStateAt, verifiesUntil } from "../session/signing-keys.ts";
+
+type Init<Schema extends Parameters<typeof import("@bufbuild/protobuf").create>[0]> =
+  MessageInitShape<Schema>;
+
+// Requests to commands.
+
+/** The longest Duration of the protocol: 10,000 years. */
+const MAX_DURATION_SECONDS = 315_576_000_000n;
+
+function milliseconds(field: string, duration: Duration | undefined): number | undefined {
+  if (duration === undefined) return undefined;
+  const { seconds, nanos } = duration;
+  const inRange = seconds >= -MAX_DURATION_SECONDS && seconds <= MAX_DURATION_SECONDS;
+  if (!inRange || nanos !== 0) throw invalidRequest(field, "must be whole seconds");
+  return Number(seconds) * 1000;
+}
+
+export function refInput(ref: SessionRef | undefined): SessionRefInput | undefined {
+  if (ref === undefined) return undefined;
+  const { tenantId } = ref;
+  switch (ref.ref.case) {
+    case "cookie":
+      return { kind: "cookie", cookie: ref.ref.value, tenantId };
+    case "sessionId":
+      return { kind: "id", id: ref.ref.value, tenantId };
+    case undefined:
+      return { kind: "unset", tenantId };
+  }
+}
+
+export function createCommand(request: CreateRequest): CreateCommand {
+  return {
+    actor: request.actor,
+    appType: request.appType,
+    metadata: request.metadata,
+    idleTimeoutMs: milliseconds("idle_timeout", request.idleTimeout),
+    absoluteTimeoutMs: milliseconds("absolute_timeout", request.absoluteTimeout),
+    preLogin: request.preLogin,
+    replaces: refInput(request.replaces),
+    ipAddress: request.ipAddress,
+    userAgent: request.userAgent,
+  };
+}
+
+function credentialOf({ credential }: ValidateRequest): ValidateCommand["credential"] {
+  switch (credential.case) {
+    case "cookie":
+      return { kind: "cookie", cookie: credential.value };
+    case "cookieHeader":
+      return { kind: "header", header: credential.value };
+    case undefined:
+      return { kind: "unset" };
+  }
+}
+
+export function validateCommand(request: ValidateRequest): ValidateCommand {
+  return {
+    credential: credentialOf(request),
+    csrfToken: request.csrfToken,
+    touch: request.touch,
+    acceptPreLogin: request.acceptPreLogin,
+    ipAddress: request.ipAddress,
+    userAgent: request.userAgent,
+    tenantId: request.tenantId,
+  };
+}
+
+export function validateCsrfCommand(request: ValidateCsrfRequest): ValidateCsrfCommand {
+  const { csrfToken, acceptPreLogin } = request;
+  return { session: refInput(request.session), csrfToken, acceptPreLogin };
+}
+
+export function revokeCommand(request: RevokeRequest): RevokeCommand {
+  const { reason, actingActorId } = request;
+  return { session: refInput(request.session), reason, actingActorId };
+}
+
+export function revokeAllForActorCommand(
+  request: RevokeAllForActorRequest,
+): RevokeAllForActorCommand {
+  const { reason, actingActorId } = request;
+  return { actor: request.actor, keep: refInput(request.keep), reason, actingActorId };
+}
+
+export function rotateCsrfCommand(request: RotateCsrfRequest): RotateCsrfCommand {
+  const { actingActorId, target } = request;
+  switch (target.case) {
+    case "session": {
+      const session = refInput(target.value) as SessionRefInput;
+      return { target: { kind: "session", session }, actingActorId };
+    }
+    case "actor":
+      return { target: { kind: "actor", actor: target.value }, actingActorId };
+    case undefined:
+      return { target: { kind: "unset" }, actingActorId };
+  }
+}
+
+export function listCommand(request: ListRequest): ListCommand {
+  const { includeEnded, pageSize, pageToken } = request;
+  return {
+    actor: request.actor,
+    includeEnded,
+    current: refInput(request.current),
+    pageSize,
+    pageToken,
+  };
+}
+
+// Results to messages.
+
+function optionalTimestamp(instant: Instant | undefined): Timestamp | undefined {
+  return instant === undefined ? undefined : timestampFromMs(instant);
+}
+
+const sessionStates = {
+  ACTIVE: SessionState.ACTIVE,
+  IDLE_EXPIRED: SessionState.IDLE_EXPIRED,
+  ABSOLUTE_EXPIRED: SessionState.ABSOLUTE_EXPIRED,
+  REVOKED: SessionState.REVOKED,
+} as const;
+
+/** The session as it stands at `now`. */
+export function sessionMessage(
+  session: Session,
+  now: Instant,
+  current = false,
+): Init<typeof SessionSchema> {
+  const end = endAt(session, now);
+  const revokedAt = optionalTimestamp(session.revokedAt);
+  const endedAt = optionalTimestamp(end?.at);
+  return {
+    id: session.id,
+    tenantId: session.tenantId,
+    actorId: session.actorId,
+    actorType: session.actorType,
+    appType: session.appType,
+    state: sessionStates[stateAt(session, now)],
+    preLogin: session.preLogin,
+    createdAt: timestampFromMs(session.createdAt),
+    lastSeenAt: timestampFromMs(session.lastSeenAt),
+    idleExpiresAt: timestampFromMs(idleExpiresAt(session)),
+    absoluteExpiresAt: timestampFromMs(session.absoluteExpiresAt),
+    ...(revokedAt && { revokedAt }),
+    ...(endedAt && { endedAt }),
+    revokeReason: session.revokeReason,
+    revokedBy: session.revokedBy,
+    ipAddress: session.ipAddress,
+    userAgent: session.userAgent,
+    signingKeyId: session.signingKeyId,
+    metadata: session.metadata,
+    endReason: end?.reason ?? "",
+    current,
+  };
+}
+
+export function wholeSeconds(ms: number): number {
+  return Math.floor(ms / 1000);
+}
+
+export function validateResponse(
+  { session, now, touched }: { session: Session; now: Instant; touched: boolean },
+  policy: TimeoutPolicy,
+): Init<typeof ValidateResponseSchema> {
+  const { idleMs, absoluteMs, warning } = timeLeft(session, now, policy);
+  return {
+    session: sessionMessage(session, now),
+    secondsLeft: wholeSeconds(Math.min(idleMs, absoluteMs)),
+    idleSecondsLeft: wholeSeconds(idleMs),
+    absoluteSecondsLeft: wholeSeconds(absoluteMs),
+    expiryWarning: warning,
+    touched,
+  };
+}
+
+const sameSites = { strict: SameSite.STRICT, lax: SameSite.LAX, none: SameSite.NONE } as const;
+
+export function setCookieMessage(cookie: SetCookie): Init<typeof SetCookieSchema> {
+  return { ...cookie, sameSite: sameSites[cookie.sameSite] };
+}
+
+const signingKeyStates = {
+  ACTIVE: SigningKeyState.ACTIVE,
+  RETIRED: SigningKeyState.RETIRED,
+  EXPIRED: SigningKeyState.EXPIRED,
+} as const;
+
+export function signingKeyMessage(
+  key: SigningKey,
+  now: Instant,
+  policy: TimeoutPolicy,
+): Init<typeof SigningKeySchema> {
+  const retiredAt = optionalTimestamp(key.retiredAt);
+  const until = optionalTimestamp(verifiesUntil(key, policy));
+  return {
+    id: key.id,
+    tenantId: key.tenantId,
+    state: signingKeyStates[signingKeyStateAt(key, now, policy)],
+    createdAt: timestampFromMs(key.createdAt),
+    ...(retiredAt && { retiredAt }),
+    ...(until && { verifiesUntil: until }),
+  };
+}
+
+export function auditEventMessage(event: AuditEvent): Init<typeof AuditEventSchema> {
+  return {
+    id: event.id,
+    occurredAt: timestampFromMs(event.occurredAt),
+    category: "auth",
+    action: event.action,
+    actingActorId: event.actingActorId,
+    callingService: event.callingService,
+    tenantId: event.tenantId,
+    resourceType: event.resourceType,
+    resourceId: event.resourceId,
+    details: event.details,
+  };
+}

@@ -1,0 +1,183 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
+import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
+import { createCalls } from "./calls.ts";
+import { createConnectHandler } from "./connect-handler.ts";
+import { createHttp2Sessions } from "./http2-sessions.ts";
+import { createListener, headersTimeoutMs, listen, type TlsCredentials } from "./listener.ts";
+import { createProtocolSniffer } from "./protocol-sniffer.ts";
+
+export interface TransportLimits {
+  /** maxMessageBytes bounds a request message, before and after decompression. */
+  maxMessageBytes: number;
+  /** maxDeadlineMs is the longest that a unary call may take, whatever its client asks for. */
+  maxDeadlineMs: number;
+  /** maxConcurrentStreams bounds the calls in flight on one HTTP/2 connection. */
+  maxConcurrentStreams: number;
+  /** maxHeaderBytes bounds the headers of one request. */
+  maxHeaderBytes: number;
+  /** maxConnections: a connection beyond it is closed as soon as it is accepted. */
+  maxConnections: number;
+  /** idleConnectionTimeoutMs: a connection without a call for this long is closed. */
+  idleConnectionTimeoutMs: number;
+}
+
+export interface ServerOptions {
+  host: string;
+  /** port 0 takes any free one. */
+  port: number;
+  tls: TlsCredentials | undefined;
+  limits: TransportLimits;
+  routes: (router: ConnectRouter) => void;
+  interceptors?: Interceptor[];
+  /** onError gets failures that no caller sees, with the place. Many are a client's doing. */
+  onError?: (error: unknown, where: string) => void;
+}
+
+export interface Server {
+  readonly host: string;
+  readonly port: number;
+  readonly url: string;
+  /**
+   * drain stops accepting, lets the calls in flight finish, ends the streams, and resolves when
+   * every connection is closed. What is not done after `graceMs` is ended by force: `forced` is
+   * the number of such calls. Calling it again returns the first call's promise.
+   */
+  drain(graceMs: number): Promise<{ forced: number }>;
+}
+
+/** How long the calls that are ended by force have to tell their clients. */
+const lastWordsMs = 100;
+
+/** A flood of refused connections is reported this often at most. */
+const dropReportMs = 10_000;
+
+/**
+ * Serves gRPC, gRPC-Web and Connect over HTTP/1.1 and HTTP/2 on one port. With TLS the protocol
+ * is chosen by ALPN, without it by the connection's first bytes.
+ */
+export async function startServer(options: ServerOptions): Promise<Server> {
+  const { host, limits, onError = () => {} } = options;
+  const calls = createCalls();
+  const sockets = new Set<Socket>();
+  const http1Responses = new Set<ServerResponse>();
+  let draining: Promise<{ forced: number }> | undefined;
+
+  const handleWithConnect = createConnectHandler({
+    routes: options.routes,
+    interceptors: options.interceptors ?? [],
+    maxMessageBytes: limits.maxMessageBytes,
+    maxDeadlineMs: limits.maxDeadlineMs,
+    calls,
+    onError,
+  });
+
+  const http2 = createHttp2Sessions({ ...limits, onError });
+  // Everything over HTTP/2 comes by here. A direct lane for unary gRPC would take its streams
+  // from the "stream" event of this server, before "request" is made of them, with the same
+  // `calls` and `limitDeadline`.
+  http2.server.on("request", handleWithConnect);
+
+  const { server, serveHttp1 } = createListener(
+    { tls: options.tls, requestTimeoutMs: limits.maxDeadlineMs + headersTimeoutMs, ...limits },
+    onConnection,
+  );
+  server.on("request", (req: IncomingMessage, res: ServerResponse) => {
+    if (draining !== undefined) {
+      closeAfter(res);
+    }
+    http1Responses.add(res);
+    res.once("close", () => {
+      http1Responses.delete(res);
+      if (draining !== undefined) {
+        server.closeIdleConnections();
+      }
+    });
+    handleWithConnect(req, res);
+  });
+
+  const sniffer = createProtocolSniffer({
+    timeoutMs: headersTimeoutMs,
+    http1: serveHttp1,
+    http2: http2.adopt,
+  });
+
+  function onConnection(socket: Socket | TLSSocket): void {
+    if (!("alpnProtocol" in socket)) {
+      sniffer.sniff(socket);
+    } else if (socket.alpnProtocol === "h2") {
+      http2.adopt(socket);
+    } else if (draining !== undefined) {
+      socket.destroy();
+    } else {
+      serveHttp1(socket);
+    }
+  }
+
+  // Of the TCP connections, so below TLS.
+  server.prependListener("connection", (socket: Socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
+  server.on("tlsClientError", (error: unknown) => onError(error, "TLS handshake"));
+  let dropReportedAt = Number.NEGATIVE_INFINITY;
+  server.on("drop", () => {
+    if (performance.now() - dropReportedAt > dropReportMs) {
+      dropReportedAt = performance.now();
+      const error = new Error(`refusing connections: ${limits.maxConnections} are open`);
+      onError(error, "accepting a connection");
+    }
+  });
+
+  const port = await listen(server, host, options.port);
+  server.on("error", (error) => onError(error, "listening"));
+
+  async function drain(graceMs: number): Promise<{ forced: number }> {
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    sniffer.destroyPending();
+    http2.drain();
+    http1Responses.forEach(closeAfter);
+    calls.drain();
+    if (await settlesWithin(closed, graceMs)) {
+      return { forced: 0 };
+    }
+    const forced = calls.size;
+    calls.abort();
+    if (forced > 0) {
+      await settlesWithin(closed, lastWordsMs);
+    }
+    for (const socket of sockets) {
+      socket.destroy();
+    }
+    await closed;
+    return { forced };
+  }
+
+  return {
+    host,
+    port,
+    url: `${options.tls ? "https" : "http"}://${host.includes(":") ? `[${host}]` : host}:${port}`,
+    drain(graceMs) {
+      draining ??= drain(graceMs);
+      return draining;
+    },
+  };
+}
+
+/** Makes the connection of an HTTP/1.1 response end with it. */
+function closeAfter(res: ServerResponse): void {
+  if (!res.headersSent) {
+    res.shouldKeepAlive = false;
+  }
+}
+
+async function settlesWithin(promise: Promise<void>, ms: number): Promise<boolean> {
+  const { promise: late, resolve } = Promise.withResolvers<boolean>();
+  const timer = setTimeout(() => resolve(false), ms);
+  try {
+    return await Promise.race([promise.then(() => true), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,179 @@
+import type { MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import type { ConnectRouter, HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
+import type { AuditLog } from "../session/audit-log.ts";
+import type { TimeoutPolicy } from "../session/policy.ts";
+import type { CallContext } from "../session/ports.ts";
+import type { Sessions } from "../session/sessions.ts";
+import type { CookieJar } from "../session/set-cookie.ts";
+import type { SigningKeys } from "../session/signing-keys.ts";
+import type { SweepResult } from "../session/sweep.ts";
+import { type ErrorMapping, toConnectError } from "./errors.ts";
+import * as messages from "./messages.ts";
+
+export interface SessionRoutesDependencies {
+  readonly sessions: Sessions;
+  readonly signingKeys: SigningKeys;
+  readonly auditLog: AuditLog;
+  readonly cookies: CookieJar;
+  readonly timeouts: TimeoutPolicy;
+  /** Makes one sweep; undefined if another is at work. */
+  readonly sweep: (context: CallContext) => Promise<SweepResult | undefined>;
+  readonly errors: ErrorMapping;
+}
+
+type Implementation = ServiceImpl<typeof SessionService>;
+type Method = typeof SessionService.method;
+type Calls = {
+  [Name in keyof Method]: (
+    request: MessageShape<Method[Name]["input"]>,
+    context: CallContext,
+  ) => Promise<MessageInitShape<Method[Name]["output"]>>;
+};
+
+export function sessionRoutes(deps: SessionRoutesDependencies): (router: ConnectRouter) => void {
+  const implementation = handled(sessionCalls(deps), deps.errors);
+  return (router) => {
+    router.service(SessionService, implementation);
+  };
+}
+
+/** What every call has in common, whichever way it came in. */
+function handled(calls: Calls, errors: ErrorMapping): Implementation {
+  const handle =
+    <Request, Response>(call: (request: Request, context: CallContext) => Promise<Response>) =>
+    async (request: Request, { signal }: Pick<HandlerContext, "signal">): Promise<Response> => {
+      try {
+        return await call(request, { signal, callingService: "" });
+      } catch (error) {
+        throw toConnectError(error, errors);
+      }
+    };
+  const entries = Object.entries(calls) as [string, (typeof calls)["get"]][];
+  return Object.fromEntries(
+    entries.map(([name, call]) => [name, handle(call)]),
+  ) as unknown as Implementation;
+}
+
+function sessionCalls(deps: SessionRoutesDependencies): Calls {
+  const { sessions, signingKeys, auditLog, cookies, timeouts } = deps;
+  const { sessionMessage, setCookieMessage, signingKeyMessage } = messages;
+
+  return {
+    create: async (request, context) => {
+      const created = await sessions.create(messages.createCommand(request), context);
+      const { session, now, cookie, csrfToken, replaced } = created;
+      const maxAge = messages.wholeSeconds(session.absoluteExpiresAt - now);
+      const setCookies = [
+        cookies.session(cookie, maxAge, session.preLogin),
+        cookies.csrf(csrfToken, maxAge),
+      ];
+      if (replaced !== undefined && replaced.preLogin !== session.preLogin) {
+        setCookies.push(cookies.clearSession(replaced.preLogin));
+      }
+      return {
+        session: sessionMessage(session, now),
+        cookie,
+        csrfToken,
+        setCookies: setCookies.map(setCookieMessage),
+        replacedSessionId: replaced?.id ?? "",
+      };
+    },
+
+    validate: async (request, context) => {
+      const validated = await sessions.validate(messages.validateCommand(request), context);
+      return messages.validateResponse(validated, timeouts);
+    },
+
+    validateCsrf: async (request, context) => {
+      const command = messages.validateCsrfCommand(request);
+      const { session, now } = await sessions.validateCsrf(command, context);
+      return { session: sessionMessage(session, now) };
+    },
+
+    touch: async (request, context) => {
+      const ref = messages.refInput(request.session);
+      const { session, now, touched } = await sessions.touch(ref, context);
+      return { session: sessionMessage(session, now), touched };
+    },
+
+    revoke: async (request, context) => {
+      const command = messages.revokeCommand(request);
+      const { session, now, revoked } = await sessions.revoke(command, context);
+      const cleared = [cookies.clearSession(session.preLogin), cookies.clearCsrf()];
+      return {
+        session: sessionMessage(session, now),
+        revoked,
+        setCookies: cleared.map(setCookieMessage),
+      };
+    },
+
+    revokeAllForActor: async (request, context) => {
+      const command = messages.revokeAllForActorCommand(request);
+      return { revokedCount: await sessions.revokeAllForActor(command, context) };
+    },
+
+    rotateCsrf: async (request, context) => {
+      const rotated = await sessions.rotateCsrf(messages.rotateCsrfCommand(request), context);
+      return {
+        rotated: rotated.map(({ session, now, csrfToken }) => {
+          const maxAge = messages.wholeSeconds(session.absoluteExpiresAt - now);
+          const setCookie = setCookieMessage(cookies.csrf(csrfToken, maxAge));
+          return { sessionId: session.id, csrfToken, setCookie };
+        }),
+      };
+    },
+
+    rotateSigningKey: async (request, context) => {
+      const { now, active, retired } = await signingKeys.rotate(request, context);
+      return {
+        activeKey: signingKeyMessage(active, now, timeouts),
+        ...(retired && { retiredKey: signingKeyMessage(retired, now, timeouts) }),
+      };
+    },
+
+    garbageCollect: async (_request, context) => {
+      const result = await deps.sweep(context);
+      if (result === undefined) return { alreadyRunning: true };
+      return {
+        sessionsDeleted: result.deleted.sessions,
+        preLoginSessionsDeleted: result.deleted.pre_login_sessions,
+        signingKeysDeleted: result.deleted.signing_keys,
+        auditEventsDeleted: result.deleted.audit_events,
+        more: result.more,
+        failedParts: [...result.failures.keys()],
+      };
+    },
+
+    get: async (request, context) => {
+      const { session, now } = await sessions.get(messages.refInput(request.session), context);
+      return { session: sessionMessage(session, now) };
+    },
+
+    list: async (request, context) => {
+      const page = await sessions.list(messages.listCommand(request), context);
+      return {
+        sessions: page.items.map((session) =>
+          sessionMessage(session, page.now, session.id === page.currentId),
+        ),
+        nextPageToken: page.nextPageToken,
+      };
+    },
+
+    listSigningKeys: async (request, context) => {
+      const page = await signingKeys.list(request, context);
+      return {
+        signingKeys: page.items.map((key) => signingKeyMessage(key, page.now, timeouts)),
+        nextPageToken: page.nextPageToken,
+      };
+    },
+
+    listAuditEvents: async (request, context) => {
+      const page = await auditLog.list(request, context);
+      return {
+        auditEvents: page.items.map(messages.auditEventMessage),
+        nextPageToken: page.nextPageToken,
+      };
+    },
+  };
+}

@@ -1,0 +1,85 @@
+import { type Client, createClient, type Transport } from "@connectrpc/connect";
+import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { pino } from "pino";
+import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
+import { type App, startApp } from "../../src/app.ts";
+import { loadConfig } from "../../src/config.ts";
+import type { RandomBytes } from "../../src/session/ids.ts";
+import { createTestDatabase, type TestDatabase } from "./database.ts";
+
+export type SessionClient = Client<typeof SessionService>;
+
+export const TEST_KEY_ENCRYPTION_KEY = Buffer.alloc(32, 7).toString("base64");
+
+export interface Replica {
+  readonly app: App;
+  readonly url: string;
+  /** Over gRPC on HTTP/2. */
+  readonly client: SessionClient;
+  readonly transport: Transport;
+  stop(): Promise<void>;
+}
+
+export interface ReplicaOptions {
+  /** Settings by their variables' names. */
+  readonly env?: Record<string, string>;
+  readonly random?: RandomBytes;
+  /** Gets every line of the log, as JSON, at level trace. */
+  readonly onLog?: (line: string) => void;
+}
+
+/** Starts sessiond in this process on a database, with nothing running by schedule. */
+export async function startReplica(
+  databaseUrl: string,
+  options: ReplicaOptions = {},
+): Promise<Replica> {
+  const { onLog } = options;
+  const config = loadConfig({
+    SESSIOND_DATABASE_URL: databaseUrl,
+    SESSIOND_KEY_ENCRYPTION_KEYS: TEST_KEY_ENCRYPTION_KEY,
+    SESSIOND_PORT: "0",
+    SESSIOND_SWEEP_SCHEDULE: "off",
+    SESSIOND_SHUTDOWN_GRACE: "2s",
+    ...options.env,
+  });
+  const log = onLog ? pino({ level: "trace" }, { write: onLog }) : pino({ level: "silent" });
+  const app = await startApp({ config, log, ...(options.random && { random: options.random }) });
+  const { url } = app.server;
+  const sessionManager = new Http2SessionManager(url);
+  const transport = createGrpcTransport({ baseUrl: url, sessionManager });
+  return {
+    app,
+    url,
+    transport,
+    client: createClient(SessionService, transport),
+    async stop() {
+      sessionManager.abort();
+      await app.stop();
+    },
+  };
+}
+
+export interface TestApp extends Replica {
+  readonly database: TestDatabase;
+  readonly sql: TestDatabase["sql"];
+}
+
+/** Starts sessiond on a database of its own; `stop` also drops that. */
+export async function startTestApp(options: ReplicaOptions = {}): Promise<TestApp> {
+  const database = await createTestDatabase();
+  try {
+    const replica = await startReplica(database.url, options);
+    return {
+      ...replica,
+      database,
+      sql: database.sql,
+      async stop() {
+        await replica.stop();
+        await database.drop();
+      },
+    };
+  } catch (error) {
+    await database.drop();
+    throw error;
+  }
+}
