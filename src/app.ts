@@ -30,6 +30,8 @@ export interface AppOptions {
   readonly log: Logger;
   /** For tests that take the randomness away. */
   readonly random?: RandomBytes;
+  /** Ends the start, which then rejects with the signal's reason. Without effect afterwards. */
+  readonly signal?: AbortSignal;
 }
 
 export interface App {
@@ -49,15 +51,16 @@ export async function startApp(options: AppOptions): Promise<App> {
     return await start(options, closeables);
   } catch (error) {
     await closeables.close().catch(() => {});
+    options.signal?.throwIfAborted();
     throw error;
   }
 }
 
 async function start(options: AppOptions, closeables: Closeables): Promise<App> {
-  const { config, log, random = secureRandomBytes } = options;
-  const boot: CallContext = { signal: undefined, callingService: "sessiond" };
+  const { config, log, random = secureRandomBytes, signal } = options;
+  const boot: CallContext = { signal, callingService: "sessiond" };
 
-  const storage = await openStorage({ config, log, random });
+  const storage = await openStorage({ config, log, random, signal });
   closeables.add(() => storage.close());
 
   const encryption = new KeyEncryption(storage.keyEncryptionKeys, random);
@@ -82,6 +85,7 @@ async function start(options: AppOptions, closeables: Closeables): Promise<App> 
     onError: (error, where) => log.debug({ err: error, where }, "connection or call failed"),
   });
   closeables.add(() => drain(server, config, log));
+  signal?.throwIfAborted();
 
   const { schedule, jitterMs, timeLimitMs } = config.sweep;
   if (schedule !== undefined) {
@@ -91,7 +95,10 @@ async function start(options: AppOptions, closeables: Closeables): Promise<App> 
       sweep: (signal) =>
         runSweep({ signal, callingService: "sessiond" }, timeLimitMs).then(
           () => {},
-          (error: unknown) => log.error({ err: error }, "sweep failed"),
+          (error: unknown) => {
+            if (signal.aborted) log.info("sweep ended: sessiond stops");
+            else log.error({ err: error }, "sweep failed");
+          },
         ),
       onWarning: (message) => log.warn(message),
     });

@@ -1,10 +1,12 @@
+import { once } from "node:events";
 import { parseArgs } from "node:util";
 import { destination, pino } from "pino";
 import packageJson from "../package.json" with { type: "json" };
 import { type App, startApp } from "./app.ts";
 import { banner } from "./banner.ts";
-import { ConfigError, describeConfig, formatConfig, loadConfig } from "./config.ts";
+import { type Config, ConfigError, describeConfig, formatConfig, loadConfig } from "./config.ts";
 import { SessionError } from "./session/errors.ts";
+import { KeyDecryptionError } from "./session/key-encryption.ts";
 
 const USAGE = `sessiond ${packageJson.version}: a login-session service
 
@@ -16,6 +18,12 @@ Usage: sessiond [--print-config | --version | --help]
 
 Settings are environment variables; docs/configuration.md lists them.
 `;
+
+/**
+ * A second signal within this time is taken for an echo of the first: Ctrl-C reaches npm and its
+ * child alike, and npm passes it on to the child once more.
+ */
+const ECHO_MS = 1000;
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -37,27 +45,38 @@ async function serve(): Promise<void> {
   // so that the last words of a dying process are not lost.
   const log = pino({ level: config.logLevel }, destination({ dest: 2, sync: true }));
 
-  // A signal during the start stops what the start has brought up, once it is up.
-  const stopped = Promise.withResolvers<NodeJS.Signals>();
-  let signals = 0;
+  const stopping = new AbortController();
+  let stoppingSince = 0;
   for (const name of ["SIGTERM", "SIGINT"] as const) {
     process.on(name, () => {
-      signals += 1;
-      if (signals > 1) process.exit(1);
-      stopped.resolve(name);
+      if (!stopping.signal.aborted) {
+        stoppingSince = performance.now();
+        log.info({ signal: name }, "stopping");
+        stopping.abort();
+      } else if (performance.now() - stoppingSince > ECHO_MS) {
+        log.warn({ signal: name }, "not waiting any longer");
+        process.exit(1);
+      }
     });
   }
 
-  const app = await startApp({ config, log });
-  process.stdout.write(banner(packageJson.version, config, app));
-  log.info({ url: app.server.url }, "serving");
-  await stopOn(await stopped.promise, app, log);
+  await run(config, log, stopping.signal);
+  log.info("stopped");
 }
 
-async function stopOn(signal: NodeJS.Signals, app: App, log: pino.Logger): Promise<void> {
-  log.info({ signal }, "stopping");
+/** Serves until the signal fires, which may also be during the start. */
+async function run(config: Config, log: pino.Logger, signal: AbortSignal): Promise<void> {
+  let app: App;
+  try {
+    app = await startApp({ config, log, signal });
+  } catch (error) {
+    if (signal.aborted) return;
+    throw error;
+  }
+  process.stdout.write(banner(packageJson.version, config, app));
+  log.info({ url: app.server.url }, "serving");
+  if (!signal.aborted) await once(signal, "abort");
   await app.stop();
-  log.info("stopped");
 }
 
 /** What went wrong, in words for whoever started the process. */
@@ -67,7 +86,13 @@ function explain(error: unknown): string {
     const cause = error.cause instanceof Error ? `: ${error.cause.message}` : "";
     return `${error.reason}: ${error.message}${cause}`;
   }
-  return error instanceof Error ? error.message || String(error) : String(error);
+  if (!(error instanceof Error)) return String(error);
+  if (error instanceof KeyDecryptionError) {
+    return `${error.message} (see SESSIOND_KEY_ENCRYPTION_KEYS)`;
+  }
+  const { code } = error as NodeJS.ErrnoException;
+  if (code?.startsWith("ERR_PARSE_ARGS_")) return `${error.message} (see --help)`;
+  return error.message || String(error);
 }
 
 try {

@@ -43,8 +43,10 @@ export class PageTokens {
   decode(token: string): readonly string[] | undefined {
     if (token === "") return undefined;
     if (token.length <= MAX_TOKEN_CHARACTERS) {
-      const [scope, ...position] = parseStrings(Buffer.from(token, "base64url").toString());
-      if (scope === this.#scope) return position;
+      const bytes = Buffer.from(token, "base64url");
+      const [scope, ...position] = parseStrings(bytes.toString());
+      // Buffer.from skips what is not base64url, a NUL for example; encoding back does not.
+      if (scope === this.#scope && bytes.toString("base64url") === token) return position;
     }
     throw invalidPageToken();
   }

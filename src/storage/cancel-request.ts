@@ -21,24 +21,29 @@ interface CancelConnection {
 const TIMEOUT_MS = 1000;
 
 /**
- * Asks the server to cancel what the client is running. Resolves when the server has passed the
- * request on, so that the client can be used again without hitting the next statement; never
- * rejects.
+ * Asks the server to cancel what the client is running; never rejects. True when the server has
+ * passed the request on, so that the client can be used again without hitting the next statement.
+ * False when that is not known: the request may be lost or may still arrive.
  *
  * This is the protocol's own CancelRequest rather than pg_cancel_backend, because it needs no
  * connection of a pool that may be exhausted and works through PgBouncer.
  */
-export function sendCancelRequest(client: CancellableClient): Promise<void> {
+export function sendCancelRequest(client: CancellableClient): Promise<boolean> {
   const { processID, secretKey, host, port, ssl } = client;
-  if (processID === null || secretKey === null) return Promise.resolve();
+  if (processID === null || secretKey === null) return Promise.resolve(true);
   const Connection = pg.Connection as unknown as new (config: object) => CancelConnection;
   const connection = new Connection({ ssl });
   return new Promise((resolve) => {
-    const timer = setTimeout(() => connection.stream.destroy(), TIMEOUT_MS);
-    connection.on("error", () => connection.stream.destroy());
+    let failed = false;
+    const fail = () => {
+      failed = true;
+      connection.stream.destroy();
+    };
+    const timer = setTimeout(fail, TIMEOUT_MS);
+    connection.on("error", fail);
     connection.once("end", () => {
       clearTimeout(timer);
-      resolve();
+      resolve(!failed);
     });
     connection.once(ssl ? "sslconnect" : "connect", () => connection.cancel(processID, secretKey));
     if (host.startsWith("/")) connection.connect(`${host}/.s.PGSQL.${port}`);

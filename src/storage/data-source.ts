@@ -32,3 +32,22 @@ export function createDataSource(options: DataSourceOptions): DataSource {
     },
   });
 }
+
+/** Connects, or says what is in the way: where, but not as whom and with which password. */
+export async function connect(dataSource: DataSource, url: string): Promise<void> {
+  try {
+    await dataSource.initialize();
+  } catch (error) {
+    const { hostname, port } = new URL(url);
+    const address = `${hostname || "localhost"}:${port || "5432"}`;
+    throw new Error(`cannot connect to the database at ${address}: ${explain(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+function explain(error: unknown): string {
+  // A name with several addresses fails with an error for each, and no message of its own.
+  if (error instanceof AggregateError) return error.errors.map(explain).join("; ");
+  return error instanceof Error ? error.message : String(error);
+}

@@ -3,6 +3,7 @@ import type { DataSource, EntityManager, QueryRunner } from "typeorm";
 import { SessionError } from "../session/errors.ts";
 import { type CancellableClient, sendCancelRequest } from "./cancel-request.ts";
 import {
+  endsConnection,
   RETRYABLE,
   StorageFault,
   storageUnavailable,
@@ -42,7 +43,7 @@ interface Lease {
 
 /** How long a cancelled statement may take to end before its connection is thrown away. */
 const CANCEL_GRACE_MS = 1000;
-const TRANSACTION_ATTEMPTS = 3;
+const ATTEMPTS = 3;
 
 /**
  * The way to PostgreSQL: bounds how long and how many wait for a connection, ends statements that
@@ -59,18 +60,24 @@ export class Database {
     this.#options = options;
     // TypeORM types the driver as an interface without the pool.
     this.#pool = (dataSource.driver as unknown as { master: pg.Pool }).master;
+    // A connection that breaks while it is leased says so by an event, which would end the process
+    // if nobody listened; the statement that runs on it fails by itself. Not after the lease has
+    // begun, because the first bytes that arrive on a connection may already be its end.
+    this.#pool.on("acquire", (client) => client.off("error", ignore).on("error", ignore));
   }
 
-  /** Runs one statement, which commits by itself. */
+  /** Runs one statement, which commits by itself; again if a transaction got in its way. */
   async query(
     statement: Statement,
     values: readonly unknown[],
     signal: Signal,
   ): Promise<readonly Row[]> {
-    return this.#withLease(
-      () => this.#connect(),
-      signal,
-      (lease) => this.#run(lease, statement, values, signal),
+    return retried(() =>
+      this.#withLease(
+        () => this.#connect(),
+        signal,
+        (lease) => this.#run(lease, statement, values, signal),
+      ),
     );
   }
 
@@ -79,15 +86,7 @@ export class Database {
    * again if another transaction got in the way, so that `work` must be free of side effects.
    */
   async transaction<T>(signal: Signal, work: (run: Run) => Promise<T>): Promise<T> {
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        return await this.#transactionOnce(signal, work);
-      } catch (error) {
-        const retryable = error instanceof StorageFault && RETRYABLE.includes(error.code);
-        if (!retryable) throw error;
-        if (attempt === TRANSACTION_ATTEMPTS) throw storageUnavailable(error);
-      }
-    }
+    return retried(() => this.#transactionOnce(signal, work));
   }
 
   /** Runs queries that TypeORM builds, on one connection and outside a transaction. */
@@ -134,6 +133,8 @@ export class Database {
 
   async #connect(): Promise<Lease> {
     const client = await this.#pool.connect();
+    // The one that the data source was opened with was there before anybody listened to the pool.
+    if (client.listenerCount("error") === 0) client.on("error", () => {});
     return { client, release: (error) => client.release(error) };
   }
 
@@ -144,14 +145,7 @@ export class Database {
     work: (lease: Lease) => Promise<T>,
   ): Promise<T> {
     const lease = await this.#acquire(connect, signal);
-    // A connection that breaks while it is leased says so by an event, which would end the
-    // process if nobody listened; the statement that runs on it fails by itself.
-    const ignore = () => {};
-    lease.client.on("error", ignore);
-    const finished = work(lease).finally(() => {
-      lease.client.off("error", ignore);
-      lease.release(lease.broken);
-    });
+    const finished = work(lease).finally(() => lease.release(lease.broken));
     return outcome(finished, signal);
   }
 
@@ -159,9 +153,15 @@ export class Database {
   async #acquire(connect: () => Promise<Lease>, signal: Signal): Promise<Lease> {
     signal?.throwIfAborted();
     const { idleCount, totalCount, waitingCount } = this.#pool;
-    if (waitingCount >= this.#options.queueLimit) throw new SessionError("OVERLOADED");
-    const full = idleCount === 0 && totalCount >= this.#options.poolSize;
-    const connecting = connect();
+    const { poolSize, queueLimit } = this.#options;
+    // The pool counts as waiting also those that it will serve in a moment from what is free.
+    const ahead = waitingCount - (idleCount + poolSize - totalCount);
+    const full = ahead >= 0;
+    if (full && ahead >= queueLimit) throw new SessionError("OVERLOADED");
+    const connecting = connect().catch((error: unknown) => {
+      if (full && isPoolTimeout(error)) throw new SessionError("OVERLOADED");
+      throw translateDriverError(error);
+    });
     try {
       const timeoutMs = full ? this.#options.queueTimeoutMs : undefined;
       return await outcome(connecting, signal, timeoutMs);
@@ -194,7 +194,7 @@ export class Database {
   async #bounded<T>(lease: Lease, signal: Signal, start: () => Promise<T>): Promise<T> {
     signal?.throwIfAborted();
     const client = lease.client as pg.PoolClient & CancellableClient;
-    let cancelled: Promise<void> | undefined;
+    let cancelled: Promise<boolean> | undefined;
     let killTimer: NodeJS.Timeout | undefined;
     const cancel = () => {
       cancelled ??= sendCancelRequest(client);
@@ -207,33 +207,58 @@ export class Database {
     signal?.addEventListener("abort", cancel, { once: true });
     try {
       return await start();
+    } catch (error) {
+      if (endsConnection(error)) lease.broken ??= error as Error;
+      throw translateDriverError(error);
     } finally {
       clearTimeout(timer);
       clearTimeout(killTimer);
       signal?.removeEventListener("abort", cancel);
       // Not before the server is done with it: a late cancellation would hit the next statement.
-      await cancelled;
+      if ((await cancelled) === false) {
+        lease.broken ??= new Error("a cancellation may still be on its way");
+      }
+    }
+  }
+}
+
+/** The pool also limits the wait for a connection by the time that opening one may take. */
+function isPoolTimeout(error: unknown): boolean {
+  return error instanceof Error && error.message === "timeout exceeded when trying to connect";
+}
+
+function ignore(): void {}
+
+/** Tries again what was rolled back because another transaction got in the way. */
+async function retried<T>(attempt: () => Promise<T>): Promise<T> {
+  for (let attempts = 1; ; attempts += 1) {
+    try {
+      return await attempt();
+    } catch (error) {
+      const retryable = error instanceof StorageFault && RETRYABLE.includes(error.code);
+      if (!retryable) throw error;
+      if (attempts === ATTEMPTS) throw storageUnavailable(error);
     }
   }
 }
 
 /**
- * The promise's outcome, its error translated; or a rejection with the signal's reason when that
- * fires first, or with OVERLOADED when the time is up.
+ * The promise's outcome; or a rejection with the signal's reason when that fires first, or with
+ * OVERLOADED when the time is up.
  */
 function outcome<T>(promise: Promise<T>, signal: Signal, timeoutMs?: number): Promise<T> {
   return new Promise((resolve, reject) => {
     const onAbort = () => reject(signal?.reason);
+    // A signal that has fired does not do so again.
+    if (signal?.aborted) onAbort();
     const timer =
       timeoutMs === undefined
         ? undefined
         : setTimeout(() => reject(new SessionError("OVERLOADED")), timeoutMs);
     signal?.addEventListener("abort", onAbort, { once: true });
-    promise
-      .then(resolve, (error) => reject(translateDriverError(error)))
-      .finally(() => {
-        clearTimeout(timer);
-        signal?.removeEventListener("abort", onAbort);
-      });
+    promise.then(resolve, reject).finally(() => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", onAbort);
+    });
   });
 }

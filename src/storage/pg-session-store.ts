@@ -16,7 +16,7 @@ import { CREATE, createValues, enforceLimit } from "./create-session.ts";
 import type { Database, Row } from "./database.ts";
 import { sessionEntity } from "./entities/session-entity.ts";
 import { instantOf, optionalInstantOf, sessionOf, sessionOfRecord } from "./rows.ts";
-import { AUDIT_COLUMNS, LIVE, NOW, SESSION_COLUMNS } from "./sql.ts";
+import { AUDIT_COLUMNS, LIVE, live, NOW, SESSION_COLUMNS } from "./sql.ts";
 
 /**
  * The key leads, so that one statement tells a key that does not exist from a session that does
@@ -45,33 +45,45 @@ const TOUCH = {
     RETURNING ${SESSION_COLUMNS}, ${NOW} AS now`,
 };
 
+/**
+ * The row is locked before it is judged, also where it looks idle: a touch that is under way may be
+ * about to commit, and would undo a revocation that took the session for ended.
+ */
 const REVOKE = {
   name: "revoke",
   text: `
-    WITH revoked AS (
+    WITH target AS (
+      SELECT id AS target_id, revoked_at, last_seen_at, idle_timeout_seconds, absolute_expires_at
+      FROM sessions WHERE id = $1 AND revoked_at IS NULL FOR UPDATE
+    ), revoked AS (
       UPDATE sessions SET revoked_at = ${NOW}, revoke_reason = $2, revoked_by = $3
-      WHERE id = $1 AND ${LIVE}
-      RETURNING ${SESSION_COLUMNS}
+      FROM target WHERE sessions.id = target_id AND ${live("target")}
+      RETURNING sessions.*
     ), audited AS (
       INSERT INTO audit_events (${AUDIT_COLUMNS})
       SELECT ${NOW}, 'auth', 'auth.session_revoked', $3, $4, tenant_id, 'session', id,
         jsonb_build_object('reason', $2::text)
       FROM revoked
     )
-    SELECT *, ${NOW} AS now FROM revoked`,
+    SELECT ${SESSION_COLUMNS}, ${NOW} AS now FROM revoked`,
 };
 
-/** Rows are locked in the order of their ids, here and elsewhere, so that nobody deadlocks. */
+/**
+ * Rows are locked in the order of their ids, here and elsewhere, so that nobody deadlocks; and
+ * before they are judged, as in REVOKE. The absolute deadline never moves, so that it can tell
+ * beforehand which rows are over for good.
+ */
 const REVOKE_ALL_FOR_ACTOR = {
   name: "revoke_all_for_actor",
   text: `
     WITH target AS (
-      SELECT id FROM sessions
-      WHERE tenant_id = $1 AND actor_type = $2 AND actor_id = $3 AND id <> $4 AND ${LIVE}
+      SELECT id, revoked_at, last_seen_at, idle_timeout_seconds, absolute_expires_at FROM sessions
+      WHERE tenant_id = $1 AND actor_type = $2 AND actor_id = $3 AND id <> $4
+        AND revoked_at IS NULL AND absolute_expires_at > clock_timestamp()
       ORDER BY id FOR UPDATE
     ), revoked AS (
       UPDATE sessions SET revoked_at = ${NOW}, revoke_reason = $5, revoked_by = $6
-      FROM target WHERE sessions.id = target.id
+      FROM target WHERE sessions.id = target.id AND ${live("target")}
       RETURNING sessions.id
     ), audited AS (
       INSERT INTO audit_events (${AUDIT_COLUMNS})

@@ -112,7 +112,9 @@ export class PgSigningKeyStore implements SigningKeyStore {
         if (attempt === ROTATION_ATTEMPTS) throw storageUnavailable(error);
       }
       const { signal } = context;
-      await delay(Math.random() * ROTATION_BACKOFF_MS, undefined, signal && { signal });
+      const pause = delay(Math.random() * ROTATION_BACKOFF_MS, undefined, signal && { signal });
+      // It rejects with an error of its own, and the caller expects the signal's.
+      await pause.catch(() => signal?.throwIfAborted());
     }
   }
 

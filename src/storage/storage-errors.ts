@@ -39,6 +39,12 @@ const OUTAGES = [
   "XX", // corruption and internal errors
 ] as const;
 
+/**
+ * SQLSTATEs after which the connection is no good: its server is going or has become a standby. It
+ * may still seem alive when the statement has failed, and the next call would fail on it too.
+ */
+const ENDS_CONNECTION = ["08", "25006", "57P"] as const;
+
 const SQLSTATE = /^[0-9A-Z]{5}$/;
 
 export const UNIQUE_VIOLATION = "23505";
@@ -49,6 +55,13 @@ export const RETRYABLE: readonly string[] = ["40001", "40P01"];
 
 export function storageUnavailable(cause: unknown): SessionError {
   return new SessionError("STORAGE_UNAVAILABLE", { cause });
+}
+
+/** Whether the connection on which a driver's error came up should not be used again. */
+export function endsConnection(error: unknown): boolean {
+  const { code, driverError } = (error ?? {}) as DriverError;
+  if (driverError !== undefined) return endsConnection(driverError);
+  return typeof code === "string" && ENDS_CONNECTION.some((state) => code.startsWith(state));
 }
 
 /** What the rest of sessiond may see of a driver's error. */

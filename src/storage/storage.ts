@@ -3,7 +3,7 @@ import { Closeables } from "../closeables.ts";
 import type { Config } from "../config.ts";
 import type { RandomBytes } from "../session/ids.ts";
 import type { AuditStore, SessionStore, SigningKeyStore, SweepStore } from "../session/ports.ts";
-import { createDataSource } from "./data-source.ts";
+import { connect, createDataSource } from "./data-source.ts";
 import { Database } from "./database.ts";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "./embedded-postgres.ts";
 import { readKeyEncryptionKeyFile, writeKeyEncryptionKeyFile } from "./key-encryption-key-file.ts";
@@ -31,6 +31,8 @@ export interface StorageOptions {
   readonly config: Pick<Config, "database" | "keyEncryptionKeys" | "audit">;
   readonly log: Logger;
   readonly random: RandomBytes;
+  /** Ends the opening. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Connects to the database, starting the embedded one if no other is named, and migrates it. */
@@ -45,7 +47,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
 }
 
 async function open(options: StorageOptions, closeables: Closeables): Promise<Storage> {
-  const { config, log } = options;
+  const { config, log, signal } = options;
   const embedded =
     config.database.url === undefined
       ? await startEmbeddedPostgres({
@@ -54,16 +56,18 @@ async function open(options: StorageOptions, closeables: Closeables): Promise<St
         })
       : undefined;
   if (embedded !== undefined) closeables.add(() => embedded.stop());
+  signal?.throwIfAborted();
 
+  const url = embedded?.url ?? (config.database.url as string);
   const dataSource = createDataSource({
     ...config.database,
-    url: embedded?.url ?? (config.database.url as string),
+    url,
     onPoolError: (error) => log.warn({ err: error }, "an idle database connection broke"),
   });
-  await dataSource.initialize();
+  await connect(dataSource, url);
   const database = new Database(dataSource, config.database);
   closeables.add(() => database.close());
-  const applied = await migrate(dataSource);
+  const applied = await migrate(dataSource, signal);
   if (applied.length > 0) log.info({ migrations: applied }, "migrations applied");
 
   const audit = new PgAuditStore(database);

@@ -149,7 +149,11 @@ function bodyOf(req: NodeRequest): AsyncIterable<Uint8Array> {
  */
 function discardRestAfter(req: NodeRequest, res: NodeResponse): void {
   if (!("stream" in req)) {
-    res.once("finish", () => req.resume());
+    res.once("finish", () => {
+      // An iterator that was given up still listens, and a stream with such a listener stands.
+      req.removeAllListeners("readable");
+      req.resume();
+    });
     return;
   }
   const { stream } = req;

@@ -24,8 +24,6 @@ const millisecondsPerUnit: Record<string, number> = {
  *
  * A malformed header is left as it is, since Connect refuses it with INVALID_ARGUMENT.
  */
-export function limitDeadline(header: Headers, maxMs: number): number;
-export function limitDeadline(header: Headers, maxMs: number | undefined): number | undefined;
 export function limitDeadline(header: Headers, maxMs: number | undefined): number | undefined {
   const isGrpc = header.get("Content-Type")?.startsWith("application/grpc") === true;
   const name = isGrpc ? "Grpc-Timeout" : "Connect-Timeout-Ms";

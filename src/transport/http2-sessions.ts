@@ -64,6 +64,9 @@ export function createHttp2Sessions(options: Http2SessionsOptions): Http2Session
   server.on("sessionError", (error) => onError(error, "HTTP/2 connection"));
 
   function adopt(socket: Socket): void {
+    // The sockets of an HTTP/1.1 server may be half open, which suits its clients. An HTTP/2 client
+    // that has ended its side has gone, and its calls with it.
+    socket.allowHalfOpen = false;
     const onSession = (session: ServerHttp2Session) => watch(session, socket);
     server.once("session", onSession);
     server.emit("connection", socket);

@@ -50,15 +50,15 @@ type Init<Schema extends Parameters<typeof import("@bufbuild/protobuf").create>[
 
 // Requests to commands.
 
-/** The longest Duration of the protocol: 10,000 years. */
-const MAX_DURATION_SECONDS = 315_576_000_000n;
+/** The longest Duration of the protocol, 10,000 years; as milliseconds it is still exact. */
+const MAX_DURATION_SECONDS = 315_576_000_000;
 
+/** What is longer is cut to it, which is refused for being too long all the same. */
 function milliseconds(field: string, duration: Duration | undefined): number | undefined {
   if (duration === undefined) return undefined;
-  const { seconds, nanos } = duration;
-  const inRange = seconds >= -MAX_DURATION_SECONDS && seconds <= MAX_DURATION_SECONDS;
-  if (!inRange || nanos !== 0) throw invalidRequest(field, "must be whole seconds");
-  return Number(seconds) * 1000;
+  if (duration.nanos !== 0) throw invalidRequest(field, "must be whole seconds");
+  const seconds = Number(duration.seconds);
+  return Math.max(-MAX_DURATION_SECONDS, Math.min(seconds, MAX_DURATION_SECONDS)) * 1000;
 }
 
 export function refInput(ref: SessionRef | undefined): SessionRefInput | undefined {

@@ -540,10 +540,12 @@ describe("embedded PostgreSQL", function () {
       expect(names.filter((name) => name.startsWith("native-"))).to.have.length(1);
       expect(await run(server.url, "SELECT 1 AS one")).to.deep.equal([{ one: 1 }]);
       await server.stop();
-      // With the installed binaries in order again, the copy goes.
-      await start(directory, { ephemeral: true });
-      const later = await fs.readdir(directory);
-      expect(later.filter((name) => name.startsWith("native-"))).to.deep.equal([]);
+      // The copy of a version that is no longer installed goes.
+      await fs.mkdir(path.join(directory, "native-0.0.1"));
+      await start(directory, { ephemeral: true }, { nativeDirectory });
+      expect(
+        (await fs.readdir(directory)).filter((name) => name.startsWith("native-")),
+      ).to.deep.equal(names.filter((name) => name.startsWith("native-")));
     });
 
     it("says so when they are missing", async () => {

@@ -120,5 +120,6 @@ describe("health", () => {
     expect(health.watchers).to.equal(1);
     session.destroy();
     await allForgotten();
-  });
+    // Well before any timeout of the server ends the connection anyway.
+  }).timeout(5000);
 });

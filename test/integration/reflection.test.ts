@@ -236,10 +236,7 @@ describe("reflection", () => {
   });
 
   describe("grpcurl", () => {
-    const directories = [
-      ...(process.env.PATH ?? "").split(delimiter),
-      join(homedir(), "go/bin"),
-    ];
+    const directories = [...(process.env.PATH ?? "").split(delimiter), join(homedir(), "go/bin")];
     const grpcurl = directories
       .map((path) => join(path, "grpcurl"))
       .find((path) => existsSync(path));

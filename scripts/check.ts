@@ -1,0 +1,60 @@
+/** Everything that can be said of the sources without running the tests. Reports all failures. */
+import { execFileSync, spawnSync } from "node:child_process";
+import { join } from "node:path";
+
+const root = join(import.meta.dirname, "..");
+const bin = (name: string) => join(root, "node_modules", ".bin", name);
+
+interface Check {
+  readonly name: string;
+  readonly command: readonly string[];
+}
+
+/** The commit that the contract must stay compatible with; undefined outside a repository. */
+function baseline(): string | undefined {
+  for (const revision of ["origin/main", "main"]) {
+    try {
+      const args = ["rev-parse", "--verify", "--quiet", `${revision}^{commit}`];
+      return execFileSync("git", args, { cwd: root, encoding: "utf8", stdio: "pipe" }).trim();
+    } catch {
+      // Not this one, or no git at all.
+    }
+  }
+  return undefined;
+}
+
+const checks: Check[] = [
+  { name: "types", command: [bin("tsc"), "-p", "tsconfig.json"] },
+  { name: "lint and format", command: [bin("biome"), "check", "--error-on-warnings", "."] },
+  { name: "contract lint", command: [bin("buf"), "lint"] },
+  { name: "contract format", command: [bin("buf"), "format", "--diff", "--exit-code"] },
+  {
+    name: "generated code in step",
+    command: [process.execPath, "scripts/generate.ts", "--check"],
+  },
+  {
+    name: "configuration documentation in step",
+    command: [process.execPath, "scripts/configuration-docs.ts", "--check"],
+  },
+];
+
+const base = baseline();
+if (base === undefined) {
+  console.log("contract compatibility: not checked, there is no main branch to compare with");
+} else {
+  const against = `.git#ref=${base}`;
+  checks.push({
+    name: "contract compatibility with main",
+    command: [bin("buf"), "breaking", "--against", against],
+  });
+}
+
+const failed = checks.filter(({ name, command }) => {
+  const [program, ...args] = command;
+  const { status, error } = spawnSync(program as string, args, { cwd: root, stdio: "inherit" });
+  console.log(
+    `${status === 0 ? "ok     " : "FAILED "} ${name}${error ? `: ${error.message}` : ""}`,
+  );
+  return status !== 0;
+});
+process.exitCode = failed.length === 0 ? 0 : 1;

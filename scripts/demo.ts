@@ -1,0 +1,176 @@
+/**
+ * Plays a login and what follows against an instance of its own, in words: what a backend does,
+ * through the generated client, and what its users' browsers get. Leaves nothing behind.
+ */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { enumToJson } from "@bufbuild/protobuf";
+import { timestampDate } from "@bufbuild/protobuf/wkt";
+import { type Client, ConnectError, createClient } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import { pino } from "pino";
+import { ErrorInfoSchema } from "../gen/es/google/rpc/error_details_pb.ts";
+import { SessionState, SessionStateSchema } from "../gen/es/sessiond/v1/session_pb.ts";
+import { type CreateResponse, SessionService } from "../gen/es/sessiond/v1/session_service_pb.ts";
+import { startApp } from "../src/app.ts";
+import { loadConfig } from "../src/config.ts";
+
+const ALICE = { actorType: "user", actorId: "alice" };
+const BROWSER = { ipAddress: "203.0.113.7", userAgent: "Mozilla/5.0 (laptop)" };
+const PHONE = { ipAddress: "198.51.100.20", userAgent: "Mozilla/5.0 (phone)" };
+
+function say(text: string): void {
+  console.log(text);
+}
+
+function step(title: string): void {
+  say(`\n== ${title}`);
+}
+
+function cookie(value: string) {
+  return { case: "cookie", value } as const;
+}
+
+function bySession(created: CreateResponse) {
+  return { ref: cookie(created.cookie) };
+}
+
+/** Shows the cookies without what makes them valid: a terminal's history is no place for that. */
+function showCookies(created: CreateResponse): void {
+  for (const { header } of created.setCookies) {
+    say(`   Set-Cookie: ${header.replace(/[\w-]{12,}(?=; Path)/, "…")}`);
+  }
+}
+
+/** The call must fail; says with which reason. */
+async function expectRefusal(call: Promise<unknown>, expected: string): Promise<void> {
+  const error = await call.then(
+    () => undefined,
+    (cause: unknown) => ConnectError.from(cause),
+  );
+  const reason = error?.findDetails(ErrorInfoSchema)[0]?.reason;
+  if (reason !== expected) throw new Error(`expected ${expected}, got ${reason ?? "success"}`);
+  say(`   refused with ${reason}: ${error?.rawMessage}`);
+}
+
+async function logIn(client: Client<typeof SessionService>): Promise<CreateResponse> {
+  step("A browser opens the login form: a pre-login session protects it");
+  const preLogin = await client.create({ preLogin: true, ...BROWSER });
+  say(`   ${preLogin.session?.id}, for ${preLogin.setCookies[0]?.maxAgeSeconds} seconds`);
+  showCookies(preLogin);
+  await client.validateCsrf({
+    session: bySession(preLogin),
+    csrfToken: preLogin.csrfToken,
+    acceptPreLogin: true,
+  });
+  say("   the form comes back with its CSRF token, which is right");
+
+  step("Alice logs in: a new session replaces it, so that no identifier survives the login");
+  const login = await client.create({ actor: ALICE, ...BROWSER, replaces: bySession(preLogin) });
+  say(`   ${login.session?.id} replaces ${login.replacedSessionId}`);
+  showCookies(login);
+  await expectRefusal(client.validate({ credential: cookie(preLogin.cookie) }), "REVOKED");
+  return login;
+}
+
+async function useSession(
+  client: Client<typeof SessionService>,
+  login: CreateResponse,
+): Promise<void> {
+  step("Her next request: Validate");
+  const cookieHeader = `theme=dark; __Host-session=${login.cookie}`;
+  const validated = await client.validate({
+    credential: { case: "cookieHeader", value: cookieHeader },
+    csrfToken: login.csrfToken,
+    ...BROWSER,
+  });
+  say(`   it is ${validated.session?.actorId}, with ${validated.secondsLeft} seconds left`);
+  say(`   (${validated.idleSecondsLeft} idle, ${validated.absoluteSecondsLeft} absolute)`);
+
+  step("A form from another site has no CSRF token, or a wrong one");
+  const session = bySession(login);
+  await expectRefusal(client.validateCsrf({ session, csrfToken: "" }), "CSRF_MISSING");
+  await expectRefusal(client.validateCsrf({ session, csrfToken: "guess" }), "CSRF_MISMATCH");
+
+  step("Touch: activity moves the idle deadline");
+  const touched = await client.touch({ session });
+  const idleExpiresAt = touched.session?.idleExpiresAt;
+  say(`   it now expires at ${idleExpiresAt && timestampDate(idleExpiresAt).toISOString()}`);
+}
+
+async function secondDevice(
+  client: Client<typeof SessionService>,
+  login: CreateResponse,
+): Promise<void> {
+  step("Alice also logs in on her phone");
+  const phone = await client.create({ actor: ALICE, ...PHONE });
+  const { sessions } = await client.list({ actor: ALICE, current: bySession(login) });
+  for (const { id, userAgent, current } of sessions) {
+    say(`   ${id}  ${userAgent}${current ? "  (this device)" : ""}`);
+  }
+
+  step("The signing key is rotated; cookies of the old one stay good for its retention");
+  const { activeKey, retiredKey } = await client.rotateSigningKey({ actingActorId: "ops" });
+  say(`   ${activeKey?.id} replaces ${retiredKey?.id}`);
+  const { session } = await client.validate({ credential: cookie(login.cookie) });
+  say(`   the cookie that ${session?.signingKeyId} signed is accepted`);
+
+  step("Alice changes her password: all her sessions end but this one");
+  const { revokedCount } = await client.revokeAllForActor({
+    actor: ALICE,
+    keep: bySession(login),
+    reason: "password_change",
+    actingActorId: ALICE.actorId,
+  });
+  say(`   ${revokedCount} session ended`);
+  await expectRefusal(client.validate({ credential: cookie(phone.cookie) }), "REVOKED");
+  await client.validate({ credential: cookie(login.cookie) });
+  say("   this one goes on");
+
+  const { session: ended } = await client.get({ session: bySession(phone) });
+  const state = enumToJson(SessionStateSchema, ended?.state ?? SessionState.UNSPECIFIED);
+  say(`   the phone's is ${state}, because of ${ended?.endReason}`);
+}
+
+async function cleanUp(client: Client<typeof SessionService>): Promise<void> {
+  step("A session of one second reaches its absolute timeout");
+  const brief = await client.create({ actor: ALICE, absoluteTimeout: { seconds: 1n } });
+  await delay(1000);
+  await expectRefusal(client.validate({ credential: cookie(brief.cookie) }), "EXPIRED_ABSOLUTE");
+
+  step("The sweep deletes what is past its time");
+  const swept = await client.garbageCollect({});
+  say(`   ${swept.sessionsDeleted} session`);
+  const { auditEvents } = await client.listAuditEvents({});
+  say(`   the audit has ${auditEvents.length} events, the last one ${auditEvents[0]?.action}`);
+}
+
+const directory = await mkdtemp(join(tmpdir(), "sessiond-demo-"));
+try {
+  say("Starting sessiond on an embedded PostgreSQL in a temporary directory");
+  const app = await startApp({
+    config: loadConfig({
+      SESSIOND_DATA_DIR: directory,
+      SESSIOND_PORT: "0",
+      // So that there is something to see within seconds.
+      SESSIOND_TOUCH_INTERVAL: "0s",
+      SESSIOND_HISTORY_WINDOW: "0s",
+    }),
+    log: pino({ level: "silent" }),
+  });
+  try {
+    const transport = createGrpcTransport({ baseUrl: app.server.url });
+    const client = createClient(SessionService, transport);
+    const login = await logIn(client);
+    await useSession(client, login);
+    await secondDevice(client, login);
+    await cleanUp(client);
+  } finally {
+    await app.stop();
+  }
+} finally {
+  await rm(directory, { recursive: true, force: true });
+}
+say("\nDone; nothing is left behind.");

@@ -1,0 +1,35 @@
+/** Exits with 0 if the sessiond of this environment is serving: a container's health check. */
+import { enumToJson } from "@bufbuild/protobuf";
+import { createClient } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import {
+  Health,
+  HealthCheckResponse_ServingStatusSchema,
+  HealthCheckResponse_ServingStatus as Status,
+} from "../gen/es/health/v1/health_pb.ts";
+import { loadConfig } from "./config.ts";
+import { localUrl } from "./local-url.ts";
+
+const TIMEOUT_MS = 2000;
+
+async function check(): Promise<Status> {
+  const { server } = loadConfig(process.env);
+  const transport = createGrpcTransport({
+    baseUrl: localUrl(server.host, server.port, server.tls !== undefined),
+    // The certificate names the host that clients use, not this one; nothing leaves the machine.
+    nodeOptions: { rejectUnauthorized: false },
+  });
+  const { status } = await createClient(Health, transport).check({}, { timeoutMs: TIMEOUT_MS });
+  return status;
+}
+
+try {
+  const status = await check();
+  if (status === Status.SERVING) process.exit(0);
+  throw new Error(String(enumToJson(HealthCheckResponse_ServingStatusSchema, status)));
+} catch (error) {
+  // `docker inspect` shows it.
+  const reason = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`sessiond is not serving: ${reason}\n`);
+  process.exit(1);
+}

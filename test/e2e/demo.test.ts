@@ -1,0 +1,39 @@
+import { readdir } from "node:fs/promises";
+import { expect } from "chai";
+import { useSessiond } from "../support/sessiond-process.ts";
+
+describe("the demo", function () {
+  this.timeout(60_000);
+  const sessiond = useSessiond();
+
+  it("plays every part to its end, shows no credential, and leaves nothing behind", async () => {
+    const directory = await sessiond.directory();
+
+    const { code, stdout, stderr } = await sessiond.run({
+      script: "scripts/demo.ts",
+      env: { TMPDIR: directory },
+    });
+
+    expect({ code, stderr }).to.deep.equal({ code: 0, stderr: "" });
+    for (const part of [
+      /pre-login session protects it/,
+      /ses-[0-9a-f]{44} replaces ses-[0-9a-f]{44}/,
+      /Set-Cookie: __Host-session=.*; HttpOnly/,
+      /it is alice, with \d+ seconds left/,
+      /refused with CSRF_MISSING/,
+      /refused with CSRF_MISMATCH/,
+      /\(this device\)/,
+      /sk-[0-9a-f]{32} replaces sk-[0-9a-f]{32}/,
+      /1 session ended/,
+      /refused with REVOKED/,
+      /refused with EXPIRED_ABSOLUTE/,
+      /the audit has \d+ events/,
+      /nothing is left behind/,
+    ]) {
+      expect(stdout).to.match(part);
+    }
+    // Neither a signature nor a CSRF token: both are 43 characters of base64url.
+    expect(stdout).not.to.match(/[=.][\w-]{43}\b/);
+    expect(await readdir(directory)).to.deep.equal([]);
+  });
+});

@@ -1,0 +1,99 @@
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import { expect } from "chai";
+import { openSession, validate } from "../support/actors.ts";
+import { postmasterOf, useSessiond } from "../support/sessiond-process.ts";
+import { until } from "../support/until.ts";
+
+describe("sessiond as a process: its embedded database", function () {
+  this.timeout(60_000);
+  const sessiond = useSessiond();
+
+  async function dataDirectory() {
+    const directory = await sessiond.directory();
+    return { directory, env: { SESSIOND_DATA_DIR: directory } };
+  }
+
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    it(`ends with 0 after ${signal}, takes PostgreSQL with it and keeps the data`, async () => {
+      const { directory, env } = await dataDirectory();
+      const first = await sessiond.serve({ env });
+      const { cookie, id } = await openSession(first.client);
+      expect(await postmasterOf(directory)).not.to.equal(undefined);
+
+      const { code, stderr } = await first.end(signal);
+
+      expect({ code, end: stderr.includes('"stopped"') }).to.deep.equal({ code: 0, end: true });
+      expect(await postmasterOf(directory)).to.equal(undefined);
+      const second = await sessiond.serve({ env });
+      expect((await validate(second.client, cookie)).session?.id).to.equal(id);
+    });
+  }
+
+  it("refuses a directory that another process uses, and names it and that process", async () => {
+    const { directory, env } = await dataDirectory();
+    const first = await sessiond.serve({ env });
+    const { cookie } = await openSession(first.client);
+
+    const second = await sessiond.run({ env });
+
+    expect({ code: second.code, stdout: second.stdout }).to.deep.equal({ code: 1, stdout: "" });
+    expect(second.stderr).to.include(directory);
+    expect(second.stderr).to.match(new RegExp(`\\bprocess ${first.pid}\\b`));
+    // The first one has not noticed.
+    await validate(first.client, cookie);
+    expect(await postmasterOf(directory)).not.to.equal(undefined);
+  });
+
+  it("goes on after SIGKILL with what was acknowledged, on the database left running", async () => {
+    const { directory, env } = await dataDirectory();
+    const first = await sessiond.serve({ env });
+    const { cookie, id } = await openSession(first.client);
+    const left = await postmasterOf(directory);
+    await first.end("SIGKILL");
+    expect((await postmasterOf(directory))?.pid).to.equal(left?.pid);
+
+    const second = await sessiond.serve({ env });
+
+    // It verifies, so the signing key decrypts, so the key-encryption key is the same.
+    expect((await validate(second.client, cookie)).session?.id).to.equal(id);
+    expect((await postmasterOf(directory))?.pid).to.equal(left?.pid);
+    expect((await second.end("SIGTERM")).code).to.equal(0);
+    expect(await postmasterOf(directory)).to.equal(undefined);
+  });
+
+  it("goes on after SIGKILL of itself and of the database", async () => {
+    const { directory, env } = await dataDirectory();
+    const first = await sessiond.serve({ env });
+    const { cookie, id } = await openSession(first.client);
+    const postmaster = await postmasterOf(directory);
+    await first.end("SIGKILL");
+    process.kill(postmaster?.pid ?? 0, "SIGKILL");
+    await until("PostgreSQL has ended", async () => !(await postmasterOf(directory)));
+
+    const second = await sessiond.serve({ env });
+
+    expect((await validate(second.client, cookie)).session?.id).to.equal(id);
+  });
+
+  it("keeps the key-encryption key and the password for its own user only", async () => {
+    const { directory, env } = await dataDirectory();
+    await sessiond.serve({ env });
+    for (const file of ["key-encryption-key", "postgres-password"]) {
+      const { mode } = await stat(join(directory, file));
+      expect((mode & 0o777).toString(8), file).to.equal("600");
+    }
+  });
+
+  it("winds up a start that a signal interrupts", async () => {
+    const { directory, env } = await dataDirectory();
+    const starting = sessiond.start({ env });
+    await until("PostgreSQL runs", () => postmasterOf(directory), 30_000);
+
+    const { code, stderr } = await starting.end("SIGTERM");
+
+    expect({ code, stderr }).to.deep.include({ code: 0 });
+    expect(stderr).to.include('"stopped"');
+    expect(await postmasterOf(directory)).to.equal(undefined);
+  });
+});

@@ -1,0 +1,59 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createClient } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import { expect } from "chai";
+import {
+  Health,
+  HealthCheckResponse_ServingStatus as Status,
+} from "../../gen/es/health/v1/health_pb.ts";
+import { databaseEnv, type Serving, useSessiond } from "../support/sessiond-process.ts";
+import { testCertificate, testKey } from "../support/test-certificate.ts";
+
+describe("the container's health check", function () {
+  this.timeout(60_000);
+  const sessiond = useSessiond();
+
+  /** In the environment of the service, as a container runs it. */
+  function check(env: Readonly<Record<string, string>>, url: string) {
+    const { port } = new URL(url);
+    return sessiond.run({ script: "src/healthcheck.ts", env: { ...env, SESSIOND_PORT: port } });
+  }
+
+  async function untilNotServing({ url }: Serving): Promise<void> {
+    const health = createClient(Health, createGrpcTransport({ baseUrl: url }));
+    for await (const { status } of health.watch({})) if (status === Status.NOT_SERVING) return;
+  }
+
+  it("passes while it serves, fails while it drains and when it is gone", async () => {
+    const env = { ...databaseEnv(await sessiond.database()), SESSIOND_DRAIN_DELAY: "1m" };
+    const serving = await sessiond.serve({ env });
+    expect(await check(env, serving.url)).to.include({ code: 0, stderr: "" });
+
+    const draining = untilNotServing(serving);
+    serving.signal("SIGTERM");
+    await draining;
+    const whileDraining = await check(env, serving.url);
+    expect(whileDraining.code).to.equal(1);
+    expect(whileDraining.stderr).to.equal("sessiond is not serving: NOT_SERVING\n");
+
+    await serving.end("SIGKILL");
+    const afterwards = await check(env, serving.url);
+    expect(afterwards.code).to.equal(1);
+    expect(afterwards.stderr).to.match(/^sessiond is not serving: .*ECONNREFUSED.*\n$/);
+  });
+
+  it("passes with TLS, whatever name the certificate has, and on every address", async () => {
+    const directory = await sessiond.directory();
+    await writeFile(join(directory, "tls.crt"), testCertificate);
+    await writeFile(join(directory, "tls.key"), testKey);
+    const env = {
+      ...databaseEnv(await sessiond.database()),
+      SESSIOND_TLS_CERT_FILE: join(directory, "tls.crt"),
+      SESSIOND_TLS_KEY_FILE: join(directory, "tls.key"),
+      SESSIOND_HOST: "0.0.0.0",
+    };
+    const serving = await sessiond.serve({ env });
+    expect(await check(env, serving.url)).to.include({ code: 0, stderr: "" });
+  });
+});

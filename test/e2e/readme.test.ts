@@ -1,0 +1,130 @@
+import { execFile, spawn } from "node:child_process";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { promisify } from "node:util";
+import { expect } from "chai";
+import { startTestApp, type TestApp } from "../support/app.ts";
+import { createTestDatabase } from "../support/database.ts";
+
+const root = join(import.meta.dirname, "..", "..");
+const PATH = [join(root, "node_modules", ".bin"), process.env.PATH].join(delimiter);
+
+function blocksOf(markdown: string, language: string): string[] {
+  const pattern = new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, "gms");
+  return [...markdown.matchAll(pattern)].map(([, text = ""]) => text);
+}
+
+/** Takes out what differs from run to run. */
+function normalise(output: string): string {
+  return output
+    .replace(/ses-[0-9a-f]{44}/g, "ses-…")
+    .replace(/sk-[0-9a-f]{32}/g, "sk-…")
+    .replace(/\.[\w-]{43}$/gm, ".…")
+    .replace(/"\d{4}-\d\d-\d\dT[\d:.]+Z"/g, '"…"')
+    .replace(/"value":"[\w+/=]+"/g, '"value":"…"')
+    .replace(/econds(Left)?":\d+/gi, (text) => text.replace(/\d+/, "N"));
+}
+
+/** Starts a command and resolves with its first output that matches; then stops it gently. */
+async function outputUntil(command: string, env: Record<string, string>, expected: RegExp) {
+  const child = spawn("sh", ["-c", `exec ${command}`], {
+    cwd: root,
+    env: { PATH, HOME: process.env.HOME ?? "/", ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+    detached: true,
+  });
+  // "close" comes when the last process has let go of the output: npm may end before its child.
+  const exited = new Promise<number | null>((resolve) => child.once("close", resolve));
+  let output = "";
+  const matched = new Promise<boolean>((resolve) => {
+    const onData = (chunk: Buffer) => {
+      output += chunk;
+      if (expected.test(output)) resolve(true);
+    };
+    child.stdout.on("data", onData);
+    child.stderr.on("data", onData);
+    void exited.then(() => resolve(false));
+  });
+  const found = await matched;
+  // The whole group, as a terminal does; npm does not always pass signals on.
+  if (found) process.kill(-(child.pid as number), "SIGTERM");
+  const code = await exited;
+  expect(found, `output of ${command} (exit ${code}):\n${output}`).to.equal(true);
+  return output;
+}
+
+describe("README", () => {
+  let readme: string;
+  let app: TestApp;
+
+  before(async () => {
+    readme = await readFile(join(root, "README.md"), "utf8");
+    app = await startTestApp();
+  });
+  after(() => app.stop());
+
+  it("shows a tour whose commands give the answers that it shows", async () => {
+    const lines = blocksOf(readme, "console").join("").trimEnd().split("\n");
+    const commands = lines.filter((line) => line.startsWith("$ ")).map((line) => line.slice(2));
+    const shown = lines.filter((line) => !line.startsWith("$ "));
+    const script = commands
+      .join("\n")
+      .replaceAll("127.0.0.1:8480", `127.0.0.1:${app.app.server.port}`);
+    const { stdout, stderr } = await promisify(execFile)("sh", ["-c", script]);
+    expect(stderr).to.equal("");
+    expect(normalise(stdout).trimEnd().split("\n")).to.deep.equal(
+      shown.map((line) => normalise(line)),
+    );
+  });
+
+  it("shows the core of an example that runs", async () => {
+    const example = await readFile(join(root, "examples", "backend.ts"), "utf8");
+    const [core = ""] = example.split("// README: begin\n").slice(1);
+    const [quoted] = core.split("// README: end");
+    expect(blocksOf(readme, "ts")).to.deep.equal([`${quoted?.trimEnd()}\n`]);
+  });
+
+  it("names only commands that a test or CI runs", async () => {
+    const ci = await readFile(join(root, ".ci", "run"), "utf8");
+    const byCi = ["npm run demo", "npm run dockerfile"];
+    for (const command of byCi) expect(ci).to.include(command);
+    expect(ci).to.include("npm ci").and.to.include("npm test");
+    const commands = blocksOf(readme, "sh").map((block) => block.trim());
+    expect(commands).to.have.members([
+      "npm ci && npm start",
+      "npm ci && npm test",
+      ...byCi,
+      "npm start -- --print-config",
+      commands.find((command) => command.startsWith("export SESSIOND_DATABASE_URL=")),
+    ]);
+  });
+
+  it("npm start serves on the embedded database", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "sessiond-readme-"));
+    try {
+      const env = { SESSIOND_DATA_DIR: directory, SESSIOND_PORT: "0" };
+      await outputUntil("npm start", env, /listens on http[\s\S]*grpcurl .*Create/);
+    } finally {
+      await rm(directory, { recursive: true, force: true });
+    }
+  });
+
+  it("npm start -- --print-config shows the settings in force", async () => {
+    await outputUntil("npm start -- --print-config", {}, /SESSIOND_IDLE_TIMEOUT +30m +default/);
+  });
+
+  it("starts on a PostgreSQL of one's own with the commands that it shows", async () => {
+    const database = await createTestDatabase({ empty: true });
+    try {
+      const block = blocksOf(readme, "sh").find((text) => text.includes("DATABASE_URL")) ?? "";
+      const script = block
+        .replace(/postgres:\S+/, `'${database.url}'`)
+        .replace("npm start", "exec npm start");
+      const env = { SESSIOND_PORT: "0" };
+      await outputUntil(`sh -c "$SCRIPT"`, { ...env, SCRIPT: script }, /listens on http/);
+    } finally {
+      await database.drop();
+    }
+  });
+});

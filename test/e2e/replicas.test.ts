@@ -1,0 +1,43 @@
+import { expect } from "chai";
+import { openSession, validate } from "../support/actors.ts";
+import { auditOf } from "../support/audit-rows.ts";
+import { databaseEnv, useSessiond } from "../support/sessiond-process.ts";
+
+describe("sessiond as a process: replicas", function () {
+  this.timeout(60_000);
+  const sessiond = useSessiond();
+
+  it("A18: some that start at once on an empty database make one schema and one key", async () => {
+    const database = await sessiond.database({ empty: true });
+    const env = databaseEnv(database);
+
+    const replicas = await Promise.all([0, 1, 2].map(() => sessiond.serve({ env })));
+
+    const keys = await database.sql<{ id: string }>("SELECT id FROM signing_keys");
+    expect(keys).to.have.length(1);
+    const [key] = keys;
+    const audit = await auditOf(database.sql, key?.id ?? "");
+    expect(audit.map(({ action }) => action)).to.deep.equal(["auth.session_signing_key_bootstrap"]);
+    // What one has signed, each accepts.
+    for (const { client } of replicas) {
+      const { cookie, id } = await openSession(client);
+      for (const other of replicas) {
+        expect((await validate(other.client, cookie)).session?.id).to.equal(id);
+      }
+    }
+  });
+
+  it("A18: one that starts on a database in use makes no other key", async () => {
+    const database = await sessiond.database({ empty: true });
+    const env = databaseEnv(database);
+    const first = await sessiond.serve({ env });
+    const { cookie } = await openSession(first.client);
+    const before = await database.sql("SELECT * FROM signing_keys");
+
+    const second = await sessiond.serve({ env });
+
+    await validate(second.client, cookie);
+    expect(await database.sql("SELECT * FROM signing_keys")).to.deep.equal(before);
+    expect(second.stderr).not.to.include("first signing key made");
+  });
+});

@@ -1,0 +1,77 @@
+import { expect } from "chai";
+import { openSession, validate } from "../support/actors.ts";
+import { type Replica, startReplica, startTestApp, type TestApp } from "../support/app.ts";
+import { type DatabaseProxy, startDatabaseProxy } from "../support/database-proxy.ts";
+import { expectFailure } from "../support/expect-failure.ts";
+import { malformedCookies } from "../support/malformed-cookies.ts";
+
+describe("bad input: forged cookies and the database", () => {
+  let app: TestApp;
+  let proxy: DatabaseProxy;
+  let replica: Replica;
+
+  before(async () => {
+    app = await startTestApp();
+    proxy = await startDatabaseProxy(app.database.url);
+    replica = await startReplica(proxy.url);
+  });
+  afterEach(() => proxy.restore());
+  after(async () => {
+    await replica?.stop();
+    await proxy?.close();
+    await app.stop();
+  });
+
+  it("ASVS 9.1: a forged cookie is refused although the database does not answer at all", async () => {
+    const { cookie, id } = await openSession(replica.client);
+    const other = await openSession(replica.client);
+    const forgeries = [
+      ...Object.values(malformedCookies).map((change) => change(cookie)),
+      // Of the right form, and with the MAC of another session or of none.
+      cookie.replace(id, other.id),
+      cookie.replace(/.{43}$/, other.cookie.slice(-43)),
+      cookie.replace(/.{43}$/, Buffer.alloc(32, 9).toString("base64url")),
+    ];
+
+    proxy.freeze();
+    let answered = false;
+    const genuine = validate(replica.client, cookie).finally(() => {
+      answered = true;
+    });
+    for (const forged of forgeries) {
+      await expectFailure(validate(replica.client, forged), "INVALID_COOKIE");
+      const session = { ref: { case: "cookie", value: forged } } as const;
+      await expectFailure(replica.client.revoke({ session }), "INVALID_COOKIE");
+    }
+
+    // The control: the genuine one is waiting for its row all the while.
+    expect(answered).to.equal(false);
+    proxy.restore();
+    expect((await genuine).session?.id).to.equal(id);
+  });
+
+  it("ASVS 9.1: forged cookies, however many, take no connection of the pool", async () => {
+    const { cookie, id } = await openSession(replica.client);
+    const cramped = await startReplica(proxy.url, {
+      env: { SESSIOND_DATABASE_POOL_SIZE: "1", SESSIOND_DATABASE_QUEUE_LIMIT: "1" },
+    });
+    try {
+      await validate(cramped.client, cookie);
+      const forged = cookie.replace(/.{43}$/, Buffer.alloc(32, 9).toString("base64url"));
+      proxy.freeze();
+      const genuine = [validate(cramped.client, cookie), validate(cramped.client, cookie)];
+      await Promise.all(
+        Array.from({ length: 500 }, () =>
+          expectFailure(validate(cramped.client, forged), "INVALID_COOKIE"),
+        ),
+      );
+      // The control: one call more that needs the database is one too many.
+      await expectFailure(validate(cramped.client, cookie), "OVERLOADED");
+      proxy.restore();
+      for (const { session } of await Promise.all(genuine)) expect(session?.id).to.equal(id);
+    } finally {
+      proxy.restore();
+      await cramped.stop();
+    }
+  });
+});

@@ -1,0 +1,121 @@
+import { expect } from "chai";
+import {
+  byCookie,
+  newActor,
+  type OpenedSession,
+  openSession,
+  validate,
+} from "../support/actors.ts";
+import { startTestApp, type TestApp } from "../support/app.ts";
+import { everyCall } from "../support/every-call.ts";
+import { expectFailure, failureOf } from "../support/expect-failure.ts";
+import { refusalsOf } from "../support/refusals.ts";
+import { holdTransaction } from "../support/transaction.ts";
+import { until } from "../support/until.ts";
+
+describe("behaviours: an audit that cannot be written", () => {
+  let app: TestApp;
+  let opened: OpenedSession;
+  before(async () => {
+    app = await startTestApp({ env: { SESSIOND_BIND_IP: "true" } });
+  });
+  after(() => app.stop());
+  beforeEach(async () => {
+    opened = await openSession(app.client, { ipAddress: "192.0.2.7" });
+  });
+
+  const fromElsewhere = ({ cookie }: OpenedSession) =>
+    app.client.validate({ credential: { case: "cookie", value: cookie }, ipAddress: "192.0.2.8" });
+  const breakAudit = () => app.sql("ALTER TABLE audit_events RENAME TO audit_events_away");
+  const mendAudit = () => app.sql("ALTER TABLE audit_events_away RENAME TO audit_events");
+
+  it("A28: a refusal keeps its reason, and what was lost is counted", async () => {
+    const { refusalAudit } = app.app.storage;
+    const revoked = await openSession(app.client);
+    await app.client.revoke({ session: byCookie(revoked.cookie) });
+    const lostBefore = refusalAudit.dropped;
+    await breakAudit();
+
+    await expectFailure(fromElsewhere(opened), "IP_MISMATCH");
+    await expectFailure(validate(app.client, revoked.cookie), "REVOKED");
+    await refusalAudit.flush();
+    await mendAudit();
+
+    expect(refusalAudit.dropped - lostBefore).to.equal(2);
+    expect(await refusalsOf(app, opened.id)).to.be.empty;
+  });
+
+  it("A28: once the audit can be written again, refusals are", async () => {
+    await breakAudit();
+    await expectFailure(fromElsewhere(opened), "IP_MISMATCH");
+    await app.app.storage.refusalAudit.flush();
+    await mendAudit();
+    await expectFailure(fromElsewhere(opened), "IP_MISMATCH");
+    expect(await refusalsOf(app, opened.id)).to.have.length(1);
+  });
+
+  it("A28: a refusal does not wait for its audit", async () => {
+    const held = await holdTransaction(app.database);
+    try {
+      await held.query("LOCK TABLE audit_events IN ACCESS EXCLUSIVE MODE");
+      // All of these are answered while nothing can be written.
+      for (let index = 0; index < 20; index += 1) {
+        await expectFailure(fromElsewhere(opened), "IP_MISMATCH");
+      }
+      await held.commit();
+    } finally {
+      await held.end();
+    }
+    await until("they are written", async () => (await refusalsOf(app, opened.id)).length === 20);
+  });
+
+  it("A28: a full queue drops and counts, and the refusal keeps its reason", async () => {
+    const small = await startTestApp({
+      env: { SESSIOND_BIND_IP: "true", SESSIOND_AUDIT_QUEUE_LIMIT: "2" },
+    });
+    try {
+      const session = await openSession(small.client, { ipAddress: "192.0.2.7" });
+      const held = await holdTransaction(small.database);
+      await held.query("LOCK TABLE audit_events IN ACCESS EXCLUSIVE MODE");
+      const credential = { case: "cookie", value: session.cookie } as const;
+      for (let index = 0; index < 10; index += 1) {
+        const call = small.client.validate({ credential, ipAddress: "192.0.2.8" });
+        await expectFailure(call, "IP_MISMATCH");
+      }
+      await held.commit();
+      const written = (await refusalsOf(small, session.id)).length;
+      expect(written).to.be.within(1, 9);
+      expect(written + small.app.storage.refusalAudit.dropped).to.equal(10);
+    } finally {
+      await small.stop();
+    }
+  });
+
+  it("promise 4: a change whose audit cannot be written fails and changes nothing", async () => {
+    const changes = [
+      "Create",
+      "Create of a pre-login session",
+      "Create that replaces",
+      "Revoke",
+      "RevokeAllForActor",
+      "RotateCsrf of a session",
+      "RotateCsrf of an actor",
+      "RotateSigningKey",
+    ];
+    const everything = async () => ({
+      sessions: await app.sql("SELECT * FROM sessions ORDER BY id"),
+      keys: await app.sql("SELECT * FROM signing_keys ORDER BY id"),
+    });
+    const before = await everything();
+    await breakAudit();
+    for (const name of changes) {
+      const error = await failureOf(everyCall[name]?.(app.client, opened) as Promise<unknown>);
+      expect(error.rawMessage, name).to.equal("internal error");
+    }
+    // A tenant's first key is audited as well.
+    await failureOf(app.client.create({ actor: newActor({ tenantId: "a-new-tenant" }) }));
+    expect(await everything()).to.deep.equal(before);
+    await validate(app.client, opened.cookie);
+    await mendAudit();
+  });
+});

@@ -1,0 +1,181 @@
+import { type Duration, durationFromMs, type Timestamp, timestampMs } from "@bufbuild/protobuf/wkt";
+import { expect } from "chai";
+import type { Session } from "../../gen/es/sessiond/v1/session_pb.ts";
+import { byId, openSession, validate } from "../support/actors.ts";
+import { type Replica, startReplica } from "../support/app.ts";
+import { idle } from "../support/back-dating.ts";
+import { createTestDatabase, type TestDatabase } from "../support/database.ts";
+import { expectFailure } from "../support/expect-failure.ts";
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+describe("B11 and A27: the service obeys its configuration", () => {
+  let database: TestDatabase;
+
+  before(async () => {
+    database = await createTestDatabase();
+  });
+  after(() => database.drop());
+
+  async function withReplica(
+    env: Record<string, string>,
+    work: (replica: Replica) => Promise<unknown>,
+  ): Promise<void> {
+    const replica = await startReplica(database.url, { env });
+    try {
+      await work(replica);
+    } finally {
+      await replica.stop();
+    }
+  }
+
+  function timeoutsOf(session: Session | undefined) {
+    const since = (end: Timestamp | undefined, start: Timestamp | undefined) =>
+      end && start && timestampMs(end) - timestampMs(start);
+    return {
+      idle: since(session?.idleExpiresAt, session?.lastSeenAt),
+      absolute: since(session?.absoluteExpiresAt, session?.createdAt),
+    };
+  }
+
+  for (const { env, idleMs, absoluteMs } of [
+    { env: {}, idleMs: 30 * MINUTE, absoluteMs: 12 * HOUR },
+    { env: { SESSIOND_TIMEOUT_PROFILE: "workday" }, idleMs: 4 * HOUR, absoluteMs: 8 * HOUR },
+    {
+      env: { SESSIOND_IDLE_TIMEOUT: "4h", SESSIOND_ABSOLUTE_TIMEOUT: "8h" },
+      idleMs: 4 * HOUR,
+      absoluteMs: 8 * HOUR,
+    },
+    { env: { SESSIOND_TIMEOUT_PROFILE: "nist-aal2" }, idleMs: HOUR, absoluteMs: 24 * HOUR },
+    { env: { SESSIOND_TIMEOUT_PROFILE: "nist-aal3" }, idleMs: 15 * MINUTE, absoluteMs: 12 * HOUR },
+    { env: { SESSIOND_TIMEOUT_PROFILE: "remember-me" }, idleMs: 14 * DAY, absoluteMs: 90 * DAY },
+  ]) {
+    const settings = Object.entries(env).map((pair) => pair.join("="));
+    const pair = `${idleMs / MINUTE} and ${absoluteMs / MINUTE} minutes`;
+    it(`B11: ${settings.join(" ") || "by default"}: ${pair}`, async () => {
+      await withReplica(env, async ({ client }) => {
+        const { id, cookie, created } = await openSession(client);
+        expect(timeoutsOf(created.session)).to.deep.equal({ idle: idleMs, absolute: absoluteMs });
+
+        await idle(database, id, idleMs / 1000 - 60);
+        await validate(client, cookie);
+        await idle(database, id, idleMs / 1000);
+        await expectFailure(validate(client, cookie), "EXPIRED_IDLE");
+      });
+    });
+  }
+
+  it("A27: a session keeps the timeouts that it was opened with", async () => {
+    await withReplica({}, async ({ client }) => {
+      const { id } = await openSession(client);
+      await withReplica({ SESSIOND_TIMEOUT_PROFILE: "workday" }, async (other) => {
+        const { session } = await other.client.get({ session: byId(id) });
+        expect(timeoutsOf(session)).to.deep.equal({ idle: 30 * MINUTE, absolute: 12 * HOUR });
+      });
+    });
+  });
+
+  it("A27: the maxima bound what Create may ask for", async () => {
+    const env = { SESSIOND_MAX_IDLE_TIMEOUT: "2h", SESSIOND_MAX_ABSOLUTE_TIMEOUT: "24h" };
+    await withReplica(env, async ({ client }) => {
+      const open = (idleMs: number, absoluteMs: number) => {
+        const [idleTimeout, absoluteTimeout] = [idleMs, absoluteMs].map(durationFromMs) as [
+          Duration,
+          Duration,
+        ];
+        return openSession(client, { idleTimeout, absoluteTimeout });
+      };
+
+      const { created } = await open(2 * HOUR, 24 * HOUR);
+      expect(timeoutsOf(created.session)).to.deep.equal({ idle: 2 * HOUR, absolute: 24 * HOUR });
+      await expectFailure(open(2 * HOUR + 1000, 24 * HOUR), "INVALID_REQUEST", {
+        field: "idle_timeout",
+      });
+      await expectFailure(open(2 * HOUR, 24 * HOUR + 1000), "INVALID_REQUEST", {
+        field: "absolute_timeout",
+      });
+    });
+  });
+
+  it("A27: the pre-login timeout is obeyed", async () => {
+    await withReplica({ SESSIOND_PRE_LOGIN_TIMEOUT: "3m" }, async ({ client }) => {
+      const { created } = await openSession(client, { preLogin: true });
+      expect(timeoutsOf(created.session).absolute).to.equal(3 * MINUTE);
+    });
+  });
+
+  it("A27: the retention decides how long a retired key verifies", async () => {
+    const tenantId = "tenant-retention";
+    const actor = { tenantId, actorType: "user", actorId: "user" };
+    await withReplica({ SESSIOND_SIGNING_KEY_RETENTION: "20h" }, async ({ client }) => {
+      const { cookie } = await openSession(client, { actor });
+      const { retiredKey } = await client.rotateSigningKey({ tenantId, actingActorId: "admin" });
+      expect(
+        timestampMs(retiredKey?.verifiesUntil as Timestamp) -
+          timestampMs(retiredKey?.retiredAt as Timestamp),
+      ).to.equal(20 * HOUR);
+      const retire = (hours: number) =>
+        database.sql("UPDATE signing_keys SET retired_at = now() - $2::interval WHERE id = $1", [
+          retiredKey?.id,
+          `${hours} hours`,
+        ]);
+
+      await retire(19);
+      await validate(client, cookie);
+      await retire(20);
+      await expectFailure(validate(client, cookie), "SIGNING_KEY_RETIRED");
+    });
+  });
+
+  it("A27: the touch interval decides how often a touch is written", async () => {
+    const touchTwice = async (client: Replica["client"], idleSeconds: number) => {
+      const { id } = await openSession(client);
+      await idle(database, id, idleSeconds);
+      const touch = async () => (await client.touch({ session: byId(id) })).touched;
+      return [await touch(), await touch()];
+    };
+    await withReplica({ SESSIOND_TOUCH_INTERVAL: "5m" }, async ({ client }) => {
+      expect(await touchTwice(client, 4 * 60)).to.deep.equal([false, false]);
+      expect(await touchTwice(client, 5 * 60)).to.deep.equal([true, false]);
+    });
+    await withReplica({ SESSIOND_TOUCH_INTERVAL: "0s" }, async ({ client }) => {
+      expect(await touchTwice(client, 0)).to.deep.equal([true, true]);
+    });
+    await withReplica({}, async ({ client }) => {
+      expect(await touchTwice(client, 15), "30 s by default").to.deep.equal([false, false]);
+      expect(await touchTwice(client, 30), "30 s by default").to.deep.equal([true, false]);
+    });
+  });
+
+  it("A27: the warnings are as early as configured", async () => {
+    const env = { SESSIOND_IDLE_WARNING: "20m", SESSIOND_ABSOLUTE_WARNING: "0s" };
+    await withReplica(env, async ({ client }) => {
+      const { id, cookie } = await openSession(client);
+      expect((await validate(client, cookie)).expiryWarning).to.equal(false);
+      await idle(database, id, 10 * 60);
+      expect((await validate(client, cookie)).expiryWarning).to.equal(true);
+    });
+  });
+
+  for (const { env, ip, userAgent } of [
+    { env: {}, ip: "passes", userAgent: "passes" },
+    { env: { SESSIOND_BIND_IP: "true" }, ip: "IP_MISMATCH", userAgent: "passes" },
+    { env: { SESSIOND_BIND_USER_AGENT: "true" }, ip: "passes", userAgent: "USER_AGENT_MISMATCH" },
+  ] as const) {
+    const bound = Object.keys(env).join() || "no binding";
+    it(`A27: with ${bound}, another address: ${ip}, user agent: ${userAgent}`, async () => {
+      await withReplica(env, async ({ client }) => {
+        const { cookie } = await openSession(client, { ipAddress: "192.0.2.1", userAgent: "A/1" });
+        const call = (changed: { ipAddress?: string; userAgent?: string }) =>
+          client.validate({ credential: { case: "cookie", value: cookie }, ...changed });
+        const check = (outcome: typeof ip | typeof userAgent, call: Promise<unknown>) =>
+          outcome === "passes" ? call : expectFailure(call, outcome);
+
+        await check(ip, call({ ipAddress: "192.0.2.2" }));
+        await check(userAgent, call({ userAgent: "B/1" }));
+      });
+    });
+  }
+});

@@ -1,0 +1,206 @@
+import { expect } from "chai";
+import type { GarbageCollectResponse } from "../../gen/es/sessiond/v1/session_service_pb.ts";
+import { byCookie, byId, newActor, newTenant, openSession, validate } from "../support/actors.ts";
+import { startTestApp, type TestApp } from "../support/app.ts";
+import { age, idle } from "../support/back-dating.ts";
+import { expectFailure } from "../support/expect-failure.ts";
+import { holdTransaction } from "../support/transaction.ts";
+import { untilBlockedBy } from "../support/until.ts";
+
+const DAY = 24 * 3600;
+
+describe("behaviours: what a sweep deletes", () => {
+  let app: TestApp;
+  before(async () => {
+    app = await startTestApp({ env: { SESSIOND_SWEEP_BATCH_SIZE: "3" } });
+  });
+  after(() => app.stop());
+
+  // What a test has left behind is gone before the next one counts.
+  beforeEach(() => app.client.garbageCollect({}));
+
+  const sweep = () => app.client.garbageCollect({});
+  const counts = (answer: GarbageCollectResponse) => [
+    answer.sessionsDeleted,
+    answer.preLoginSessionsDeleted,
+    answer.signingKeysDeleted,
+    answer.auditEventsDeleted,
+  ];
+  const exists = async (id: string) =>
+    (await app.sql("SELECT 1 FROM sessions WHERE id = $1", [id])).length > 0;
+  const keyExists = async (id: string) =>
+    (await app.sql("SELECT 1 FROM signing_keys WHERE id = $1", [id])).length > 0;
+
+  /** A tenant whose first key is retired since longer than the retention; with its session. */
+  async function withExpiredKey() {
+    const tenantId = newTenant();
+    const opened = await openSession(app.client, { actor: newActor({ tenantId }) });
+    const keyId = opened.created.session?.signingKeyId as string;
+    await app.client.rotateSigningKey({ tenantId, actingActorId: "key-admin" });
+    await app.sql(
+      "UPDATE signing_keys SET retired_at = now() - interval '14 hours' WHERE id = $1",
+      [keyId],
+    );
+    return { ...opened, keyId };
+  }
+
+  it("A23: expired sessions go when the history window has passed, in batches", async () => {
+    const past = [];
+    for (let index = 0; index < 8; index += 1) {
+      const { id } = await openSession(app.client);
+      await age(app, id, 12 * 3600 + 7 * DAY);
+      past.push(id);
+    }
+    const recent = await openSession(app.client);
+    await age(app, recent.id, 12 * 3600 + 7 * DAY - 60);
+
+    const answer = await sweep();
+
+    expect(counts(answer)).to.deep.equal([8, 0, 0, 0]);
+    expect(answer).to.include({ more: false, alreadyRunning: false });
+    for (const id of past) {
+      await expectFailure(app.client.get({ session: byId(id) }), "SESSION_NOT_FOUND");
+    }
+    expect(await exists(recent.id)).to.equal(true);
+    expect(counts(await sweep())).to.deep.equal([0, 0, 0, 0]);
+  });
+
+  it("A23: a live session stays, however old, and so does what ended lately", async () => {
+    const live = await openSession(app.client);
+    await age(app, live.id, 11 * 3600);
+    await idle(app, live.id, 0);
+    const idled = await openSession(app.client);
+    await idle(app, idled.id, 3 * 3600);
+    const revoked = await openSession(app.client);
+    await app.client.revoke({ session: byCookie(revoked.cookie) });
+
+    expect(counts(await sweep())).to.deep.equal([0, 0, 0, 0]);
+
+    expect((await validate(app.client, live.cookie)).session?.id).to.equal(live.id);
+    await expectFailure(validate(app.client, idled.cookie), "EXPIRED_IDLE");
+    await expectFailure(validate(app.client, revoked.cookie), "REVOKED");
+  });
+
+  it("A23: pre-login sessions go after their 10 minutes, without a history", async () => {
+    const past = await openSession(app.client, { preLogin: true });
+    await age(app, past.id, 600);
+    const recent = await openSession(app.client, { preLogin: true });
+    await age(app, recent.id, 570);
+
+    expect(counts(await sweep())).to.deep.equal([0, 1, 0, 0]);
+    expect(await exists(past.id)).to.equal(false);
+    expect(await exists(recent.id)).to.equal(true);
+  });
+
+  it("A23: a key past its retention goes when nothing refers to it", async () => {
+    const { id, cookie, keyId } = await withExpiredKey();
+    await app.sql("DELETE FROM sessions WHERE id = $1", [id]);
+    expect(counts(await sweep())).to.deep.equal([0, 0, 1, 0]);
+    expect(await keyExists(keyId)).to.equal(false);
+    await expectFailure(validate(app.client, cookie), "SIGNING_KEY_NOT_FOUND");
+  });
+
+  it("A23: a key that is still referred to is kept, quietly, until its session goes", async () => {
+    const { id, keyId } = await withExpiredKey();
+    const answer = await sweep();
+    expect(counts(answer)).to.deep.equal([0, 0, 0, 0]);
+    expect(answer.failedParts).to.be.empty;
+    expect(await keyExists(keyId)).to.equal(true);
+
+    await age(app, id, 8 * DAY);
+    expect(counts(await sweep())).to.deep.equal([1, 0, 1, 0]);
+  });
+
+  it("A23: a key to which a session comes to refer meanwhile is kept, quietly", async () => {
+    const { id, keyId } = await withExpiredKey();
+    await app.sql("DELETE FROM sessions WHERE id = $1", [id]);
+    const template = await openSession(app.client);
+    const held = await holdTransaction(app.database);
+    try {
+      await held.query(
+        `INSERT INTO sessions SELECT (jsonb_populate_record(sessions,
+           jsonb_build_object('id', $1::text, 'signing_key_id', $2::text))).*
+         FROM sessions WHERE id = $3`,
+        [id, keyId, template.id],
+      );
+      const sweeping = sweep();
+      await untilBlockedBy(app.sql, held.pid);
+      await held.commit();
+      const answer = await sweeping;
+      expect(answer.signingKeysDeleted).to.equal(0);
+      expect(answer.failedParts).to.be.empty;
+    } finally {
+      await held.end();
+    }
+    expect(await keyExists(keyId)).to.equal(true);
+    await app.sql("DELETE FROM sessions WHERE id = $1", [id]);
+    expect((await sweep()).signingKeysDeleted).to.equal(1);
+  });
+
+  it("A23: an active key and one within its retention are kept", async () => {
+    const tenantId = newTenant();
+    await app.client.rotateSigningKey({ tenantId, actingActorId: "key-admin" });
+    await app.client.rotateSigningKey({ tenantId, actingActorId: "key-admin" });
+    expect((await sweep()).signingKeysDeleted).to.equal(0);
+    const { signingKeys } = await app.client.listSigningKeys({ tenantId });
+    expect(signingKeys).to.have.length(2);
+  });
+
+  it("A23: audit events go when their retention has passed", async () => {
+    const { id } = await openSession(app.client);
+    const { actor } = await openSession(app.client);
+    await app.sql(
+      `UPDATE audit_events SET occurred_at = occurred_at - interval '90 days'
+       WHERE id = (SELECT min(id) FROM audit_events)`,
+    );
+    expect((await sweep()).auditEventsDeleted).to.equal(1);
+    for (const filter of [{ resourceId: id }, { actingActorId: actor.actorId }]) {
+      expect((await app.client.listAuditEvents(filter)).auditEvents).to.have.length(1);
+    }
+  });
+
+  const parts = [
+    { part: "signing_keys", table: "signing_keys", counted: [1, 1, 0, 1] },
+    { part: "audit_events", table: "audit_events", counted: [1, 1, 1, 0] },
+  ] as const;
+  for (const { part, table, counted } of parts) {
+    it(`A23: where the part ${part} fails, the others are done and counted`, async () => {
+      const expired = await withExpiredKey();
+      await app.sql("DELETE FROM sessions WHERE id = $1", [expired.id]);
+      const past = await openSession(app.client);
+      await age(app, past.id, 8 * DAY);
+      const preLogin = await openSession(app.client, { preLogin: true });
+      await age(app, preLogin.id, 600);
+      await app.sql(
+        `UPDATE audit_events SET occurred_at = occurred_at - interval '90 days'
+         WHERE id = (SELECT min(id) FROM audit_events)`,
+      );
+
+      await app.sql(`ALTER TABLE ${table} RENAME TO away`);
+      const answer = await sweep();
+      await app.sql(`ALTER TABLE away RENAME TO ${table}`);
+
+      expect(counts(answer)).to.deep.equal(counted);
+      expect(answer.failedParts).to.deep.equal([part]);
+      const again = await sweep();
+      expect(again.failedParts).to.be.empty;
+      expect(again.signingKeysDeleted + again.auditEventsDeleted).to.equal(1);
+    });
+  }
+
+  it("A23: a session that somebody holds locked is left to the next sweep", async () => {
+    const locked = await openSession(app.client);
+    const free = await openSession(app.client);
+    for (const { id } of [locked, free]) await age(app, id, 8 * DAY);
+    const held = await holdTransaction(app.database);
+    try {
+      await held.query("SELECT 1 FROM sessions WHERE id = $1 FOR UPDATE", [locked.id]);
+      expect((await sweep()).sessionsDeleted).to.equal(1);
+      expect(await exists(locked.id)).to.equal(true);
+      await held.commit();
+    } finally {
+      await held.end();
+    }
+    expect((await sweep()).sessionsDeleted).to.equal(1);
+  });
+});

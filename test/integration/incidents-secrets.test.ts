@@ -1,0 +1,183 @@
+import { inspect } from "node:util";
+import { expect } from "chai";
+import { byCookie, byId, newActor, newTenant, openSession, validate } from "../support/actors.ts";
+import { type Replica, startReplica, TEST_KEY_ENCRYPTION_KEY } from "../support/app.ts";
+import { createTestDatabase, type TestDatabase } from "../support/database.ts";
+import { failureOf } from "../support/expect-failure.ts";
+import { logEverything, postgresLog } from "../support/postgres-log.ts";
+import { signingSecret } from "../support/signing-keys.ts";
+
+describe("incidents of others: tokens in logs (Okta 2023, open-mercato #2668)", () => {
+  let database: TestDatabase;
+  let replica: Replica;
+  const log: string[] = [];
+  const errors: string[] = [];
+  /** By what it is, so that a failure does not print the secret alone. */
+  const secrets = new Map<string, string>();
+
+  before(async () => {
+    database = await createTestDatabase();
+    await logEverything(database);
+    replica = await startReplica(database.url, {
+      env: { SESSIOND_BIND_IP: "true" },
+      onLog: (line) => log.push(line),
+    });
+    await useEverything();
+    await failInEveryWay();
+    await replica.app.storage.refusalAudit.flush();
+    for (const { id } of await database.sql<{ id: string }>("SELECT id FROM signing_keys")) {
+      const secret = await signingSecret(database.sql, id);
+      for (const encoding of ["base64", "base64url", "hex"] as const) {
+        secrets.set(`signing key ${id} in ${encoding}`, secret.toString(encoding));
+      }
+    }
+    secrets.set("key-encryption key", TEST_KEY_ENCRYPTION_KEY);
+    const keyBytes = Buffer.from(TEST_KEY_ENCRYPTION_KEY, "base64");
+    secrets.set("key-encryption key in hex", keyBytes.toString("hex"));
+  });
+  after(async () => {
+    await replica.stop();
+    await database.drop();
+  });
+
+  /** A cookie's MAC or a CSRF token, in every spelling that something might have turned it into. */
+  function keep(what: string, secret: string): void {
+    const bytes = Buffer.from(secret, "base64url");
+    secrets.set(what, secret);
+    secrets.set(`${what} in hex`, bytes.toString("hex"));
+    secrets.set(`${what} in base64`, bytes.toString("base64"));
+  }
+
+  async function open(what: string, request: Parameters<typeof openSession>[1] = {}) {
+    const opened = await openSession(replica.client, request);
+    keep(`${what}'s MAC`, opened.cookie.split(".")[3] ?? "");
+    keep(`${what}'s CSRF token`, opened.csrfToken);
+    return opened;
+  }
+
+  async function failed(call: Promise<unknown>): Promise<void> {
+    const error = await failureOf(call);
+    errors.push(inspect(error, { depth: 10 }), JSON.stringify(error.details), error.message);
+    errors.push(...[...error.metadata].flat());
+  }
+
+  async function useEverything(): Promise<void> {
+    const { client } = replica;
+    const before = await open("pre-login session", { preLogin: true });
+    const actor = newActor({ tenantId: newTenant() });
+    const ipAddress = "192.0.2.1";
+    const login = await open("session", { actor, ipAddress, replaces: byCookie(before.cookie) });
+    const session = byCookie(login.cookie);
+    const credential = { case: "cookie", value: login.cookie } as const;
+    await client.validate({ credential, csrfToken: login.csrfToken, touch: true });
+    const header = `a=b; __Host-session=${login.cookie}`;
+    await client.validate({ credential: { case: "cookieHeader", value: header } });
+    await client.validateCsrf({ session, csrfToken: login.csrfToken });
+    await client.touch({ session });
+    await client.get({ session });
+    await client.list({ actor, current: session });
+    for (const target of [
+      { case: "session", value: session },
+      { case: "actor", value: actor },
+    ] as const) {
+      const { rotated } = await client.rotateCsrf({ target, actingActorId: "admin" });
+      keep(`CSRF token rotated for a ${target.case}`, rotated[0]?.csrfToken ?? "");
+    }
+    await client.rotateSigningKey({ tenantId: actor.tenantId, actingActorId: "admin" });
+    await open("second session", { actor });
+    const request = { actor, reason: "logout_others", actingActorId: "admin" };
+    await client.revokeAllForActor({ ...request, keep: session });
+    await failed(client.validate({ credential, ipAddress: "192.0.2.2" }));
+    await client.revoke({ session });
+    await client.garbageCollect({});
+    await client.listAuditEvents({ tenantId: actor.tenantId });
+  }
+
+  async function failInEveryWay(): Promise<void> {
+    const { client } = replica;
+    const { id, actor, cookie, csrfToken } = await open("refused session");
+    const session = byCookie(cookie);
+    const credential = { case: "cookie", value: cookie } as const;
+    const canary = "canary-d2hvZXZlci1yZWFkcy10aGlz";
+    secrets.set("a wrong credential", canary);
+    await failed(validate(client, canary));
+    await failed(validate(client, `${cookie.slice(0, -43)}${canary}`));
+    await failed(validate(client, `${cookie}.${canary}`));
+    await failed(client.validate({ credential: { case: "cookieHeader", value: `x=${canary}` } }));
+    await failed(client.validate({ credential, csrfToken: canary }));
+    await failed(client.validateCsrf({ session: byId(id), csrfToken: canary }));
+    await failed(client.get({ session: byId(canary) }));
+    await failed(client.get({ session: byId(cookie) }));
+    await failed(client.revoke({ session: byCookie(canary) }));
+    await failed(client.list({ actor, pageToken: canary }));
+    // A cookie where it does not belong: the caller has mixed up two fields.
+    await failed(client.revoke({ session, reason: cookie }));
+    await failed(client.validate({ credential, ipAddress: cookie }));
+
+    // The database refuses statements, which have credentials' hashes among their parameters.
+    await database.sql("ALTER TABLE audit_events RENAME TO audit_events_away");
+    await failed(openSession(client, { actor }));
+    await failed(client.rotateCsrf({ target: { case: "session", value: session } }));
+    await failed(client.revoke({ session }));
+    await failed(client.validate({ credential, csrfToken: canary }));
+    await replica.app.storage.refusalAudit.flush();
+    await database.sql("ALTER TABLE audit_events_away RENAME TO audit_events");
+    await database.sql("ALTER TABLE sessions RENAME TO sessions_away");
+    await failed(client.validate({ credential, csrfToken }));
+    await failed(client.touch({ session }));
+    await database.sql("ALTER TABLE sessions_away RENAME TO sessions");
+    await client.validate({ credential, csrfToken });
+  }
+
+  /** Which of the secrets are in the text. */
+  function foundIn(text: string): string[] {
+    const lower = text.toLowerCase();
+    return [...secrets]
+      .filter(([, secret]) => lower.includes(secret.toLowerCase()))
+      .map(([what]) => what);
+  }
+
+  it("tokens in logs: the search finds what is there", () => {
+    expect(secrets.size).to.be.greaterThan(30);
+    for (const [what, secret] of secrets) expect(foundIn(`a ${secret} b`)).to.include(what);
+  });
+
+  it("tokens in logs: sessiond's own log has none, at its most talkative", () => {
+    expect(log.join("\n"), "failures are logged").to.include("call failed");
+    expect(foundIn(log.join("\n"))).to.deep.equal([]);
+  });
+
+  it("tokens in logs: no error that a caller gets has any", () => {
+    expect(errors).to.have.length.greaterThan(50);
+    expect(foundIn(errors.join("\n"))).to.deep.equal([]);
+  });
+
+  it("tokens in logs: the audit has none, nor has any column of any table", async () => {
+    const tables = await database.sql<{ name: string }>(
+      `SELECT quote_ident(table_schema) || '.' || quote_ident(table_name) AS name
+       FROM information_schema.tables
+       WHERE table_type = 'BASE TABLE' AND table_schema NOT IN ('pg_catalog', 'information_schema')`,
+    );
+    expect(tables.map(({ name }) => name)).to.include.members([
+      "public.audit_events",
+      "public.sessions",
+      "public.signing_keys",
+    ]);
+    for (const { name } of tables) {
+      // Of each row all columns, bytes in hexadecimal.
+      const rows = await database.sql<{ text: string }>(
+        `SELECT to_jsonb(t)::text AS text FROM ${name} t`,
+      );
+      expect(rows, name).not.to.deep.equal([]);
+      expect(foundIn(rows.map(({ text }) => text).join("\n")), name).to.deep.equal([]);
+    }
+  });
+
+  it("tokens in logs: PostgreSQL's log has none, with every statement in it", async function () {
+    const text = await postgresLog(database);
+    if (text === undefined) this.skip();
+    expect(text, "statements are logged").to.match(/INSERT INTO sessions/);
+    expect(text, "and their parameters").to.match(/parameters:.*'sk-[0-9a-f]{32}'/i);
+    expect(foundIn(text)).to.deep.equal([]);
+  });
+});

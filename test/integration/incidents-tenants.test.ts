@@ -1,0 +1,158 @@
+import { expect } from "chai";
+import fc from "fast-check";
+import {
+  byCookie,
+  byId,
+  newActor,
+  newTenant,
+  type OpenedSession,
+  openSession,
+  validate,
+} from "../support/actors.ts";
+import { startTestApp, type TestApp } from "../support/app.ts";
+import { expectFailure } from "../support/expect-failure.ts";
+
+/** Within one tenant's scope, what belongs to another is as good as absent. */
+describe("incidents of others: across tenants (ZITADEL CVE-2026-32131)", () => {
+  let app: TestApp;
+  const tenants = ["default", newTenant(), newTenant()];
+  const sessions: OpenedSession[] = [];
+
+  before(async () => {
+    app = await startTestApp();
+    for (const tenantId of tenants) {
+      // The same actor id everywhere, so that only the tenant tells them apart.
+      const actor = newActor({ tenantId, actorId: "alice" });
+      sessions.push(await openSession(app.client, { actor }));
+    }
+  });
+  after(() => app.stop());
+
+  type Attempt = (mine: OpenedSession, theirs: OpenedSession) => Promise<unknown>;
+
+  const scoped = (mine: OpenedSession) => mine.actor.tenantId;
+  const refs = {
+    cookie: (mine: OpenedSession, theirs: OpenedSession) => byCookie(theirs.cookie, scoped(mine)),
+    id: (mine: OpenedSession, theirs: OpenedSession) => byId(theirs.id, scoped(mine)),
+  };
+  const acting = { actingActorId: "alice" };
+
+  /** All that can be tried with another tenant's session, by either of its names. */
+  const attempts: Record<string, (kind: "cookie" | "id") => Attempt> = {
+    get: (kind) => (mine, theirs) => refused(kind, { get: refs[kind](mine, theirs) }),
+    touch: (kind) => (mine, theirs) => refused(kind, { touch: refs[kind](mine, theirs) }),
+    revoke: (kind) => (mine, theirs) => refused(kind, { revoke: refs[kind](mine, theirs) }),
+    validateCsrf: (kind) => (mine, theirs) =>
+      refused(kind, { validateCsrf: refs[kind](mine, theirs), csrfToken: theirs.csrfToken }),
+    rotateCsrf: (kind) => (mine, theirs) => refused(kind, { rotateCsrf: refs[kind](mine, theirs) }),
+    keep: (kind) => (mine, theirs) =>
+      expectFailure(
+        app.client.revokeAllForActor({
+          actor: mine.actor,
+          keep: kind === "cookie" ? byCookie(theirs.cookie) : byId(theirs.id),
+          reason: "logout",
+          ...acting,
+        }),
+        "INVALID_REQUEST",
+        { field: "keep" },
+      ),
+    replaces: (kind) => async (mine, theirs) => {
+      const replaces = kind === "cookie" ? byCookie(theirs.cookie) : byId(theirs.id);
+      const { created } = await openSession(app.client, {
+        actor: { ...mine.actor, actorId: "bob" },
+        replaces,
+      });
+      expect(created.replacedSessionId).to.equal("");
+    },
+    current: (kind) => (mine, theirs) =>
+      expectFailure(
+        app.client.list({ actor: mine.actor, current: refs[kind](mine, theirs) }),
+        kind === "cookie" ? "INVALID_COOKIE" : "SESSION_NOT_FOUND",
+      ),
+    list: () => async (mine, theirs) => {
+      const { sessions } = await app.client.list({ actor: mine.actor, includeEnded: true });
+      expect(sessions.map(({ id }) => id)).not.to.include(theirs.id);
+    },
+    audit: () => async (mine, theirs) => {
+      const request = { tenantId: scoped(mine), resourceId: theirs.id };
+      expect((await app.client.listAuditEvents(request)).auditEvents).to.deep.equal([]);
+    },
+    validate: () => (mine, theirs) =>
+      expectFailure(
+        app.client.validate({
+          credential: { case: "cookie", value: theirs.cookie },
+          tenantId: scoped(mine),
+          touch: true,
+        }),
+        "INVALID_COOKIE",
+      ),
+    splice: () => async (mine, theirs) => {
+      const [version, , myKey, myMac] = mine.cookie.split(".");
+      const [, theirId, theirKey, theirMac] = theirs.cookie.split(".");
+      for (const parts of [
+        [version, theirId, myKey, myMac],
+        [version, theirId, myKey, theirMac],
+        [version, theirId, theirKey, myMac],
+      ]) {
+        await expectFailure(validate(app.client, parts.join(".")), "INVALID_COOKIE");
+      }
+    },
+  };
+
+  function refused(
+    kind: "cookie" | "id",
+    call: { csrfToken?: string } & Partial<
+      Record<"get" | "touch" | "revoke" | "validateCsrf" | "rotateCsrf", ReturnType<typeof byId>>
+    >,
+  ): Promise<unknown> {
+    const { client } = app;
+    const calls = [
+      call.get && client.get({ session: call.get }),
+      call.touch && client.touch({ session: call.touch }),
+      call.revoke && client.revoke({ session: call.revoke, reason: "logout", ...acting }),
+      call.validateCsrf &&
+        client.validateCsrf({ session: call.validateCsrf, csrfToken: call.csrfToken ?? "" }),
+      call.rotateCsrf &&
+        client.rotateCsrf({ target: { case: "session", value: call.rotateCsrf }, ...acting }),
+    ].filter((made) => made !== undefined);
+    const reason = kind === "cookie" ? "INVALID_COOKIE" : "SESSION_NOT_FOUND";
+    return Promise.all(calls.map((made) => expectFailure(made, reason)));
+  }
+
+  const rowOf = async ({ id }: OpenedSession) =>
+    (await app.sql("SELECT * FROM sessions WHERE id = $1", [id]))[0];
+
+  it("across tenants: no credential of one works in, or on, another", async () => {
+    const others = fc
+      .tuple(fc.nat(tenants.length - 1), fc.integer({ min: 1, max: tenants.length - 1 }))
+      .map(([mine, step]) => [mine, (mine + step) % tenants.length] as const);
+    const property = fc.asyncProperty(
+      others,
+      fc.constantFrom(...Object.keys(attempts)),
+      fc.constantFrom("cookie" as const, "id" as const),
+      async ([one, another], attempt, kind) => {
+        const mine = sessions[one] as OpenedSession;
+        const theirs = sessions[another] as OpenedSession;
+        const before = await rowOf(theirs);
+
+        await attempts[attempt]?.(kind)(mine, theirs);
+
+        expect(await rowOf(theirs)).to.deep.equal(before);
+        expect((await validate(app.client, mine.cookie)).session?.tenantId).to.equal(scoped(mine));
+      },
+    );
+    await fc.assert(property, { numRuns: 150 });
+  }).timeout(60_000);
+
+  it("across tenants: the control, each session answers in its own tenant", async () => {
+    for (const own of sessions) {
+      for (const ref of [refs.cookie(own, own), refs.id(own, own)]) {
+        expect((await app.client.get({ session: ref })).session?.id).to.equal(own.id);
+        await app.client.touch({ session: ref });
+      }
+      const credential = { case: "cookie", value: own.cookie } as const;
+      const { session } = await app.client.validate({ credential, tenantId: scoped(own) });
+      expect(session?.id).to.equal(own.id);
+    }
+  });
+});

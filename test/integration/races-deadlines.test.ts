@@ -1,0 +1,104 @@
+import { expect } from "chai";
+import { byId, openSession, validate } from "../support/actors.ts";
+import { idle } from "../support/back-dating.ts";
+import { expectFailure } from "../support/expect-failure.ts";
+import { type HeldTransaction, holdTransaction } from "../support/transaction.ts";
+import { startTwoReplicas, type TwoReplicas } from "../support/two-replicas.ts";
+import { until, untilBlockedBy } from "../support/until.ts";
+
+const IDLE_SECONDS = 30 * 60;
+
+describe("races: deadlines and locks", () => {
+  let replicas: TwoReplicas;
+  let held: HeldTransaction | undefined;
+
+  before(async () => {
+    replicas = await startTwoReplicas({ env: { SESSIOND_TOUCH_INTERVAL: "0s" } });
+  });
+  afterEach(() => held?.end());
+  after(() => replicas.stop());
+
+  /** A touch that came in time, but waits for the row until after the idle deadline. */
+  async function lateTouch(lock: string) {
+    const { app, other } = replicas;
+    const { id, cookie } = await openSession(app.client);
+    await idle(app, id, IDLE_SECONDS - 1);
+    held = await holdTransaction(app.database);
+    await held.query(lock, [id]);
+    const touch = other.client.touch({ session: byId(id) }).then(
+      () => "touched",
+      () => "refused",
+    );
+    await untilBlockedBy(app.sql, held.pid);
+    await until("the session has expired", () =>
+      validate(app.client, cookie).then(
+        () => false,
+        () => true,
+      ),
+    );
+    return { id, cookie, touch, held };
+  }
+
+  it("a Touch that waited past the idle deadline for a change does not revive", async () => {
+    const { app } = replicas;
+    const { cookie, touch, held } = await lateTouch(
+      "UPDATE sessions SET metadata = '{}' WHERE id = $1",
+    );
+
+    await held.commit();
+
+    expect(await touch).to.equal("refused");
+    await expectFailure(validate(app.client, cookie), "EXPIRED_IDLE");
+  });
+
+  it("a Revoke is not undone by a Touch that was under way when the session expired", async () => {
+    const { app } = replicas;
+    const { id, cookie, touch, held } = await lateTouch(
+      "SELECT FROM sessions WHERE id = $1 FOR UPDATE",
+    );
+    const revoke = app.client.revoke({
+      session: byId(id),
+      reason: "logout",
+      actingActorId: "user",
+    });
+    await Promise.race([
+      revoke,
+      until("it waits as well", async () => {
+        const waiting = await app.sql(
+          "SELECT FROM pg_stat_activity WHERE cardinality(pg_blocking_pids(pid)) > 0",
+        );
+        return waiting.length > 1;
+      }),
+    ]);
+
+    await held.commit();
+
+    await Promise.all([touch, revoke]);
+    const { session } = await app.client.get({ session: byId(id) });
+    expect(session?.endedAt).not.to.equal(undefined);
+    const refusal = await validate(app.client, cookie).catch(() => "refused");
+    expect(refusal).to.equal("refused");
+  });
+
+  it("a deadlock with a transaction of somebody else is retried, not shown", async () => {
+    const { app } = replicas;
+    const first = await openSession(app.client);
+    const second = await openSession(app.client, { actor: first.actor });
+    const [low = "", high = ""] = [first.id, second.id].sort();
+    held = await holdTransaction(app.database);
+    const lock = "SELECT FROM sessions WHERE id = $1 FOR UPDATE";
+    await held.query(lock, [high]);
+    const revoked = app.client.revokeAllForActor({
+      actor: first.actor,
+      reason: "disabled",
+      actingActorId: "admin",
+    });
+    await untilBlockedBy(app.sql, held.pid);
+
+    // It holds the low one and waits for the high one: PostgreSQL ends the one that waited longer.
+    await held.query(lock, [low]);
+    await held.commit();
+
+    expect((await revoked).revokedCount).to.equal(2);
+  });
+});

@@ -1,0 +1,171 @@
+import { expect } from "chai";
+import {
+  byCookie,
+  newActor,
+  newTenant,
+  openSession,
+  type TestActor,
+  validate,
+} from "../support/actors.ts";
+import { type Replica, startReplica, startTestApp, type TestApp } from "../support/app.ts";
+import { auditedBy } from "../support/audit-rows.ts";
+import { age, idle } from "../support/back-dating.ts";
+import { expectFailure } from "../support/expect-failure.ts";
+
+const LIMIT = 3;
+const CREATES = 50;
+/** 50 Creates of one actor go one after the other: on a slow machine that takes its time. */
+const patience = { SESSIOND_DATABASE_QUEUE_TIMEOUT: "30s" };
+
+describe("ASVS 7.1.2: the limit of concurrent sessions", () => {
+  let evicting: TestApp;
+  let rejecting: Replica;
+  let unlimited: Replica;
+  before(async () => {
+    const limit = { SESSIOND_MAX_SESSIONS_PER_ACTOR: String(LIMIT), ...patience };
+    evicting = await startTestApp({ env: limit });
+    rejecting = await startReplica(evicting.database.url, {
+      env: { ...limit, SESSIOND_SESSION_LIMIT_POLICY: "reject" },
+    });
+    unlimited = await startReplica(evicting.database.url, { env: patience });
+  });
+  after(async () => {
+    await unlimited.stop();
+    await rejecting.stop();
+    await evicting.stop();
+  });
+
+  const liveOf = async (actor: TestActor) =>
+    (await evicting.client.list({ actor, pageSize: 200 })).sessions.map(({ id }) => id);
+  const createAtOnce = (replica: Replica, actor: TestActor) =>
+    Promise.allSettled(
+      Array.from({ length: CREATES }, () => openSession(replica.client, { actor })),
+    );
+  const fulfilled = <T>(outcomes: PromiseSettledResult<T>[]) =>
+    outcomes.flatMap((outcome) => (outcome.status === "fulfilled" ? [outcome.value] : []));
+
+  it("evict_oldest: 50 Creates at once all succeed and leave exactly the limit live", async () => {
+    const actor = newActor();
+    const audit = await auditedBy(evicting.sql, async () => {
+      expect(fulfilled(await createAtOnce(evicting, actor))).to.have.length(CREATES);
+    });
+    expect(await liveOf(actor)).to.have.length(LIMIT);
+    const evictions = audit.filter(({ action }) => action === "auth.session_revoked");
+    expect(evictions).to.have.length(CREATES - LIMIT);
+    expect(new Set(evictions.map((row) => row.resource_id)).size).to.equal(CREATES - LIMIT);
+    for (const { acting_actor_id, details } of evictions) {
+      expect([acting_actor_id, details.reason]).to.deep.equal([actor.actorId, "session_limit"]);
+    }
+  });
+
+  it("reject: of 50 Creates at once exactly the limit succeeds and is live", async () => {
+    const actor = newActor();
+    const outcomes = await createAtOnce(rejecting, actor);
+    const opened = fulfilled(outcomes);
+    expect(await liveOf(actor)).to.have.members(opened.map(({ id }) => id));
+    expect(opened).to.have.length(LIMIT);
+    for (const outcome of outcomes) {
+      if (outcome.status === "fulfilled") await validate(rejecting.client, outcome.value.cookie);
+      else await expectFailure(Promise.reject(outcome.reason), "SESSION_LIMIT_REACHED");
+    }
+  });
+
+  it("the control: without a limit all 50 are live", async () => {
+    const actor = newActor();
+    await createAtOnce(unlimited, actor);
+    expect(await liveOf(actor)).to.have.length(CREATES);
+  });
+
+  it("the two policies at once, from two replicas, keep to the limit together", async () => {
+    const actor = newActor();
+    await Promise.all([createAtOnce(evicting, actor), createAtOnce(rejecting, actor)]);
+    expect(await liveOf(actor)).to.have.length(LIMIT);
+  });
+
+  it("evict_oldest: it is the oldest that goes", async () => {
+    const actor = newActor();
+    const opened = [];
+    for (let index = 0; index < LIMIT; index += 1) {
+      const session = await openSession(evicting.client, { actor });
+      await age(evicting, session.id, 100 * (LIMIT - index));
+      opened.push(session);
+    }
+    const [oldest, ...rest] = opened;
+    const newest = await openSession(evicting.client, { actor });
+    await expectFailure(validate(evicting.client, oldest?.cookie ?? ""), "REVOKED");
+    expect(await liveOf(actor)).to.have.members([...rest, newest].map(({ id }) => id));
+  });
+
+  it("evict_oldest: a limit that was lowered is kept by the next Create", async () => {
+    const actor = newActor();
+    await createAtOnce(unlimited, actor);
+    const newest = await openSession(evicting.client, { actor });
+    const live = await liveOf(actor);
+    expect(live).to.have.length(LIMIT);
+    expect(live).to.include(newest.id);
+  });
+
+  it("reject: room comes back as soon as a session has ended, however it did", async () => {
+    const actor = newActor();
+    const create = () => openSession(rejecting.client, { actor });
+    const [revoked, expired, idled] = [await create(), await create(), await create()];
+    await expectFailure(create(), "SESSION_LIMIT_REACHED");
+
+    await rejecting.client.revoke({ session: byCookie(revoked.cookie) });
+    await create();
+    await expectFailure(create(), "SESSION_LIMIT_REACHED");
+    await age(evicting, expired.id, 13 * 3600);
+    await create();
+    await idle(evicting, idled.id, 1800);
+    await create();
+    await expectFailure(create(), "SESSION_LIMIT_REACHED");
+  });
+
+  it("reject: a session that is replaced makes its own room", async () => {
+    const actor = newActor();
+    const opened = await openSession(rejecting.client, { actor });
+    await openSession(rejecting.client, { actor });
+    await openSession(rejecting.client, { actor });
+    const replaces = byCookie(opened.cookie);
+    const { created } = await openSession(rejecting.client, { actor, replaces });
+    expect(created.replacedSessionId).to.equal(opened.id);
+    expect(await liveOf(actor)).to.have.length(LIMIT);
+    // It has ended by now, so that it makes no room a second time.
+    await expectFailure(rejecting.client.create({ actor, replaces }), "SESSION_LIMIT_REACHED");
+  });
+
+  it("reject: a refused Create leaves the session that it was to replace as it was", async () => {
+    const preLogin = await openSession(rejecting.client, { preLogin: true });
+    const actor = newActor();
+    await createAtOnce(rejecting, actor);
+    const replaces = byCookie(preLogin.cookie);
+    const audit = await auditedBy(evicting.sql, () =>
+      expectFailure(rejecting.client.create({ actor, replaces }), "SESSION_LIMIT_REACHED"),
+    );
+    expect(audit).to.be.empty;
+    const credential = { case: "cookie", value: preLogin.cookie } as const;
+    await rejecting.client.validate({ credential, acceptPreLogin: true });
+  });
+
+  it("pre-login sessions neither count nor are evicted", async () => {
+    const actor = newActor();
+    const preLogin = await openSession(evicting.client, { actor, preLogin: true });
+    await age(evicting, preLogin.id, 60);
+    await createAtOnce(evicting, actor);
+    await openSession(evicting.client, { actor, preLogin: true });
+    const credential = { case: "cookie", value: preLogin.cookie } as const;
+    await evicting.client.validate({ credential, acceptPreLogin: true });
+    expect(await liveOf(actor)).to.have.length(LIMIT + 2);
+  });
+
+  it("the same name in another tenant or of another type is another actor", async () => {
+    const actor = newActor();
+    const others = [
+      { ...actor, tenantId: newTenant() },
+      { ...actor, actorType: "service_account" },
+    ];
+    await createAtOnce(rejecting, actor);
+    for (const other of others) await openSession(rejecting.client, { actor: other });
+    await expectFailure(rejecting.client.create({ actor }), "SESSION_LIMIT_REACHED");
+  });
+});

@@ -1,0 +1,79 @@
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
+import net from "node:net";
+
+type Mode = "open" | "refusing" | "frozen";
+
+export interface DatabaseProxy {
+  /** The database's URL through the proxy. */
+  readonly url: string;
+  /** Cuts all connections; new ones are let through. */
+  cut(): void;
+  /** Cuts all connections, and new ones as soon as they are made: the database is down. */
+  refuse(): void;
+  /** Keeps connections open, lets new ones be made, and passes nothing on: the network is lost. */
+  freeze(): void;
+  /** Passes everything on again, what was held back included. */
+  restore(): void;
+  close(): Promise<void>;
+}
+
+/** Stands between sessiond and PostgreSQL, and fails as a network does. */
+export async function startDatabaseProxy(databaseUrl: string): Promise<DatabaseProxy> {
+  const target = new URL(databaseUrl);
+  const pairs = new Map<net.Socket, net.Socket>();
+  let mode: Mode = "open";
+
+  const server = net.createServer((client) => {
+    if (mode === "refusing") {
+      client.destroy();
+      return;
+    }
+    const upstream = net.connect(Number(target.port), target.hostname);
+    pairs.set(client, upstream);
+    for (const [from, to] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      from.on("error", () => {});
+      from.on("close", () => {
+        to.destroy();
+        pairs.delete(client);
+      });
+      from.pipe(to);
+      if (mode === "frozen") from.pause();
+    }
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+
+  const url = new URL(databaseUrl);
+  url.hostname = "127.0.0.1";
+  url.port = String((server.address() as AddressInfo).port);
+
+  const forEach = (act: (socket: net.Socket) => void) => {
+    for (const pair of [...pairs]) pair.forEach(act);
+  };
+  const cut = () => forEach((socket) => socket.destroy());
+  return {
+    url: url.href,
+    cut,
+    refuse() {
+      mode = "refusing";
+      cut();
+    },
+    freeze() {
+      mode = "frozen";
+      forEach((socket) => socket.pause());
+    },
+    restore() {
+      mode = "open";
+      forEach((socket) => socket.resume());
+    },
+    async close() {
+      cut();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}

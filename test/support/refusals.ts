@@ -1,0 +1,12 @@
+import type { TestApp } from "./app.ts";
+import { type AuditRow, auditOf } from "./audit-rows.ts";
+
+/** The audit of a session's refusals, oldest first, once it has been written. */
+export async function refusalsOf(
+  { app, sql }: Pick<TestApp, "app" | "sql">,
+  sessionId: string,
+): Promise<AuditRow[]> {
+  await app.storage.refusalAudit.flush();
+  const rows = await auditOf(sql, sessionId);
+  return rows.filter(({ action }) => /_(refused|mismatch)$/.test(action));
+}
