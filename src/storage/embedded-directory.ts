@@ -1,7 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { Stats } from "node:fs";
 import * as fs from "node:fs/promises";
-import * as os from "node:os";
 import * as path from "node:path";
 
 /** The user that PostgreSQL runs as. It refuses to run as root. */
@@ -27,21 +26,6 @@ const CLUSTER = "postgres";
 
 /** Temporary siblings in use by this process, which the clean-up must not take for left-overs. */
 const activeTemporaries = new Set<string>();
-
-/**
- * Where the data goes unless SESSIOND_DATA_DIR says otherwise: `/var/lib/sessiond` for root, else
- * `$XDG_DATA_HOME/sessiond` or `~/.local/share/sessiond`.
- */
-export function defaultDataDirectory(
-  env: Readonly<Record<string, string | undefined>>,
-  uid: number | undefined,
-): string {
-  if (uid === 0) return "/var/lib/sessiond";
-  const xdg = env.XDG_DATA_HOME;
-  // The XDG specification says that a relative path is to be ignored.
-  if (xdg !== undefined && path.isAbsolute(xdg)) return path.join(xdg, "sessiond");
-  return path.join(env.HOME || os.homedir(), ".local", "share", "sessiond");
-}
 
 /**
  * Creates the data directory where it is missing, and makes sure that nobody else can write to it.

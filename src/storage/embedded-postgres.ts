@@ -17,24 +17,21 @@ import {
   takeOwnership,
   USER,
 } from "./embedded-owner.ts";
+import { clearStalePidFile, isPostmaster, readPidFile } from "./embedded-pid-file.ts";
 import {
   adopt,
   checkVersion,
   choosePort,
-  clearStalePidFile,
   initialise,
-  isPostmaster,
   launch,
   type Postmaster,
   portIsFree,
   preferredPort,
-  readPidFile,
   type ServerContext,
   shutDown,
   waitUntilReady,
 } from "./embedded-server.ts";
 
-export { defaultDataDirectory } from "./embedded-directory.ts";
 export { DataDirectoryInUseError } from "./embedded-owner.ts";
 
 /** A real PostgreSQL for those who have none, in a data directory that this process owns. */

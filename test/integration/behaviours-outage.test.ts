@@ -184,14 +184,21 @@ describe("behaviours: outages of the database", () => {
 
   it("A29: a login whose `replaces` cannot be looked up is not made without it", async () => {
     const actor = newActor();
+    const patient = await startReplica(proxy.url);
     const held = await holdTransaction(app.database);
     try {
-      await held.query("LOCK TABLE signing_keys IN ACCESS EXCLUSIVE MODE");
-      const replaces = byCookie(forgeCookie(opened.id, unknownKeyId, Buffer.alloc(32)));
-      await expectUnavailable(replica.client.create({ actor, replaces }));
+      await held.query("LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE");
+      const call = expectUnavailable(
+        patient.client.create({ actor, replaces: byCookie(opened.cookie) }),
+      );
+      await untilBlockedBy(app.sql, held.pid);
+      // The look-up is lost; everything after it would be served.
+      proxy.cut();
       await held.commit();
+      await call;
     } finally {
       await held.end();
+      await patient.stop();
     }
     expect((await app.client.list({ actor, includeEnded: true })).sessions).to.be.empty;
   });

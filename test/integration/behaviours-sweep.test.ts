@@ -102,10 +102,15 @@ describe("behaviours: what a sweep deletes", () => {
 
   it("A23: a key that is still referred to is kept, quietly, until its session goes", async () => {
     const { id, keyId } = await withExpiredKey();
+    const unreferred = await withExpiredKey();
+    await app.sql("DELETE FROM sessions WHERE id = $1", [unreferred.id]);
+
     const answer = await sweep();
-    expect(counts(answer)).to.deep.equal([0, 0, 0, 0]);
+
+    expect(counts(answer)).to.deep.equal([0, 0, 1, 0]);
     expect(answer.failedParts).to.be.empty;
     expect(await keyExists(keyId)).to.equal(true);
+    expect(await keyExists(unreferred.keyId)).to.equal(false);
 
     await age(app, id, 8 * DAY);
     expect(counts(await sweep())).to.deep.equal([1, 0, 1, 0]);

@@ -7,15 +7,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
 import pg from "pg";
 import { findNativeDirectory } from "../../src/storage/embedded-binaries.ts";
+import { isPostmaster, readPidFile } from "../../src/storage/embedded-pid-file.ts";
 import {
   DataDirectoryInUseError,
-  defaultDataDirectory,
   type EmbeddedPostgres,
   type EmbeddedPostgresInternals,
   type EmbeddedPostgresOptions,
   startEmbeddedPostgres,
 } from "../../src/storage/embedded-postgres.ts";
-import { isPostmaster, readPidFile } from "../../src/storage/embedded-server.ts";
 import type { OwnerReport } from "../support/embedded-owner.ts";
 
 const OWNER = path.join(import.meta.dirname, "../support/embedded-owner.ts");
@@ -132,19 +131,6 @@ describe("embedded PostgreSQL", function () {
       await attempt(() => fs.rm(directory, { recursive: true, force: true }));
     }
     if (failures.length > 0) throw new AggregateError(failures, String(failures[0]));
-  });
-
-  describe("default data directory", () => {
-    it("is the system's for root, the user's for others", () => {
-      expect(defaultDataDirectory({ XDG_DATA_HOME: "/x", HOME: "/h" }, 0)).to.equal(
-        "/var/lib/sessiond",
-      );
-      expect(defaultDataDirectory({ XDG_DATA_HOME: "/x", HOME: "/h" }, 7)).to.equal("/x/sessiond");
-      expect(defaultDataDirectory({ XDG_DATA_HOME: "x", HOME: "/h" }, 7)).to.equal(
-        "/h/.local/share/sessiond",
-      );
-      expect(defaultDataDirectory({ HOME: "/h" }, 7)).to.equal("/h/.local/share/sessiond");
-    });
   });
 
   describe("life cycle", () => {

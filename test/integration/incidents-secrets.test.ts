@@ -156,7 +156,8 @@ describe("incidents of others: tokens in logs (Okta 2023, open-mercato #2668)", 
     const tables = await database.sql<{ name: string }>(
       `SELECT quote_ident(table_schema) || '.' || quote_ident(table_name) AS name
        FROM information_schema.tables
-       WHERE table_type = 'BASE TABLE' AND table_schema NOT IN ('pg_catalog', 'information_schema')`,
+       WHERE table_type = 'BASE TABLE'
+         AND table_schema NOT IN ('pg_catalog', 'information_schema')`,
     );
     expect(tables.map(({ name }) => name)).to.include.members([
       "public.audit_events",

@@ -14,7 +14,7 @@ import { age, idle, setAbsolute } from "../support/back-dating.ts";
 import { expectFailure, failureOf } from "../support/expect-failure.ts";
 import { numbers } from "../support/in-parallel.ts";
 import { type HeldTransaction, holdTransaction } from "../support/transaction.ts";
-import { untilBlockedBy } from "../support/until.ts";
+import { untilBlockedBy, untilWaiting } from "../support/until.ts";
 
 /** What has gone wrong in systems of this kind. Each test names the class, and one case of it. */
 describe("incidents of others", () => {
@@ -100,6 +100,7 @@ describe("incidents of others", () => {
       app.client.validate({ credential, touch: true }),
       app.client.rotateCsrf({ target: { case: "session", value: session } }),
     ]);
+    await untilWaiting(app.sql, 4);
     await held.commit();
 
     expect((await revoke).revoked).to.equal(true);
@@ -313,7 +314,8 @@ describe("incidents of others", () => {
       const { id, cookie, actor } = sessions[index % 10] as OpenedSession;
       const one = async (call: Promise<unknown>) => {
         const error = await failureOf(call);
-        return [error.findDetails(ErrorDetailSchema)[0]?.field, error.message.split(" ")[1]];
+        const fields = error.findDetails(ErrorDetailSchema).map((detail) => detail.field);
+        return [...fields, error.rawMessage.split(" ")[0]];
       };
       const field = ["app_type", "user_agent", "ip_address", "actor.actor_id"][index % 4];
       const wrong = {

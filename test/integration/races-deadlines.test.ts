@@ -4,7 +4,7 @@ import { idle } from "../support/back-dating.ts";
 import { expectFailure } from "../support/expect-failure.ts";
 import { type HeldTransaction, holdTransaction } from "../support/transaction.ts";
 import { startTwoReplicas, type TwoReplicas } from "../support/two-replicas.ts";
-import { until, untilBlockedBy } from "../support/until.ts";
+import { until, untilBlockedBy, untilWaiting } from "../support/until.ts";
 
 const IDLE_SECONDS = 30 * 60;
 
@@ -61,15 +61,7 @@ describe("races: deadlines and locks", () => {
       reason: "logout",
       actingActorId: "user",
     });
-    await Promise.race([
-      revoke,
-      until("it waits as well", async () => {
-        const waiting = await app.sql(
-          "SELECT FROM pg_stat_activity WHERE cardinality(pg_blocking_pids(pid)) > 0",
-        );
-        return waiting.length > 1;
-      }),
-    ]);
+    await Promise.race([revoke, untilWaiting(app.sql, 2)]);
 
     await held.commit();
 

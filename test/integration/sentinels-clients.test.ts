@@ -223,7 +223,11 @@ const sentinels: readonly Sentinel[] = [
     arrange: async ({ client, database, sql }) => {
       const { cookie, id } = await openSession(client);
       const cramped = await startReplica(database.url, {
-        env: { SESSIOND_DATABASE_POOL_SIZE: "1", SESSIOND_DATABASE_QUEUE_LIMIT: "0" },
+        env: {
+          SESSIOND_DATABASE_POOL_SIZE: "1",
+          SESSIOND_DATABASE_QUEUE_LIMIT: "0",
+          SESSIOND_DATABASE_STATEMENT_TIMEOUT: "1m",
+        },
       });
       const held = await holdTransaction(database);
       await held.query("SELECT FROM sessions WHERE id = $1 FOR UPDATE", [id]);

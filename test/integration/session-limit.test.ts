@@ -28,6 +28,12 @@ describe("ASVS 7.1.2: the limit of concurrent sessions", () => {
       env: { ...limit, SESSIOND_SESSION_LIMIT_POLICY: "reject" },
     });
     unlimited = await startReplica(evicting.database.url, { env: patience });
+    // Once all connections are open, Creates do run at once: while they are being opened, the
+    // first one serves the others' calls one after the other.
+    for (const { client } of [evicting, rejecting, unlimited]) {
+      const calls = Array.from({ length: CREATES }, () => openSession(client));
+      await Promise.all(calls);
+    }
   });
   after(async () => {
     await unlimited.stop();

@@ -92,9 +92,6 @@ describe("storage: plans", () => {
     async rotateSigningKey() {
       await app.client.rotateSigningKey({ tenantId: "tenant-1", ...acting });
     },
-    async garbageCollect() {
-      await app.client.garbageCollect({});
-    },
     async get() {
       const { id } = await openSession(app.client);
       await app.client.get({ session: byId(id) });
@@ -128,6 +125,10 @@ describe("storage: plans", () => {
         expect(pageToken, JSON.stringify(filter)).not.to.equal("");
         await app.client.listAuditEvents({ ...request, pageToken });
       }
+    },
+    // The last one, because it empties the tables.
+    async garbageCollect() {
+      await app.client.garbageCollect({});
     },
   };
 

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { type Client, createClient } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
-import { isPostmaster, type PidFile, readPidFile } from "../../src/storage/embedded-server.ts";
+import { isPostmaster, type PidFile, readPidFile } from "../../src/storage/embedded-pid-file.ts";
 import { TEST_KEY_ENCRYPTION_KEY } from "./app.ts";
 import { createTestDatabase, type TestDatabase } from "./database.ts";
 import { testCertificate } from "./test-certificate.ts";

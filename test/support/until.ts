@@ -17,18 +17,22 @@ export async function until<T>(
   }
 }
 
-/** Waits until a backend other than ours waits for a lock that `pid` holds. */
-export function untilBlockedBy(
-  sql: (text: string, values?: readonly unknown[]) => Promise<unknown[]>,
-  pid: number,
-  limitMs = LIMIT_MS,
-): Promise<true> {
+type Sql = (text: string, values?: readonly unknown[]) => Promise<unknown[]>;
+
+/** Waits until a connection waits for a lock that the process `pid` of the server holds. */
+export async function untilBlockedBy(sql: Sql, pid: number, limitMs?: number): Promise<void> {
   const ask = async () => {
-    const rows = await sql(
-      "SELECT 1 FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid))",
-      [pid],
-    );
-    return rows.length > 0 ? true : undefined;
+    const text = "SELECT FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid))";
+    return (await sql(text, [pid])).length > 0;
   };
-  return until(`somebody waits for process ${pid}`, ask, limitMs);
+  await until(`somebody waits for process ${pid}`, ask, limitMs);
+}
+
+/** Waits until that many connections to the database wait for locks. */
+export async function untilWaiting(sql: Sql, count: number): Promise<void> {
+  await until(`${count} connections wait for locks`, async () => {
+    const text = `SELECT FROM pg_stat_activity
+      WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0`;
+    return (await sql(text)).length >= count;
+  });
 }

@@ -31,8 +31,8 @@ describe("the schedule of sweeps", () => {
     mock.timers.enable({ apis: ["setTimeout", "Date"], now: Date.UTC(2030, 0, 1) });
   });
   afterEach(async () => {
-    for (const stop of stops.splice(0)) await stop();
     mock.timers.reset();
+    for (const stop of stops.splice(0)) await stop();
   });
 
   function start(options: Pick<SweepScheduleOptions, "sweep"> & Partial<SweepScheduleOptions>) {
