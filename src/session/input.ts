@@ -14,7 +14,7 @@ const MAX_USER_AGENT_CHARACTERS = 512;
 
 const REVOKE_REASON = /^[a-z][a-z0-9_]{0,63}$/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
-const CONTROL_CHARACTER = /[\u0000-\u001f\u007f]/;
+const CONTROL_CHARACTER = /[\u0000-\u001f\u007f-\u009f]/;
 
 /** Text that PostgreSQL stores as it is: it refuses NUL, and a lone surrogate has no UTF-8 form. */
 function storableText(field: string, text: string): string {

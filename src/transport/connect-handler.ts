@@ -15,6 +15,7 @@ import {
 } from "@connectrpc/connect-node";
 import type { Calls } from "./calls.ts";
 import { deadlineExceeded, deadlineInterceptor, limitDeadline, untilAborted } from "./deadline.ts";
+import { mendGrpcTrailer } from "./grpc-trailer.ts";
 
 /**
  * The least bound for a response. A page of results may be larger than any request, but beyond
@@ -119,7 +120,20 @@ async function serve(
   request: UniversalServerRequest,
   res: NodeResponse,
 ): Promise<void> {
-  await universalResponseToNodeResponse(await handler(request), res);
+  const response = await handler(request);
+  const { body, trailer } = response;
+  const isGrpc = body !== undefined && trailer !== undefined;
+  const mended = isGrpc ? { ...response, body: thenMendTrailer(body, trailer) } : response;
+  await universalResponseToNodeResponse(mended, res);
+}
+
+/** Connect fills the trailer in while the body is read. */
+async function* thenMendTrailer(
+  body: AsyncIterable<Uint8Array>,
+  trailer: Headers,
+): AsyncIterable<Uint8Array> {
+  yield* body;
+  mendGrpcTrailer(trailer);
 }
 
 /** Undefined for a request whose host and path make no URL. */

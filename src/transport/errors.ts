@@ -53,7 +53,8 @@ function uniformed(error: SessionError): SessionError {
   return aboutSession ? new SessionError("INVALID_COOKIE") : error;
 }
 
-function sessionErrorToConnect(error: SessionError): ConnectError {
+/** The status of a refusal, with its details. */
+export function sessionErrorToConnect(error: SessionError): ConnectError {
   const { reason, field, message } = error;
   const { code, httpStatus, retry } = wireErrors[reason];
   const connectError = new ConnectError(message, code);

@@ -145,9 +145,15 @@ describe("behaviours: signing keys", () => {
 
   it("A18: a tenant's first Creates, however many at once, make one key", async () => {
     const tenantId = newTenant();
-    // With all connections open they do run at once.
-    await Promise.all(Array.from({ length: 20 }, () => inTenant("default")));
+    // With every insertion taking a while, all have begun before the first is done.
+    await app.sql(`
+      CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN PERFORM pg_sleep(0.2); RETURN NEW; END $$`);
+    await app.sql(`
+      CREATE TRIGGER dawdle BEFORE INSERT ON signing_keys
+      FOR EACH ROW EXECUTE FUNCTION dawdle()`);
     const opened = await Promise.all(Array.from({ length: 20 }, () => inTenant(tenantId)));
+    await app.sql("DROP FUNCTION dawdle CASCADE");
 
     const [key, ...others] = await keysOf(tenantId);
     expect(others).to.be.empty;

@@ -66,7 +66,12 @@ describe("messages", () => {
       {},
       grpc.status.INVALID_ARGUMENT,
     ],
-    ["one that is not protobuf", frame(Buffer.from([0xff, 0xff])), {}, grpc.status.INTERNAL],
+    [
+      "one that is not protobuf",
+      frame(Buffer.from([0xff, 0xff])),
+      {},
+      grpc.status.INVALID_ARGUMENT,
+    ],
     ["none", Buffer.alloc(0), {}, grpc.status.UNIMPLEMENTED],
     [
       "two",

@@ -66,14 +66,13 @@ export async function failOverGrpc({ url, method, request }: WireCall): Promise<
     const error = await grpcFailureOf<grpc.ServiceError>(call);
     const [bytes] = error.metadata.get("grpc-status-details-bin");
     const status = fromBinary(StatusSchema, bytes as Buffer);
-    // grpc-js undoes the percent-encoding with decodeURI, which leaves `;` and the like encoded.
-    const message = decodeURIComponent(error.details);
+    const { code, details: message } = error;
     expect([status.code, status.message], "the status and its binary form agree").to.deep.equal([
-      error.code,
+      code,
       message,
     ]);
     return {
-      code: grpc.status[error.code] as string,
+      code: grpc.status[code] as string,
       message,
       details: status.details.map((any) => readable(anyUnpack(any, registry))),
     };

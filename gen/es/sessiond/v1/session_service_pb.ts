@@ -976,14 +976,15 @@ export type ListAuditEventsRequest = Message<"sessiond.v1.ListAuditEventsRequest
   tenantId: string;
 
   /**
-   * resource_id restricts the answer to one session, signing key or actor. Empty: all.
+   * resource_id restricts the answer to one session, signing key or actor, at most 256 bytes.
+   * Empty: all.
    *
    * @generated from field: string resource_id = 2;
    */
   resourceId: string;
 
   /**
-   * acting_actor_id restricts the answer to what one actor did. Empty: all.
+   * acting_actor_id restricts the answer to what one actor did, at most 256 bytes. Empty: all.
    *
    * @generated from field: string acting_actor_id = 3;
    */
