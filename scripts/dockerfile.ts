@@ -4,11 +4,13 @@ import { posix } from "node:path";
 
 export interface Instruction {
   readonly line: number;
+  /** The whole of it, on one line. */
+  readonly source: string;
   /** In capitals. */
   readonly keyword: string;
   /** Such as `--from=build`. */
   readonly flags: ReadonlyMap<string, string>;
-  /** What follows the flags, with arguments put in for their names. */
+  /** What follows the flags. */
   readonly text: string;
 }
 
@@ -83,7 +85,7 @@ function parseInstruction(line: number, source: string): Instruction {
     flags.set(name, value);
     text = text.slice(whole.length);
   }
-  return { line, keyword: keyword.toUpperCase(), flags, text };
+  return { line, source, keyword: keyword.toUpperCase(), flags, text };
 }
 
 function substitute(text: string, args: ReadonlyMap<string, string>, line: number): string {
@@ -95,16 +97,16 @@ function substitute(text: string, args: ReadonlyMap<string, string>, line: numbe
 }
 
 /** The words of `["a", "b"]`, or what a shell would be given. */
-export function commandOf({ line, text }: Instruction, source = text): readonly string[] {
-  if (!source.startsWith("[")) return ["/bin/sh", "-c", source];
+export function commandOf({ line, text }: Instruction, command = text): readonly string[] {
+  if (!command.startsWith("[")) return ["/bin/sh", "-c", command];
   let words: unknown;
   try {
-    words = JSON.parse(source);
+    words = JSON.parse(command);
   } catch {
-    throw new DockerfileError(line, `not JSON: ${source}`);
+    throw new DockerfileError(line, `not JSON: ${command}`);
   }
   if (!Array.isArray(words) || words.some((word) => typeof word !== "string")) {
-    throw new DockerfileError(line, `not a list of strings: ${source}`);
+    throw new DockerfileError(line, `not a list of strings: ${command}`);
   }
   return words;
 }

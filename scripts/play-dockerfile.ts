@@ -96,7 +96,7 @@ async function playStage(machine: Machine, stage: Stage): Promise<Played> {
     entrypoint: undefined,
   };
   for (const instruction of stage.instructions) {
-    console.log(`   ${instruction.keyword} ${instruction.text}`);
+    console.log(`   ${instruction.source}`);
     await play(machine, played, instruction);
   }
   machine.stages.set(stage.name, played);
@@ -245,10 +245,7 @@ async function startDatabase(directory: string): Promise<Database> {
     return { url: database.url, stop: () => database.drop() };
   }
   const dataDirectory = path.join(directory, "data");
-  const { url, stop } = await startEmbeddedPostgres({ dataDirectory, ephemeral: true }).then(
-    (postgres) => ({ url: postgres.url, stop: () => postgres.stop() }),
-  );
-  return { url, stop };
+  return startEmbeddedPostgres({ dataDirectory, ephemeral: true });
 }
 
 async function freePort(): Promise<number> {
@@ -346,6 +343,9 @@ try {
   console.log(
     `== It serves: ${all} MB on top of ${machine.version}'s image, ${modules} MB of it node_modules`,
   );
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
 } finally {
   await fs.rm(directory, { recursive: true, force: true });
 }

@@ -194,6 +194,6 @@ export const sessionSettings = {
     group: "sweep",
     kind: wholeSeconds("0s", TEN_YEARS),
     default: "7d",
-    doc: "Ended sessions are kept at least this long after they ended. 0s keeps none.",
+    doc: "Ended sessions are kept at least this long after they ended, and until this long after their absolute deadline at the most, sweeps permitting. 0s keeps no history beyond that deadline.",
   },
 } as const satisfies Readonly<Record<`SESSIOND_${string}`, Setting<unknown>>>;

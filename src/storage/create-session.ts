@@ -2,21 +2,25 @@ import type { SessionId } from "../session/ids.ts";
 import type { SessionLimit } from "../session/policy.ts";
 import type { NewSession } from "../session/ports.ts";
 import type { Run } from "./database.ts";
-import { AUDIT_COLUMNS, LIVE, NOW, SESSION_COLUMNS } from "./sql.ts";
+import { AUDIT_COLUMNS, LIVE, live, NOW, SESSION_COLUMNS } from "./sql.ts";
 
 /**
  * Reads the tenant's active key where the row is written, so that a replica never signs with a key
  * that another one has retired. Without an active key nothing is written and no row comes back.
+ * The session to be replaced is locked before it is judged, for the reason that a revocation is.
  */
 export const CREATE = {
   name: "create",
   text: `
     WITH active_key AS (
       SELECT id FROM signing_keys WHERE tenant_id = $2 AND retired_at IS NULL
+    ), target AS (
+      SELECT id, revoked_at, last_seen_at, idle_timeout_seconds, absolute_expires_at FROM sessions
+      WHERE id = $14 AND tenant_id = $2 AND EXISTS (SELECT FROM active_key) FOR UPDATE
     ), replaced AS (
       UPDATE sessions SET revoked_at = ${NOW}, revoke_reason = 'replaced', revoked_by = $4
-      WHERE id = $14 AND tenant_id = $2 AND EXISTS (SELECT FROM active_key) AND ${LIVE}
-      RETURNING id, pre_login
+      FROM target WHERE sessions.id = target.id AND ${live("target")}
+      RETURNING sessions.id, sessions.pre_login
     ), created AS (
       INSERT INTO sessions (${SESSION_COLUMNS})
       SELECT $1, $2, $3, $4, $5, $6, ${NOW}, ${NOW}, $7,

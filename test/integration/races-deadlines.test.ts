@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { byId, openSession, validate } from "../support/actors.ts";
+import { byId, type OpenedSession, openSession, validate } from "../support/actors.ts";
 import { idle } from "../support/back-dating.ts";
 import { expectFailure } from "../support/expect-failure.ts";
 import { type HeldTransaction, holdTransaction } from "../support/transaction.ts";
@@ -21,7 +21,8 @@ describe("races: deadlines and locks", () => {
   /** A touch that came in time, but waits for the row until after the idle deadline. */
   async function lateTouch(lock: string) {
     const { app, other } = replicas;
-    const { id, cookie } = await openSession(app.client);
+    const session = await openSession(app.client);
+    const { id, cookie } = session;
     await idle(app, id, IDLE_SECONDS - 1);
     held = await holdTransaction(app.database);
     await held.query(lock, [id]);
@@ -36,41 +37,46 @@ describe("races: deadlines and locks", () => {
         () => true,
       ),
     );
-    return { id, cookie, touch, held };
+    return { session, touch, held };
   }
 
   it("a Touch that waited past the idle deadline for a change does not revive", async () => {
     const { app } = replicas;
-    const { cookie, touch, held } = await lateTouch(
+    const { session, touch, held } = await lateTouch(
       "UPDATE sessions SET metadata = '{}' WHERE id = $1",
     );
 
     await held.commit();
 
     expect(await touch).to.equal("refused");
-    await expectFailure(validate(app.client, cookie), "EXPIRED_IDLE");
+    await expectFailure(validate(app.client, session.cookie), "EXPIRED_IDLE");
   });
 
-  it("a Revoke is not undone by a Touch that was under way when the session expired", async () => {
-    const { app } = replicas;
-    const { id, cookie, touch, held } = await lateTouch(
-      "SELECT FROM sessions WHERE id = $1 FOR UPDATE",
-    );
-    const revoke = app.client.revoke({
-      session: byId(id),
-      reason: "logout",
-      actingActorId: "user",
+  const enders: Record<string, (session: OpenedSession) => Promise<unknown>> = {
+    Revoke: ({ id }) =>
+      replicas.app.client.revoke({ session: byId(id), reason: "logout", actingActorId: "user" }),
+    RevokeAllForActor: ({ actor }) =>
+      replicas.app.client.revokeAllForActor({ actor, reason: "disabled", actingActorId: "admin" }),
+    "Create that replaces it": ({ id, actor }) =>
+      replicas.app.client.create({ actor, replaces: byId(id) }),
+  };
+  for (const [name, end] of Object.entries(enders)) {
+    it(`a ${name} is not undone by a Touch that was under way at the idle deadline`, async () => {
+      const { app } = replicas;
+      const lock = "SELECT FROM sessions WHERE id = $1 FOR UPDATE";
+      const { session, touch, held } = await lateTouch(lock);
+      const ended = end(session);
+      await Promise.race([ended, untilWaiting(app.sql, 2)]);
+
+      await held.commit();
+
+      await Promise.all([touch, ended]);
+      const read = await app.client.get({ session: byId(session.id) });
+      expect(read.session?.endedAt).not.to.equal(undefined);
+      const refusal = await validate(app.client, session.cookie).catch(() => "refused");
+      expect(refusal).to.equal("refused");
     });
-    await Promise.race([revoke, untilWaiting(app.sql, 2)]);
-
-    await held.commit();
-
-    await Promise.all([touch, revoke]);
-    const { session } = await app.client.get({ session: byId(id) });
-    expect(session?.endedAt).not.to.equal(undefined);
-    const refusal = await validate(app.client, cookie).catch(() => "refused");
-    expect(refusal).to.equal("refused");
-  });
+  }
 
   it("a deadlock with a transaction of somebody else is retried, not shown", async () => {
     const { app } = replicas;

@@ -70,7 +70,7 @@ describe("races: revocation", () => {
     const ids = await cloneSessions(app.sql, original, 2000);
     const outcomes = { touched: 0, refused: 0 };
 
-    await inParallel(8, ids, async (id) => {
+    await inParallel(10, ids, async (id) => {
       const session = byId(id);
       const touch = () =>
         other.client.touch({ session }).then(
@@ -85,7 +85,7 @@ describe("races: revocation", () => {
       const touches = Promise.all([touch(), touch()]);
       await Promise.race([touches, delay(10 * Math.random())]);
       const revoked = app.client.revoke({ session, reason: "logout", actingActorId: "user" });
-      await Promise.all([touches, touch()]);
+      await touches;
       expect((await revoked).revoked).to.equal(true);
     });
 
@@ -102,7 +102,7 @@ describe("races: revocation", () => {
       const { session } = await other.client.get({ session: byId(id) });
       expect(session?.state).to.equal(SessionState.REVOKED);
     }
-  }).timeout(60_000);
+  }).timeout(120_000);
 
   it("RevokeAllForActor against 100 Creates: none acknowledged before survives", async () => {
     const { app, other } = replicas;
