@@ -7,12 +7,15 @@ export interface CancellableClient {
   readonly host: string;
   readonly port: number;
   readonly ssl: unknown;
+  /** `direct`: TLS from the first byte on, without asking for it. */
+  readonly sslNegotiation?: string;
   readonly connection: { readonly stream: { destroy(): void } };
 }
 
 interface CancelConnection {
   readonly stream: { destroy(): void };
   connect(portOrPath: number | string, host?: string): void;
+  requestSsl(): void;
   cancel(processId: number, secretKey: number): void;
   once(event: string, listener: () => void): void;
   on(event: string, listener: () => void): void;
@@ -29,10 +32,10 @@ const TIMEOUT_MS = 1000;
  * connection of a pool that may be exhausted and works through PgBouncer.
  */
 export function sendCancelRequest(client: CancellableClient): Promise<boolean> {
-  const { processID, secretKey, host, port, ssl } = client;
+  const { processID, secretKey, host, port, ssl, sslNegotiation } = client;
   if (processID === null || secretKey === null) return Promise.resolve(true);
   const Connection = pg.Connection as unknown as new (config: object) => CancelConnection;
-  const connection = new Connection({ ssl });
+  const connection = new Connection({ ssl, sslNegotiation });
   return new Promise((resolve) => {
     let failed = false;
     const fail = () => {
@@ -45,6 +48,8 @@ export function sendCancelRequest(client: CancellableClient): Promise<boolean> {
       clearTimeout(timer);
       resolve(!failed);
     });
+    if (ssl && sslNegotiation !== "direct")
+      connection.once("connect", () => connection.requestSsl());
     connection.once(ssl ? "sslconnect" : "connect", () => connection.cancel(processID, secretKey));
     if (host.startsWith("/")) connection.connect(`${host}/.s.PGSQL.${port}`);
     else connection.connect(port, host);

@@ -133,8 +133,6 @@ export class Database {
 
   async #connect(): Promise<Lease> {
     const client = await this.#pool.connect();
-    // The one that the data source was opened with was there before anybody listened to the pool.
-    if (client.listenerCount("error") === 0) client.on("error", () => {});
     return { client, release: (error) => client.release(error) };
   }
 
@@ -249,8 +247,6 @@ async function retried<T>(attempt: () => Promise<T>): Promise<T> {
 function outcome<T>(promise: Promise<T>, signal: Signal, timeoutMs?: number): Promise<T> {
   return new Promise((resolve, reject) => {
     const onAbort = () => reject(signal?.reason);
-    // A signal that has fired does not do so again.
-    if (signal?.aborted) onAbort();
     const timer =
       timeoutMs === undefined
         ? undefined

@@ -133,7 +133,9 @@ describe("sessiond as a process: shutdown", function () {
       const database = await sessiond.database();
       const held = await holdTransaction(database);
       await held.query(`LOCK TABLE ${table} IN ACCESS EXCLUSIVE MODE`);
-      const starting = sessiond.start({ env: databaseEnv(database) });
+      // So that the signal ends the wait, and not the statement's own limit.
+      const env = { ...databaseEnv(database), SESSIOND_DATABASE_STATEMENT_TIMEOUT: "10m" };
+      const starting = sessiond.start({ env });
       await untilBlockedBy(database.sql, held.pid, 30_000);
 
       const { code, stdout, stderr } = await starting.end("SIGTERM");

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { SigningKeyState } from "../../gen/es/sessiond/v1/session_pb.ts";
 import { newActor, newTenant, openSession, validate } from "../support/actors.ts";
-import { startReplica, startTestApp, type TestApp } from "../support/app.ts";
+import { type Replica, startReplica, startTestApp, type TestApp } from "../support/app.ts";
 import { auditOf } from "../support/audit-rows.ts";
 import { createTestDatabase } from "../support/database.ts";
 import { expectFailure, failureOf } from "../support/expect-failure.ts";
@@ -124,14 +124,15 @@ describe("behaviours: signing keys", () => {
 
   it("A18: replicas that boot at once make one key between them", async () => {
     const database = await createTestDatabase();
+    const replicas: Replica[] = [];
     try {
-      const replicas = await Promise.all(
-        Array.from({ length: 4 }, () => startReplica(database.url)),
-      );
-      const [{ client } = { client: undefined }] = replicas;
-      const { cookie } = await openSession(client as TestApp["client"]);
-      for (const replica of replicas) await validate(replica.client, cookie);
-      await Promise.all(replicas.map((replica) => replica.stop()));
+      const boots = Array.from({ length: 4 }, () => startReplica(database.url));
+      replicas.push(...(await Promise.all(boots)));
+      const cookies = [];
+      for (const { client } of replicas) cookies.push((await openSession(client)).cookie);
+      for (const { client } of replicas) {
+        for (const cookie of cookies) await validate(client, cookie);
+      }
 
       const bootstraps = await database.sql(
         "SELECT 1 FROM audit_events WHERE action = 'auth.session_signing_key_bootstrap'",
@@ -139,6 +140,7 @@ describe("behaviours: signing keys", () => {
       expect(await database.sql("SELECT 1 FROM signing_keys")).to.have.length(1);
       expect(bootstraps).to.have.length(1);
     } finally {
+      await Promise.all(replicas.map((replica) => replica.stop()));
       await database.drop();
     }
   });

@@ -17,7 +17,8 @@ describe("database: a caller that goes", () => {
 
   before(async () => {
     test = await createTestDatabase();
-    storage = await openTestStorage(test.url, { poolSize: 4 });
+    // So long that nothing but the cancellation can have ended a statement.
+    storage = await openTestStorage(test.url, { poolSize: 4, statementTimeoutMs: 600_000 });
   });
   after(async () => {
     await storage?.close();

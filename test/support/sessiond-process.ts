@@ -156,8 +156,14 @@ export function useSessiond() {
     start,
     /** Starts it and waits until its banner is out. */
     serve,
-    /** Runs it to its end. */
-    run: (options: StartOptions = {}): Promise<Ended> => start(options).ended,
+    /** Runs it to its end, which must come without its serving. */
+    run(options: StartOptions = {}): Promise<Ended> {
+      const started = start(options);
+      const serving = started.says(/ listens on /).then((): never => {
+        throw new Error("it serves");
+      });
+      return Promise.race([started.ended, serving]);
+    },
     /** A directory that every user may enter, as an embedded PostgreSQL of root's needs it. */
     async directory(): Promise<string> {
       const directory = await mkdtemp(join(await realpath(tmpdir()), "sessiond-test-"));

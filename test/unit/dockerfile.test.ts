@@ -20,6 +20,7 @@ describe("reading Dockerfiles", () => {
       [
         "# comment",
         "ARG NODE=node:1.2.3",
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the Dockerfile's own syntax
         "FROM ${NODE}-slim AS build",
         "RUN one \\",
         "  # in between",
