@@ -144,15 +144,16 @@ function composeRoutes(parts: Parts): Parameters<typeof startServer>[0]["routes"
   const { timeouts, bindings, sessionLimit: limit } = config;
   const cookies = new CookieJar(config.cookies);
   const keyRing = new KeyRing(storage.signingKeys, encryption);
-  const refusals = new Refusals(config.audit.refusals ? storage.refusalAudit : undefined);
-  const authenticator = new Authenticator(storage.sessions, keyRing, timeouts, refusals);
+  const refusalAudit = config.audit.refusals ? storage.refusalAudit : undefined;
+  const refusals = new Refusals(refusalAudit, () => performance.now());
+  const store = storage.sessions;
+  const authenticator = new Authenticator({ store, keyRing, timeouts, refusals, cookies });
   const sessions = new Sessions({
-    store: storage.sessions,
+    store,
     keyRing,
     signingKeys,
     authenticator,
     refusals,
-    cookies,
     timeouts,
     bindings,
     limit,

@@ -118,9 +118,9 @@ export const processSettings = {
   },
   SESSIOND_DATABASE_POOL_SIZE: {
     group: "database",
-    kind: integer(1, 1000),
+    kind: integer(2, 1000),
     default: "10",
-    doc: "The most connections one process opens to the database.",
+    doc: "The most connections one process opens to the database. A sweep takes two.",
   },
   SESSIOND_DATABASE_QUEUE_LIMIT: {
     group: "database",
@@ -132,7 +132,7 @@ export const processSettings = {
     group: "database",
     kind: duration("10ms", "1m"),
     default: "2s",
-    doc: "How long a call may wait for a connection.",
+    doc: "How long a call may wait for a connection; SESSIOND_DATABASE_CONNECT_TIMEOUT ends it too.",
   },
   SESSIOND_DATABASE_CONNECT_TIMEOUT: {
     group: "database",
@@ -163,8 +163,9 @@ export const processSettings = {
     file: true,
     doc:
       "The keys that encrypt signing keys at rest. The first one encrypts, all of them decrypt, so " +
-      "a new key goes to the front and an old one leaves after the next start. Keep them out of " +
-      "the database and its backups.",
+      "that keys can be changed while replicas run, in three steps of all replicas each: add the " +
+      "new key at the end; move it to the front; take the old one away. Keep them out of the " +
+      "database and its backups.",
   },
   SESSIOND_SIGNING_KEY_RETENTION: {
     group: "keys",
@@ -173,7 +174,8 @@ export const processSettings = {
       "1h more than the maximum absolute timeout, or than the pre-login timeout if that is longer",
     doc:
       "How long a retired signing key still verifies. At least SESSIOND_MAX_ABSOLUTE_TIMEOUT and " +
-      "SESSIOND_PRE_LOGIN_TIMEOUT, so that a rotation logs nobody out.",
+      "SESSIOND_PRE_LOGIN_TIMEOUT, so that a rotation logs nobody out. When you shorten timeouts, " +
+      "leave it at its former value until the sessions from before have ended.",
   },
 
   SESSIOND_LOG_LEVEL: {

@@ -28,6 +28,8 @@ export interface AuditEntry {
 
 export interface AuditEvent extends AuditEntry {
   readonly id: bigint;
+  /** `auth`. */
+  readonly category: string;
   readonly occurredAt: Instant;
 }
 

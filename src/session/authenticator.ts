@@ -1,4 +1,5 @@
 import { isGenuine, parseCookie } from "./cookie.ts";
+import { findCookie } from "./cookie-header.ts";
 import { type Reason, SessionError } from "./errors.ts";
 import type { SessionId, TenantId } from "./ids.ts";
 import type { KeyRing } from "./key-ring.ts";
@@ -6,11 +7,14 @@ import type { TimeoutPolicy } from "./policy.ts";
 import type { CallContext, Read, SessionStore } from "./ports.ts";
 import type { Refusals } from "./refusals.ts";
 import { stateAt } from "./session.ts";
+import type { CookieNames } from "./set-cookie.ts";
 import { signingKeyStateAt } from "./signing-keys.ts";
 
-/** How a request names a session: by its cookie, which is verified, or by its id. */
+/** How a request names a session: by what the browser sent, which is verified, or by its id. */
 export type SessionRef = (
   | { readonly kind: "cookie"; readonly cookie: string }
+  /** With `preLogin`, the pre-login cookie counts where no session cookie's session is live. */
+  | { readonly kind: "header"; readonly header: string; readonly preLogin: boolean }
   | { readonly kind: "id"; readonly id: SessionId }
 ) & {
   /** If set, sessions of other tenants are as good as absent. */
@@ -23,25 +27,63 @@ const reasonOfState = {
   IDLE_EXPIRED: "EXPIRED_IDLE",
 } as const satisfies Record<string, Reason>;
 
+/** The reasons why a cookie finds no session. */
+const notFound: ReadonlySet<Reason> = new Set([
+  "INVALID_COOKIE",
+  "SIGNING_KEY_NOT_FOUND",
+  "SIGNING_KEY_RETIRED",
+  "SESSION_NOT_FOUND",
+]);
+
+/** What was found, or the refusal if nothing was. Other failures, such as an outage, are thrown. */
+export async function refusalOr(finding: Promise<Read>): Promise<Read | SessionError> {
+  try {
+    return await finding;
+  } catch (error) {
+    if (error instanceof SessionError && notFound.has(error.reason)) return error;
+    throw error;
+  }
+}
+
+function isLive(found: Read | SessionError): found is Read {
+  return !(found instanceof SessionError) && stateAt(found.session, found.now) === "ACTIVE";
+}
+
+export interface AuthenticatorDependencies {
+  readonly store: SessionStore;
+  readonly keyRing: KeyRing;
+  readonly timeouts: TimeoutPolicy;
+  readonly refusals: Refusals;
+  readonly cookies: CookieNames;
+}
+
 /** Finds the session that a request names and refuses what is not genuine or has ended. */
 export class Authenticator {
   readonly #store: SessionStore;
   readonly #keyRing: KeyRing;
   readonly #timeouts: TimeoutPolicy;
   readonly #refusals: Refusals;
+  readonly #cookies: CookieNames;
 
-  constructor(store: SessionStore, keyRing: KeyRing, timeouts: TimeoutPolicy, refusals: Refusals) {
+  constructor(dependencies: AuthenticatorDependencies) {
+    const { store, keyRing, timeouts, refusals, cookies } = dependencies;
     this.#store = store;
     this.#keyRing = keyRing;
     this.#timeouts = timeouts;
     this.#refusals = refusals;
+    this.#cookies = cookies;
   }
 
   /** The named session, live or ended. */
   async find(ref: SessionRef, context: CallContext): Promise<Read> {
-    return ref.kind === "cookie"
-      ? this.#findByCookie(ref.cookie, ref.tenantId, context)
-      : this.#findById(ref.id, ref.tenantId, context);
+    switch (ref.kind) {
+      case "cookie":
+        return this.#findByCookie(ref.cookie, ref.tenantId, context);
+      case "header":
+        return this.#findByHeader(ref.header, ref.preLogin, ref.tenantId, context);
+      case "id":
+        return this.#findById(ref.id, ref.tenantId, context);
+    }
   }
 
   /** The named session, which is live. */
@@ -55,6 +97,32 @@ export class Authenticator {
   assertLive({ session, now }: Read, context: CallContext): void {
     const state = stateAt(session, now);
     if (state !== "ACTIVE") throw this.#refusals.of(session, reasonOfState[state], context);
+  }
+
+  /**
+   * What is left of an earlier login must not get in the way of the next one: a session cookie
+   * whose session is not live gives way to a pre-login cookie whose session is.
+   */
+  async #findByHeader(
+    header: string,
+    preLogin: boolean,
+    tenantId: TenantId | undefined,
+    context: CallContext,
+  ): Promise<Read> {
+    const session = findCookie(header, this.#cookies.sessionName);
+    const beforeLogin = preLogin ? findCookie(header, this.#cookies.preLoginName) : undefined;
+    if (session === "ambiguous" || beforeLogin === "ambiguous") {
+      throw new SessionError("INVALID_COOKIE");
+    }
+    if (session === undefined || beforeLogin === undefined) {
+      return this.#findByCookie(session ?? beforeLogin ?? "", tenantId, context);
+    }
+    const first = await refusalOr(this.#findByCookie(session, tenantId, context));
+    if (isLive(first)) return first;
+    const second = await refusalOr(this.#findByCookie(beforeLogin, tenantId, context));
+    if (isLive(second)) return second;
+    if (first instanceof SessionError) throw first;
+    return first;
   }
 
   async #findByCookie(
@@ -74,15 +142,16 @@ export class Authenticator {
       context,
     );
     if (signingKey === undefined) throw new SessionError("SIGNING_KEY_NOT_FOUND");
+    // First, so that another tenant learns nothing else.
+    if (session !== undefined && tenantId !== undefined && session.tenantId !== tenantId) {
+      throw this.#refusals.of(session, "INVALID_COOKIE", context);
+    }
     if (signingKeyStateAt(signingKey, now, this.#timeouts) === "EXPIRED") {
       throw session === undefined
         ? new SessionError("SIGNING_KEY_RETIRED")
         : this.#refusals.of(session, "SIGNING_KEY_RETIRED", context);
     }
     if (session === undefined) throw new SessionError("INVALID_COOKIE");
-    if (tenantId !== undefined && session.tenantId !== tenantId) {
-      throw this.#refusals.of(session, "INVALID_COOKIE", context);
-    }
     return { session, now };
   }
 

@@ -4,6 +4,7 @@ import type { ActorInput } from "./input.ts";
 
 export type SessionRefInput = (
   | { readonly kind: "cookie"; readonly cookie: string }
+  | { readonly kind: "header"; readonly header: string }
   | { readonly kind: "id"; readonly id: string }
   | { readonly kind: "unset" }
 ) & { readonly tenantId: string | undefined };

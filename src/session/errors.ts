@@ -1,26 +1,5 @@
-/** The closed set of reasons why sessiond refuses or fails a call; the same names as on the wire. */
-export type Reason =
-  | "INVALID_COOKIE"
-  | "EXPIRED_IDLE"
-  | "EXPIRED_ABSOLUTE"
-  | "REVOKED"
-  | "SIGNING_KEY_NOT_FOUND"
-  | "SIGNING_KEY_RETIRED"
-  | "IP_MISMATCH"
-  | "USER_AGENT_MISMATCH"
-  | "PRE_LOGIN_NOT_ACCEPTED"
-  | "CSRF_MISSING"
-  | "CSRF_MISMATCH"
-  | "SESSION_NOT_FOUND"
-  | "INVALID_REQUEST"
-  | "SESSION_LIMIT_REACHED"
-  | "CALLER_UNAUTHENTICATED"
-  | "CALLER_FORBIDDEN"
-  | "STORAGE_UNAVAILABLE"
-  | "OVERLOADED"
-  | "INITIAL_SIGNING_KEY_MINT_FAILED";
-
-const messages: Record<Reason, string> = {
+/** What each reason says. Messages are stable: callers may show them, and tests compare them. */
+const messages = {
   INVALID_COOKIE: "the session cookie is missing or not valid",
   EXPIRED_IDLE: "the session expired after too long without activity",
   EXPIRED_ABSOLUTE: "the session reached its absolute timeout",
@@ -40,7 +19,10 @@ const messages: Record<Reason, string> = {
   STORAGE_UNAVAILABLE: "the session storage is unavailable; retry later",
   OVERLOADED: "too many calls are waiting; retry later",
   INITIAL_SIGNING_KEY_MINT_FAILED: "the first signing key could not be made",
-};
+} as const satisfies Record<string, string>;
+
+/** The closed set of reasons why sessiond refuses or fails a call; the same names as on the wire. */
+export type Reason = keyof typeof messages;
 
 /**
  * A failure that sessiond decides. Its message is stable and safe to send: it never holds a

@@ -45,6 +45,11 @@ export function tenantId(field: string, text: string): TenantId {
   return requiredIdentifier(field, text, MAX_TENANT_BYTES) as TenantId;
 }
 
+/** Undefined, which is not the same as empty, means any tenant. */
+export function optionalTenantId(field: string, text: string | undefined): TenantId | undefined {
+  return text === undefined ? undefined : tenantId(field, text);
+}
+
 export interface ActorInput {
   readonly tenantId: string;
   readonly actorType: string;
@@ -98,13 +103,17 @@ export function optionalSessionRef(
 
 export function sessionRef(field: string, input: SessionRefInput | undefined): SessionRef {
   if (input === undefined || input.kind === "unset") {
-    throw invalidRequest(field, "is required, with either a cookie or a session_id");
+    throw invalidRequest(field, "is required, with a cookie, a cookie_header or a session_id");
   }
-  const tenant =
-    input.tenantId === undefined ? undefined : tenantId(`${field}.tenant_id`, input.tenantId);
-  return input.kind === "cookie"
-    ? { kind: "cookie", cookie: input.cookie, tenantId: tenant }
-    : { kind: "id", id: sessionId(`${field}.session_id`, input.id), tenantId: tenant };
+  const tenant = optionalTenantId(`${field}.tenant_id`, input.tenantId);
+  switch (input.kind) {
+    case "cookie":
+      return { kind: "cookie", cookie: input.cookie, tenantId: tenant };
+    case "header":
+      return { kind: "header", header: input.header, preLogin: true, tenantId: tenant };
+    case "id":
+      return { kind: "id", id: sessionId(`${field}.session_id`, input.id), tenantId: tenant };
+  }
 }
 
 export function revokeReason(text: string): string {

@@ -1,4 +1,5 @@
 import { createSecretKey, type KeyObject } from "node:crypto";
+import { SessionError } from "./errors.ts";
 import type { SigningKeyId } from "./ids.ts";
 import type { KeyEncryption } from "./key-encryption.ts";
 import type { CallContext, SigningKeyStore, StoredSigningKey } from "./ports.ts";
@@ -22,7 +23,8 @@ export class KeyRing {
 
   /**
    * The key's secret; undefined if no such key exists.
-   * @throws {KeyDecryptionError} if its row cannot be decrypted
+   * @throws {SessionError} STORAGE_UNAVAILABLE if its row cannot be decrypted: another replica has a
+   * key-encryption key that this one lacks, which says nothing about the cookie
    */
   async find(id: SigningKeyId, context: CallContext): Promise<KeyObject | undefined> {
     const cached = this.#keys.get(id);
@@ -33,7 +35,12 @@ export class KeyRing {
 
   #add(stored: StoredSigningKey): KeyObject {
     const { id, tenantId, encrypted } = stored;
-    const secret = createSecretKey(this.#encryption.decrypt(encrypted, id, tenantId));
+    let secret: KeyObject;
+    try {
+      secret = createSecretKey(this.#encryption.decrypt(encrypted, id, tenantId));
+    } catch (cause) {
+      throw new SessionError("STORAGE_UNAVAILABLE", { cause });
+    }
     if (this.#keys.size >= MAX_CACHED_KEYS) {
       // The oldest entry goes; a Map iterates in the order of insertion.
       const [oldest] = this.#keys.keys();

@@ -110,9 +110,10 @@ export interface SessionStore {
 
   /**
    * Moves lastSeenAt to now, never backwards. Undefined, with nothing changed, if the session is
-   * absent or has ended.
+   * absent or has ended, or if it was touched less than `intervalMs` ago: of calls that come
+   * together, one writes.
    */
-  touch(id: SessionId, context: CallContext): Promise<Read | undefined>;
+  touch(id: SessionId, intervalMs: number, context: CallContext): Promise<Read | undefined>;
 
   /** Undefined, with nothing changed, if the session is absent or has ended. */
   revoke(id: SessionId, revocation: Revocation, context: CallContext): Promise<Read | undefined>;

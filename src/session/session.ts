@@ -85,10 +85,14 @@ export function timeLeft(session: Session, now: Instant, policy: TimeoutPolicy):
 }
 
 /**
- * Whether activity now is worth a write; sparing it is what keeps a busy session cheap. A session
- * with a shorter idle timeout than the default has its interval shortened in proportion.
+ * How old the last write must be for activity to be worth another; sparing it is what keeps a busy
+ * session cheap. It is shorter in proportion for a session with a shorter idle timeout than the
+ * default.
  */
+export function touchIntervalMs(session: Session, policy: TimeoutPolicy): number {
+  return Math.floor(policy.touchIntervalMs * Math.min(1, session.idleTimeoutMs / policy.idleMs));
+}
+
 export function isTouchDue(session: Session, now: Instant, policy: TimeoutPolicy): boolean {
-  const share = Math.min(1, session.idleTimeoutMs / policy.idleMs);
-  return now - session.lastSeenAt >= policy.touchIntervalMs * share;
+  return now - session.lastSeenAt >= touchIntervalMs(session, policy);
 }

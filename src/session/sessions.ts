@@ -1,4 +1,4 @@
-import type { Authenticator, SessionRef } from "./authenticator.ts";
+import { type Authenticator, refusalOr, type SessionRef } from "./authenticator.ts";
 import type {
   CreateCommand,
   ListCommand,
@@ -10,10 +10,15 @@ import type {
   ValidateCsrfCommand,
 } from "./commands.ts";
 import { signCookie } from "./cookie.ts";
-import { findCookie } from "./cookie-header.ts";
 import { csrfTokenMatches, mintCsrfToken } from "./csrf.ts";
 import { invalidRequest, SessionError } from "./errors.ts";
-import { isSessionId, mintSessionId, type RandomBytes, type SessionId } from "./ids.ts";
+import {
+  isSessionId,
+  mintSessionId,
+  type RandomBytes,
+  type SessionId,
+  type TenantId,
+} from "./ids.ts";
 import * as input from "./input.ts";
 import type { KeyRing } from "./key-ring.ts";
 import { listPosition, nextPageToken, PageTokens, pageSize } from "./pages.ts";
@@ -28,8 +33,7 @@ import type {
   SessionStore,
 } from "./ports.ts";
 import type { Refusals } from "./refusals.ts";
-import { type Actor, isTouchDue, type Session } from "./session.ts";
-import type { CookieJar } from "./set-cookie.ts";
+import { type Actor, isTouchDue, type Session, touchIntervalMs } from "./session.ts";
 import type { SigningKeys } from "./signing-keys.ts";
 import { resolveTimeouts } from "./timeouts.ts";
 
@@ -64,7 +68,6 @@ export interface SessionsDependencies {
   readonly signingKeys: SigningKeys;
   readonly authenticator: Authenticator;
   readonly refusals: Refusals;
-  readonly cookies: CookieJar;
   readonly timeouts: TimeoutPolicy;
   readonly bindings: BindingPolicy;
   readonly limit: SessionLimit;
@@ -117,12 +120,7 @@ export class Sessions {
     const { authenticator } = this.#deps;
     const ipAddress = input.ipAddress(command.ipAddress);
     const userAgent = input.userAgent(command.userAgent);
-    const ref: SessionRef = {
-      kind: "cookie",
-      cookie: this.#cookieOf(command),
-      tenantId:
-        command.tenantId === undefined ? undefined : input.tenantId("tenant_id", command.tenantId),
-    };
+    const ref = credentialRef(command, input.optionalTenantId("tenant_id", command.tenantId));
     const read = await authenticator.findLive(ref, context);
     this.#assertPreLogin(read.session, command.acceptPreLogin, context);
     this.#assertBound(read.session, ipAddress, userAgent, context);
@@ -150,7 +148,7 @@ export class Sessions {
     const { authenticator, store } = this.#deps;
     const ref = input.sessionRef("session", command.session);
     const reason = input.revokeReason(
-      command.reason === "" && ref.kind === "cookie" ? "logout" : command.reason,
+      command.reason === "" && ref.kind !== "id" ? "logout" : command.reason,
     );
     const named = this.#actingActorId(command.actingActorId, ref);
     const read = await authenticator.find(ref, context);
@@ -225,19 +223,6 @@ export class Sessions {
     return { ...page, currentId: current?.id, nextPageToken: nextPageToken(tokens, page) };
   }
 
-  /** The value of the credential, empty if there is none: no cookie is a wrong cookie. */
-  #cookieOf(command: ValidateCommand): string {
-    const { cookies } = this.#deps;
-    const { credential } = command;
-    if (credential.kind === "cookie") return credential.cookie;
-    if (credential.kind === "unset") return "";
-    let found = findCookie(credential.header, cookies.sessionName);
-    if (found === undefined && command.acceptPreLogin) {
-      found = findCookie(credential.header, cookies.preLoginName);
-    }
-    return found === undefined || found === "ambiguous" ? "" : found;
-  }
-
   /** The session that a Create may end. A stale or forged reference is none; an outage is one. */
   async #replaceable(
     ref: SessionRefInput | undefined,
@@ -245,12 +230,8 @@ export class Sessions {
   ): Promise<SessionId | undefined> {
     const checked = input.optionalSessionRef("replaces", ref);
     if (checked === undefined) return undefined;
-    try {
-      return (await this.#deps.authenticator.find(checked, context)).session.id;
-    } catch (error) {
-      if (error instanceof SessionError && notToBeFound.has(error.reason)) return undefined;
-      throw error;
-    }
+    const found = await refusalOr(this.#deps.authenticator.find(checked, context));
+    return found instanceof SessionError ? undefined : found.session.id;
   }
 
   /** Stores the session; a tenant's first Create also makes its signing key. */
@@ -278,9 +259,10 @@ export class Sessions {
   async #touch(ref: SessionRef, read: Read, context: CallContext): Promise<TouchedSession> {
     const { authenticator, store, timeouts } = this.#deps;
     if (!isTouchDue(read.session, read.now, timeouts)) return { ...read, touched: false };
-    const touched = await store.touch(read.session.id, context);
+    const intervalMs = touchIntervalMs(read.session, timeouts);
+    const touched = await store.touch(read.session.id, intervalMs, context);
     if (touched !== undefined) return { ...touched, touched: true };
-    // It ended between the read and the write; reading again tells how.
+    // Another call wrote it, or it ended, between the read and the write: reading again tells.
     return { ...(await authenticator.findLive(ref, context)), touched: false };
   }
 
@@ -303,7 +285,7 @@ export class Sessions {
 
   /** Who has shown a cookie acts for its session's actor; who only knows an id must say. */
   #actingActorId(text: string, ref: SessionRef): string | undefined {
-    return text === "" && ref.kind === "cookie" ? undefined : input.actingActorId(text);
+    return text === "" && ref.kind !== "id" ? undefined : input.actingActorId(text);
   }
 
   #assertPreLogin(session: Session, accepted: boolean, context: CallContext): void {
@@ -334,12 +316,20 @@ export class Sessions {
   }
 }
 
-const notToBeFound: ReadonlySet<string> = new Set([
-  "INVALID_COOKIE",
-  "SIGNING_KEY_NOT_FOUND",
-  "SIGNING_KEY_RETIRED",
-  "SESSION_NOT_FOUND",
-]);
+/** No cookie at all is a wrong cookie. */
+function credentialRef(
+  { credential, acceptPreLogin }: ValidateCommand,
+  tenantId: TenantId | undefined,
+): SessionRef {
+  switch (credential.kind) {
+    case "cookie":
+      return { kind: "cookie", cookie: credential.cookie, tenantId };
+    case "header":
+      return { kind: "header", header: credential.header, preLogin: acceptPreLogin, tenantId };
+    case "unset":
+      return { kind: "cookie", cookie: "", tenantId };
+  }
+}
 
 function isOf(session: Session, actor: Actor): boolean {
   return (

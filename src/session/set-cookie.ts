@@ -15,8 +15,15 @@ export interface SetCookie {
 
 const sameSiteAttribute: Record<SameSite, string> = { strict: "Strict", lax: "Lax", none: "None" };
 
+/** The names that the cookies have, prefix included. */
+export interface CookieNames {
+  readonly sessionName: string;
+  readonly preLoginName: string;
+  readonly csrfName: string;
+}
+
 /** Makes the cookies that a browser gets; names and attributes follow the policy. */
-export class CookieJar {
+export class CookieJar implements CookieNames {
   readonly sessionName: string;
   readonly preLoginName: string;
   readonly csrfName: string;

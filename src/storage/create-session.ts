@@ -102,22 +102,27 @@ const EVICT_OLDEST = {
 };
 
 /**
- * Makes room for one more session of the actor, or says that there is none. To be run in the
- * transaction that then creates the session. The session to be replaced does not count.
+ * By how many live sessions the actor would exceed the limit with one more; 0 or less if there is
+ * room. The session to be replaced does not count. What it says holds until the transaction ends.
  */
-export async function enforceLimit(
+export async function excessOverLimit(
   run: Run,
   { tenantId, actorType, actorId }: NewSession,
   replaces: SessionId | undefined,
-  { maxPerActor, policy }: SessionLimit,
-  callingService: string,
-): Promise<boolean> {
+  { maxPerActor }: SessionLimit,
+): Promise<number> {
   const actor = [tenantId, actorType, actorId];
   await run(LOCK_ACTOR, actor);
   const [row] = await run(COUNT_LIVE, [...actor, replaces ?? ""]);
-  const excess = (row?.count as number) + 1 - maxPerActor;
-  if (excess <= 0) return true;
-  if (policy === "reject") return false;
-  await run(EVICT_OLDEST, [...actor, replaces ?? "", excess, callingService]);
-  return true;
+  return (row?.count as number) + 1 - maxPerActor;
+}
+
+/** Revokes the actor's oldest live sessions, but not the one that was just created. */
+export async function evictOldest(
+  run: Run,
+  { tenantId, actorType, actorId, id }: NewSession,
+  count: number,
+  callingService: string,
+): Promise<void> {
+  await run(EVICT_OLDEST, [tenantId, actorType, actorId, id, count, callingService]);
 }

@@ -1,12 +1,16 @@
 import { open, readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
+import { syncDirectory } from "./embedded-directory.ts";
 
-const FILE = "key-encryption-key";
 const KEY_BYTES = 32;
+
+export function keyEncryptionKeyPath(dataDirectory: string): string {
+  return join(dataDirectory, "key-encryption-key");
+}
 
 /** The key-encryption key that is kept beside the embedded data; undefined if there is none. */
 export async function readKeyEncryptionKeyFile(dataDirectory: string): Promise<Buffer | undefined> {
-  const path = join(dataDirectory, FILE);
+  const path = keyEncryptionKeyPath(dataDirectory);
   let text: string;
   try {
     text = await readFile(path, "utf8");
@@ -26,7 +30,7 @@ export async function readKeyEncryptionKeyFile(dataDirectory: string): Promise<B
  * used: signing keys that were encrypted with a key that a crash took away would be lost.
  */
 export async function writeKeyEncryptionKeyFile(dataDirectory: string, key: Buffer): Promise<void> {
-  const path = join(dataDirectory, FILE);
+  const path = keyEncryptionKeyPath(dataDirectory);
   const file = await open(`${path}.new`, "w", 0o600);
   try {
     await file.writeFile(`${key.toString("base64")}\n`);
@@ -35,4 +39,5 @@ export async function writeKeyEncryptionKeyFile(dataDirectory: string, key: Buff
     await file.close();
   }
   await rename(`${path}.new`, path);
+  await syncDirectory(dataDirectory);
 }

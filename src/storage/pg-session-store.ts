@@ -12,7 +12,7 @@ import type {
   SessionStore,
 } from "../session/ports.ts";
 import type { Actor, Session } from "../session/session.ts";
-import { CREATE, createValues, enforceLimit } from "./create-session.ts";
+import { CREATE, createValues, evictOldest, excessOverLimit } from "./create-session.ts";
 import type { Database, Row } from "./database.ts";
 import { sessionEntity } from "./entities/session-entity.ts";
 import { instantOf, optionalInstantOf, sessionOf, sessionOfRecord } from "./rows.ts";
@@ -41,7 +41,7 @@ const TOUCH = {
   name: "touch",
   text: `
     UPDATE sessions SET last_seen_at = GREATEST(last_seen_at, ${NOW})
-    WHERE id = $1 AND ${LIVE}
+    WHERE id = $1 AND last_seen_at <= ${NOW} - $2 * interval '1 millisecond' AND ${LIVE}
     RETURNING ${SESSION_COLUMNS}, ${NOW} AS now`,
 };
 
@@ -69,8 +69,8 @@ const REVOKE = {
 };
 
 /**
- * Rows are locked in the order of their ids, here and elsewhere, so that nobody deadlocks; and
- * before they are judged, as in REVOKE. The absolute deadline never moves, so that it can tell
+ * Rows are locked in the order of their ids, so that calls of this kind do not deadlock; and before
+ * they are judged, as in REVOKE. The absolute deadline never moves, so that it can tell
  * beforehand which rows are over for good.
  */
 const REVOKE_ALL_FOR_ACTOR = {
@@ -114,9 +114,13 @@ const ROTATE_CSRF = {
 
 const LOCK_LIVE_OF_ACTOR = {
   text: `
-    SELECT ${SESSION_COLUMNS}, ${NOW} AS now FROM sessions
-    WHERE tenant_id = $1 AND actor_type = $2 AND actor_id = $3 AND ${LIVE}
-    ORDER BY id FOR UPDATE`,
+    WITH target AS (
+      SELECT ${SESSION_COLUMNS} FROM sessions
+      WHERE tenant_id = $1 AND actor_type = $2 AND actor_id = $3
+        AND revoked_at IS NULL AND absolute_expires_at > clock_timestamp()
+      ORDER BY id FOR UPDATE
+    )
+    SELECT *, ${NOW} AS now FROM target WHERE ${live("target")} ORDER BY id`,
 };
 
 const SET_CSRF_HASHES = {
@@ -171,13 +175,22 @@ export class PgSessionStore implements SessionStore {
       return createOutcome(await this.#database.query(CREATE, values, signal));
     }
     return this.#database.transaction(signal, async (run) => {
-      const withinLimit = await enforceLimit(run, session, replaces, limit, callingService);
-      return withinLimit ? createOutcome(await run(CREATE, values)) : { kind: "limit_reached" };
+      const excess = await excessOverLimit(run, session, replaces, limit);
+      if (excess > 0 && limit.policy === "reject") return { kind: "limit_reached" };
+      const outcome = createOutcome(await run(CREATE, values));
+      if (excess > 0 && outcome.kind === "created") {
+        await evictOldest(run, session, excess, callingService);
+      }
+      return outcome;
     });
   }
 
-  async touch(id: SessionId, { signal }: CallContext): Promise<Read | undefined> {
-    return readOf(await this.#database.query(TOUCH, [id], signal));
+  async touch(
+    id: SessionId,
+    intervalMs: number,
+    { signal }: CallContext,
+  ): Promise<Read | undefined> {
+    return readOf(await this.#database.query(TOUCH, [id, intervalMs], signal));
   }
 
   async revoke(

@@ -17,6 +17,7 @@ export class RefusalAuditWriter implements RefusalAudit {
   readonly #options: RefusalAuditOptions;
   #queue: AuditEntry[] = [];
   #writing: Promise<void> | undefined;
+  readonly #closing = new AbortController();
   #dropped = 0;
 
   constructor(store: AuditStore, options: RefusalAuditOptions) {
@@ -43,12 +44,20 @@ export class RefusalAuditWriter implements RefusalAudit {
     await this.#writing;
   }
 
+  /** Flushes, but not for longer than `graceMs`: what is not written by then is lost. */
+  async close(graceMs: number): Promise<void> {
+    const timer = setTimeout(() => this.#closing.abort(), graceMs);
+    await this.#writing;
+    clearTimeout(timer);
+  }
+
   async #writeAll(): Promise<void> {
     // What is refused in the same turn of the event loop goes into the same batch.
     await new Promise(setImmediate);
+    const closing = this.#closing.signal;
     while (this.#queue.length > 0) {
-      const batch = this.#queue.splice(0, BATCH_SIZE);
-      const signal = AbortSignal.timeout(WRITE_TIMEOUT_MS);
+      const batch = this.#queue.splice(0, closing.aborted ? this.#queue.length : BATCH_SIZE);
+      const signal = AbortSignal.any([closing, AbortSignal.timeout(WRITE_TIMEOUT_MS)]);
       try {
         await this.#store.append(batch, { signal, callingService: "" });
       } catch (error) {

@@ -1,3 +1,4 @@
+import { TypeORMError } from "typeorm";
 import { SessionError } from "../session/errors.ts";
 
 /**
@@ -31,6 +32,7 @@ interface DriverError {
 const OUTAGES = [
   "08", // connection exceptions
   "25006", // read-only transaction: connected to a standby during a failover
+  "25P03", // the server ended a transaction that was idle for too long
   "28", // refused credentials: the operator's matter, not the caller's
   "3D000", // no such database
   "53", // out of disk, memory or connections
@@ -43,7 +45,10 @@ const OUTAGES = [
  * SQLSTATEs after which the connection is no good: its server is going or has become a standby. It
  * may still seem alive when the statement has failed, and the next call would fail on it too.
  */
-const ENDS_CONNECTION = ["08", "25006", "57P"] as const;
+const ENDS_CONNECTION = ["08", "25006", "25P03", "57P"] as const;
+
+/** Errors that no server and no socket makes: they are ours. */
+const defects = [TypeError, RangeError, ReferenceError] as const;
 
 const SQLSTATE = /^[0-9A-Z]{5}$/;
 
@@ -76,6 +81,7 @@ export function translateDriverError(error: unknown): unknown {
     const fault = new StorageFault(code, typeof constraint === "string" ? constraint : "");
     return OUTAGES.some((outage) => code.startsWith(outage)) ? storageUnavailable(fault) : fault;
   }
+  if (error instanceof TypeORMError || defects.some((kind) => error instanceof kind)) return error;
   // No SQLSTATE: the server did not answer. The socket's or the pool's words hold no values.
   return storageUnavailable(error);
 }

@@ -6,13 +6,20 @@ import type { AuditStore, SessionStore, SigningKeyStore, SweepStore } from "../s
 import { connect, createDataSource } from "./data-source.ts";
 import { Database } from "./database.ts";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "./embedded-postgres.ts";
-import { readKeyEncryptionKeyFile, writeKeyEncryptionKeyFile } from "./key-encryption-key-file.ts";
+import {
+  keyEncryptionKeyPath,
+  readKeyEncryptionKeyFile,
+  writeKeyEncryptionKeyFile,
+} from "./key-encryption-key-file.ts";
 import { migrate } from "./migrate.ts";
 import { PgAuditStore } from "./pg-audit-store.ts";
 import { PgSessionStore } from "./pg-session-store.ts";
 import { PgSigningKeyStore } from "./pg-signing-key-store.ts";
 import { PgSweepStore } from "./pg-sweep-store.ts";
 import { RefusalAuditWriter } from "./refusal-audit-writer.ts";
+
+/** How long a stop waits for the audit of refusals, which nobody is waiting for. */
+const AUDIT_CLOSE_MS = 2000;
 
 export interface Storage {
   readonly sessions: SessionStore;
@@ -70,21 +77,22 @@ async function open(options: StorageOptions, closeables: Closeables): Promise<St
   const applied = await migrate(dataSource, signal);
   if (applied.length > 0) log.info({ migrations: applied }, "migrations applied");
 
+  const signingKeys = new PgSigningKeyStore(database);
   const audit = new PgAuditStore(database);
   const refusalAudit = new RefusalAuditWriter(audit, {
     queueLimit: config.audit.queueLimit,
     onLoss: (count, error) => log.warn({ count, err: error }, "audit of refusals lost"),
   });
-  closeables.add(() => refusalAudit.flush());
+  closeables.add(() => refusalAudit.close(AUDIT_CLOSE_MS));
 
   return {
     sessions: new PgSessionStore(database),
-    signingKeys: new PgSigningKeyStore(database),
+    signingKeys,
     audit,
     sweep: new PgSweepStore(database),
     refusalAudit,
     keyEncryptionKeys: embedded
-      ? await embeddedKeyEncryptionKeys(options, embedded.dataDirectory)
+      ? await embeddedKeyEncryptionKeys(options, embedded.dataDirectory, signingKeys)
       : config.keyEncryptionKeys,
     embedded,
     close: () => closeables.close(),
@@ -98,10 +106,17 @@ async function open(options: StorageOptions, closeables: Closeables): Promise<St
 async function embeddedKeyEncryptionKeys(
   { config, random }: StorageOptions,
   dataDirectory: string,
+  signingKeys: SigningKeyStore,
 ): Promise<readonly Buffer[]> {
   const kept = await readKeyEncryptionKeyFile(dataDirectory);
   const keys = kept ? [...config.keyEncryptionKeys, kept] : config.keyEncryptionKeys;
   if (keys.length > 0) return keys;
+  for await (const { id } of signingKeys.all({ signal: undefined, callingService: "" })) {
+    throw new Error(
+      `signing key ${id} is encrypted, but the key-encryption key is gone: restore ` +
+        `${keyEncryptionKeyPath(dataDirectory)}, or set SESSIOND_KEY_ENCRYPTION_KEYS`,
+    );
+  }
   const made = random(32);
   await writeKeyEncryptionKeyFile(dataDirectory, made);
   return [made];

@@ -15,7 +15,7 @@ import {
 } from "@connectrpc/connect-node";
 import type { Calls } from "./calls.ts";
 import { deadlineExceeded, deadlineInterceptor, limitDeadline, untilAborted } from "./deadline.ts";
-import { mendGrpcTrailer } from "./grpc-trailer.ts";
+import { mendDecodeFailure } from "./decode-failures.ts";
 
 /**
  * The least bound for a response. A page of results may be larger than any request, but beyond
@@ -56,7 +56,9 @@ export function createConnectHandler(options: ConnectHandlerOptions): NodeHandle
     readMaxBytes: maxMessageBytes,
     writeMaxBytes: Math.max(maxMessageBytes, minWriteMaxBytes),
     acceptCompression: [compressionGzip, compressionBrotli],
-    compressMinBytes: 1024,
+    // Never: responses hold secrets beside what users chose, and the length of the two compressed
+    // together tells of the secret, as BREACH has shown.
+    compressMinBytes: Number.MAX_SAFE_INTEGER,
     interceptors: [...options.interceptors, deadlineInterceptor],
   });
   options.routes(router);
@@ -120,20 +122,8 @@ async function serve(
   request: UniversalServerRequest,
   res: NodeResponse,
 ): Promise<void> {
-  const response = await handler(request);
-  const { body, trailer } = response;
-  const isGrpc = body !== undefined && trailer !== undefined;
-  const mended = isGrpc ? { ...response, body: thenMendTrailer(body, trailer) } : response;
-  await universalResponseToNodeResponse(mended, res);
-}
-
-/** Connect fills the trailer in while the body is read. */
-async function* thenMendTrailer(
-  body: AsyncIterable<Uint8Array>,
-  trailer: Headers,
-): AsyncIterable<Uint8Array> {
-  yield* body;
-  mendGrpcTrailer(trailer);
+  const response = await mendDecodeFailure(await handler(request));
+  await universalResponseToNodeResponse(response, res);
 }
 
 /** Undefined for a request whose host and path make no URL. */

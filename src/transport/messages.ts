@@ -67,6 +67,8 @@ export function refInput(ref: SessionRef | undefined): SessionRefInput | undefin
   switch (ref.ref.case) {
     case "cookie":
       return { kind: "cookie", cookie: ref.ref.value, tenantId };
+    case "cookieHeader":
+      return { kind: "header", header: ref.ref.value, tenantId };
     case "sessionId":
       return { kind: "id", id: ref.ref.value, tenantId };
     case undefined:
@@ -252,7 +254,7 @@ export function auditEventMessage(event: AuditEvent): Init<typeof AuditEventSche
   return {
     id: event.id,
     occurredAt: timestampFromMs(event.occurredAt),
-    category: "auth",
+    category: event.category,
     action: event.action,
     actingActorId: event.actingActorId,
     callingService: event.callingService,

@@ -36,7 +36,7 @@ export function sessionStoreChanges(given: Given): void {
       const session = await opened();
       await stores.ageSession(session.id, 60_000);
       const before = await find(session.id);
-      const touched = await stores.sessions.touch(session.id, context);
+      const touched = await stores.sessions.touch(session.id, 0, context);
       expect(touched?.session).to.deep.equal({ ...before, lastSeenAt: touched?.now });
       expect(await find(session.id)).to.deep.equal(touched?.session);
     });
@@ -45,7 +45,7 @@ export function sessionStoreChanges(given: Given): void {
       const stores = given();
       const session = await opened();
       await stores.ageSession(session.id, -60_000);
-      const touched = await stores.sessions.touch(session.id, context);
+      const touched = await stores.sessions.touch(session.id, 0, context);
       expect(touched?.session.lastSeenAt).to.equal(session.lastSeenAt + 60_000);
     });
 
@@ -91,7 +91,7 @@ export function sessionStoreChanges(given: Given): void {
     "absolute-expired": (stores, id) => stores.ageSession(id, 12 * HOUR),
   };
   const changes: Record<string, (stores: Stores, id: SessionId) => Promise<unknown>> = {
-    touch: ({ sessions }, id) => sessions.touch(id, context),
+    touch: ({ sessions }, id) => sessions.touch(id, 0, context),
     revoke: ({ sessions }, id) => sessions.revoke(id, revocation, context),
     rotateCsrf: ({ sessions }, id) => sessions.rotateCsrf(id, HASH, "root", context),
   };

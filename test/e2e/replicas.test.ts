@@ -2,6 +2,8 @@ import { expect } from "chai";
 import { openSession, validate } from "../support/actors.ts";
 import { auditOf } from "../support/audit-rows.ts";
 import { databaseEnv, useSessiond } from "../support/sessiond-process.ts";
+import { holdTransaction } from "../support/transaction.ts";
+import { until } from "../support/until.ts";
 
 describe("sessiond as a process: replicas", function () {
   this.timeout(60_000);
@@ -11,7 +13,16 @@ describe("sessiond as a process: replicas", function () {
     const database = await sessiond.database({ empty: true });
     const env = databaseEnv(database);
 
-    const replicas = await Promise.all([0, 1, 2].map(() => sessiond.serve({ env })));
+    // The table's name is taken until this transaction is rolled back: all come to wait, for it or
+    // for each other, and go on at the same moment.
+    const held = await holdTransaction(database);
+    await held.query("CREATE TABLE schema_migrations ()");
+    const starting = [0, 1, 2].map(() => sessiond.serve({ env }));
+    const waiting = `SELECT 1 FROM pg_stat_activity
+      WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+    await until("all wait", async () => (await database.sql(waiting)).length === 3, 30_000);
+    await held.end();
+    const replicas = await Promise.all(starting);
 
     const keys = await database.sql<{ id: string }>("SELECT id FROM signing_keys");
     expect(keys).to.have.length(1);

@@ -69,7 +69,7 @@ describe("bad input: encoding", () => {
       for (const [what, bytes] of Object.entries(notUtf8)) {
         const answer = await withoutTrace(app, () => createWith(put(Uint8Array.from(bytes))));
         expect(answer.grpcStatus, what).to.equal(grpc.status.INVALID_ARGUMENT);
-        expect(answer.grpcMessage, what).to.match(/utf-8/i);
+        expect(answer.grpcMessage, what).to.equal("the request is not a message of its type");
         expect(answer.body, what).to.have.lengthOf(0);
       }
       // The control: the same bytes, but for what is wrong with them, are accepted.

@@ -9,7 +9,7 @@ import { idle, setAbsolute } from "../support/back-dating.ts";
 import { startDatabaseProxy } from "../support/database-proxy.ts";
 import { sentinelMessages } from "../support/sentinel-messages.ts";
 import { holdTransaction } from "../support/transaction.ts";
-import { untilBlockedBy } from "../support/until.ts";
+import { untilWaiting } from "../support/until.ts";
 import {
   curlPath,
   failOverConnect,
@@ -224,20 +224,19 @@ const sentinels: readonly Sentinel[] = [
       const { cookie, id } = await openSession(client);
       const cramped = await startReplica(database.url, {
         env: {
-          SESSIOND_DATABASE_POOL_SIZE: "1",
+          SESSIOND_DATABASE_POOL_SIZE: "2",
           SESSIOND_DATABASE_QUEUE_LIMIT: "0",
           SESSIOND_DATABASE_STATEMENT_TIMEOUT: "1m",
         },
       });
       const held = await holdTransaction(database);
       await held.query("SELECT FROM sessions WHERE id = $1 FOR UPDATE", [id]);
-      const waiting = cramped.client.revoke({
-        session: { ref: { case: "cookie", value: cookie } },
-      });
-      await untilBlockedBy(sql, held.pid);
+      const session = { ref: { case: "cookie", value: cookie } } as const;
+      const waiting = [cramped.client.revoke({ session }), cramped.client.revoke({ session })];
+      await untilWaiting(sql, waiting.length);
       const release = async () => {
         await held.commit();
-        await waiting;
+        await Promise.all(waiting);
         await cramped.stop();
       };
       return { ...validating(cookie), url: cramped.url, release };

@@ -95,11 +95,11 @@ const cases: readonly Case[] = [
     name: "SESSIOND_DATABASE_POOL_SIZE",
     read: (config) => config.database.poolSize,
     good: [
-      ["1", 1],
+      ["2", 2],
       ["1000", 1000],
     ],
-    bad: ["0", "1001", "-1", "+1", "1.0", "1e2", "0x10", "ten", "1_0", "9".repeat(40)],
-    remedy: "a whole number from 1 to 1000",
+    bad: ["0", "1", "1001", "-1", "+1", "1.0", "1e2", "0x10", "ten", "1_0", "9".repeat(40)],
+    remedy: "a whole number from 2 to 1000",
   },
   {
     kind: "a port",

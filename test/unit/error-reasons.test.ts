@@ -13,8 +13,8 @@ const source = (path: string) => readFileSync(join(root, path), "utf8");
 
 /** The members of the union, from its source: types leave nothing behind to ask at run time. */
 const unionReasons = (() => {
-  const union = /export type Reason =([^;]+);/.exec(source("src/session/errors.ts"))?.[1] ?? "";
-  return [...union.matchAll(/"([A-Z_]+)"/g)].map(([, name]) => name as Reason);
+  const table = /const messages = {(.*?)^}/ms.exec(source("src/session/errors.ts"))?.[1] ?? "";
+  return [...table.matchAll(/^ {2}([A-Z_]+):/gm)].map(([, name]) => name as Reason);
 })();
 
 /** The codes as the documentation of gRPC spells them. */

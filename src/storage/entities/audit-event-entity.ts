@@ -2,11 +2,7 @@ import { EntitySchema } from "typeorm";
 import type { AuditEvent } from "../../session/audit.ts";
 import { bigint, instant } from "./columns.ts";
 
-export interface AuditEventRecord extends AuditEvent {
-  readonly category: string;
-}
-
-export const auditEventEntity = new EntitySchema<AuditEventRecord>({
+export const auditEventEntity = new EntitySchema<AuditEvent>({
   name: "audit_event",
   tableName: "audit_events",
   columns: {

@@ -9,7 +9,16 @@ import type { KeyRing } from "../../../src/session/key-ring.ts";
 import type { CookieRead, SessionStore } from "../../../src/session/ports.ts";
 import { Refusals } from "../../../src/session/refusals.ts";
 import type { Session } from "../../../src/session/session.ts";
-import { aSession, context, SESSION_ID, SIGNING_KEY_ID, T0, TENANT, timeouts } from "./fixtures.ts";
+import {
+  aSession,
+  context,
+  cookies,
+  SESSION_ID,
+  SIGNING_KEY_ID,
+  T0,
+  TENANT,
+  timeouts,
+} from "./fixtures.ts";
 import { rejected } from "./refused.ts";
 
 const KEY = createSecretKey(Buffer.alloc(32, 5));
@@ -42,13 +51,14 @@ function setUp({ key = () => KEY, cookieRead = {}, session }: Storage) {
       return key();
     },
   };
-  const refusals = new Refusals({ record: (entry) => audit.push(entry) });
-  const authenticator = new Authenticator(
-    store as SessionStore,
-    keyRing as KeyRing,
+  const refusals = new Refusals({ record: (entry) => audit.push(entry) }, () => 0);
+  const authenticator = new Authenticator({
+    store: store as SessionStore,
+    keyRing: keyRing as KeyRing,
     timeouts,
     refusals,
-  );
+    cookies,
+  });
   return { authenticator, asked, audit };
 }
 

@@ -2,6 +2,7 @@ import type { SessionId, SigningKeyId, TenantId } from "../../../src/session/ids
 import type { TimeoutPolicy } from "../../../src/session/policy.ts";
 import type { CallContext } from "../../../src/session/ports.ts";
 import type { Session } from "../../../src/session/session.ts";
+import { CookieJar } from "../../../src/session/set-cookie.ts";
 
 export const SECOND = 1000;
 export const MINUTE = 60 * SECOND;
@@ -53,3 +54,11 @@ export function aSession(facts: Partial<Session> = {}): Session {
     ...facts,
   };
 }
+
+export const cookies = new CookieJar({
+  secure: true,
+  sameSite: "lax",
+  sessionName: "session",
+  preLoginName: "prelogin",
+  csrfName: "csrf",
+});

@@ -11,7 +11,7 @@ describe("refusals", () => {
 
   function auditOf(reason: Reason, details?: Record<string, string>): AuditEntry[] {
     const entries: AuditEntry[] = [];
-    const refusals = new Refusals({ record: (entry) => entries.push(entry) });
+    const refusals = new Refusals({ record: (entry) => entries.push(entry) }, () => 0);
     expectReason(refusals.of(session, reason, context, details), reason);
     return entries;
   }
@@ -39,11 +39,11 @@ describe("refusals", () => {
   });
 
   it("are errors all the same where they are not audited", () => {
-    expectReason(new Refusals(undefined).of(session, "REVOKED", context), "REVOKED");
+    expectReason(new Refusals(undefined, () => 0).of(session, "REVOKED", context), "REVOKED");
   });
 
   it("are new objects each time: nothing is shared between calls", () => {
-    const refusals = new Refusals(undefined);
+    const refusals = new Refusals(undefined, () => 0);
     expect(refusals.of(session, "REVOKED", context)).not.to.equal(
       refusals.of(session, "REVOKED", context),
     );

@@ -7,9 +7,8 @@ import type { CreateOutcome, SessionStore } from "../../../src/session/ports.ts"
 import { Refusals } from "../../../src/session/refusals.ts";
 import type { Session } from "../../../src/session/session.ts";
 import { Sessions } from "../../../src/session/sessions.ts";
-import { CookieJar } from "../../../src/session/set-cookie.ts";
 import type { SigningKeys } from "../../../src/session/signing-keys.ts";
-import { aSession, context, SESSION_ID, T0, timeouts } from "./fixtures.ts";
+import { aSession, context, cookies, SESSION_ID, T0, timeouts } from "./fixtures.ts";
 import { rejected } from "./refused.ts";
 
 const ref = { kind: "id", id: SESSION_ID, tenantId: undefined } as const;
@@ -34,20 +33,13 @@ function setUp({ reads = [aSession()], store = {}, signingKeys = {}, keyRing = {
     ...store,
   } as SessionStore;
   const ring = keyRing as KeyRing;
-  const refusals = new Refusals(undefined);
+  const refusals = new Refusals(undefined, () => 0);
   return new Sessions({
     store: fake,
     keyRing: ring,
     signingKeys: signingKeys as SigningKeys,
-    authenticator: new Authenticator(fake, ring, timeouts, refusals),
+    authenticator: new Authenticator({ store: fake, keyRing: ring, timeouts, refusals, cookies }),
     refusals,
-    cookies: new CookieJar({
-      secure: true,
-      sameSite: "lax",
-      sessionName: "session",
-      preLoginName: "prelogin",
-      csrfName: "csrf",
-    }),
     timeouts,
     bindings: { ip: false, userAgent: false },
     limit: { maxPerActor: 0, policy: "reject" },

@@ -179,8 +179,9 @@ export type ValidateRequest = Message<"sessiond.v1.ValidateRequest"> & {
   } | {
     /**
      * cookie_header is a whole Cookie header; the session cookie is looked up in it by its
-     * exact name and, with accept_pre_login, the pre-login cookie if there is none. If the name
-     * is there twice, the header is refused with INVALID_COOKIE.
+     * exact name. With accept_pre_login, the pre-login cookie counts where there is no session
+     * cookie of a live session: what is left of an earlier login must not get in the way of the
+     * next one. A name that is there twice is refused with INVALID_COOKIE.
      *
      * @generated from field: string cookie_header = 2;
      */
