@@ -1,4 +1,4 @@
-# The version that package.json's engines asks for.
+# One that package.json's engines allows: the one that the tests run on.
 ARG NODE=node:24.21.0-slim
 
 # Compiles. The lock file pins the compiler; the generated code is in the repository.
@@ -22,6 +22,7 @@ FROM ${NODE}
 WORKDIR /app
 COPY --from=dependencies /app/node_modules node_modules
 COPY --from=build /app/dist dist
+COPY LICENSE ./
 # Reachable from outside the container, unlike the default.
 ENV NODE_ENV=production SESSIOND_HOST=0.0.0.0
 USER node

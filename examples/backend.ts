@@ -14,25 +14,35 @@ const port = Number(process.env.PORT ?? 3000);
 // README: begin
 const sessiond = createClient(SessionService, createGrpcTransport({ baseUrl }));
 
-/** What the browser sent that says whose request it is. */
+/** Where a request comes from. Behind a proxy, the address is in a header that it sets. */
 function browser(req: IncomingMessage) {
-  return {
-    ipAddress: req.socket.remoteAddress ?? "",
-    userAgent: req.headers["user-agent"] ?? "",
-  };
+  const [ipAddress = ""] = (req.socket.remoteAddress ?? "").split("%");
+  return { ipAddress, userAgent: req.headers["user-agent"] ?? "" };
+}
+
+/** The cookies as they came: sessiond finds its own among them. */
+function cookies(req: IncomingMessage) {
+  return { case: "cookieHeader", value: req.headers.cookie ?? "" } as const;
 }
 
 /** The session of a request; rejects if there is none that is live. */
-function sessionOf(req: IncomingMessage, csrfToken?: string) {
-  const credential = { case: "cookieHeader", value: req.headers.cookie ?? "" } as const;
-  const csrf = csrfToken === undefined ? {} : { csrfToken };
-  return sessiond.validate({ credential, touch: true, ...browser(req), ...csrf });
+function sessionOf(req: IncomingMessage) {
+  return sessiond.validate({ credential: cookies(req), touch: true, ...browser(req) });
+}
+
+/** The same for a request that changes something: it must show the CSRF token in a header. */
+function sessionOfChange(req: IncomingMessage) {
+  // The page's script reads it from the CSRF cookie; other sites cannot.
+  const csrfToken = String(req.headers["x-csrf-token"] ?? "");
+  const credential = cookies(req);
+  return sessiond.validate({ credential, csrfToken, touch: true, ...browser(req) });
 }
 
 async function logIn(req: IncomingMessage, res: ServerResponse, actorId: string) {
   // Only after the password, or whatever proves who it is, has been checked.
   const login = await sessiond.create({
     actor: { actorType: "user", actorId },
+    replaces: { ref: cookies(req) },
     ...browser(req),
   });
   res.setHeader(
@@ -48,18 +58,13 @@ async function showMe(req: IncomingMessage, res: ServerResponse) {
 }
 
 async function changeSomething(req: IncomingMessage, res: ServerResponse) {
-  // The page's script reads the CSRF cookie and sends it back in a header; other sites cannot.
-  const { session } = await sessionOf(req, String(req.headers["x-csrf-token"] ?? ""));
+  const { session } = await sessionOfChange(req);
   res.end(`Changed for ${session?.actorId}\n`);
 }
 
 async function logOut(req: IncomingMessage, res: ServerResponse) {
-  const { session } = await sessionOf(req, String(req.headers["x-csrf-token"] ?? ""));
-  const revoked = await sessiond.revoke({
-    session: { ref: { case: "sessionId", value: session?.id ?? "" } },
-    reason: "logout",
-    actingActorId: session?.actorId ?? "",
-  });
+  await sessionOfChange(req);
+  const revoked = await sessiond.revoke({ session: { ref: cookies(req) } });
   res.setHeader(
     "Set-Cookie",
     revoked.setCookies.map((cookie) => cookie.header),

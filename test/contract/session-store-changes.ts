@@ -45,8 +45,18 @@ export function sessionStoreChanges(given: Given): void {
       const stores = given();
       const session = await opened();
       await stores.ageSession(session.id, -60_000);
-      const touched = await stores.sessions.touch(session.id, 0, context);
-      expect(touched?.session.lastSeenAt).to.equal(session.lastSeenAt + 60_000);
+      expect(await stores.sessions.touch(session.id, 0, context)).to.equal(undefined);
+      expect((await find(session.id))?.lastSeenAt).to.equal(session.lastSeenAt + 60_000);
+    });
+
+    it("touch changes nothing within the interval", async () => {
+      const stores = given();
+      const session = await opened();
+      await stores.ageSession(session.id, 60_000);
+      const before = await find(session.id);
+      expect(await stores.sessions.touch(session.id, 120_000, context)).to.equal(undefined);
+      expect(await find(session.id)).to.deep.equal(before);
+      expect(await stores.sessions.touch(session.id, 30_000, context)).not.to.equal(undefined);
     });
 
     it("revoke ends it, with reason and who, audited", async () => {

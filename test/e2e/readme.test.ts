@@ -1,5 +1,5 @@
 import { execFile, spawn } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
@@ -115,15 +115,18 @@ describe("README", () => {
   });
 
   it("starts on a PostgreSQL of one's own with the commands that it shows", async () => {
+    const home = await mkdtemp(join(tmpdir(), "sessiond-readme-"));
     const database = await createTestDatabase({ empty: true });
     try {
       const block = blocksOf(readme, "sh").find((text) => text.includes("DATABASE_URL")) ?? "";
       const script = block
         .replace(/postgres:\S+/, `'${database.url}'`)
         .replace("npm start", "exec npm start");
-      const env = { SESSIOND_PORT: "0" };
-      await outputUntil(`sh -c "$SCRIPT"`, { ...env, SCRIPT: script }, /listens on http/);
+      const env = { SESSIOND_PORT: "0", HOME: home, SCRIPT: script };
+      await outputUntil(`sh -c "$SCRIPT"`, env, /listens on http/);
+      expect((await stat(join(home, "sessiond-key"))).mode & 0o777).to.equal(0o600);
     } finally {
+      await rm(home, { recursive: true, force: true });
       await database.drop();
     }
   });

@@ -136,10 +136,51 @@ describe("bad input: encoding", () => {
           body,
         }),
       );
-      const error = (await response.json()) as { code: string; message: string };
+      const error = (await response.json()) as {
+        code: string;
+        message: string;
+        details: { debug: { reason: string } }[];
+      };
 
       expect([response.status, error.code]).to.deep.equal([400, "invalid_argument"]);
       expect(error.message).to.include(names);
+      expect(error.details[1]?.debug.reason).to.equal("INVALID_REQUEST");
+    });
+  }
+
+  const canary = "canary-of-a-secret";
+  const quoting: Record<string, string> = {
+    "a field of another type": `{"touch":"${canary}"}`,
+    "a field that is not known": `{"${canary}":1}`,
+    "a wrong list": `{"cookie":["${canary}"]}`,
+    "what is not JSON": canary,
+    "a value that is longer than a compressed answer": `{"touch":"${canary.repeat(200)}"}`,
+  };
+  for (const [what, body] of Object.entries(quoting)) {
+    it(`tokens in errors: ${what} is not quoted in the answer`, async () => {
+      const response = await fetch(`${app.url}/sessiond.v1.SessionService/Validate`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body,
+      });
+      expect(await response.text()).not.to.include(canary);
+    });
+  }
+
+  const binaryProtocols: Record<string, (bytes: Buffer) => Uint8Array> = {
+    "application/proto": (bytes) => bytes,
+    "application/grpc-web+proto": frame,
+  };
+  for (const [contentType, encode] of Object.entries(binaryProtocols)) {
+    it(`bad input: bytes that do not decode are INVALID_REQUEST in ${contentType} too`, async () => {
+      const response = await fetch(app.url + createPath, {
+        method: "POST",
+        headers: { "content-type": contentType },
+        body: Buffer.from(encode(Buffer.from([0xff, 0xff]))),
+      });
+      const answer = await response.text();
+      expect(answer).to.match(/invalid_argument|grpc-status: 3/);
+      expect(answer).to.include("the request is not a message of its type");
     });
   }
 });

@@ -134,8 +134,8 @@ describe("session: touch", () => {
   it("fault 1: has its interval shortened in proportion for a short idle timeout", () => {
     const short = aSession({ idleTimeoutMs: 10 * SECOND });
     // 10 s of 30 min is 1/180; of 30 s that is a sixth of a second.
-    expect(isTouchDue(short, T0 + 166, timeouts)).to.equal(false);
-    expect(isTouchDue(short, T0 + 167, timeouts)).to.equal(true);
+    expect(isTouchDue(short, T0 + 165, timeouts)).to.equal(false);
+    expect(isTouchDue(short, T0 + 166, timeouts)).to.equal(true);
   });
 
   it("does not have its interval lengthened for a long idle timeout", () => {

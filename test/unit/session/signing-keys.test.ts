@@ -1,5 +1,6 @@
 import { createHmac } from "node:crypto";
 import { expect } from "chai";
+import { SessionError } from "../../../src/session/errors.ts";
 import {
   mintSigningKeyId,
   type SigningKeyId,
@@ -154,12 +155,13 @@ describe("key ring", () => {
     expect(await ring.find(SIGNING_KEY_ID, context)).not.to.equal(undefined);
   });
 
-  it("A26: fails on a row that does not decrypt, and does not remember that either", async () => {
+  it("A26: takes a row that does not decrypt for an outage, and does not remember it", async () => {
     const lost = new KeyEncryption([Buffer.alloc(32, 3)], secureRandomBytes);
     const stored = [storedKey(SIGNING_KEY_ID, lost), storedKey(SIGNING_KEY_ID)];
     const ring = new KeyRing(storeOf({ find: async () => stored.shift() }), encryption);
     const error = await ring.find(SIGNING_KEY_ID, context).catch((thrown: unknown) => thrown);
-    expect(error).to.be.instanceOf(KeyDecryptionError);
+    expect(error).to.be.instanceOf(SessionError).with.property("reason", "STORAGE_UNAVAILABLE");
+    expect((error as SessionError).cause).to.be.instanceOf(KeyDecryptionError);
     expect(await ring.find(SIGNING_KEY_ID, context)).not.to.equal(undefined);
   });
 
