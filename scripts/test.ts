@@ -13,6 +13,9 @@ import { createDataSource } from "../src/storage/data-source.ts";
 import { startEmbeddedPostgres } from "../src/storage/embedded-postgres.ts";
 import { migrate } from "../src/storage/migrate.ts";
 
+/** More than cores: the tests mostly wait, for the database and for each other's locks. */
+const JOBS = "4";
+
 interface TestServer {
   readonly url: string;
   stop(): Promise<void>;
@@ -22,7 +25,12 @@ async function startServer(): Promise<TestServer> {
   const given = process.env.SESSIOND_TEST_DATABASE_URL;
   if (given !== undefined) return { url: given, stop: async () => {} };
   const dataDirectory = await mkdtemp(join(tmpdir(), "sessiond-test-"));
-  const postgres = await startEmbeddedPostgres({ dataDirectory, ephemeral: true });
+  const postgres = await startEmbeddedPostgres({
+    dataDirectory,
+    ephemeral: true,
+    // Test files run in parallel, each with replicas and pools of its own.
+    settings: { max_connections: "500" },
+  });
   return {
     url: postgres.url,
     async stop() {
@@ -82,7 +90,9 @@ try {
   const template = await createTemplate(server.url);
   try {
     const command =
-      args.length > 0 ? mocha : [bin("c8"), ...mocha, "--parallel", "test/**/*.test.ts"];
+      args.length > 0
+        ? mocha
+        : [bin("c8"), ...mocha, "--parallel", "--jobs", JOBS, "test/**/*.test.ts"];
     process.exitCode = await run(command, {
       SESSIOND_TEST_SERVER_URL: server.url,
       SESSIOND_TEST_TEMPLATE: template,

@@ -73,7 +73,7 @@ describe("bad input: references to sessions", () => {
       what: `${rpc} with a ${field} that names nothing`,
       call: (client) => call(client, {}),
       field,
-      message: `${field} is required, with either a cookie or a session_id`,
+      message: `${field} is required, with a cookie, a cookie_header or a session_id`,
     },
     ...Object.entries(badIds).map(([what, text]) => ({
       what: `${rpc} with a session_id ${what}`,
@@ -96,7 +96,7 @@ describe("bad input: references to sessions", () => {
       what: `${rpc} without a session`,
       call,
       field: "session",
-      message: "session is required, with either a cookie or a session_id",
+      message: "session is required, with a cookie, a cookie_header or a session_id",
     })),
   );
 

@@ -2,6 +2,7 @@ import { expect } from "chai";
 import type { AuditEntry } from "../../../src/session/audit.ts";
 import type { Reason } from "../../../src/session/errors.ts";
 import { invalidRequest, SessionError } from "../../../src/session/errors.ts";
+import { mintSessionId, type SessionId, secureRandomBytes } from "../../../src/session/ids.ts";
 import { Refusals } from "../../../src/session/refusals.ts";
 import { aSession, context } from "./fixtures.ts";
 import { expectReason } from "./refused.ts";
@@ -40,6 +41,50 @@ describe("refusals", () => {
 
   it("are errors all the same where they are not audited", () => {
     expectReason(new Refusals(undefined, () => 0).of(session, "REVOKED", context), "REVOKED");
+  });
+
+  describe("that repeat", () => {
+    const minute = 60_000;
+
+    function record() {
+      const entries: AuditEntry[] = [];
+      const time = { now: 0 };
+      const refusals = new Refusals({ record: (entry) => entries.push(entry) }, () => time.now);
+      return { entries, time, refusals };
+    }
+
+    it("are audited once a minute, with the number of the others in the next event", () => {
+      const { entries, time, refusals } = record();
+      for (const now of [0, 1, minute - 1, minute, 2 * minute]) {
+        time.now = now;
+        expectReason(refusals.of(session, "REVOKED", context), "REVOKED");
+      }
+      expect(entries.map(({ details }) => details)).to.deep.equal([
+        { reason: "REVOKED" },
+        { reason: "REVOKED", repeated: "2" },
+        { reason: "REVOKED" },
+      ]);
+    });
+
+    it("are told apart by session and reason", () => {
+      const { entries, refusals } = record();
+      const other = aSession({ id: mintSessionId(secureRandomBytes, 0) });
+      refusals.of(session, "REVOKED", context);
+      refusals.of(session, "CSRF_MISMATCH", context);
+      refusals.of(other, "REVOKED", context);
+      expect(entries).to.have.length(3);
+    });
+
+    it("are forgotten, the oldest first, beyond 10,000", () => {
+      const { entries, refusals } = record();
+      const refuse = (index: number) =>
+        refusals.of({ ...session, id: `ses-${index}` as SessionId }, "REVOKED", context);
+      for (let index = 0; index <= 10_000; index += 1) refuse(index);
+      refuse(10_000);
+      expect(entries).to.have.length(10_001);
+      refuse(0);
+      expect(entries).to.have.length(10_002);
+    });
   });
 
   it("are new objects each time: nothing is shared between calls", () => {
