@@ -17,19 +17,9 @@ import type {
 } from "./session/policy.ts";
 import { timeoutProfiles } from "./session/profiles.ts";
 import { type SettingName, type SettingValue, settingNames, settingOf } from "./settings.ts";
+import type { TransportLimits } from "./transport/server.ts";
 
 export type LogLevel = SettingValue<"SESSIOND_LOG_LEVEL">;
-
-export interface ServerLimits {
-  readonly maxMessageBytes: number;
-  /** The longest a call may run, and the deadline of calls that set none. */
-  readonly maxDeadlineMs: number;
-  /** For each HTTP/2 connection. */
-  readonly maxConcurrentStreams: number;
-  readonly maxHeaderBytes: number;
-  readonly maxConnections: number;
-  readonly idleConnectionTimeoutMs: number;
-}
 
 export interface ServerConfig {
   readonly host: string;
@@ -37,7 +27,7 @@ export interface ServerConfig {
   readonly port: number;
   /** Both in PEM form, and they belong together. `undefined`: plain HTTP. */
   readonly tls: { readonly certificate: string; readonly key: string } | undefined;
-  readonly limits: ServerLimits;
+  readonly limits: TransportLimits;
   /** How long calls under way may take to finish, after the drain delay. */
   readonly shutdownGraceMs: number;
   /** Between saying NOT_SERVING and refusing connections. */

@@ -10,17 +10,17 @@ import { createProtocolSniffer } from "./protocol-sniffer.ts";
 
 export interface TransportLimits {
   /** maxMessageBytes bounds a request message, before and after decompression. */
-  maxMessageBytes: number;
+  readonly maxMessageBytes: number;
   /** maxDeadlineMs is the longest that a unary call may take, whatever its client asks for. */
-  maxDeadlineMs: number;
+  readonly maxDeadlineMs: number;
   /** maxConcurrentStreams bounds the calls in flight on one HTTP/2 connection. */
-  maxConcurrentStreams: number;
+  readonly maxConcurrentStreams: number;
   /** maxHeaderBytes bounds the headers of one request. */
-  maxHeaderBytes: number;
+  readonly maxHeaderBytes: number;
   /** maxConnections: a connection beyond it is closed as soon as it is accepted. */
-  maxConnections: number;
+  readonly maxConnections: number;
   /** idleConnectionTimeoutMs: a connection without a call for this long is closed. */
-  idleConnectionTimeoutMs: number;
+  readonly idleConnectionTimeoutMs: number;
 }
 
 export interface ServerOptions {
