@@ -10,11 +10,16 @@ import { stateAt } from "./session.ts";
 import type { CookieNames } from "./set-cookie.ts";
 import { signingKeyStateAt } from "./signing-keys.ts";
 
+/**
+ * What the pre-login cookie of a Cookie header counts: nothing, or as much as the session cookie
+ * where that is missing or its session is not live, or more than that.
+ */
+export type PreLoginCookie = "ignored" | "second" | "first";
+
 /** How a request names a session: by what the browser sent, which is verified, or by its id. */
 export type SessionRef = (
   | { readonly kind: "cookie"; readonly cookie: string }
-  /** With `preLogin`, the pre-login cookie counts where no session cookie's session is live. */
-  | { readonly kind: "header"; readonly header: string; readonly preLogin: boolean }
+  | { readonly kind: "header"; readonly header: string; readonly preLogin: PreLoginCookie }
   | { readonly kind: "id"; readonly id: SessionId }
 ) & {
   /** If set, sessions of other tenants are as good as absent. */
@@ -100,29 +105,34 @@ export class Authenticator {
   }
 
   /**
-   * What is left of an earlier login must not get in the way of the next one: a session cookie
-   * whose session is not live gives way to a pre-login cookie whose session is.
+   * What is left of an earlier login must not get in the way of the next one: of two cookies, the
+   * first one whose session is live counts.
    */
   async #findByHeader(
     header: string,
-    preLogin: boolean,
+    preLogin: PreLoginCookie,
     tenantId: TenantId | undefined,
     context: CallContext,
   ): Promise<Read> {
-    const session = findCookie(header, this.#cookies.sessionName);
-    const beforeLogin = preLogin ? findCookie(header, this.#cookies.preLoginName) : undefined;
-    if (session === "ambiguous" || beforeLogin === "ambiguous") {
-      throw new SessionError("INVALID_COOKIE");
-    }
-    if (session === undefined || beforeLogin === undefined) {
-      return this.#findByCookie(session ?? beforeLogin ?? "", tenantId, context);
-    }
-    const first = await refusalOr(this.#findByCookie(session, tenantId, context));
-    if (isLive(first)) return first;
-    const second = await refusalOr(this.#findByCookie(beforeLogin, tenantId, context));
-    if (isLive(second)) return second;
-    if (first instanceof SessionError) throw first;
-    return first;
+    const { sessionName, preLoginName } = this.#cookies;
+    const names = {
+      ignored: [sessionName],
+      second: [sessionName, preLoginName],
+      first: [preLoginName, sessionName],
+    }[preLogin];
+    const values = names.map((name) => findCookie(header, name));
+    if (values.includes("ambiguous")) throw new SessionError("INVALID_COOKIE");
+    const [first = "", second] = values.filter((value) => value !== undefined);
+    if (second === undefined) return this.#findByCookie(first, tenantId, context);
+
+    const found = [
+      await refusalOr(this.#findByCookie(first, tenantId, context)),
+      await refusalOr(this.#findByCookie(second, tenantId, context)),
+    ];
+    // If none is live, the session cookie's outcome is the one to tell.
+    const outcome = found.find(isLive) ?? (preLogin === "first" ? found[1] : found[0]);
+    if (outcome === undefined || outcome instanceof SessionError) throw outcome;
+    return outcome;
   }
 
   async #findByCookie(

@@ -1,5 +1,5 @@
 import { isIP, SocketAddress } from "node:net";
-import type { SessionRef } from "./authenticator.ts";
+import type { PreLoginCookie, SessionRef } from "./authenticator.ts";
 import type { SessionRefInput } from "./commands.ts";
 import { invalidRequest } from "./errors.ts";
 import { DEFAULT_TENANT, isSessionId, type SessionId, type TenantId } from "./ids.ts";
@@ -97,11 +97,17 @@ export function sessionId(field: string, text: string): SessionId {
 export function optionalSessionRef(
   field: string,
   input: SessionRefInput | undefined,
+  preLogin?: PreLoginCookie,
 ): SessionRef | undefined {
-  return input === undefined ? undefined : sessionRef(field, input);
+  return input === undefined ? undefined : sessionRef(field, input, preLogin);
 }
 
-export function sessionRef(field: string, input: SessionRefInput | undefined): SessionRef {
+/** In a Cookie header, the pre-login cookie comes second unless the call says otherwise. */
+export function sessionRef(
+  field: string,
+  input: SessionRefInput | undefined,
+  preLogin: PreLoginCookie = "second",
+): SessionRef {
   if (input === undefined || input.kind === "unset") {
     throw invalidRequest(field, "is required, with a cookie, a cookie_header or a session_id");
   }
@@ -110,7 +116,7 @@ export function sessionRef(field: string, input: SessionRefInput | undefined): S
     case "cookie":
       return { kind: "cookie", cookie: input.cookie, tenantId: tenant };
     case "header":
-      return { kind: "header", header: input.header, preLogin: true, tenantId: tenant };
+      return { kind: "header", header: input.header, preLogin, tenantId: tenant };
     case "id":
       return { kind: "id", id: sessionId(`${field}.session_id`, input.id), tenantId: tenant };
   }

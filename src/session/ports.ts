@@ -29,6 +29,7 @@ export interface Read {
 }
 
 export interface CookieRead {
+  /** 0 where there is nothing to judge by it: the key does not exist. */
   readonly now: Instant;
   /** Undefined if the key does not exist. */
   readonly signingKey: { readonly retiredAt: Instant | undefined } | undefined;
@@ -78,6 +79,7 @@ export interface ListPosition<Id extends string> {
 }
 
 export interface ListPage<Item> {
+  /** 0 on an empty page. */
   readonly now: Instant;
   /** At most `limit` items. */
   readonly items: readonly Item[];
@@ -134,13 +136,17 @@ export interface SessionStore {
     context: CallContext,
   ): Promise<Read | undefined>;
 
-  /** Gives each of an actor's live sessions the hash that `mint` makes for it. */
+  /**
+   * Gives each of an actor's live sessions the hash that `mint` makes for it. Undefined, with
+   * nothing changed, if there are more than `max`.
+   */
   rotateCsrfForActor(
     actor: Actor,
+    max: number,
     mint: (id: SessionId) => Buffer,
     actingActorId: string,
     context: CallContext,
-  ): Promise<readonly Read[]>;
+  ): Promise<readonly Read[] | undefined>;
 
   /** An actor's sessions, newest first. */
   list(

@@ -37,6 +37,9 @@ import { type Actor, isTouchDue, type Session, touchIntervalMs } from "./session
 import type { SigningKeys } from "./signing-keys.ts";
 import { resolveTimeouts } from "./timeouts.ts";
 
+/** As many as fit into an answer of the size that gRPC clients accept by default, 4 MiB. */
+const MAX_ROTATED_TOKENS = 5000;
+
 export interface CreatedSession extends Read {
   readonly cookie: string;
   readonly csrfToken: string;
@@ -131,7 +134,8 @@ export class Sessions {
   }
 
   async validateCsrf(command: ValidateCsrfCommand, context: CallContext): Promise<Read> {
-    const ref = input.sessionRef("session", command.session);
+    const preLogin = command.acceptPreLogin ? "first" : "ignored";
+    const ref = input.sessionRef("session", command.session, preLogin);
     const read = await this.#deps.authenticator.findLive(ref, context);
     this.#assertPreLogin(read.session, command.acceptPreLogin, context);
     this.#assertCsrf(read.session, command.csrfToken, context);
@@ -167,7 +171,7 @@ export class Sessions {
     const actor = input.actor("actor", command.actor);
     const reason = input.revokeReason(command.reason);
     const revokedBy = input.actingActorId(command.actingActorId);
-    const keepRef = input.optionalSessionRef("keep", command.keep);
+    const keepRef = input.optionalSessionRef("keep", command.keep, "ignored");
     const keep = keepRef && (await authenticator.find(keepRef, context)).session;
     if (keep !== undefined && !isOf(keep, actor)) {
       throw invalidRequest("keep", "must be a session of the actor");
@@ -195,7 +199,14 @@ export class Sessions {
           return hash;
         };
         const { store } = this.#deps;
-        const rotated = await store.rotateCsrfForActor(actor, mint, actingActorId, context);
+        const max = MAX_ROTATED_TOKENS;
+        const rotated = await store.rotateCsrfForActor(actor, max, mint, actingActorId, context);
+        if (rotated === undefined) {
+          throw invalidRequest(
+            "actor",
+            `has more than ${max} live sessions: name one session each`,
+          );
+        }
         return rotated.map((read) => ({
           ...read,
           csrfToken: tokens.get(read.session.id) as string,
@@ -216,7 +227,7 @@ export class Sessions {
     const { includeEnded } = command;
     const tokens = new PageTokens("sessions", tenantId, actorType, actorId, includeEnded);
     const after = listPosition(tokens.decode(command.pageToken), isSessionId);
-    const currentRef = input.optionalSessionRef("current", command.current);
+    const currentRef = input.optionalSessionRef("current", command.current, "ignored");
     const current = currentRef && (await authenticator.find(currentRef, context)).session;
 
     const page = await store.list(actor, { includeEnded, after, limit }, context);
@@ -325,7 +336,12 @@ function credentialRef(
     case "cookie":
       return { kind: "cookie", cookie: credential.cookie, tenantId };
     case "header":
-      return { kind: "header", header: credential.header, preLogin: acceptPreLogin, tenantId };
+      return {
+        kind: "header",
+        header: credential.header,
+        preLogin: acceptPreLogin ? "first" : "ignored",
+        tenantId,
+      };
     case "unset":
       return { kind: "cookie", cookie: "", tenantId };
   }

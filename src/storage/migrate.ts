@@ -32,7 +32,10 @@ export async function migrate(
     return applied.map((migration) => migration.name);
   } catch (error) {
     if (runner.isTransactionActive) await runner.rollbackTransaction().catch(() => {});
-    throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`the database's schema cannot be brought up to date: ${reason}`, {
+      cause: error,
+    });
   } finally {
     signal?.removeEventListener("abort", cut);
     await runner.release();

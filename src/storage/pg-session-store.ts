@@ -120,7 +120,7 @@ const LOCK_LIVE_OF_ACTOR = {
         AND revoked_at IS NULL AND absolute_expires_at > clock_timestamp()
       ORDER BY id FOR UPDATE
     )
-    SELECT *, ${NOW} AS now FROM target WHERE ${live("target")} ORDER BY id`,
+    SELECT *, ${NOW} AS now FROM target WHERE ${live("target")} ORDER BY id LIMIT $4`,
 };
 
 const SET_CSRF_HASHES = {
@@ -225,12 +225,14 @@ export class PgSessionStore implements SessionStore {
 
   rotateCsrfForActor(
     { tenantId, actorType, actorId }: Actor,
+    max: number,
     mint: (id: SessionId) => Buffer,
     actingActorId: string,
     { signal, callingService }: CallContext,
-  ): Promise<readonly Read[]> {
+  ): Promise<readonly Read[] | undefined> {
     return this.#database.transaction(signal, async (run) => {
-      const rows = await run(LOCK_LIVE_OF_ACTOR, [tenantId, actorType, actorId]);
+      const rows = await run(LOCK_LIVE_OF_ACTOR, [tenantId, actorType, actorId, max + 1]);
+      if (rows.length > max) return undefined;
       const ids = rows.map((row) => row.id as SessionId);
       const hashes = ids.map(mint);
       const audit = [actingActorId, callingService, tenantId, actorId, actorType];

@@ -19,6 +19,8 @@ export class RefusalAuditWriter implements RefusalAudit {
   #writing: Promise<void> | undefined;
   readonly #closing = new AbortController();
   #dropped = 0;
+  /** Dropped because the queue was full, and not told of yet. */
+  #untold = 0;
 
   constructor(store: AuditStore, options: RefusalAuditOptions) {
     this.#store = store;
@@ -32,7 +34,9 @@ export class RefusalAuditWriter implements RefusalAudit {
 
   record(entry: AuditEntry): void {
     if (this.#queue.length >= this.#options.queueLimit) {
-      this.#lose(1, undefined);
+      // Told with the next batch: telling now would slow the refusal.
+      this.#dropped += 1;
+      this.#untold += 1;
       return;
     }
     this.#queue.push(entry);
@@ -61,14 +65,14 @@ export class RefusalAuditWriter implements RefusalAudit {
       try {
         await this.#store.append(batch, { signal, callingService: "" });
       } catch (error) {
-        this.#lose(batch.length, error);
+        this.#dropped += batch.length;
+        this.#options.onLoss(batch.length, error);
+      }
+      if (this.#untold > 0) {
+        this.#options.onLoss(this.#untold, undefined);
+        this.#untold = 0;
       }
     }
     this.#writing = undefined;
-  }
-
-  #lose(count: number, error: unknown): void {
-    this.#dropped += count;
-    this.#options.onLoss(count, error);
   }
 }

@@ -122,7 +122,8 @@ async function serve(
   request: UniversalServerRequest,
   res: NodeResponse,
 ): Promise<void> {
-  const response = await mendDecodeFailure(await handler(request));
+  const contentType = request.header.get("content-type") ?? "";
+  const response = await mendDecodeFailure(handler(request), contentType);
   await universalResponseToNodeResponse(response, res);
 }
 

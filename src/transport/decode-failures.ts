@@ -20,11 +20,14 @@ type ByteStream = AsyncIterable<Uint8Array>;
  * Puts right what Connect answers to a request that is no message of its type, before any code of
  * ours is asked: it says INTERNAL to bytes that do not decode, which is the code for defects of
  * the server, and its words about JSON quote the request, in which there may be credentials.
- * Instead it becomes INVALID_REQUEST, in all protocols, like any other request that is wrong.
+ * Instead it becomes INVALID_REQUEST like any other request that is wrong: over gRPC and gRPC-Web,
+ * and for Connect's unary calls, which all of sessiond.v1 are.
  */
 export async function mendDecodeFailure(
-  response: UniversalServerResponse,
+  handling: Promise<UniversalServerResponse>,
+  requestContentType: string,
 ): Promise<UniversalServerResponse> {
+  const response = await handling.catch((error: unknown) => unencodable(error, requestContentType));
   const { status, body, header, trailer } = response;
   if (body === undefined) return response;
   if (trailer !== undefined) return { ...response, body: thenMend(body, trailer) };
@@ -40,6 +43,21 @@ export async function mendDecodeFailure(
 async function* thenMend(body: ByteStream, trailer: Headers): ByteStream {
   yield* body;
   mendTrailer(trailer);
+}
+
+/**
+ * Where the request holds half of a surrogate pair and Connect quotes it, Connect cannot encode its
+ * own words for gRPC, and would leave the call without a status.
+ */
+function unencodable(error: unknown, contentType: string): UniversalServerResponse {
+  if (!(error instanceof URIError)) throw error;
+  const mended = refusal("the request is not a message of its type");
+  const trailer = setTrailerStatus(new Headers(), mended);
+  trailer.set(headerGrpcMessage, percentEncode(mended.rawMessage));
+  const answer = { status: 200, header: new Headers({ "content-type": contentType }) };
+  return contentType.startsWith("application/grpc-web")
+    ? { ...answer, body: once(encodeEnvelope(trailerFlag, trailerSerialize(trailer))) }
+    : { ...answer, body: once(new Uint8Array()), trailer };
 }
 
 /** gRPC-Web: the trailer is the last envelope of the body, and a chunk of its own. */

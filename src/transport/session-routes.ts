@@ -68,8 +68,10 @@ function sessionCalls(deps: SessionRoutesDependencies): Calls {
         cookies.session(cookie, maxAge, session.preLogin),
         cookies.csrf(csrfToken, maxAge),
       ];
-      if (replaced !== undefined && replaced.preLogin !== session.preLogin) {
-        setCookies.push(cookies.clearSession(replaced.preLogin));
+      // By a Cookie header the browser's whole state is replaced, whichever of the two was ended.
+      const replacesAll = request.replaces?.ref.case === "cookieHeader";
+      if (replacesAll || (replaced !== undefined && replaced.preLogin !== session.preLogin)) {
+        setCookies.push(cookies.clearSession(!session.preLogin));
       }
       return {
         session: sessionMessage(session, now),
@@ -101,6 +103,9 @@ function sessionCalls(deps: SessionRoutesDependencies): Calls {
       const command = messages.revokeCommand(request);
       const { session, now, revoked } = await sessions.revoke(command, context);
       const cleared = [cookies.clearSession(session.preLogin), cookies.clearCsrf()];
+      if (request.session?.ref.case === "cookieHeader") {
+        cleared.push(cookies.clearSession(!session.preLogin));
+      }
       return {
         session: sessionMessage(session, now),
         revoked,

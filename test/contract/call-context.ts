@@ -33,7 +33,7 @@ const calls: Record<string, (stores: Stores, context: CallContext) => Promise<un
     sessions.revokeAllForActor(actor, undefined, revocation, context),
   rotateCsrf: ({ sessions }, context) => sessions.rotateCsrf(id, hash, "root", context),
   rotateCsrfForActor: ({ sessions }, context) =>
-    sessions.rotateCsrfForActor(actor, () => hash, "root", context),
+    sessions.rotateCsrfForActor(actor, 10, () => hash, "root", context),
   list: ({ sessions }, context) => sessions.list(actor, page, context),
   "signing keys: find": ({ signingKeys }, context) => signingKeys.find(key.id, context),
   "signing keys: insertFirst": ({ signingKeys }, context) => signingKeys.insertFirst(key, context),

@@ -193,7 +193,11 @@ export function sessionStoreChanges(given: Given): void {
         hashes.set(id, hash);
         return hash;
       };
-      const rotated = await stores.sessions.rotateCsrfForActor(actor, mint, "root", context);
+      const rotate = (max: number) =>
+        stores.sessions.rotateCsrfForActor(actor, max, mint, "root", context);
+      expect(await rotate(live.length - 1), "more than the most").to.equal(undefined);
+      expect(hashes.size).to.equal(0);
+      const rotated = (await rotate(live.length)) ?? [];
       const ids = live.map(({ id }) => id);
       expect(rotated.map(({ session }) => session.id)).to.have.members(ids);
       expect([...hashes.keys()]).to.have.members(ids);
@@ -215,7 +219,7 @@ export function sessionStoreChanges(given: Given): void {
       const actor = { tenantId: await tenantWithKey(given()), actorType: "user", actorId: "x" };
       expect(await sessions.revokeAllForActor(actor, undefined, revocation, context)).to.equal(0);
       const mint = () => HASH;
-      expect(await sessions.rotateCsrfForActor(actor, mint, "root", context)).to.deep.equal([]);
+      expect(await sessions.rotateCsrfForActor(actor, 10, mint, "root", context)).to.deep.equal([]);
     });
 
     it("fault 7: of revocations at once, one ends the session and the others change nothing", async () => {

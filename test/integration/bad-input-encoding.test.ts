@@ -167,6 +167,17 @@ describe("bad input: encoding", () => {
     });
   }
 
+  for (const contentType of ["application/grpc+json", "application/grpc-web+json"]) {
+    it(`bad input: ${contentType} with half a surrogate pair is answered all the same`, async () => {
+      const path = "/sessiond.v1.SessionService/List";
+      const call = rawCall(connection, { ":path": path, "content-type": contentType });
+      call.stream.end(frame(Buffer.from('{"pageSize":"\\ud800"}')));
+      const answer = await call.response;
+      const inBody = /grpc-status: (\d+)/.exec(Buffer.from(answer.body).toString())?.[1];
+      expect(Number(answer.grpcStatus ?? inBody)).to.equal(grpc.status.INVALID_ARGUMENT);
+    });
+  }
+
   const binaryProtocols: Record<string, (bytes: Buffer) => Uint8Array> = {
     "application/proto": (bytes) => bytes,
     "application/grpc-web+proto": frame,

@@ -94,14 +94,15 @@ describe("behaviours: pre-login sessions", () => {
     await expectFailure(inHeader(`__Host-session=${cookie}`, false), "PRE_LOGIN_NOT_ACCEPTED");
   });
 
-  it("A25: in a Cookie header the login session goes before it", async () => {
+  it("A25: in a Cookie header it goes before the login session where it is asked for", async () => {
     const preLogin = await openPreLogin();
     const login = await openSession(app.client);
     const header = `__Host-prelogin=${preLogin.cookie}; __Host-session=${login.cookie}`;
-    expect((await inHeader(header, true)).session?.id).to.equal(login.id);
-    // But not one that has ended, or what is left of it would keep its user from logging in.
-    await app.client.revoke({ session: byCookie(login.cookie) });
     expect((await inHeader(header, true)).session?.id).to.equal(preLogin.id);
+    expect((await inHeader(header, false)).session?.id).to.equal(login.id);
+    // But not when it has ended.
+    await app.client.revoke({ session: byCookie(preLogin.cookie) });
+    expect((await inHeader(header, true)).session?.id).to.equal(login.id);
   });
 
   it("A25: it may name its actor, but not half of it", async () => {

@@ -56,13 +56,51 @@ describe("Cookie headers", () => {
     });
   }
 
-  it("A25: a live session's cookie comes before the pre-login cookie", async () => {
+  it("A25: a live login does not keep the login form from working, and is replaced", async () => {
+    const { id, cookie } = await openSession(app.client);
+    const { preLogin, credential } = await atLoginForm(cookie);
+    const { csrfToken } = preLogin;
+
+    const { session } = await app.client.validate({ credential, csrfToken, acceptPreLogin: true });
+    const login = await app.client.create({ actor: newActor(), replaces: { ref: credential } });
+
+    expect(session?.id).to.equal(preLogin.session?.id);
+    expect(login.replacedSessionId).to.equal(id);
+    const cleared = login.setCookies.filter(({ maxAgeSeconds }) => maxAgeSeconds === 0);
+    expect(cleared.map(({ name }) => name)).to.deep.equal(["__Host-prelogin"]);
+  });
+
+  it("A25: elsewhere a live session's cookie comes before the pre-login cookie", async () => {
     const { id, cookie } = await openSession(app.client);
     const { credential } = await atLoginForm(cookie);
 
-    const { session } = await app.client.validate({ credential, acceptPreLogin: true });
+    expect((await app.client.validate({ credential })).session?.id).to.equal(id);
+    expect((await app.client.touch({ session: { ref: credential } })).session?.id).to.equal(id);
+  });
 
-    expect(session?.id).to.equal(id);
+  it("A25: keep, current and ValidateCsrf do not take the pre-login cookie unasked", async () => {
+    const { id, cookie, actor } = await openSession(app.client);
+    const { preLogin, credential } = await atLoginForm(cookie);
+    await revoked(id);
+    const ref = { ref: credential };
+    const { csrfToken } = preLogin;
+
+    const asked = await app.client.validateCsrf({ session: ref, csrfToken, acceptPreLogin: true });
+    expect(asked.session?.id).to.equal(preLogin.session?.id);
+    await expectFailure(app.client.validateCsrf({ session: ref, csrfToken }), "REVOKED");
+    const keeping = { actor, keep: ref, reason: "logout", actingActorId: "user" };
+    expect((await app.client.revokeAllForActor(keeping)).revokedCount).to.equal(0);
+  });
+
+  it("A25: Revoke by a Cookie header clears all of the browser's cookies", async () => {
+    const { cookie } = await openSession(app.client);
+    const { credential } = await atLoginForm(cookie);
+
+    const { setCookies } = await app.client.revoke({ session: { ref: credential } });
+
+    const names = ["__Host-csrf", "__Host-prelogin", "__Host-session"];
+    expect(setCookies.map(({ name }) => name).sort()).to.deep.equal(names);
+    expect(setCookies.every(({ maxAgeSeconds }) => maxAgeSeconds === 0)).to.equal(true);
   });
 
   it("A25: without accept_pre_login the pre-login cookie is not looked at", async () => {

@@ -36,7 +36,8 @@ export type ErrorDetail = Message<"sessiond.v1.ErrorDetail"> & {
 
   /**
    * field is the path of the request field that was wrong, such as `actor.actor_id`. Only set
-   * with ERROR_REASON_INVALID_REQUEST.
+   * with ERROR_REASON_INVALID_REQUEST. Of a request that could not be decoded at all it is the
+   * field's own name without the path, or empty.
    *
    * @generated from field: string field = 3;
    */

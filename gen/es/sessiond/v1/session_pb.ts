@@ -220,8 +220,9 @@ export type SessionRef = Message<"sessiond.v1.SessionRef"> & {
   } | {
     /**
      * cookie_header is a whole Cookie header. It names the session of the session cookie or, if
-     * there is none that is live, of the pre-login cookie. A name that is there twice is refused
-     * with INVALID_COOKIE.
+     * there is none that is live, of the pre-login cookie; ValidateCsrf looks at the latter only
+     * with accept_pre_login, and then first; `keep` and `current` never do. A name that is there
+     * twice is refused with INVALID_COOKIE.
      *
      * @generated from field: string cookie_header = 4;
      */

@@ -135,7 +135,8 @@ export type CreateResponse = Message<"sessiond.v1.CreateResponse"> & {
 
   /**
    * set_cookies are the cookies to send, all of them: the session cookie, the CSRF cookie and,
-   * where a pre-login session was replaced, one that clears the pre-login cookie.
+   * where a pre-login session was replaced or `replaces` was a Cookie header, one that clears the
+   * pre-login cookie (the session cookie, if this is a pre-login session).
    *
    * @generated from field: repeated sessiond.v1.SetCookie set_cookies = 4;
    */
@@ -179,9 +180,9 @@ export type ValidateRequest = Message<"sessiond.v1.ValidateRequest"> & {
   } | {
     /**
      * cookie_header is a whole Cookie header; the session cookie is looked up in it by its
-     * exact name. With accept_pre_login, the pre-login cookie counts where there is no session
-     * cookie of a live session: what is left of an earlier login must not get in the way of the
-     * next one. A name that is there twice is refused with INVALID_COOKIE.
+     * exact name. With accept_pre_login, the pre-login cookie comes first if its session is
+     * live: neither another login nor what is left of one must get in the way of a login form.
+     * A name that is there twice is refused with INVALID_COOKIE.
      *
      * @generated from field: string cookie_header = 2;
      */
@@ -204,7 +205,8 @@ export type ValidateRequest = Message<"sessiond.v1.ValidateRequest"> & {
   touch: boolean;
 
   /**
-   * accept_pre_login also accepts a pre-login session.
+   * accept_pre_login also accepts a pre-login session. It is for what serves the login form, not
+   * for pages that are for those who have logged in.
    *
    * @generated from field: bool accept_pre_login = 5;
    */
@@ -563,7 +565,7 @@ export type RotateCsrfRequest = Message<"sessiond.v1.RotateCsrfRequest"> & {
     case: "session";
   } | {
     /**
-     * actor is all live sessions of an actor.
+     * actor is all live sessions of an actor, of which there may be 5000 at most.
      *
      * @generated from field: sessiond.v1.ActorRef actor = 2;
      */
@@ -1046,8 +1048,9 @@ export const ListAuditEventsResponseSchema: GenMessage<ListAuditEventsResponse> 
  * SessionService opens, checks, extends and ends login sessions on behalf of other backends.
  *
  * Common to all calls:
- *   - A failure carries ErrorDetail and google.rpc.ErrorInfo; see ErrorReason. Any call can fail
- *     with INVALID_REQUEST, STORAGE_UNAVAILABLE and OVERLOADED. A change that fails has changed
+ *   - A failure that sessiond decides carries ErrorDetail and google.rpc.ErrorInfo; see
+ *     ErrorReason. Those of the protocol, such as a message that is too long, an unknown method or
+ *     a deadline that has passed, have a code only. Any call can fail with INVALID_REQUEST, STORAGE_UNAVAILABLE and OVERLOADED. A change that fails has changed
  *     nothing, except that after DEADLINE_EXCEEDED, CANCELLED or UNAVAILABLE it is not known
  *     whether it was committed.
  *   - Strings must be valid UTF-8 without NUL. Bounds in bytes are of their UTF-8 form.
