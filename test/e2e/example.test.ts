@@ -56,7 +56,7 @@ describe("examples/backend.ts", () => {
     expect((await post("/change", { "x-csrf-token": csrf })).status).to.equal(200);
 
     const logout = await post("/logout", { "x-csrf-token": csrf });
-    expect([...cookiesOf(logout).values()]).to.deep.equal(["", ""]);
+    expect([...cookiesOf(logout).values()]).to.deep.equal(["", "", ""]);
     expect((await fetch(`${url}/me`, { headers: { cookie } })).status).to.equal(401);
   });
 
