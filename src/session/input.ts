@@ -1,6 +1,6 @@
 import { isIP, SocketAddress } from "node:net";
 import type { PreLoginCookie, SessionRef } from "./authenticator.ts";
-import type { SessionRefInput } from "./commands.ts";
+import type { SessionRefInput, ValidateCommand } from "./commands.ts";
 import { invalidRequest } from "./errors.ts";
 import { DEFAULT_TENANT, isSessionId, type SessionId, type TenantId } from "./ids.ts";
 import type { Actor } from "./session.ts";
@@ -119,6 +119,25 @@ export function sessionRef(
       return { kind: "header", header: input.header, preLogin, tenantId: tenant };
     case "id":
       return { kind: "id", id: sessionId(`${field}.session_id`, input.id), tenantId: tenant };
+  }
+}
+
+/** No cookie at all is a wrong cookie. */
+export function credentialRef(command: ValidateCommand): SessionRef {
+  const { credential, acceptPreLogin } = command;
+  const tenant = optionalTenantId("tenant_id", command.tenantId);
+  switch (credential.kind) {
+    case "cookie":
+      return { kind: "cookie", cookie: credential.cookie, tenantId: tenant };
+    case "header":
+      return {
+        kind: "header",
+        header: credential.header,
+        preLogin: acceptPreLogin ? "first" : "ignored",
+        tenantId: tenant,
+      };
+    case "unset":
+      return { kind: "cookie", cookie: "", tenantId: tenant };
   }
 }
 

@@ -12,13 +12,7 @@ import type {
 import { signCookie } from "./cookie.ts";
 import { csrfTokenMatches, mintCsrfToken } from "./csrf.ts";
 import { invalidRequest, SessionError } from "./errors.ts";
-import {
-  isSessionId,
-  mintSessionId,
-  type RandomBytes,
-  type SessionId,
-  type TenantId,
-} from "./ids.ts";
+import { isSessionId, mintSessionId, type RandomBytes, type SessionId } from "./ids.ts";
 import * as input from "./input.ts";
 import type { KeyRing } from "./key-ring.ts";
 import { listPosition, nextPageToken, PageTokens, pageSize } from "./pages.ts";
@@ -123,7 +117,7 @@ export class Sessions {
     const { authenticator } = this.#deps;
     const ipAddress = input.ipAddress(command.ipAddress);
     const userAgent = input.userAgent(command.userAgent);
-    const ref = credentialRef(command, input.optionalTenantId("tenant_id", command.tenantId));
+    const ref = input.credentialRef(command);
     const read = await authenticator.findLive(ref, context);
     this.#assertPreLogin(read.session, command.acceptPreLogin, context);
     this.#assertBound(read.session, ipAddress, userAgent, context);
@@ -324,26 +318,6 @@ export class Sessions {
     if (!csrfTokenMatches(token, session.csrfTokenHash)) {
       throw refusals.of(session, "CSRF_MISMATCH", context);
     }
-  }
-}
-
-/** No cookie at all is a wrong cookie. */
-function credentialRef(
-  { credential, acceptPreLogin }: ValidateCommand,
-  tenantId: TenantId | undefined,
-): SessionRef {
-  switch (credential.kind) {
-    case "cookie":
-      return { kind: "cookie", cookie: credential.cookie, tenantId };
-    case "header":
-      return {
-        kind: "header",
-        header: credential.header,
-        preLogin: acceptPreLogin ? "first" : "ignored",
-        tenantId,
-      };
-    case "unset":
-      return { kind: "cookie", cookie: "", tenantId };
   }
 }
 

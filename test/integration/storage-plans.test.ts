@@ -196,9 +196,11 @@ const crowd = { tenantId: "tenant-1", actorType: "user", actorId: "actor-1" };
  * which are past their retention: what there is when sweeps keep up.
  */
 async function fill({ sql }: TestApp): Promise<void> {
-  // Else the server analyses what was filled when it likes, and keeps old row versions meanwhile:
-  // a page that is full of them has no room for a heap-only update.
-  await sql("ALTER TABLE sessions SET (autovacuum_enabled = false)");
+  // Else the server analyses what was filled when it likes, and its snapshot, whichever table it
+  // is for, keeps old row versions: a page full of them has no room for a heap-only update.
+  for (const table of ["sessions", "signing_keys", "audit_events"]) {
+    await sql(`ALTER TABLE ${table} SET (autovacuum_enabled = false)`);
+  }
   await sql(
     `INSERT INTO signing_keys
      SELECT 'sk-' || md5(n::text), 'tenant-' || n % 100, '\\x00', 'none', now() - n * interval '1 min',
