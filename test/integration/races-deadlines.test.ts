@@ -79,24 +79,41 @@ describe("races: deadlines and locks", () => {
   }
 
   it("a deadlock with a transaction of somebody else is retried, not shown", async () => {
+    // Of the two, PostgreSQL ends the one that has waited for a second when the circle is there.
+    // If the test itself was held up for that long, it is the test's, and there was nothing to see.
+    for (let attempts = 1; (await deadlockAgainstRevokeAll()) === "test"; attempts += 1) {
+      expect(attempts, "attempts").to.be.below(10);
+    }
+  });
+
+  /** Says whose transaction PostgreSQL has ended. */
+  async function deadlockAgainstRevokeAll(): Promise<"service" | "test"> {
     const { app } = replicas;
     const first = await openSession(app.client);
     const second = await openSession(app.client, { actor: first.actor });
     const [low = "", high = ""] = [first.id, second.id].sort();
-    held = await holdTransaction(app.database);
+    const transaction = await holdTransaction(app.database);
+    held = transaction;
     const lock = "SELECT FROM sessions WHERE id = $1 FOR UPDATE";
-    await held.query(lock, [high]);
+    await transaction.query(lock, [high]);
     const revoked = app.client.revokeAllForActor({
       actor: first.actor,
       reason: "disabled",
       actingActorId: "admin",
     });
-    await untilBlockedBy(app.sql, held.pid);
+    await untilBlockedBy(app.sql, transaction.pid);
 
-    // It holds the low one and waits for the high one: PostgreSQL ends the one that waited longer.
-    await held.query(lock, [low]);
-    await held.commit();
+    // It holds the low one and waits for the high one.
+    const ended = await transaction.query(lock, [low]).then(
+      () => "service" as const,
+      (error: { code?: string }) => {
+        expect(error.code).to.equal("40P01");
+        return "test" as const;
+      },
+    );
+    await transaction.commit();
 
     expect((await revoked).revokedCount).to.equal(2);
-  });
+    return ended;
+  }
 });
