@@ -1,35 +1,18 @@
-import {
-  Code,
-  ConnectError,
-  type ConnectRouter,
-  createConnectRouter,
-  type Interceptor,
-} from "@connectrpc/connect";
+import type { ServerHttp2Stream } from "node:http2";
+import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/connect/protocol";
 import {
-  compressionBrotli,
-  compressionGzip,
   type connectNodeAdapter,
   universalRequestFromNodeRequest,
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
+import { ActiveCall } from "./active-call.ts";
 import type { Calls } from "./calls.ts";
-import { deadlineExceeded, deadlineInterceptor, limitDeadline, untilAborted } from "./deadline.ts";
+import { limitDeadline, untilAborted } from "./deadline.ts";
 import { mendDecodeFailure } from "./decode-failures.ts";
 
-/**
- * The least bound for a response. A page of results may be larger than any request, but beyond
- * 4 MiB, the default of most gRPC clients, it would be refused after it had crossed the network.
- */
-const minWriteMaxBytes = 4 * 1024 * 1024;
-
-/** How long after its deadline a unary call may take to get its response to the client. */
-const responseFlushMs = 5000;
-
 export interface ConnectHandlerOptions {
-  routes: (router: ConnectRouter) => void;
-  interceptors: readonly Interceptor[];
-  maxMessageBytes: number;
+  handlers: ReadonlyMap<string, UniversalHandler>;
   maxDeadlineMs: number;
   calls: Calls;
   /** onError gets what nobody else can be told: bugs and responses that could not be written. */
@@ -51,18 +34,7 @@ type NodeResponse = Parameters<NodeHandler>[1];
  * process. It also writes to the console.
  */
 export function createConnectHandler(options: ConnectHandlerOptions): NodeHandler {
-  const { calls, maxMessageBytes, onError } = options;
-  const router = createConnectRouter({
-    readMaxBytes: maxMessageBytes,
-    writeMaxBytes: Math.max(maxMessageBytes, minWriteMaxBytes),
-    acceptCompression: [compressionGzip, compressionBrotli],
-    // Never: responses hold secrets beside what users chose, and the length of the two compressed
-    // together tells of the secret, as BREACH has shown.
-    compressMinBytes: Number.MAX_SAFE_INTEGER,
-    interceptors: [...options.interceptors, deadlineInterceptor],
-  });
-  options.routes(router);
-  const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+  const { handlers, calls, onError } = options;
 
   return function handle(req, res) {
     const handler = handlers.get(req.url?.split("?", 1)[0] ?? "");
@@ -81,28 +53,17 @@ export function createConnectHandler(options: ConnectHandlerOptions): NodeHandle
       return;
     }
     const isUnary = handler.method.methodKind === "unary";
-    const controller = new AbortController();
-    const { signal } = controller;
-    const call = {
-      streaming: !isUnary,
-      abort: (reason: unknown) => controller.abort(reason),
-    };
-    request.signal.addEventListener("abort", () => call.abort(request.signal.reason));
-
     const timeoutMs = limitDeadline(request.header, isUnary ? options.maxDeadlineMs : undefined);
-    let timer: NodeJS.Timeout | undefined;
-    if (isUnary && timeoutMs !== undefined) {
-      timer = setTimeout(() => {
-        call.abort(deadlineExceeded());
-        timer = setTimeout(() => destroy(req), responseFlushMs);
-      }, timeoutMs);
-    }
-
-    calls.add(call);
-    res.once("close", () => {
-      clearTimeout(timer);
-      calls.delete(call);
+    const call = new ActiveCall({
+      calls,
+      streaming: !isUnary,
+      timeoutMs,
+      destroy: () => destroy(req),
     });
+    const { signal } = call;
+    request.signal.addEventListener("abort", () => call.abort(request.signal.reason));
+    call.begin();
+    res.once("close", () => call.end());
     discardRestAfter(req, res);
 
     serve(handler, { ...request, body: untilAborted(bodyOf(req), signal), signal }, res).catch(
@@ -148,9 +109,8 @@ function bodyOf(req: NodeRequest): AsyncIterable<Uint8Array> {
 }
 
 /**
- * Gets rid of what the client still sends once it has its response. Over HTTP/2 the stream is
- * reset without an error, as the standard has it, to give its flow-control window back to the
- * connection; over HTTP/1.1 the rest has to be read, for which requestTimeout sets the end.
+ * Gets rid of what the client still sends once it has its response. Over HTTP/1.1 the rest has to
+ * be read, for which requestTimeout sets the end.
  */
 function discardRestAfter(req: NodeRequest, res: NodeResponse): void {
   if (!("stream" in req)) {
@@ -163,11 +123,17 @@ function discardRestAfter(req: NodeRequest, res: NodeResponse): void {
   }
   const { stream } = req;
   // The response's body has left; "finish" would be too early, and comes before the trailers.
-  stream.once("wantTrailers", () => {
-    if (!stream.readableEnded) {
-      setImmediate(() => stream.close());
-    }
-  });
+  stream.once("wantTrailers", () => closeUnread(stream));
+}
+
+/**
+ * Gives back the flow-control window of what the client still sends once it has its response: the
+ * stream is reset without an error, as the standard has it, when the trailers have left.
+ */
+export function closeUnread(stream: ServerHttp2Stream): void {
+  if (!stream.readableEnded) {
+    setImmediate(() => stream.close());
+  }
 }
 
 function destroy(req: NodeRequest): void {

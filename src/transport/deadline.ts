@@ -12,6 +12,13 @@ const millisecondsPerUnit: Record<string, number> = {
   n: 1e-6,
 };
 
+/** The milliseconds of a Grpc-Timeout header; undefined if it is malformed. */
+export function parseGrpcTimeout(value: string): number | undefined {
+  const [, digits, unit] = /^(\d{1,8})([HMSmun])$/.exec(value) ?? [];
+  const factor = unit === undefined ? undefined : millisecondsPerUnit[unit];
+  return factor === undefined ? undefined : Number(digits) * factor;
+}
+
 /**
  * Bounds the deadline that a client asked for by rewriting its header in place, and returns the
  * milliseconds that the call has.
@@ -28,7 +35,7 @@ export function limitDeadline(header: Headers, maxMs: number | undefined): numbe
   const isGrpc = header.get("Content-Type")?.startsWith("application/grpc") === true;
   const name = isGrpc ? "Grpc-Timeout" : "Connect-Timeout-Ms";
   const value = header.get(name);
-  const asked = value === null ? undefined : (isGrpc ? parseGrpc : parseConnect)(value);
+  const asked = value === null ? undefined : (isGrpc ? parseGrpcTimeout : parseConnect)(value);
   const bound = Math.min(maxMs ?? longestTimerMs, longestTimerMs);
   if (asked !== undefined && asked <= bound) {
     return asked;
@@ -38,12 +45,6 @@ export function limitDeadline(header: Headers, maxMs: number | undefined): numbe
   }
   header.set(name, isGrpc ? formatGrpc(bound) : String(bound));
   return bound;
-}
-
-function parseGrpc(value: string): number | undefined {
-  const [, digits, unit] = /^(\d{1,8})([HMSmun])$/.exec(value) ?? [];
-  const factor = unit === undefined ? undefined : millisecondsPerUnit[unit];
-  return factor === undefined ? undefined : Number(digits) * factor;
 }
 
 function parseConnect(value: string): number | undefined {

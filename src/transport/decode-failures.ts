@@ -51,7 +51,7 @@ async function* thenMend(body: ByteStream, trailer: Headers): ByteStream {
  */
 function unencodable(error: unknown, contentType: string): UniversalServerResponse {
   if (!(error instanceof URIError)) throw error;
-  const mended = refusal("the request is not a message of its type");
+  const mended = undecodable();
   const trailer = setTrailerStatus(new Headers(), mended);
   trailer.set(headerGrpcMessage, percentEncode(mended.rawMessage));
   const answer = { status: 200, header: new Headers({ "content-type": contentType }) };
@@ -106,21 +106,26 @@ function mendTrailer(trailer: Headers): void {
   trailer.set(headerGrpcMessage, percentEncode(mended?.rawMessage ?? message));
 }
 
-/** gRPC's own encoding: the bytes that are not printable ASCII, and the percent sign. */
-function percentEncode(message: string): string {
+/** gRPC's own encoding of grpc-message: the bytes that are not printable ASCII, and the percent sign. */
+export function percentEncode(message: string): string {
   return message.replace(/[^\x20-\x24\x26-\x7e]+/g, encodeURIComponent);
 }
 
 /** What the failure should have been, if it is one of decoding. */
 function invalidRequestOf(code: Code, message: string): ConnectError | undefined {
   if (code === Code.Internal && message.startsWith("parse binary: ")) {
-    return refusal("the request is not a message of its type");
+    return undecodable();
   }
   // Of what follows only the type's or the field's name is ours; the rest may quote the request.
   const [, kind, name] = /^cannot decode (\w+) ([\w.]+) from JSON/.exec(message) ?? [];
   if (code !== Code.InvalidArgument || name === undefined) return undefined;
   const field = kind === "field" ? name.slice(name.lastIndexOf(".") + 1) : undefined;
   return refusal(`the request's ${kind} ${name} cannot be decoded from JSON`, field);
+}
+
+/** What a request is answered whose bytes are no message of its type. */
+export function undecodable(): ConnectError {
+  return refusal("the request is not a message of its type");
 }
 
 function refusal(message: string, field?: string): ConnectError {

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { createServer as createHttp2Server } from "node:http2";
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
@@ -7,6 +8,8 @@ import { createConnectHandler } from "./connect-handler.ts";
 import { createHttp2Sessions } from "./http2-sessions.ts";
 import { createListener, headersTimeoutMs, listen, type TlsCredentials } from "./listener.ts";
 import { createProtocolSniffer } from "./protocol-sniffer.ts";
+import { createRouting } from "./routing.ts";
+import { createUnaryLane } from "./unary-lane.ts";
 
 export interface TransportLimits {
   /** maxMessageBytes bounds a request message, before and after decompression. */
@@ -31,6 +34,8 @@ export interface ServerOptions {
   limits: TransportLimits;
   routes: (router: ConnectRouter) => void;
   interceptors?: Interceptor[];
+  /** unaryLane false leaves unary gRPC to Connect too; for comparisons. */
+  unaryLane?: boolean;
   /** onError gets failures that no caller sees, with the place. Many are a client's doing. */
   onError?: (error: unknown, where: string) => void;
 }
@@ -64,20 +69,36 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const http1Responses = new Set<ServerResponse>();
   let draining: Promise<{ forced: number }> | undefined;
 
-  const handleWithConnect = createConnectHandler({
+  const { maxMessageBytes, maxDeadlineMs } = limits;
+  const routing = createRouting({
     routes: options.routes,
     interceptors: options.interceptors ?? [],
-    maxMessageBytes: limits.maxMessageBytes,
-    maxDeadlineMs: limits.maxDeadlineMs,
+    maxMessageBytes,
+  });
+  const handleWithConnect = createConnectHandler({
+    handlers: routing.connectHandlers,
+    maxDeadlineMs,
     calls,
     onError,
   });
 
   const http2 = createHttp2Sessions({ ...limits, onError });
-  // Everything over HTTP/2 comes by here. A direct lane for unary gRPC would take its streams
-  // from the "stream" event of this server, before "request" is made of them, with the same
-  // `calls` and `limitDeadline`.
-  http2.server.on("request", handleWithConnect);
+  if (options.unaryLane === false) {
+    http2.server.on("request", handleWithConnect);
+  } else {
+    // Node makes a request of every stream if the server has a listener for requests. Therefore
+    // streams are for the lane, and another server makes the request if it leaves one.
+    const requests = createHttp2Server().on("request", handleWithConnect);
+    const serveUnary = createUnaryLane({
+      routing,
+      calls,
+      maxMessageBytes,
+      maxDeadlineMs,
+      otherwise: (stream, headers) => requests.emit("stream", stream, headers, 0, []),
+      onError,
+    });
+    http2.server.on("stream", serveUnary);
+  }
 
   const { server, serveHttp1 } = createListener(
     { tls: options.tls, requestTimeoutMs: limits.maxDeadlineMs + headersTimeoutMs, ...limits },

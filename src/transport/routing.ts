@@ -1,0 +1,128 @@
+import {
+  create,
+  type DescMessage,
+  type DescMethodUnary,
+  type MessageInitShape,
+  type MessageShape,
+} from "@bufbuild/protobuf";
+import {
+  type ConnectRouter,
+  createConnectRouter,
+  createMethodImplSpec,
+  createServiceImplSpec,
+  type HandlerContext,
+  type Interceptor,
+  type MethodImplSpec,
+} from "@connectrpc/connect";
+import {
+  type Compression,
+  createMethodSerializationLookup,
+  createMethodUrl,
+  invokeUnaryImplementation,
+  type Serialization,
+  type UniversalHandler,
+} from "@connectrpc/connect/protocol";
+import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
+import { deadlineInterceptor } from "./deadline.ts";
+
+/**
+ * The least bound for a response. A page of results may be larger than any request, but beyond
+ * 4 MiB, the default of most gRPC clients, it would be refused after it had crossed the network.
+ */
+const minWriteMaxBytes = 4 * 1024 * 1024;
+
+const acceptCompression: readonly Compression[] = [compressionGzip, compressionBrotli];
+
+export interface RoutingOptions {
+  readonly routes: (router: ConnectRouter) => void;
+  readonly interceptors: readonly Interceptor[];
+  readonly maxMessageBytes: number;
+}
+
+/** A unary method as the direct lane needs it. */
+export interface UnaryMethod {
+  readonly method: DescMethodUnary;
+  readonly input: Serialization<MessageShape<DescMessage>>;
+  readonly output: Serialization<MessageShape<DescMessage>>;
+  /** Whether interceptors stand before the implementation: they see the deadline go by. */
+  readonly intercepted: boolean;
+  /** Runs the interceptors and the implementation. */
+  invoke(
+    message: MessageShape<DescMessage>,
+    context: HandlerContext,
+  ): Promise<MessageShape<DescMessage>>;
+}
+
+/** What is served, by path: everything by Connect, unary methods also by the direct lane. */
+export interface Routing {
+  readonly connectHandlers: ReadonlyMap<string, UniversalHandler>;
+  readonly unaryMethods: ReadonlyMap<string, UnaryMethod>;
+  /** The compressions that requests may have and responses may name. */
+  readonly compressions: readonly Compression[];
+}
+
+/** Collects the routes once, for both ways of serving them. */
+export function createRouting(options: RoutingOptions): Routing {
+  const limits = {
+    readMaxBytes: options.maxMessageBytes,
+    writeMaxBytes: Math.max(options.maxMessageBytes, minWriteMaxBytes),
+    // Never: responses hold secrets beside what users chose, and the length of the two compressed
+    // together tells of the secret, as BREACH has shown.
+    compressMinBytes: Number.MAX_SAFE_INTEGER,
+  };
+  const interceptors = [...options.interceptors, deadlineInterceptor];
+  const router = createConnectRouter({
+    ...limits,
+    acceptCompression: [...acceptCompression],
+    interceptors,
+  });
+  const unaryMethods = new Map<string, UnaryMethod>();
+
+  function addUnary(spec: MethodImplSpec): void {
+    if (spec.kind !== "unary") return;
+    const serialization = createMethodSerializationLookup(
+      spec.method,
+      undefined,
+      undefined,
+      limits,
+    );
+    const intercepted = options.interceptors.length > 0;
+    unaryMethods.set(createMethodUrl("/", spec.method), {
+      method: spec.method,
+      input: serialization.getI(true),
+      output: serialization.getO(true),
+      intercepted,
+      invoke: intercepted
+        ? (message, context) => invokeUnaryImplementation(spec, context, message, interceptors)
+        : async (message, context) =>
+            create(
+              spec.method.output,
+              (await spec.impl(message, context)) as MessageInitShape<DescMessage>,
+            ),
+    });
+  }
+
+  // A service with options of its own, for which the lane has no place, is left to Connect.
+  const recorder: ConnectRouter = {
+    handlers: router.handlers,
+    service(service, implementation, serviceOptions) {
+      router.service(service, implementation, serviceOptions);
+      if (serviceOptions === undefined) {
+        Object.values(createServiceImplSpec(service, implementation).methods).forEach(addUnary);
+      }
+      return recorder;
+    },
+    rpc(method, implementation, methodOptions) {
+      router.rpc(method, implementation, methodOptions);
+      if (methodOptions === undefined) addUnary(createMethodImplSpec(method, implementation));
+      return recorder;
+    },
+  };
+  options.routes(recorder);
+
+  return {
+    connectHandlers: new Map(router.handlers.map((handler) => [handler.requestPath, handler])),
+    unaryMethods,
+    compressions: acceptCompression,
+  };
+}

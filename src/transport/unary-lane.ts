@@ -1,0 +1,115 @@
+import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import { compressionNegotiate } from "@connectrpc/connect/protocol";
+import type { Calls } from "./calls.ts";
+import { closeUnread } from "./connect-handler.ts";
+import { parseGrpcTimeout } from "./deadline.ts";
+import { LaneCall } from "./lane-call.ts";
+import type { Routing } from "./routing.ts";
+
+export interface UnaryLaneOptions {
+  readonly routing: Routing;
+  readonly calls: Calls;
+  readonly maxMessageBytes: number;
+  readonly maxDeadlineMs: number;
+  /** Serves what the lane does not. The stream has lost nothing of its body. */
+  readonly otherwise: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
+  /** Told of failures that the caller sees as "internal error" and nobody else would know. */
+  readonly onError: (error: unknown, where: string) => void;
+}
+
+/** How many spellings of a header that clients repeat are remembered. */
+const maxRemembered = 100;
+
+/**
+ * Serves gRPC's unary calls straight from HTTP/2 streams. Connect's own way there, through fetch's
+ * types and several asynchronous generators for each message, costs about six times the CPU.
+ *
+ * It serves what nearly every call is: one whole message that is not compressed, in binary. The
+ * rest goes the other way: streams, gRPC-Web and Connect, JSON, compressed messages, and the
+ * requests that break the protocol in a way of which Connect is to judge.
+ */
+export function createUnaryLane(
+  options: UnaryLaneOptions,
+): (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void {
+  const { routing, calls, maxDeadlineMs, otherwise, onError } = options;
+  const usableAuthority = remembered(isUsableAuthority);
+  const responseHeadersFor = remembered((acceptEncoding: string) =>
+    responseHeaders(acceptEncoding, routing),
+  );
+
+  return function serve(stream, headers) {
+    const path = headers[":path"];
+    const method = path === undefined ? undefined : routing.unaryMethods.get(path);
+    const timeout = headers["grpc-timeout"];
+    const timeoutMs = timeout === undefined ? maxDeadlineMs : parseGrpcTimeout(timeout as string);
+    const authority = headers[":authority"] ?? headers.host;
+    if (
+      method === undefined ||
+      headers[":method"] !== "POST" ||
+      !isBinaryGrpc(headers["content-type"]) ||
+      !isIdentity(headers["grpc-encoding"]) ||
+      timeoutMs === undefined ||
+      authority === undefined ||
+      !usableAuthority(authority)
+    ) {
+      otherwise(stream, headers);
+      return;
+    }
+    // Cancelled before it was looked at: a flood of resets must stay cheap.
+    if (stream.closed) return;
+
+    new LaneCall({
+      stream,
+      headers,
+      method,
+      calls,
+      timeoutMs: Math.min(timeoutMs, maxDeadlineMs),
+      maxMessageBytes: options.maxMessageBytes,
+      responseHeaders: responseHeadersFor((headers["grpc-accept-encoding"] as string) ?? ""),
+      otherwise,
+      closeUnread,
+      onError,
+    }).begin();
+  };
+}
+
+function isBinaryGrpc(contentType: string | undefined): boolean {
+  return contentType === "application/grpc" || contentType === "application/grpc+proto";
+}
+
+function isIdentity(encoding: string | string[] | undefined): boolean {
+  return encoding === undefined || encoding === "identity";
+}
+
+/** Whether host and path make a URL, without which Connect does not serve a request. */
+function isUsableAuthority(authority: string): boolean {
+  return URL.canParse("/", `http://${authority}`);
+}
+
+/** Names the compression that the client accepts, as Connect does, which never uses it either. */
+function responseHeaders(acceptEncoding: string, { compressions }: Routing) {
+  const { response } = compressionNegotiate(
+    [...compressions],
+    null,
+    acceptEncoding,
+    "grpc-accept-encoding",
+  );
+  const encoding = response === null ? undefined : { "grpc-encoding": response.name };
+  return Object.freeze({
+    ":status": 200,
+    "content-type": "application/grpc+proto",
+    ...encoding,
+  });
+}
+
+/** The function with a memory for what clients send again and again. */
+function remembered<T>(compute: (text: string) => T): (text: string) => T {
+  const memory = new Map<string, T>();
+  return (text) => {
+    const known = memory.get(text);
+    if (known !== undefined) return known;
+    const value = compute(text);
+    if (memory.size < maxRemembered) memory.set(text, value);
+    return value;
+  };
+}
