@@ -54,16 +54,11 @@ export function createConnectHandler(options: ConnectHandlerOptions): NodeHandle
     }
     const isUnary = handler.method.methodKind === "unary";
     const timeoutMs = limitDeadline(request.header, isUnary ? options.maxDeadlineMs : undefined);
-    const call = new ActiveCall({
-      calls,
-      streaming: !isUnary,
-      timeoutMs,
-      destroy: () => destroy(req),
-    });
+    const call = new ConnectCall(calls, !isUnary, req);
     const { signal } = call;
     request.signal.addEventListener("abort", () => call.abort(request.signal.reason));
-    call.begin();
-    res.once("close", () => call.end());
+    // Connect itself watches over the deadline of a stream, which it may not have.
+    call.serveUntilClosed(res, isUnary ? timeoutMs : undefined);
     discardRestAfter(req, res);
 
     serve(handler, { ...request, body: untilAborted(bodyOf(req), signal), signal }, res).catch(
@@ -76,6 +71,24 @@ export function createConnectHandler(options: ConnectHandlerOptions): NodeHandle
       },
     );
   };
+}
+
+class ConnectCall extends ActiveCall {
+  readonly #req: NodeRequest;
+
+  constructor(calls: Calls, streaming: boolean, req: NodeRequest) {
+    super(calls, streaming);
+    this.#req = req;
+  }
+
+  serveUntilClosed(res: NodeResponse, timeoutMs: number | undefined): void {
+    this.begin(timeoutMs);
+    res.once("close", () => this.end());
+  }
+
+  protected override destroy(): void {
+    destroy(this.#req);
+  }
 }
 
 async function serve(

@@ -1,29 +1,31 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
-import {
-  Code,
-  ConnectError,
-  type ContextValues,
-  createContextValues,
-  type HandlerContext,
-} from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { headerGrpcMessage, setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { ActiveCall } from "./active-call.ts";
 import type { Calls } from "./calls.ts";
+import { closeUnread } from "./connect-handler.ts";
 import { percentEncode, undecodable } from "./decode-failures.ts";
+import { LaneContext } from "./lane-context.ts";
 import type { UnaryMethod } from "./routing.ts";
 
-export interface LaneCallOptions {
-  readonly stream: ServerHttp2Stream;
+/** What all calls through a lane have in common. */
+export interface Lane {
+  readonly calls: Calls;
+  readonly maxMessageBytes: number;
+  /** Serves what the lane does not. The stream has lost nothing of its body. */
+  readonly otherwise: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
+  /** Told of failures that the caller sees as "internal error" and nobody else would know. */
+  readonly onError: (error: unknown, where: string) => void;
+}
+
+/** What the headers of a call say. */
+export interface LaneRequest {
   readonly headers: IncomingHttpHeaders;
   readonly method: UnaryMethod;
-  readonly calls: Calls;
   readonly timeoutMs: number;
-  readonly maxMessageBytes: number;
-  readonly responseHeaders: Readonly<OutgoingHttpHeaders>;
-  readonly otherwise: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
-  readonly closeUnread: (stream: ServerHttp2Stream) => void;
-  readonly onError: (error: unknown, where: string) => void;
+  /** Names and values in turn. */
+  readonly responseHeaders: readonly string[];
 }
 
 /** A message is led by one byte of flags and four of length. */
@@ -33,44 +35,44 @@ const compressedFlag = 1;
 const okTrailers: Readonly<OutgoingHttpHeaders> = Object.freeze({ "grpc-status": "0" });
 
 /** One unary call over gRPC: reads its message, has it handled, and answers once. */
-export class LaneCall {
-  readonly #options: LaneCallOptions;
-  readonly #active: ActiveCall;
-  readonly #startedAt = performance.now();
+export class LaneCall extends ActiveCall {
+  readonly #lane: Lane;
+  readonly #stream: ServerHttp2Stream;
+  readonly #request: LaneRequest;
   /** What has arrived, usually one chunk. */
   #received: Buffer | undefined;
+  #context: LaneContext | undefined;
   #trailers = okTrailers;
   #answered = false;
-  /** Who hears of the deadline: interceptors if there are any, or else the client at once. */
-  #waitsForInterceptors = false;
-  #responseHeader: Headers | undefined;
-  #responseTrailer: Headers | undefined;
 
-  constructor(options: LaneCallOptions) {
-    this.#options = options;
-    const { calls, stream, timeoutMs } = options;
-    this.#active = new ActiveCall({
-      calls,
-      streaming: false,
-      timeoutMs,
-      destroy: () => stream.destroy(),
-      onAbort: (reason) => {
-        if (!this.#waitsForInterceptors) this.#fail(reason);
-      },
-    });
+  constructor(lane: Lane, stream: ServerHttp2Stream, request: LaneRequest) {
+    super(lane.calls, false);
+    this.#lane = lane;
+    this.#stream = stream;
+    this.#request = request;
   }
 
-  begin(): void {
-    const { stream } = this.#options;
+  serve(): void {
+    const stream = this.#stream;
     stream.on("readable", this.#onReadable);
     stream.on("end", this.#onEnd);
     stream.on("close", this.#onClose);
     stream.on("error", ignore);
-    this.#active.begin();
+    this.begin(this.#request.timeoutMs);
+  }
+
+  protected override destroy(): void {
+    this.#stream.destroy();
+  }
+
+  /** Interceptors see the deadline go by, and what they make of it is the answer. */
+  protected override onAbort(reason: ConnectError): void {
+    const withInterceptors = this.#context !== undefined && this.#request.method.intercepted;
+    if (!withInterceptors) this.#fail(reason);
   }
 
   readonly #onReadable = (): void => {
-    const { stream, maxMessageBytes } = this.#options;
+    const stream = this.#stream;
     for (let chunk = stream.read(); chunk !== null; chunk = stream.read()) {
       const received: Buffer =
         this.#received === undefined ? chunk : Buffer.concat([this.#received, chunk]);
@@ -78,7 +80,8 @@ export class LaneCall {
       if (received.length < prefixBytes) continue;
       const length = received.readUInt32BE(1);
       const compressed = ((received[0] as number) & compressedFlag) !== 0;
-      if (compressed || length > maxMessageBytes || received.length > prefixBytes + length) {
+      const tooLong = length > this.#lane.maxMessageBytes;
+      if (compressed || tooLong || received.length > prefixBytes + length) {
         this.#leaveToConnect(received);
         return;
       }
@@ -87,15 +90,15 @@ export class LaneCall {
 
   /** Connect judges of what is not one message as it should be, and sees it from the beginning. */
   #leaveToConnect(received: Buffer): void {
-    const { stream, headers, otherwise } = this.#options;
     if (this.#answered) return;
     this.#answered = true;
+    const stream = this.#stream;
     stream.off("readable", this.#onReadable);
     stream.off("end", this.#onEnd);
     stream.off("close", this.#onClose);
-    this.#active.end();
+    this.end();
     stream.unshift(received);
-    otherwise(stream, headers);
+    this.#lane.otherwise(stream, this.#request.headers);
   }
 
   readonly #onEnd = (): void => {
@@ -115,14 +118,14 @@ export class LaneCall {
   };
 
   readonly #onClose = (): void => {
-    this.#active.end();
+    this.end();
     if (this.#answered) return;
     this.#answered = true;
-    this.#active.abort(new ConnectError("the client has gone away", Code.Canceled));
+    this.abort(new ConnectError("the client has gone away", Code.Canceled));
   };
 
   async #handle(bytes: Buffer): Promise<void> {
-    const { method, onError } = this.#options;
+    const { headers, method, timeoutMs } = this.#request;
     let message: MessageShape<DescMessage>;
     try {
       message = method.input.parse(bytes);
@@ -131,103 +134,51 @@ export class LaneCall {
       return;
     }
     try {
-      this.#waitsForInterceptors = method.intercepted;
-      const response = await method.invoke(message, this.#context());
+      this.#context = new LaneContext(this, this.#stream, headers, method.method, timeoutMs);
+      const response = await method.invoke(message, this.#context);
       this.#succeed(method.output.serialize(response));
     } catch (error) {
-      if (!(error instanceof ConnectError)) onError(error, method.method.name);
+      if (!(error instanceof ConnectError)) this.#lane.onError(error, method.method.name);
       this.#fail(error);
     }
   }
 
   #succeed(message: Uint8Array): void {
     if (this.#answered) return;
-    this.#answered = true;
-    const { stream } = this.#options;
     const body = Buffer.allocUnsafe(prefixBytes + message.length);
     body[0] = 0;
     body.writeUInt32BE(message.length, 1);
     body.set(message, prefixBytes);
-    if (this.#responseTrailer !== undefined) {
-      this.#trailers = { ...Object.fromEntries(this.#responseTrailer), ...okTrailers };
-    }
+    const added = this.#context?.added.trailer;
+    if (added !== undefined) this.#trailers = { ...Object.fromEntries(added), ...okTrailers };
     this.#respond();
-    stream.end(body);
+    this.#stream.end(body);
   }
 
   #fail(error: unknown): void {
     if (this.#answered) return;
-    this.#answered = true;
-    const { stream } = this.#options;
     const status =
       error instanceof ConnectError ? error : new ConnectError("internal error", Code.Internal);
-    const trailers = setTrailerStatus(new Headers(this.#responseTrailer), status);
+    const trailers = setTrailerStatus(new Headers(this.#context?.added.trailer), status);
     trailers.set(headerGrpcMessage, percentEncode(status.rawMessage));
     this.#trailers = Object.fromEntries(trailers);
     this.#respond();
-    stream.end();
+    this.#stream.end();
   }
 
   #respond(): void {
-    const { stream, responseHeaders, closeUnread } = this.#options;
+    this.#answered = true;
+    const stream = this.#stream;
     stream.on("wantTrailers", () => {
       stream.sendTrailers(this.#trailers);
       closeUnread(stream);
     });
-    const added = this.#responseHeader && Object.fromEntries(this.#responseHeader);
-    stream.respond({ ...added, ...responseHeaders }, { waitForTrailers: true });
+    const { responseHeaders } = this.#request;
+    const added = this.#context?.added.header;
+    // A list of names and values is the form that Node sends on with the least work.
+    const headers = added ? [...responseHeaders, ...[...added].flat()] : responseHeaders;
+    stream.respond(headers as string[], { waitForTrailers: true });
   }
-
-  /**
-   * What Connect hands to implementations and interceptors. Each part that costs something is made
-   * when it is asked for; they are own properties, so that Connect may copy the whole.
-   */
-  #context(): HandlerContext {
-    const call = this;
-    const { headers, method, timeoutMs } = this.#options;
-    let requestHeader: Headers | undefined;
-    let values: ContextValues | undefined;
-    return {
-      method: method.method,
-      service: method.method.parent,
-      requestMethod: "POST",
-      protocolName: "grpc",
-      get url() {
-        const scheme = headers[":scheme"] ?? "http";
-        const authority = headers[":authority"] ?? headers.host ?? "";
-        return `${scheme}://${authority}${headers[":path"]}`;
-      },
-      get signal() {
-        return call.#active.signal;
-      },
-      timeoutMs: () => call.#startedAt + timeoutMs - performance.now(),
-      get requestHeader() {
-        requestHeader ??= toWebHeaders(headers);
-        return requestHeader;
-      },
-      get responseHeader() {
-        call.#responseHeader ??= new Headers();
-        return call.#responseHeader;
-      },
-      get responseTrailer() {
-        call.#responseTrailer ??= new Headers();
-        return call.#responseTrailer;
-      },
-      get values() {
-        values ??= createContextValues();
-        return values;
-      },
-    };
-  }
-}
-
-function toWebHeaders(headers: IncomingHttpHeaders): Headers {
-  const result = new Headers();
-  for (const [name, value] of Object.entries(headers)) {
-    if (name.startsWith(":") || value === undefined) continue;
-    for (const one of Array.isArray(value) ? value : [value]) result.append(name, one);
-  }
-  return result;
 }
 
 function ignore(): void {}

@@ -24,6 +24,7 @@ import {
 } from "@connectrpc/connect/protocol";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import { deadlineInterceptor } from "./deadline.ts";
+import { copyOf } from "./lane-context.ts";
 
 /**
  * The least bound for a response. A page of results may be larger than any request, but beyond
@@ -93,7 +94,8 @@ export function createRouting(options: RoutingOptions): Routing {
       output: serialization.getO(true),
       intercepted,
       invoke: intercepted
-        ? (message, context) => invokeUnaryImplementation(spec, context, message, interceptors)
+        ? (message, context) =>
+            invokeUnaryImplementation(spec, copyOf(context), message, interceptors)
         : async (message, context) =>
             create(
               spec.method.output,

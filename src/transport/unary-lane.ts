@@ -1,20 +1,12 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { compressionNegotiate } from "@connectrpc/connect/protocol";
-import type { Calls } from "./calls.ts";
-import { closeUnread } from "./connect-handler.ts";
 import { parseGrpcTimeout } from "./deadline.ts";
-import { LaneCall } from "./lane-call.ts";
+import { type Lane, LaneCall } from "./lane-call.ts";
 import type { Routing } from "./routing.ts";
 
-export interface UnaryLaneOptions {
+export interface UnaryLaneOptions extends Lane {
   readonly routing: Routing;
-  readonly calls: Calls;
-  readonly maxMessageBytes: number;
   readonly maxDeadlineMs: number;
-  /** Serves what the lane does not. The stream has lost nothing of its body. */
-  readonly otherwise: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
-  /** Told of failures that the caller sees as "internal error" and nobody else would know. */
-  readonly onError: (error: unknown, where: string) => void;
 }
 
 /** How many spellings of a header that clients repeat are remembered. */
@@ -31,7 +23,7 @@ const maxRemembered = 100;
 export function createUnaryLane(
   options: UnaryLaneOptions,
 ): (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void {
-  const { routing, calls, maxDeadlineMs, otherwise, onError } = options;
+  const { routing, maxDeadlineMs, otherwise } = options;
   const usableAuthority = remembered(isUsableAuthority);
   const responseHeadersFor = remembered((acceptEncoding: string) =>
     responseHeaders(acceptEncoding, routing),
@@ -58,18 +50,13 @@ export function createUnaryLane(
     // Cancelled before it was looked at: a flood of resets must stay cheap.
     if (stream.closed) return;
 
-    new LaneCall({
-      stream,
+    const acceptEncoding = headers["grpc-accept-encoding"] as string | undefined;
+    new LaneCall(options, stream, {
       headers,
       method,
-      calls,
       timeoutMs: Math.min(timeoutMs, maxDeadlineMs),
-      maxMessageBytes: options.maxMessageBytes,
-      responseHeaders: responseHeadersFor((headers["grpc-accept-encoding"] as string) ?? ""),
-      otherwise,
-      closeUnread,
-      onError,
-    }).begin();
+      responseHeaders: responseHeadersFor(acceptEncoding ?? ""),
+    }).serve();
   };
 }
 
@@ -87,19 +74,15 @@ function isUsableAuthority(authority: string): boolean {
 }
 
 /** Names the compression that the client accepts, as Connect does, which never uses it either. */
-function responseHeaders(acceptEncoding: string, { compressions }: Routing) {
+function responseHeaders(acceptEncoding: string, { compressions }: Routing): readonly string[] {
   const { response } = compressionNegotiate(
     [...compressions],
     null,
     acceptEncoding,
     "grpc-accept-encoding",
   );
-  const encoding = response === null ? undefined : { "grpc-encoding": response.name };
-  return Object.freeze({
-    ":status": 200,
-    "content-type": "application/grpc+proto",
-    ...encoding,
-  });
+  const encoding = response === null ? [] : ["grpc-encoding", response.name];
+  return [":status", "200", "content-type", "application/grpc+proto", ...encoding];
 }
 
 /** The function with a memory for what clients send again and again. */
