@@ -126,13 +126,17 @@ export const processSettings = {
     group: "database",
     kind: integer(0, 1_000_000),
     default: "1000",
-    doc: "How many calls may wait for a connection. Any beyond that fail with OVERLOADED.",
+    doc:
+      "How many calls may wait for a connection; and, of each kind of call whose concurrent ones " +
+      "share statements, how many may wait for the next one. Any beyond that fail with OVERLOADED.",
   },
   SESSIOND_DATABASE_QUEUE_TIMEOUT: {
     group: "database",
     kind: duration("10ms", "1m"),
     default: "2s",
-    doc: "How long a call may wait for a connection; SESSIOND_DATABASE_CONNECT_TIMEOUT ends it too.",
+    doc:
+      "How long a call may wait for the next statement that it can share, and how long for a " +
+      "connection; SESSIOND_DATABASE_CONNECT_TIMEOUT ends the latter too.",
   },
   SESSIOND_DATABASE_CONNECT_TIMEOUT: {
     group: "database",

@@ -2,6 +2,7 @@ import type pg from "pg";
 import type { DataSource, EntityManager, QueryRunner } from "typeorm";
 import { SessionError } from "../session/errors.ts";
 import { type CancellableClient, sendCancelRequest } from "./cancel-request.ts";
+import { rowTypes } from "./row-types.ts";
 import {
   endsConnection,
   RETRYABLE,
@@ -27,6 +28,9 @@ export interface Statement {
 
 export type Row = Record<string, unknown>;
 
+/** A statement's values; as a function, they are asked for in the moment in which it is sent. */
+export type Values = readonly unknown[] | (() => readonly unknown[]);
+
 /** Runs a statement on a connection that is held for a transaction. */
 export type Run = (statement: Statement, values: readonly unknown[]) => Promise<readonly Row[]>;
 
@@ -51,13 +55,13 @@ const ATTEMPTS = 3;
  * that would live in a database session, which PgBouncer shares among many.
  */
 export class Database {
+  readonly options: DatabaseOptions;
   readonly #dataSource: DataSource;
-  readonly #options: DatabaseOptions;
   readonly #pool: pg.Pool;
 
   constructor(dataSource: DataSource, options: DatabaseOptions) {
+    this.options = options;
     this.#dataSource = dataSource;
-    this.#options = options;
     // TypeORM types the driver as an interface without the pool.
     this.#pool = (dataSource.driver as unknown as { master: pg.Pool }).master;
     // A connection that breaks while it is leased says so by an event, which would end the process
@@ -67,11 +71,7 @@ export class Database {
   }
 
   /** Runs one statement, which commits by itself; again if a transaction got in its way. */
-  async query(
-    statement: Statement,
-    values: readonly unknown[],
-    signal: Signal,
-  ): Promise<readonly Row[]> {
+  async query(statement: Statement, values: Values, signal: Signal): Promise<readonly Row[]> {
     return retried(() =>
       this.#withLease(
         () => this.#connect(),
@@ -151,7 +151,7 @@ export class Database {
   async #acquire(connect: () => Promise<Lease>, signal: Signal): Promise<Lease> {
     signal?.throwIfAborted();
     const { idleCount, totalCount, waitingCount } = this.#pool;
-    const { poolSize, queueLimit } = this.#options;
+    const { poolSize, queueLimit } = this.options;
     // The pool counts as waiting also those that it will serve in a moment from what is free.
     const ahead = waitingCount - (idleCount + poolSize - totalCount);
     const full = ahead >= 0;
@@ -161,7 +161,7 @@ export class Database {
       throw translateDriverError(error);
     });
     try {
-      const timeoutMs = full ? this.#options.queueTimeoutMs : undefined;
+      const timeoutMs = full ? this.options.queueTimeoutMs : undefined;
       return await outcome(connecting, signal, timeoutMs);
     } catch (error) {
       // It may still arrive, with nobody left to use it.
@@ -175,14 +175,14 @@ export class Database {
 
   #run(
     lease: Lease,
-    statement: Statement,
-    values: readonly unknown[],
+    { text, name }: Statement,
+    values: Values,
     signal: Signal,
   ): Promise<readonly Row[]> {
-    const { text, name } = statement;
-    const config = { text, values: values as unknown[] };
-    const prepared = name !== undefined && this.#options.preparedStatements;
+    const prepared = name !== undefined && this.options.preparedStatements;
     return this.#bounded(lease, signal, async () => {
+      const sent = (typeof values === "function" ? values() : values) as unknown[];
+      const config = { text, values: sent, types: rowTypes };
       const result = await lease.client.query<Row>(prepared ? { ...config, name } : config);
       return result.rows;
     });
@@ -201,7 +201,7 @@ export class Database {
         client.connection.stream.destroy();
       }, CANCEL_GRACE_MS);
     };
-    const timer = setTimeout(cancel, this.#options.statementTimeoutMs);
+    const timer = setTimeout(cancel, this.options.statementTimeoutMs);
     signal?.addEventListener("abort", cancel, { once: true });
     try {
       return await start();

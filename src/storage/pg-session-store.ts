@@ -12,61 +12,12 @@ import type {
   SessionStore,
 } from "../session/ports.ts";
 import type { Actor, Session } from "../session/session.ts";
-import { CREATE, createValues, evictOldest, excessOverLimit } from "./create-session.ts";
 import type { Database, Row } from "./database.ts";
 import { sessionEntity } from "./entities/session-entity.ts";
-import { instantOf, optionalInstantOf, sessionOf, sessionOfRecord } from "./rows.ts";
+import { instantOf, readOf, sessionOf, sessionOfRecord } from "./rows.ts";
+import { SessionCollectors } from "./session-collectors.ts";
+import { createWithinLimit } from "./session-limit.ts";
 import { AUDIT_COLUMNS, LIVE, live, NOW, SESSION_COLUMNS } from "./sql.ts";
-
-/**
- * The key leads, so that one statement tells a key that does not exist from a session that does
- * not, and a session answers only to the key that signed its cookie.
- */
-const FIND_BY_COOKIE = {
-  name: "find_by_cookie",
-  text: `
-    SELECT signing_keys.retired_at AS signing_key_retired_at, ${NOW} AS now, s.*
-    FROM signing_keys
-    LEFT JOIN (SELECT ${SESSION_COLUMNS} FROM sessions) s
-      ON s.id = $1 AND s.signing_key_id = signing_keys.id
-    WHERE signing_keys.id = $2`,
-};
-
-const FIND = {
-  name: "find",
-  text: `SELECT ${SESSION_COLUMNS}, ${NOW} AS now FROM sessions WHERE id = $1`,
-};
-
-const TOUCH = {
-  name: "touch",
-  text: `
-    UPDATE sessions SET last_seen_at = GREATEST(last_seen_at, ${NOW})
-    WHERE id = $1 AND last_seen_at <= ${NOW} - $2 * interval '1 millisecond' AND ${LIVE}
-    RETURNING ${SESSION_COLUMNS}, ${NOW} AS now`,
-};
-
-/**
- * The row is locked before it is judged, also where it looks idle: a touch that is under way may be
- * about to commit, and would undo a revocation that took the session for ended.
- */
-const REVOKE = {
-  name: "revoke",
-  text: `
-    WITH target AS (
-      SELECT id AS target_id, revoked_at, last_seen_at, idle_timeout_seconds, absolute_expires_at
-      FROM sessions WHERE id = $1 AND revoked_at IS NULL FOR UPDATE
-    ), revoked AS (
-      UPDATE sessions SET revoked_at = ${NOW}, revoke_reason = $2, revoked_by = $3
-      FROM target WHERE sessions.id = target_id AND ${live("target")}
-      RETURNING sessions.*
-    ), audited AS (
-      INSERT INTO audit_events (${AUDIT_COLUMNS})
-      SELECT ${NOW}, 'auth', 'auth.session_revoked', $3, $4, tenant_id, 'session', id,
-        jsonb_build_object('reason', $2::text)
-      FROM revoked
-    )
-    SELECT ${SESSION_COLUMNS}, ${NOW} AS now FROM revoked`,
-};
 
 /**
  * Rows are locked in the order of their ids, so that calls of this kind do not deadlock; and before
@@ -141,65 +92,47 @@ const SET_CSRF_HASHES = {
 
 export class PgSessionStore implements SessionStore {
   readonly #database: Database;
+  readonly #collected: SessionCollectors;
 
   constructor(database: Database) {
     this.#database = database;
+    this.#collected = new SessionCollectors(database);
   }
 
-  async findByCookie(
+  findByCookie(
     id: SessionId,
     signingKeyId: SigningKeyId,
     { signal }: CallContext,
   ): Promise<CookieRead> {
-    const [row] = await this.#database.query(FIND_BY_COOKIE, [id, signingKeyId], signal);
-    if (row === undefined) return { now: 0, signingKey: undefined, session: undefined };
-    return {
-      now: instantOf(row.now),
-      signingKey: { retiredAt: optionalInstantOf(row.signing_key_retired_at) },
-      session: row.id === null ? undefined : sessionOf(row),
-    };
+    return this.#collected.findByCookie.add({ id, signingKeyId }, signal);
   }
 
-  async find(id: SessionId, { signal }: CallContext): Promise<Read | undefined> {
-    return readOf(await this.#database.query(FIND, [id], signal));
+  find(id: SessionId, { signal }: CallContext): Promise<Read | undefined> {
+    return this.#collected.find.add(id, signal);
   }
 
-  async create(
+  create(
     session: NewSession,
     replaces: SessionId | undefined,
     limit: SessionLimit,
     { signal, callingService }: CallContext,
   ): Promise<CreateOutcome> {
-    const values = createValues(session, replaces, callingService);
-    if (limit.maxPerActor === 0 || session.preLogin) {
-      return createOutcome(await this.#database.query(CREATE, values, signal));
-    }
-    return this.#database.transaction(signal, async (run) => {
-      const excess = await excessOverLimit(run, session, replaces, limit);
-      if (excess > 0 && limit.policy === "reject") return { kind: "limit_reached" };
-      const outcome = createOutcome(await run(CREATE, values));
-      if (excess > 0 && outcome.kind === "created") {
-        await evictOldest(run, session, excess, callingService);
-      }
-      return outcome;
-    });
+    const create = { session, replaces, callingService };
+    return limit.maxPerActor === 0 || session.preLogin
+      ? this.#collected.create.add(create, signal)
+      : createWithinLimit(this.#database, create, limit, signal);
   }
 
-  async touch(
-    id: SessionId,
-    intervalMs: number,
-    { signal }: CallContext,
-  ): Promise<Read | undefined> {
-    return readOf(await this.#database.query(TOUCH, [id, intervalMs], signal));
+  touch(id: SessionId, intervalMs: number, { signal }: CallContext): Promise<Read | undefined> {
+    return this.#collected.touch.add({ id, intervalMs }, signal);
   }
 
-  async revoke(
+  revoke(
     id: SessionId,
     { reason, revokedBy }: Revocation,
     { signal, callingService }: CallContext,
   ): Promise<Read | undefined> {
-    const values = [id, reason, revokedBy, callingService];
-    return readOf(await this.#database.query(REVOKE, values, signal));
+    return this.#collected.revoke.add({ id, reason, revokedBy, callingService }, signal);
   }
 
   async revokeAllForActor(
@@ -220,7 +153,8 @@ export class PgSessionStore implements SessionStore {
     { signal, callingService }: CallContext,
   ): Promise<Read | undefined> {
     const values = [id, hash, actingActorId, callingService];
-    return readOf(await this.#database.query(ROTATE_CSRF, values, signal));
+    const [row] = await this.#database.query(ROTATE_CSRF, values, signal);
+    return readOf(row);
   }
 
   rotateCsrfForActor(
@@ -276,21 +210,4 @@ export class PgSessionStore implements SessionStore {
       };
     });
   }
-}
-
-function readOf([row]: readonly Row[]): Read | undefined {
-  return row && { session: sessionOf(row), now: instantOf(row.now) };
-}
-
-function createOutcome([row]: readonly Row[]): CreateOutcome {
-  if (row === undefined) return { kind: "no_active_key" };
-  return {
-    kind: "created",
-    session: sessionOf(row),
-    now: instantOf(row.now),
-    replaced:
-      row.replaced_id === null
-        ? undefined
-        : { id: row.replaced_id as SessionId, preLogin: row.replaced_pre_login as boolean },
-  };
 }

@@ -1,11 +1,12 @@
 import type { SessionId, SigningKeyId, TenantId } from "../session/ids.ts";
-import type { SigningKey } from "../session/ports.ts";
+import type { Read, SigningKey } from "../session/ports.ts";
 import type { Instant, Session } from "../session/session.ts";
 import type { Row } from "./database.ts";
 import type { SessionRecord } from "./entities/session-entity.ts";
 
+/** Rows of our own statements hold instants, those of TypeORM's queries hold dates. */
 export function instantOf(value: unknown): Instant {
-  return (value as Date).getTime();
+  return Number(value);
 }
 
 export function optionalInstantOf(value: unknown): Instant | undefined {
@@ -35,6 +36,10 @@ export function sessionOf(row: Row): Session {
   };
 }
 
+export function readOf(row: Row | undefined): Read | undefined {
+  return row && { session: sessionOf(row), now: instantOf(row.now) };
+}
+
 export function sessionOfRecord({ idleTimeoutSeconds, ...record }: SessionRecord): Session {
   return { ...record, idleTimeoutMs: idleTimeoutSeconds * 1000 };
 }
@@ -46,4 +51,8 @@ export function signingKeyOf(row: Row): SigningKey {
     createdAt: instantOf(row.created_at),
     retiredAt: optionalInstantOf(row.retired_at),
   };
+}
+
+export function byId(rows: readonly Row[]): ReadonlyMap<unknown, Row> {
+  return new Map(rows.map((row) => [row.id, row]));
 }

@@ -4,6 +4,8 @@ import { type Replica, startReplica, startTestApp, type TestApp } from "../suppo
 import { type DatabaseProxy, startDatabaseProxy } from "../support/database-proxy.ts";
 import { expectFailure } from "../support/expect-failure.ts";
 import { malformedCookies } from "../support/malformed-cookies.ts";
+import { holdTransaction } from "../support/transaction.ts";
+import { untilWaiting } from "../support/until.ts";
 
 /** What waits for the database goes on waiting, however slow the machine is. */
 const patient = {
@@ -62,11 +64,18 @@ describe("bad input: forged cookies and the database", () => {
     const cramped = await startReplica(proxy.url, {
       env: { ...patient, SESSIOND_DATABASE_POOL_SIZE: "2", SESSIOND_DATABASE_QUEUE_LIMIT: "1" },
     });
+    const held = await holdTransaction(app.database);
     try {
       await validate(cramped.client, cookie);
       const forged = cookie.replace(/.{43}$/, Buffer.alloc(32, 9).toString("base64url"));
-      proxy.freeze();
-      const genuine = Array.from({ length: 3 }, () => validate(cramped.client, cookie));
+      await held.query("LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE");
+      // Two are sent, one after the other, so that they share no statement, and one waits.
+      const genuine: ReturnType<typeof validate>[] = [];
+      for (const sent of [1, 2]) {
+        genuine.push(validate(cramped.client, cookie));
+        await untilWaiting(app.sql, sent);
+      }
+      genuine.push(validate(cramped.client, cookie));
       await Promise.all(
         Array.from({ length: 200 }, () =>
           expectFailure(validate(cramped.client, forged), "INVALID_COOKIE"),
@@ -74,10 +83,10 @@ describe("bad input: forged cookies and the database", () => {
       );
       // The control: one call more that needs the database is one too many.
       await expectFailure(validate(cramped.client, cookie), "OVERLOADED");
-      proxy.restore();
+      await held.commit();
       for (const { session } of await Promise.all(genuine)) expect(session?.id).to.equal(id);
     } finally {
-      proxy.restore();
+      await held.end();
       await cramped.stop();
     }
   });

@@ -221,7 +221,7 @@ const sentinels: readonly Sentinel[] = [
     hint: 429,
     retry: true,
     arrange: async ({ client, database, sql }) => {
-      const { cookie, id } = await openSession(client);
+      const { cookie } = await openSession(client);
       const cramped = await startReplica(database.url, {
         env: {
           SESSIOND_DATABASE_POOL_SIZE: "2",
@@ -230,10 +230,13 @@ const sentinels: readonly Sentinel[] = [
         },
       });
       const held = await holdTransaction(database);
-      await held.query("SELECT FROM sessions WHERE id = $1 FOR UPDATE", [id]);
-      const session = { ref: { case: "cookie", value: cookie } } as const;
-      const waiting = [cramped.client.revoke({ session }), cramped.client.revoke({ session })];
-      await untilWaiting(sql, waiting.length);
+      await held.query("LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE");
+      // Each in a statement of its own, since the first has been sent when the second comes.
+      const waiting: Promise<unknown>[] = [];
+      for (const count of [1, 2]) {
+        waiting.push(validate(cramped.client, cookie));
+        await untilWaiting(sql, count);
+      }
       const release = async () => {
         await held.commit();
         await Promise.all(waiting);

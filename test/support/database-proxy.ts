@@ -13,6 +13,8 @@ export interface DatabaseProxy {
   refuse(): void;
   /** Keeps connections open, lets new ones be made, and passes nothing on: the network is lost. */
   freeze(): void;
+  /** Passes questions on and keeps the answers back, on the connections that there are by now. */
+  holdAnswers(): void;
   /** Passes everything on again, what was held back included. */
   restore(): void;
   close(): Promise<void>;
@@ -65,6 +67,9 @@ export async function startDatabaseProxy(databaseUrl: string): Promise<DatabaseP
     freeze() {
       mode = "frozen";
       forEach((socket) => socket.pause());
+    },
+    holdAnswers() {
+      for (const upstream of pairs.values()) upstream.pause();
     },
     restore() {
       mode = "open";

@@ -1,0 +1,159 @@
+import type { SessionId } from "../session/ids.ts";
+import type { CreateOutcome, NewSession, ReplacedSession } from "../session/ports.ts";
+import { ALONE, type Execute } from "./collector.ts";
+import type { Database, Row, Run, Statement } from "./database.ts";
+import { byId, instantOf, sessionOf } from "./rows.ts";
+import {
+  AUDIT_COLUMNS,
+  type Locking,
+  live,
+  membersFrom,
+  NO_SESSION,
+  NOW,
+  SESSION_COLUMNS,
+  WAIT_FOR_LOCKED,
+} from "./sql.ts";
+
+export interface Create {
+  readonly session: NewSession;
+  readonly replaces: SessionId | undefined;
+  readonly callingService: string;
+}
+
+const MEMBER = {
+  member_id: "text",
+  tenant_id: "text",
+  actor_type: "text",
+  actor_id: "text",
+  app_type: "text",
+  pre_login: "boolean",
+  idle_timeout_seconds: "integer",
+  absolute_timeout_ms: "float8",
+  ip_address: "text",
+  user_agent: "text",
+  csrf_token_hash: "bytea",
+  metadata: "jsonb",
+  calling_service: "text",
+  replaces: "text",
+};
+
+/**
+ * Reads each tenant's active key where the row is written, so that a replica never signs with a key
+ * that another one has retired. Without an active key nothing is written and no row comes back; nor
+ * is anything written for a member whose session to be replaced was passed over. That session is
+ * locked before it is judged, for the reason that a revocation is.
+ */
+function createStatement({ suffix, lock, isPassedOver }: Locking): Statement {
+  return {
+    name: `create${suffix}`,
+    text: `
+    WITH member AS (
+      SELECT new.*, signing_keys.id AS signing_key_id
+      FROM ${membersFrom("new", MEMBER)}
+      JOIN signing_keys ON signing_keys.tenant_id = new.tenant_id AND retired_at IS NULL
+    ), target AS (
+      SELECT sessions.id AS target_id, revoked_at, last_seen_at, sessions.idle_timeout_seconds,
+        absolute_expires_at, member_id, member.actor_id AS acting_actor_id, calling_service
+      FROM member JOIN sessions ON sessions.id = replaces
+        AND sessions.tenant_id = member.tenant_id
+      WHERE revoked_at IS NULL ${lock}
+    ), replaced AS (
+      UPDATE sessions SET revoked_at = ${NOW}, revoke_reason = 'replaced',
+        revoked_by = acting_actor_id
+      FROM target WHERE sessions.id = target_id AND ${live("target")}
+      RETURNING sessions.id, sessions.tenant_id, sessions.pre_login, revoked_by, member_id,
+        calling_service
+    ), judged AS (
+      SELECT *, ${isPassedOver("replaces", "revoked_at IS NULL AND tenant_id = member.tenant_id")} AS passed_over
+      FROM member
+    ), created AS (
+      INSERT INTO sessions (${SESSION_COLUMNS})
+      SELECT member_id, tenant_id, actor_type, actor_id, app_type, pre_login, ${NOW}, ${NOW},
+        idle_timeout_seconds, ${NOW} + absolute_timeout_ms * interval '1 millisecond', NULL, '', '',
+        ip_address, user_agent, signing_key_id, csrf_token_hash, metadata
+      FROM judged WHERE NOT passed_over
+      RETURNING ${SESSION_COLUMNS}
+    ), audited AS (
+      INSERT INTO audit_events (${AUDIT_COLUMNS})
+      SELECT ${NOW}, 'auth', 'auth.session_revoked', revoked_by, calling_service, tenant_id,
+        'session', id, jsonb_build_object('reason', 'replaced', 'replaced_by', member_id)
+      FROM replaced
+      UNION ALL
+      SELECT ${NOW}, 'auth', 'auth.session_created', actor_id, calling_service, tenant_id,
+        'session', member_id,
+        jsonb_build_object('actor_type', actor_type, 'pre_login', pre_login::text)
+      FROM judged WHERE NOT passed_over
+    )
+    SELECT ${SESSION_COLUMNS}, ${NOW} AS now, NULL AS replaced_id, NULL AS replaced_pre_login,
+      false AS passed_over
+    FROM created
+    UNION ALL
+    SELECT member_id, ${NO_SESSION}, NULL, id, pre_login, false FROM replaced
+    UNION ALL
+    SELECT member_id, ${NO_SESSION}, NULL, NULL, NULL, true FROM judged WHERE passed_over`,
+  };
+}
+
+export function createSessions(
+  database: Database,
+  locking: Locking,
+): Execute<Create, CreateOutcome> {
+  const statement = createStatement(locking);
+  return async (seal, signal) => {
+    const rows = await database.query(statement, () => valuesOf(seal()), signal);
+    return outcomesOf(seal(), rows);
+  };
+}
+
+const CREATE = createStatement(WAIT_FOR_LOCKED);
+
+/** As a part of a transaction. */
+export async function createWithin(run: Run, create: Create): Promise<CreateOutcome> {
+  const creates = [create];
+  const [outcome] = outcomesOf(creates, await run(CREATE, valuesOf(creates)));
+  return outcome as CreateOutcome;
+}
+
+function valuesOf(creates: readonly Create[]): readonly unknown[] {
+  const column = (value: (session: NewSession) => unknown) =>
+    creates.map(({ session }) => value(session));
+  return [
+    column(({ id }) => id),
+    column(({ tenantId }) => tenantId),
+    column(({ actorType }) => actorType),
+    column(({ actorId }) => actorId),
+    column(({ appType }) => appType),
+    column(({ preLogin }) => preLogin),
+    column(({ idleTimeoutMs }) => idleTimeoutMs / 1000),
+    column(({ absoluteTimeoutMs }) => absoluteTimeoutMs),
+    column(({ ipAddress }) => ipAddress),
+    column(({ userAgent }) => userAgent),
+    column(({ csrfTokenHash }) => csrfTokenHash),
+    column(({ metadata }) => JSON.stringify(metadata)),
+    creates.map(({ callingService }) => callingService),
+    creates.map(({ replaces }) => replaces ?? ""),
+  ];
+}
+
+function outcomesOf(
+  creates: readonly Create[],
+  rows: readonly Row[],
+): readonly (CreateOutcome | typeof ALONE)[] {
+  const created = byId(rows.filter((row) => row.replaced_id === null));
+  const replaced = byId(rows.filter((row) => row.replaced_id !== null));
+  return creates.map(({ session: { id } }) => {
+    const row = created.get(id);
+    if (row === undefined) return { kind: "no_active_key" };
+    if (row.passed_over) return ALONE;
+    return {
+      kind: "created",
+      session: sessionOf(row),
+      now: instantOf(row.now),
+      replaced: replacedOf(replaced.get(id)),
+    };
+  });
+}
+
+function replacedOf(row: Row | undefined): ReplacedSession | undefined {
+  return row && { id: row.replaced_id as SessionId, preLogin: row.replaced_pre_login as boolean };
+}

@@ -1,0 +1,67 @@
+import type { SessionLimit } from "../session/policy.ts";
+import type { CreateOutcome } from "../session/ports.ts";
+import { type Create, createWithin } from "./create-sessions.ts";
+import type { Database } from "./database.ts";
+import { AUDIT_COLUMNS, LIVE, NOW } from "./sql.ts";
+
+/**
+ * Creates of one actor wait here for each other until their transactions end. The statement that
+ * counts comes after this one, so that it sees what those before it have committed.
+ */
+const LOCK_ACTOR = {
+  name: "lock_actor",
+  text: "SELECT pg_advisory_xact_lock(hashtextextended(jsonb_build_array($1::text, $2::text, $3::text)::text, 0))",
+};
+
+const COUNT_LIVE = {
+  name: "count_live",
+  text: `
+    SELECT count(*)::integer AS count FROM sessions
+    WHERE tenant_id = $1 AND actor_type = $2 AND actor_id = $3 AND NOT pre_login AND id <> $4
+      AND ${LIVE}`,
+};
+
+const EVICT_OLDEST = {
+  name: "evict_oldest",
+  text: `
+    WITH oldest AS (
+      SELECT id FROM sessions
+      WHERE tenant_id = $1 AND actor_type = $2 AND actor_id = $3 AND NOT pre_login AND id <> $4
+        AND ${LIVE}
+      ORDER BY created_at, id LIMIT $5 FOR UPDATE
+    ), evicted AS (
+      UPDATE sessions SET revoked_at = ${NOW}, revoke_reason = 'session_limit', revoked_by = $3
+      FROM oldest WHERE sessions.id = oldest.id
+      RETURNING sessions.id
+    )
+    INSERT INTO audit_events (${AUDIT_COLUMNS})
+    SELECT ${NOW}, 'auth', 'auth.session_revoked', $3, $6, $1, 'session', id,
+      '{"reason": "session_limit"}'
+    FROM evicted`,
+};
+
+/**
+ * Creates a session of an actor who may have only so many. It is a transaction of its own: whoever
+ * shared one would wait for the locks of each other's actors until all are done.
+ */
+export function createWithinLimit(
+  database: Database,
+  create: Create,
+  { maxPerActor, policy }: SessionLimit,
+  signal: AbortSignal | undefined,
+): Promise<CreateOutcome> {
+  const { session, replaces, callingService } = create;
+  const actor = [session.tenantId, session.actorType, session.actorId];
+  return database.transaction(signal, async (run) => {
+    await run(LOCK_ACTOR, actor);
+    // The session to be replaced does not count. The count holds until the transaction ends.
+    const [row] = await run(COUNT_LIVE, [...actor, replaces ?? ""]);
+    const excess = (row?.count as number) + 1 - maxPerActor;
+    if (excess > 0 && policy === "reject") return { kind: "limit_reached" };
+    const outcome = await createWithin(run, create);
+    if (excess > 0 && outcome.kind === "created") {
+      await run(EVICT_OLDEST, [...actor, session.id, excess, callingService]);
+    }
+    return outcome;
+  });
+}
