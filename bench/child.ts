@@ -1,0 +1,120 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+
+export const ROOT = join(import.meta.dirname, "..");
+const KILL_AFTER_MS = 15_000;
+const STDERR_KEPT = 4000;
+
+/** A server of the benchmark that runs. */
+export interface RunningServer {
+  readonly pid: number;
+  /** Such as `http://127.0.0.1:1234`. */
+  readonly url: string;
+  /** Ends it; rejects if it had failed before. May be called again. */
+  stop(): Promise<void>;
+}
+
+export interface ServerCommand {
+  /** Relative to the project. */
+  readonly script: string;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** What children see of this process's environment: no settings that somebody has lying about. */
+export function childEnvironment(extra: Readonly<Record<string, string>>): Record<string, string> {
+  const { PATH = "", HOME = "" } = process.env;
+  return { PATH, HOME, NODE_ENV: "production", ...extra };
+}
+
+const running = new Set<ChildProcess>();
+
+/** Whatever ends this process, no server outlives it. */
+function endWithThisProcess(child: ChildProcess): void {
+  if (running.size === 0) process.once("exit", killRunning);
+  running.add(child);
+  child.once("exit", () => {
+    running.delete(child);
+    if (running.size === 0) process.off("exit", killRunning);
+  });
+}
+
+function killRunning(): void {
+  for (const child of running) child.kill("SIGKILL");
+}
+
+/** Starts a server and waits until it says on standard output where it listens. */
+export async function startServer({ script, env }: ServerCommand): Promise<RunningServer> {
+  const child = spawn(process.execPath, [join(ROOT, script)], {
+    cwd: ROOT,
+    env: childEnvironment(env),
+    stdio: ["ignore", "pipe", "pipe"],
+    // Ctrl-C in a terminal reaches the whole process group; this process ends its children itself.
+    detached: true,
+  });
+  endWithThisProcess(child);
+  let stderr = "";
+  child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
+    stderr = (stderr + chunk).slice(-STDERR_KEPT);
+  });
+  const ended = new Promise<string>((resolve) => {
+    child.once("error", (error) => resolve(error.message));
+    child.once("close", (code, signal) => resolve(`it ended with ${code ?? signal}`));
+  });
+  const failure = async () => new Error(`${script} failed: ${await ended}\n${stderr.trim()}`);
+  const url = await Promise.race([
+    listeningUrl(child),
+    failure().then((error) => Promise.reject(error)),
+  ]);
+  let stopping: Promise<void> | undefined;
+  return {
+    pid: child.pid as number,
+    url,
+    stop() {
+      const alive = child.exitCode === null && child.signalCode === null;
+      stopping ??= alive ? end(child) : failure().then((error) => Promise.reject(error));
+      return stopping;
+    },
+  };
+}
+
+function listeningUrl(child: ChildProcess): Promise<string> {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  let said = "";
+  child.stdout?.setEncoding("utf8").on("data", (chunk: string) => {
+    if (said.length > STDERR_KEPT) return;
+    said += chunk;
+    const url = / listens on (http:\S+)/.exec(said)?.[1];
+    if (url !== undefined) resolve(url);
+  });
+  return promise;
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  const timer = setTimeout(() => child.kill("SIGKILL"), KILL_AFTER_MS);
+  child.kill("SIGTERM");
+  await once(child, "exit");
+  clearTimeout(timer);
+}
+
+export interface Output {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a program to its end. Rejects if it cannot be started or the signal fires. */
+export async function runProgram(
+  program: string,
+  args: readonly string[],
+  options: { cwd?: string; env?: Record<string, string>; signal?: AbortSignal },
+): Promise<Output> {
+  const child = spawn(program, [...args], { ...options, stdio: ["ignore", "pipe", "pipe"] });
+  const [[code], stdout, stderr] = await Promise.all([
+    once(child, "close") as Promise<[number | null]>,
+    text(child.stdout),
+    text(child.stderr),
+  ]);
+  return { code, stdout, stderr };
+}

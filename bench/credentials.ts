@@ -1,0 +1,59 @@
+import { createHmac, createSecretKey, randomBytes } from "node:crypto";
+import { signCookie } from "../src/session/cookie.ts";
+import {
+  DEFAULT_TENANT,
+  mintSigningKeyId,
+  type SessionId,
+  secureRandomBytes,
+} from "../src/session/ids.ts";
+import { KeyEncryption } from "../src/session/key-encryption.ts";
+import type { Sql } from "./database.ts";
+
+const SECRET_BYTES = 32;
+
+/** What it takes to make genuine cookies for sessions that were never created by a call. */
+export interface Credentials {
+  /** SESSIOND_KEY_ENCRYPTION_KEYS. */
+  readonly keyEncryptionKeys: string;
+  readonly signingKeyId: string;
+  cookieOf(id: SessionId): string;
+}
+
+/** Makes the default tenant's signing key before sessiond would, as sessiond would. */
+export async function createCredentials(sql: Sql): Promise<Credentials> {
+  const keyEncryptionKey = randomBytes(SECRET_BYTES);
+  const encryption = new KeyEncryption([keyEncryptionKey], secureRandomBytes);
+  const id = mintSigningKeyId(secureRandomBytes);
+  const secret = randomBytes(SECRET_BYTES);
+  const encrypted = encryption.encrypt(secret, id, DEFAULT_TENANT);
+  await sql(
+    `INSERT INTO signing_keys (id, tenant_id, encrypted_key, key_encryption_key_id, created_at)
+     VALUES ($1, $2, $3, $4, now())`,
+    [id, DEFAULT_TENANT, encrypted.ciphertext, encrypted.keyEncryptionKeyId],
+  );
+  const key = createSecretKey(secret);
+  return {
+    keyEncryptionKeys: keyEncryptionKey.toString("base64"),
+    signingKeyId: id,
+    cookieOf: (sessionId) => signCookie(sessionId, id, key),
+  };
+}
+
+/**
+ * The CSRF token of a seeded session: the end of its id, so that nobody has to remember it. The
+ * row has its SHA-256, like that of a random one.
+ */
+export function csrfTokenOf(id: SessionId): string {
+  return id.slice(-CSRF_TOKEN_CHARACTERS);
+}
+
+/** As long as 32 bytes in base64url. */
+export const CSRF_TOKEN_CHARACTERS = 43;
+
+export const EXPRESS_SECRET = "the secret of express-session in the benchmark";
+
+/** The Cookie header for express-session, which signs ids with HMAC-SHA256 too. */
+export function expressCookie(sid: string): string {
+  const mac = createHmac("sha256", EXPRESS_SECRET).update(sid).digest("base64").replace(/=+$/, "");
+  return `connect.sid=${encodeURIComponent(`s:${sid}.${mac}`)}`;
+}

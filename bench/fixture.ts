@@ -1,0 +1,108 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { createClient } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import {
+  SessionService,
+  ValidateRequestSchema,
+  ValidateResponseSchema,
+} from "../gen/es/sessiond/v1/session_service_pb.ts";
+import type { SessionId } from "../src/session/ids.ts";
+import type { RunningServer, ServerCommand } from "./child.ts";
+import type { Context } from "./context.ts";
+import { type Credentials, createCredentials } from "./credentials.ts";
+import { checkpoint, connectSql, createSchema, type Sql } from "./database.ts";
+import {
+  type SessionRequest,
+  writeCreateRequests,
+  writeExpressRequests,
+  writeSessionRequests,
+} from "./requests.ts";
+import { seedExpressSessions, seedSessions } from "./seed.ts";
+
+/** A database with so many live sessions, and what it takes to call a sessiond on it. */
+export interface Fixture {
+  readonly url: string;
+  readonly count: number;
+  readonly sql: Sql;
+  readonly credentials: Credentials;
+  readonly directory: string;
+  /** One real ValidateResponse, for those who answer without looking. */
+  readonly answerFile: string;
+  /** How sessiond is started on it. */
+  sessiond(env?: Readonly<Record<string, string>>): ServerCommand;
+  /** The file of requests of a kind, made when it is first asked for. */
+  requests(kind: SessionRequest | "create" | "express"): Promise<string>;
+}
+
+export async function createFixture(context: Context, count: number): Promise<Fixture> {
+  const { progress, server, closeables, signal } = context;
+  const url = await server.createDatabase();
+  await createSchema(url);
+  const sql = await connectSql(url);
+  closeables.add(() => sql.close());
+  const credentials = await createCredentials(sql);
+  await progress.phase(`${count} live sessions`, (report) =>
+    seedSessions(sql, count, report, signal),
+  );
+
+  const directory = join(context.directory, new URL(url).pathname.slice(1));
+  await mkdir(directory);
+  const source = { sql, credentials, count, directory };
+  const files = new Map<string, Promise<string>>();
+  const write = (kind: SessionRequest | "create" | "express"): Promise<string> =>
+    progress.phase(`requests: ${kind}`, async (report) => {
+      if (kind === "create") return writeCreateRequests(directory);
+      if (kind !== "express") return writeSessionRequests(kind, source, report);
+      await seedExpressSessions(sql, count, report, signal);
+      return writeExpressRequests(source, report);
+    });
+
+  const fixture: Fixture = {
+    url,
+    count,
+    sql,
+    credentials,
+    directory,
+    answerFile: join(directory, "answer.bin"),
+    sessiond: (env = {}) => ({
+      script: "src/main.ts",
+      env: {
+        SESSIOND_DATABASE_URL: url,
+        SESSIOND_KEY_ENCRYPTION_KEYS: credentials.keyEncryptionKeys,
+        SESSIOND_PORT: "0",
+        SESSIOND_LOG_LEVEL: "warn",
+        SESSIOND_SWEEP_SCHEDULE: "off",
+        ...env,
+      },
+    }),
+    requests(kind) {
+      let file = files.get(kind);
+      if (file === undefined) {
+        file = write(kind);
+        files.set(kind, file);
+      }
+      return file;
+    },
+  };
+  await progress.phase("a first call", () => recordAnswer(context, fixture));
+  await checkpoint(sql);
+  return fixture;
+}
+
+/** Asks sessiond about one of the sessions: shows that their cookies are good, too. */
+async function recordAnswer(context: Context, fixture: Fixture): Promise<void> {
+  const { sql, credentials, answerFile } = fixture;
+  const [row] = await sql("SELECT id FROM sessions LIMIT 1");
+  const value = credentials.cookieOf(row?.id as SessionId);
+  await context.withServer(fixture.sessiond(), async (server) => {
+    const request = create(ValidateRequestSchema, { credential: { case: "cookie", value } });
+    const response = await clientOf(server).validate(request);
+    await writeFile(answerFile, toBinary(ValidateResponseSchema, response));
+  });
+}
+
+export function clientOf(server: RunningServer) {
+  return createClient(SessionService, createGrpcTransport({ baseUrl: server.url }));
+}

@@ -1,0 +1,85 @@
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { ROOT, runProgram } from "./child.ts";
+
+const GO_MISSING =
+  "the load generator is written in Go, and there is no `go` on PATH: install Go from " +
+  "https://go.dev/dl/ or your system's packages (golang-go)";
+
+export interface LoadOptions {
+  readonly url: string;
+  readonly protocol: "grpc" | "http1";
+  readonly requests: string;
+  readonly order: "random" | "sequential";
+  readonly inFlight: number;
+  readonly durationMs: number;
+  readonly seed: number;
+  readonly connections?: number;
+  /** How long connections idle before the first call and after the last one. */
+  readonly holdMs?: number;
+}
+
+/** What the generator reports, of its own account. */
+export interface LoadResult {
+  readonly calls: number;
+  readonly errors: number;
+  readonly statuses: Readonly<Record<string, number>>;
+  readonly samples: Readonly<Record<string, string>>;
+  readonly seconds: number;
+  readonly perSecond: number;
+  readonly p50Us: number;
+  readonly p90Us: number;
+  readonly p99Us: number;
+  readonly p999Us: number;
+  readonly maxUs: number;
+  readonly meanUs: number;
+  readonly cpuSeconds: number;
+  readonly connections: number;
+  /** The requests of a sequential run were used up before its time. */
+  readonly exhausted: boolean;
+}
+
+export type LoadGenerator = (options: LoadOptions) => Promise<LoadResult>;
+
+/** Builds the load generator; returns a function that runs it. */
+export async function buildLoadGenerator(
+  directory: string,
+  signal: AbortSignal,
+): Promise<LoadGenerator> {
+  if (spawnSync("go", ["version"]).status !== 0) throw new Error(GO_MISSING);
+  const binary = join(directory, "load");
+  const build = await runProgram("go", ["build", "-o", binary, "."], {
+    cwd: join(ROOT, "bench", "load"),
+    signal,
+  });
+  if (build.code !== 0) throw new Error(`the load generator does not build:\n${build.stderr}`);
+  return (options) => run(binary, options, signal);
+}
+
+async function run(binary: string, options: LoadOptions, signal: AbortSignal): Promise<LoadResult> {
+  const flags: Record<string, string | number> = {
+    url: options.url,
+    protocol: options.protocol,
+    requests: options.requests,
+    order: options.order,
+    "in-flight": options.inFlight,
+    duration: `${options.durationMs}ms`,
+    // A measurement counts the server's CPU from outside, so that the warm-up has a run of its own.
+    warmup: "0s",
+    seed: options.seed,
+    ...(options.connections !== undefined && { connections: options.connections }),
+    ...(options.holdMs !== undefined && { hold: `${options.holdMs}ms` }),
+  };
+  const args = Object.entries(flags).map(([name, value]) => `-${name}=${value}`);
+  const { code, stdout, stderr } = await runProgram(binary, args, { signal });
+  if (code !== 0) {
+    throw new Error(`the load generator failed (${code}) on ${options.url}: ${stderr.trim()}`);
+  }
+  return JSON.parse(stdout) as LoadResult;
+}
+
+/** What to tell of answers that were not as expected; undefined if all were. */
+export function complaint({ calls, errors, samples }: LoadResult): string | undefined {
+  if (errors === 0 && calls > 0) return undefined;
+  return `${errors} of ${calls + errors} answers were errors: ${JSON.stringify(samples)}`;
+}

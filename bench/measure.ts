@@ -1,0 +1,77 @@
+import type { RunningServer } from "./child.ts";
+import type { Context } from "./context.ts";
+import { complaint, type LoadOptions, type LoadResult } from "./load.ts";
+import { cpuSecondsOf, cpuSecondsOfTree, watchPeakMemory } from "./proc.ts";
+import type { Sample } from "./sample.ts";
+
+/** What a system is called with. */
+export interface Target {
+  readonly system: string;
+  readonly path: string;
+  readonly protocol: LoadOptions["protocol"];
+  readonly requests: string;
+  readonly order: LoadOptions["order"];
+}
+
+export interface Window {
+  readonly inFlight: number;
+  readonly round: number;
+  readonly durationMs: number;
+}
+
+/** Puts a server under load and reads meanwhile what it costs. */
+export async function measure(
+  context: Context,
+  server: RunningServer,
+  target: Target,
+  { inFlight, round, durationMs }: Window,
+): Promise<Sample> {
+  const { postmasterPid } = context.server;
+  const databaseCpu = async () =>
+    postmasterPid === undefined ? undefined : cpuSecondsOfTree(postmasterPid);
+  const memory = await watchPeakMemory(server.pid);
+  const databaseBefore = await databaseCpu();
+  const serverBefore = await cpuSecondsOf(server.pid);
+  const result = await context.load({
+    url: `${server.url}${target.path}`,
+    protocol: target.protocol,
+    requests: target.requests,
+    order: target.order,
+    inFlight,
+    durationMs,
+    // Another one in each round and at each level, and the same for each system.
+    seed: round * 1000 + inFlight,
+  });
+  const serverAfter = await cpuSecondsOf(server.pid);
+  const databaseAfter = await databaseCpu();
+  complain(context, `${target.system} at ${inFlight} in flight`, result);
+  const perCall = (from: number | undefined, to: number | undefined) =>
+    from === undefined || to === undefined ? undefined : ((to - from) / answered(result)) * 1e6;
+  return {
+    system: target.system,
+    inFlight,
+    round,
+    calls: result.calls,
+    errors: result.errors,
+    seconds: result.seconds,
+    perSecond: result.perSecond,
+    p50Us: result.p50Us,
+    p99Us: result.p99Us,
+    serverCpuUs: perCall(serverBefore, serverAfter),
+    databaseCpuUs: perCall(databaseBefore, databaseAfter),
+    peakMemoryBytes: await memory.stop(),
+    generatorCpuShare: result.cpuSeconds / result.seconds,
+  };
+}
+
+function answered({ calls, errors }: LoadResult): number {
+  return Math.max(1, calls + errors);
+}
+
+/** Keeps in mind what was wrong with the answers, so that the run fails in the end. */
+export function complain(context: Context, where: string, result: LoadResult): void {
+  const problem = complaint(result);
+  if (problem === undefined) return;
+  context.complaints.push(`${where}: ${problem}`);
+  context.progress.note(`${where}: ${problem}`);
+}

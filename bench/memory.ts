@@ -1,0 +1,113 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { Context } from "./context.ts";
+import type { Fixture } from "./fixture.ts";
+import { type GoalResult, judge } from "./goals.ts";
+import { complain } from "./measure.ts";
+import { residentBytes, watchPeakMemory } from "./proc.ts";
+import { ratio } from "./statistics.ts";
+
+const IN_FLIGHT = 10_000;
+const CONNECTIONS = 1000;
+const HOLD_MS = 5000;
+const REST_MS = 5000;
+const DURATION_MS = 10_000;
+const LIGHT_MS = 5000;
+const LIGHT_IN_FLIGHT = 64;
+
+/** Resident memory of sessiond's process, in bytes; undefined where it cannot be read. */
+export interface MemoryResult {
+  readonly inFlight: number;
+  readonly connections: number;
+  readonly calls: number;
+  readonly p99Us: number;
+  readonly fresh: number | undefined;
+  /** After an ordinary load and a rest. */
+  readonly before: number | undefined;
+  readonly peak: number | undefined;
+  /** With all connections gone, after a rest. */
+  readonly after: number | undefined;
+  /** The same after another ordinary load, which gives the garbage collector its occasions. */
+  readonly afterOrdinaryLoad: number | undefined;
+}
+
+/** Ten thousand calls in flight on a thousand connections, and what of their memory remains. */
+export async function measureMemory(context: Context, fixture: Fixture): Promise<MemoryResult> {
+  const requests = await fixture.requests("validate");
+  // So that all of them wait, instead of being refused.
+  const command = fixture.sessiond({
+    SESSIOND_DATABASE_QUEUE_LIMIT: String(2 * IN_FLIGHT),
+    SESSIOND_DATABASE_QUEUE_TIMEOUT: "1m",
+    SESSIOND_DATABASE_CONNECT_TIMEOUT: "1m",
+  });
+  return context.progress.phase(`memory at ${IN_FLIGHT} calls in flight`, (report) =>
+    context.withServer(command, async (server) => {
+      const fresh = await residentBytes(server.pid);
+      const call = async (inFlight: number, durationMs: number, more = {}) => {
+        const result = await context.load({
+          url: `${server.url}/sessiond.v1.SessionService/Validate`,
+          protocol: "grpc",
+          requests,
+          order: "random",
+          inFlight,
+          durationMs,
+          seed: inFlight,
+          ...more,
+        });
+        complain(context, `Validate at ${inFlight} in flight`, result);
+        return result;
+      };
+      const restedAfterOrdinaryLoad = async () => {
+        await call(LIGHT_IN_FLIGHT, LIGHT_MS);
+        await delay(REST_MS, undefined, { signal: context.signal });
+        return residentBytes(server.pid);
+      };
+      report("ordinary load");
+      const before = await restedAfterOrdinaryLoad();
+      report(`${CONNECTIONS} connections`);
+      const watch = await watchPeakMemory(server.pid);
+      const { calls, p99Us } = await call(IN_FLIGHT, DURATION_MS, {
+        connections: CONNECTIONS,
+        holdMs: HOLD_MS,
+      });
+      const peak = await watch.stop();
+      report("rest");
+      await delay(REST_MS, undefined, { signal: context.signal });
+      const after = await residentBytes(server.pid);
+      report("ordinary load");
+      const afterOrdinaryLoad = await restedAfterOrdinaryLoad();
+      return {
+        inFlight: IN_FLIGHT,
+        connections: CONNECTIONS,
+        calls,
+        p99Us,
+        fresh,
+        before,
+        peak,
+        after,
+        afterOrdinaryLoad,
+      };
+    }),
+  );
+}
+
+export function judgeMemory(result: MemoryResult): GoalResult[] {
+  const { before, peak, after, afterOrdinaryLoad } = result;
+  const where = `memory at ${IN_FLIGHT} calls in flight on ${CONNECTIONS} connections`;
+  return [
+    judge(where, { at: "most", value: 250e6 }, [peak], "bytes"),
+    judge("memory after that, against before", { at: "most", value: 1.1 }, [ratio(after, before)]),
+    judge("the same after an ordinary load", { at: "most", value: 1.1 }, [
+      ratio(afterOrdinaryLoad, before),
+    ]),
+  ];
+}
+
+export function memoryLines(result: MemoryResult): string[] {
+  const mb = (bytes: number | undefined) =>
+    bytes === undefined ? "–" : `${Math.round(bytes / 1e6)} MB`;
+  const { fresh, before, peak, after, afterOrdinaryLoad, calls } = result;
+  return [
+    `fresh ${mb(fresh)}, after an ordinary load ${mb(before)}, at most ${mb(peak)} in ${calls} ` +
+      `calls, afterwards ${mb(after)}, after another ordinary load ${mb(afterOrdinaryLoad)}`,
+  ];
+}

@@ -1,0 +1,91 @@
+/**
+ * What Linux tells of processes. Everything is undefined where it does not tell: on other systems,
+ * and of processes on other machines or in other containers.
+ */
+import { readdir, readFile, writeFile } from "node:fs/promises";
+
+/** Clock ticks of /proc per second, which the kernel fixes for programs whatever its own rate. */
+const TICKS_PER_SECOND = 100;
+
+export interface ProcessStat {
+  readonly command: string;
+  readonly parent: number;
+  /** User and system time of all its threads, the ended ones included. */
+  readonly cpuSeconds: number;
+  /** The same of its children that have ended. */
+  readonly endedChildrenCpuSeconds: number;
+}
+
+/** Reads the text of /proc/PID/stat. The command may hold spaces and parentheses itself. */
+export function parseStat(text: string): ProcessStat {
+  const end = text.lastIndexOf(")");
+  const fields = text.slice(end + 2).split(" ");
+  // The first of these is the third in proc(5).
+  const field = (number: number): number => Number(fields[number - 3]);
+  return {
+    command: text.slice(text.indexOf("(") + 1, end),
+    parent: field(4),
+    cpuSeconds: (field(14) + field(15)) / TICKS_PER_SECOND,
+    endedChildrenCpuSeconds: (field(16) + field(17)) / TICKS_PER_SECOND,
+  };
+}
+
+export async function processStat(pid: number): Promise<ProcessStat | undefined> {
+  const text = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => undefined);
+  return text === undefined ? undefined : parseStat(text);
+}
+
+export async function cpuSecondsOf(pid: number): Promise<number | undefined> {
+  return (await processStat(pid))?.cpuSeconds;
+}
+
+/** Of a process and its children, those that have ended included. */
+export async function cpuSecondsOfTree(root: number): Promise<number | undefined> {
+  const stat = await processStat(root);
+  if (stat === undefined) return undefined;
+  let seconds = stat.cpuSeconds + stat.endedChildrenCpuSeconds;
+  for (const name of await readdir("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    const child = await processStat(Number(name));
+    if (child?.parent === root) seconds += child.cpuSeconds;
+  }
+  return seconds;
+}
+
+async function statusBytes(pid: number, field: string): Promise<number | undefined> {
+  const text = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
+  const kibibytes = new RegExp(`^${field}:\\s+(\\d+) kB$`, "m").exec(text)?.[1];
+  return kibibytes === undefined ? undefined : Number(kibibytes) * 1024;
+}
+
+export function residentBytes(pid: number): Promise<number | undefined> {
+  return statusBytes(pid, "VmRSS");
+}
+
+export interface PeakMemory {
+  /** Ends the watch and returns the most that the process had resident meanwhile. */
+  stop(): Promise<number | undefined>;
+}
+
+/** Watches a process's memory: by the kernel's own mark where it can be reset, else by looking. */
+export async function watchPeakMemory(pid: number): Promise<PeakMemory> {
+  const RESET_PEAK = "5";
+  const reset = await writeFile(`/proc/${pid}/clear_refs`, RESET_PEAK).then(
+    () => true,
+    () => false,
+  );
+  if (reset) return { stop: () => statusBytes(pid, "VmHWM") };
+  let peak = await residentBytes(pid);
+  const look = async (): Promise<void> => {
+    const now = await residentBytes(pid);
+    if (now !== undefined && now > (peak ?? 0)) peak = now;
+  };
+  const timer = setInterval(look, 50);
+  return {
+    async stop() {
+      clearInterval(timer);
+      await look();
+      return peak;
+    },
+  };
+}

@@ -1,0 +1,72 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { Row } from "./database.ts";
+import { generatorNote, goalsTable, systemsTable, table } from "./format.ts";
+import type { GoalResult } from "./goals.ts";
+import type { GrowthSample } from "./growth.ts";
+import type { Machine } from "./machine.ts";
+import { type MemoryResult, memoryLines } from "./memory.ts";
+import type { Options } from "./options.ts";
+import type { Sample } from "./sample.ts";
+import { type SweepResult, sweepLines } from "./sweep.ts";
+import { type WritesResult, writesLines } from "./writes.ts";
+
+/** Everything that a run has found out; what was not run is absent. */
+export interface Result {
+  readonly startedAt: string;
+  readonly machine: Machine;
+  readonly postgresql: Row;
+  readonly options: Pick<Options, "quick" | "sessions" | "rounds" | "durationMs">;
+  goals: readonly GoalResult[];
+  systems?: readonly Sample[];
+  growth?: readonly GrowthSample[];
+  sweep?: SweepResult;
+  memory?: MemoryResult;
+  writes?: WritesResult;
+  complaints: readonly string[];
+}
+
+/** What a person reads at the end of a run. */
+export function describe(result: Result): string {
+  const { systems, growth, sweep, memory, writes, goals, complaints } = result;
+  const sections: string[] = [];
+  if (systems !== undefined) sections.push(systemsTable(systems), generatorNote(systems));
+  if (growth !== undefined) sections.push(growthTable(growth));
+  if (sweep !== undefined) sections.push(...sweepLines(sweep));
+  if (memory !== undefined) sections.push(...memoryLines(memory));
+  if (writes !== undefined) sections.push(writesLines(writes).join("\n"));
+  if (goals.length > 0) sections.push(goalsTable(goals));
+  if (complaints.length > 0) sections.push(`Wrong answers:\n${complaints.join("\n")}`);
+  return `${sections.filter((section) => section !== "").join("\n\n")}\n`;
+}
+
+function growthTable(samples: readonly GrowthSample[]): string {
+  return table(
+    ["system", "sessions", "in flight", "round", "calls/s", "p50 ms", "p99 ms"],
+    samples.map((sample) => [
+      sample.system,
+      String(sample.sessions),
+      String(sample.inFlight),
+      String(sample.round),
+      String(Math.round(sample.perSecond)),
+      ((sample.p50Us ?? Number.NaN) / 1000).toFixed(2),
+      ((sample.p99Us ?? Number.NaN) / 1000).toFixed(2),
+    ]),
+  );
+}
+
+/** Writes the result with all its samples; returns the file. */
+export async function writeResult(
+  result: Result,
+  { out, name }: Pick<Options, "out" | "name">,
+): Promise<string> {
+  const time = result.startedAt.replaceAll(":", "").replace(/\.\d+/, "");
+  const file = join(out, `${name ?? time}.json`);
+  await writeText(file, `${JSON.stringify(result, null, 2)}\n`);
+  return file;
+}
+
+export async function writeText(file: string, text: string): Promise<void> {
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, text);
+}

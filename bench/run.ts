@@ -1,0 +1,106 @@
+/** Measures sessiond beside its limits and alternatives: `npm run bench -- --help`. */
+import { drawChart } from "./chart.ts";
+import { type Context, withContext } from "./context.ts";
+import { describeServer } from "./database.ts";
+import { createFixture, type Fixture } from "./fixture.ts";
+import { compareSystems, type GoalResult } from "./goals.ts";
+import { judgeGrowth, measureGrowth } from "./growth.ts";
+import { describeMachine } from "./machine.ts";
+import { judgeMemory, measureMemory } from "./memory.ts";
+import { OptionError, type Options, parseOptions, USAGE } from "./options.ts";
+import { describe, type Result, writeResult, writeText } from "./report.ts";
+import { chosenSystems, measureSystems } from "./rounds.ts";
+import { judgeSweep, measureSweep } from "./sweep.ts";
+import { measureWrites } from "./writes.ts";
+
+async function run(context: Context): Promise<void> {
+  const { options, server, progress, complaints } = context;
+  const { quick, sessions, rounds, durationMs, parts } = options;
+  const goals: GoalResult[] = [];
+  const result: Result = {
+    startedAt: new Date().toISOString(),
+    machine: describeMachine(),
+    postgresql: await describeServer(server),
+    options: { quick, sessions, rounds, durationMs },
+    goals,
+    complaints,
+  };
+  const others = [...parts].some((part) => part !== "growth");
+  const wanted = others || options.growth.includes(sessions);
+  const fixture = wanted ? await createFixture(context, sessions) : undefined;
+  if (parts.has("systems") && fixture) {
+    result.systems = await measureSystems(context, fixture);
+    goals.push(...compareSystems(result.systems));
+  }
+  if (parts.has("growth")) {
+    result.growth = await measureGrowth(context, fixture);
+    goals.push(...judgeGrowth(result.growth));
+  }
+  await runOnFixture(context, fixture, result, goals);
+  const file = await writeResult(result, options);
+  process.stdout.write(`${describe(result)}\n`);
+  progress.note(`written to ${file}`);
+  if (options.chart !== undefined && result.systems !== undefined) {
+    await writeText(options.chart, drawChart(result.systems));
+    progress.note(`drawn in ${options.chart}`);
+  }
+  if (complaints.length > 0) process.exitCode = 1;
+}
+
+async function runOnFixture(
+  context: Context,
+  fixture: Fixture | undefined,
+  result: Result,
+  goals: GoalResult[],
+): Promise<void> {
+  const { parts } = context.options;
+  if (fixture === undefined) return;
+  if (parts.has("sweep")) {
+    result.sweep = await measureSweep(context, fixture);
+    goals.push(judgeSweep(result.sweep));
+  }
+  if (parts.has("memory")) {
+    result.memory = await measureMemory(context, fixture);
+    goals.push(...judgeMemory(result.memory));
+  }
+  if (parts.has("writes")) result.writes = await measureWrites(context, fixture);
+}
+
+/** Somebody wants the run to end before its time. */
+class Interruption extends Error {}
+
+async function main(): Promise<void> {
+  const options: Options = parseOptions(process.argv.slice(2));
+  if (options.help) {
+    process.stdout.write(USAGE);
+    return;
+  }
+  chosenSystems(options);
+  const interrupted = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM"] as const) {
+    process.on(name, () => interrupted.abort(new Interruption(`interrupted by ${name}`)));
+  }
+  await withContext(options, interrupted.signal, run);
+}
+
+/** As shells count the end by SIGINT. */
+const INTERRUPTED = 130;
+
+try {
+  await main();
+  process.exit();
+} catch (error) {
+  if (error instanceof OptionError) {
+    process.stderr.write(`bench: ${error.message}\n`);
+    process.exit(2);
+  }
+  if (error instanceof Interruption) {
+    process.stderr.write(`bench: ${error.message}\n`);
+    process.exit(INTERRUPTED);
+  }
+  const { message, stack } = error as Error;
+  const ours = (error as Error).constructor === Error;
+  // What this program throws says all there is to say; anything else is a surprise.
+  process.stderr.write(`bench: ${ours ? message : stack}\n`);
+  process.exit(1);
+}

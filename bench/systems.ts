@@ -1,0 +1,136 @@
+import { join } from "node:path";
+import type { ServerCommand } from "./child.ts";
+import type { Fixture } from "./fixture.ts";
+import type { LoadOptions } from "./load.ts";
+import { type SessionRequest, writeRequestsFor } from "./requests.ts";
+import { reserve } from "./seed.ts";
+
+/** Revokes to be ready for, for each second: each needs a session of its own. */
+const MOST_REVOKES_PER_SECOND = 10_000;
+const MOST_LONE_REVOKES_PER_SECOND = 2_000;
+
+/** How long a measurement is, and how many calls are in flight. */
+export interface Length {
+  readonly inFlight: number;
+  readonly durationMs: number;
+}
+
+/** Something that is measured in a process of its own. */
+export interface System {
+  readonly name: string;
+  readonly title: string;
+  readonly protocol: LoadOptions["protocol"];
+  readonly path: string;
+  /** Whether it is part of a quick run: what the goals compare. */
+  readonly quick: boolean;
+  command(fixture: Fixture): ServerCommand;
+  /** The requests of a measurement of that length. */
+  requests(fixture: Fixture, length: Length, signal: AbortSignal): Promise<Requests>;
+  /** Calls that write only when that is due: their share is counted. */
+  readonly touches?: boolean;
+  /** Adds rows, which are taken away afterwards. */
+  readonly adds?: boolean;
+}
+
+export interface Requests {
+  readonly file: string;
+  readonly order: LoadOptions["order"];
+}
+
+const SERVICE = "/sessiond.v1.SessionService";
+
+function randomOf(kind: SessionRequest | "create" | "express") {
+  return async (fixture: Fixture): Promise<Requests> => ({
+    file: await fixture.requests(kind),
+    order: "random",
+  });
+}
+
+/** A system that answers Validate without being sessiond. */
+function stub(name: string, title: string, quick: boolean): System {
+  return {
+    name,
+    title,
+    quick,
+    protocol: "grpc",
+    path: `${SERVICE}/Validate`,
+    command: ({ url, answerFile }) => ({
+      script: `bench/systems/${name}.ts`,
+      env: { BENCH_DATABASE_URL: url, BENCH_ANSWER_FILE: answerFile },
+    }),
+    requests: randomOf("validate"),
+  };
+}
+
+function express(name: string, title: string, touch: boolean): System {
+  return {
+    name,
+    title,
+    quick: !touch,
+    protocol: "http1",
+    path: "/whoami",
+    command: ({ url }) => ({
+      script: "bench/systems/express.ts",
+      env: { BENCH_DATABASE_URL: url, BENCH_EXPRESS_TOUCH: String(touch) },
+    }),
+    requests: randomOf("express"),
+  };
+}
+
+function sessiond(
+  name: string,
+  method: string,
+  requests: System["requests"],
+  options: { title?: string; quick?: boolean; touches?: boolean; adds?: boolean } = {},
+): System {
+  return {
+    name,
+    title: `sessiond ${method}`,
+    quick: false,
+    protocol: "grpc",
+    path: `${SERVICE}/${method}`,
+    command: (fixture) => fixture.sessiond(),
+    requests,
+    ...options,
+  };
+}
+
+/** Each session is revoked once, and none of those that others read. */
+async function revocations(
+  fixture: Fixture,
+  { inFlight, durationMs }: Length,
+  signal: AbortSignal,
+): Promise<Requests> {
+  const rate = Math.min(MOST_REVOKES_PER_SECOND, inFlight * MOST_LONE_REVOKES_PER_SECOND);
+  const ids = await reserve(fixture.sql, Math.ceil((durationMs / 1000) * rate), signal);
+  const path = join(fixture.directory, "revoke.requests");
+  const file = await writeRequestsFor("revoke", ids, path, fixture.credentials);
+  return { file, order: "sequential" };
+}
+
+/** In the order in which they take their turns. */
+export const SYSTEMS: readonly System[] = [
+  stub("raw-http2", "node:http2, constant answer", false),
+  stub("grpc-js", "@grpc/grpc-js, empty handler", true),
+  stub("connect", "Connect adapter, empty handler", true),
+  stub("grpc-js-with-read", "@grpc/grpc-js, one primary-key read", true),
+  express("express", "express-session, no touch", false),
+  express("express-touch", "express-session, touch", true),
+  sessiond("validate", "Validate", randomOf("validate"), { quick: true }),
+  sessiond("validate-touch", "Validate", randomOf("validateTouch"), {
+    title: "sessiond Validate with touch",
+    touches: true,
+  }),
+  sessiond("validate-csrf", "ValidateCsrf", randomOf("validateCsrf")),
+  sessiond("touch", "Touch", randomOf("touch"), { touches: true }),
+  sessiond("create", "Create", randomOf("create"), { quick: true, adds: true }),
+  sessiond("revoke", "Revoke", revocations, { adds: true }),
+];
+
+export const PGBENCH = "pgbench";
+
+/** The title of everything that a result may name. */
+export function titleOf(name: string): string {
+  if (name === PGBENCH) return "pgbench, single-row INSERT";
+  return SYSTEMS.find((system) => system.name === name)?.title ?? name;
+}
