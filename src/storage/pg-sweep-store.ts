@@ -1,6 +1,5 @@
 import type { CallContext, SweepStore } from "../session/ports.ts";
 import type { Database, Statement } from "./database.ts";
-import { FOREIGN_KEY_VIOLATIONS, StorageFault } from "./storage-errors.ts";
 
 /** Any number, as long as it is the same in all versions of sessiond. */
 const SWEEP_LOCK = 7_361_512_002;
@@ -73,19 +72,8 @@ export class PgSweepStore implements SweepStore {
     return this.#count(DELETE_PRE_LOGIN_SESSIONS, [limit], context);
   }
 
-  async deleteSigningKeys(
-    retentionMs: number,
-    limit: number,
-    context: CallContext,
-  ): Promise<number> {
-    try {
-      return await this.#count(DELETE_SIGNING_KEYS, [retentionMs, limit], context);
-    } catch (error) {
-      // A session came to refer to one of them meanwhile: it is kept, and the next sweep tries.
-      const referred = error instanceof StorageFault && FOREIGN_KEY_VIOLATIONS.includes(error.code);
-      if (referred) return 0;
-      throw error;
-    }
+  deleteSigningKeys(retentionMs: number, limit: number, context: CallContext): Promise<number> {
+    return this.#count(DELETE_SIGNING_KEYS, [retentionMs, limit], context);
   }
 
   deleteAuditEvents(retentionMs: number, limit: number, context: CallContext): Promise<number> {

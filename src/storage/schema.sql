@@ -45,7 +45,6 @@ CREATE TABLE sessions (
   csrf_token_hash bytea NOT NULL,
   metadata jsonb NOT NULL,
   CONSTRAINT sessions_pkey PRIMARY KEY (id),
-  CONSTRAINT sessions_signing_key_id_fkey FOREIGN KEY (signing_key_id) REFERENCES signing_keys(id) ON DELETE RESTRICT,
   CONSTRAINT sessions_check CHECK ((pre_login OR ((actor_type <> ''::text) AND (actor_id <> ''::text)))),
   CONSTRAINT sessions_csrf_token_hash_check CHECK ((octet_length(csrf_token_hash) = 32)),
   CONSTRAINT sessions_idle_timeout_seconds_check CHECK ((idle_timeout_seconds > 0)),

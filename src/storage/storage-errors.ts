@@ -53,8 +53,6 @@ const defects = [TypeError, RangeError, ReferenceError] as const;
 const SQLSTATE = /^[0-9A-Z]{5}$/;
 
 export const UNIQUE_VIOLATION = "23505";
-/** Of a restricted foreign key: PostgreSQL 18 says 23001, earlier ones 23503. */
-export const FOREIGN_KEY_VIOLATIONS: readonly string[] = ["23001", "23503"];
 /** Of transactions that got in each other's way: nothing was done, and trying again may succeed. */
 export const RETRYABLE: readonly string[] = ["40001", "40P01"];
 

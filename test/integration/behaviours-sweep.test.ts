@@ -5,7 +5,6 @@ import { startTestApp, type TestApp } from "../support/app.ts";
 import { age, idle } from "../support/back-dating.ts";
 import { expectFailure } from "../support/expect-failure.ts";
 import { holdTransaction } from "../support/transaction.ts";
-import { untilBlockedBy } from "../support/until.ts";
 
 const DAY = 24 * 3600;
 
@@ -114,32 +113,6 @@ describe("behaviours: what a sweep deletes", () => {
 
     await age(app, id, 8 * DAY);
     expect(counts(await sweep())).to.deep.equal([1, 0, 1, 0]);
-  });
-
-  it("A23: a key to which a session comes to refer meanwhile is kept, quietly", async () => {
-    const { id, keyId } = await withExpiredKey();
-    await app.sql("DELETE FROM sessions WHERE id = $1", [id]);
-    const template = await openSession(app.client);
-    const held = await holdTransaction(app.database);
-    try {
-      await held.query(
-        `INSERT INTO sessions SELECT (jsonb_populate_record(sessions,
-           jsonb_build_object('id', $1::text, 'signing_key_id', $2::text))).*
-         FROM sessions WHERE id = $3`,
-        [id, keyId, template.id],
-      );
-      const sweeping = sweep();
-      await untilBlockedBy(app.sql, held.pid);
-      await held.commit();
-      const answer = await sweeping;
-      expect(answer.signingKeysDeleted).to.equal(0);
-      expect(answer.failedParts).to.be.empty;
-    } finally {
-      await held.end();
-    }
-    expect(await keyExists(keyId)).to.equal(true);
-    await app.sql("DELETE FROM sessions WHERE id = $1", [id]);
-    expect((await sweep()).signingKeysDeleted).to.equal(1);
   });
 
   it("A23: an active key and one within its retention are kept", async () => {
