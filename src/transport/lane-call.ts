@@ -6,7 +6,7 @@ import { ActiveCall } from "./active-call.ts";
 import type { Calls } from "./calls.ts";
 import { closeUnread } from "./connect-handler.ts";
 import { percentEncode, undecodable } from "./decode-failures.ts";
-import { LaneContext } from "./lane-context.ts";
+import { LaneContext, okTrailers } from "./lane-context.ts";
 import type { UnaryMethod } from "./routing.ts";
 
 /** What all calls through a lane have in common. */
@@ -23,16 +23,17 @@ export interface Lane {
 export interface LaneRequest {
   readonly headers: IncomingHttpHeaders;
   readonly method: UnaryMethod;
+  /** By performance.now(). */
+  readonly arrivedAt: number;
   readonly timeoutMs: number;
-  /** Names and values in turn. */
-  readonly responseHeaders: readonly string[];
+  readonly responseHeaders: Readonly<Record<string, string>>;
+  /** The same and :status as names and values in turn, the form that costs Node the least. */
+  readonly rawResponseHeaders: readonly string[];
 }
 
 /** A message is led by one byte of flags and four of length. */
 const prefixBytes = 5;
 const compressedFlag = 1;
-
-const okTrailers: Readonly<OutgoingHttpHeaders> = Object.freeze({ "grpc-status": "0" });
 
 /** One unary call over gRPC: reads its message, has it handled, and answers once. */
 export class LaneCall extends ActiveCall {
@@ -42,7 +43,7 @@ export class LaneCall extends ActiveCall {
   /** What has arrived, usually one chunk. */
   #received: Buffer | undefined;
   #context: LaneContext | undefined;
-  #trailers = okTrailers;
+  #trailers: OutgoingHttpHeaders = okTrailers;
   #answered = false;
 
   constructor(lane: Lane, stream: ServerHttp2Stream, request: LaneRequest) {
@@ -104,7 +105,8 @@ export class LaneCall extends ActiveCall {
   readonly #onEnd = (): void => {
     if (this.#answered) return;
     const received = this.#received;
-    if (received === undefined) {
+    // Connect takes a prefix without its message for none, too.
+    if (received === undefined || isOnlyPrefix(received)) {
       const message = "protocol error: missing input message for unary method";
       this.#fail(new ConnectError(message, Code.Unimplemented));
     } else if (
@@ -125,7 +127,7 @@ export class LaneCall extends ActiveCall {
   };
 
   async #handle(bytes: Buffer): Promise<void> {
-    const { headers, method, timeoutMs } = this.#request;
+    const { method } = this.#request;
     let message: MessageShape<DescMessage>;
     try {
       message = method.input.parse(bytes);
@@ -134,7 +136,7 @@ export class LaneCall extends ActiveCall {
       return;
     }
     try {
-      this.#context = new LaneContext(this, this.#stream, headers, method.method, timeoutMs);
+      this.#context = new LaneContext(this, this.#stream, this.#request);
       const response = await method.invoke(message, this.#context);
       this.#succeed(method.output.serialize(response));
     } catch (error) {
@@ -149,36 +151,78 @@ export class LaneCall extends ActiveCall {
     body[0] = 0;
     body.writeUInt32BE(message.length, 1);
     body.set(message, prefixBytes);
-    const added = this.#context?.added.trailer;
-    if (added !== undefined) this.#trailers = { ...Object.fromEntries(added), ...okTrailers };
-    this.#respond();
-    this.#stream.end(body);
+    const changed = this.#context?.changed.trailer;
+    if (changed !== undefined) this.#trailers = toNodeHeaders(changed);
+    this.#respond(body);
   }
 
   #fail(error: unknown): void {
     if (this.#answered) return;
-    const status =
-      error instanceof ConnectError ? error : new ConnectError("internal error", Code.Internal);
-    const trailers = setTrailerStatus(new Headers(this.#context?.added.trailer), status);
-    trailers.set(headerGrpcMessage, percentEncode(status.rawMessage));
-    this.#trailers = Object.fromEntries(trailers);
+    const status = error instanceof ConnectError ? error : internalError();
+    let trailers: Headers;
+    try {
+      trailers = this.#statusTrailers(status);
+    } catch (unencodable) {
+      this.#lane.onError(unencodable, this.#request.method.method.name);
+      trailers = this.#statusTrailers(internalError());
+    }
+    this.#trailers = toNodeHeaders(trailers);
     this.#respond();
-    this.#stream.end();
   }
 
-  #respond(): void {
+  #statusTrailers(status: ConnectError): Headers {
+    const trailers = setTrailerStatus(new Headers(this.#context?.changed.trailer), status);
+    trailers.set(headerGrpcMessage, percentEncode(status.rawMessage));
+    return trailers;
+  }
+
+  #respond(body?: Buffer): void {
     this.#answered = true;
     const stream = this.#stream;
+    // It may have gone, and not have said so yet.
+    if (stream.closed || stream.destroyed) return;
     stream.on("wantTrailers", () => {
-      stream.sendTrailers(this.#trailers);
+      try {
+        stream.sendTrailers(this.#trailers);
+      } catch (error) {
+        this.#cannotSend(error);
+      }
       closeUnread(stream);
     });
-    const { responseHeaders } = this.#request;
-    const added = this.#context?.added.header;
-    // A list of names and values is the form that Node sends on with the least work.
-    const headers = added ? [...responseHeaders, ...[...added].flat()] : responseHeaders;
-    stream.respond(headers as string[], { waitForTrailers: true });
+    const changed = this.#context?.changed.header;
+    const headers = changed
+      ? { ...toNodeHeaders(changed), ":status": 200 }
+      : (this.#request.rawResponseHeaders as string[]);
+    try {
+      stream.respond(headers, { waitForTrailers: true });
+      stream.end(body);
+    } catch (error) {
+      this.#cannotSend(error);
+    }
   }
+
+  /** A handler may have set what HTTP/2 cannot send. That ends its call, and nothing else. */
+  #cannotSend(error: unknown): void {
+    this.#lane.onError(error, `response of ${this.#request.method.method.name}`);
+    this.destroy();
+  }
+}
+
+function internalError(): ConnectError {
+  return new ConnectError("internal error", Code.Internal);
+}
+
+/** Of all headers that are repeated, only cookies must not be joined. */
+function toNodeHeaders(headers: Headers): OutgoingHttpHeaders {
+  const cookies = headers.getSetCookie();
+  return {
+    ...Object.fromEntries(headers),
+    ...(cookies.length > 0 && { "set-cookie": cookies }),
+  };
+}
+
+function isOnlyPrefix(received: Buffer): boolean {
+  return received.length === prefixBytes && received.readUInt32BE(1) > 0;
 }
 
 function ignore(): void {}

@@ -1,6 +1,11 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import type { DescMethodUnary } from "@bufbuild/protobuf";
 import { type ContextValues, createContextValues, type HandlerContext } from "@connectrpc/connect";
+import { limitDeadline } from "./deadline.ts";
+import type { LaneRequest } from "./lane-call.ts";
+
+/** The trailers of a call that succeeds. */
+export const okTrailers = Object.freeze({ "grpc-status": "0" });
 
 /**
  * Connect's context of a handler, of which each part is made when it is asked for: to make all of
@@ -12,8 +17,7 @@ export class LaneContext implements HandlerContext {
   readonly method: DescMethodUnary;
   readonly #call: { readonly signal: AbortSignal };
   readonly #stream: ServerHttp2Stream;
-  readonly #headers: IncomingHttpHeaders;
-  readonly #deadline: number;
+  readonly #request: LaneRequest;
   #requestHeader: Headers | undefined;
   #responseHeader: Headers | undefined;
   #responseTrailer: Headers | undefined;
@@ -22,19 +26,16 @@ export class LaneContext implements HandlerContext {
   constructor(
     call: { readonly signal: AbortSignal },
     stream: ServerHttp2Stream,
-    headers: IncomingHttpHeaders,
-    method: DescMethodUnary,
-    timeoutMs: number,
+    request: LaneRequest,
   ) {
     this.#call = call;
     this.#stream = stream;
-    this.#headers = headers;
-    this.method = method;
-    this.#deadline = performance.now() + timeoutMs;
+    this.#request = request;
+    this.method = request.method.method;
   }
 
-  /** What the handler has added to the response; undefined if it did not look at it. */
-  get added(): { header: Headers | undefined; trailer: Headers | undefined } {
+  /** What the handler has made of the response's own; undefined if it did not look at them. */
+  get changed(): { header: Headers | undefined; trailer: Headers | undefined } {
     return { header: this.#responseHeader, trailer: this.#responseTrailer };
   }
 
@@ -43,10 +44,10 @@ export class LaneContext implements HandlerContext {
   }
 
   get url() {
-    const headers = this.#headers;
+    const { headers } = this.#request;
     const scheme = this.#stream.session?.encrypted === true ? "https" : "http";
     const authority = headers[":authority"] ?? headers.host;
-    return new URL(`${scheme}://${authority}${headers[":path"]}`).toString();
+    return new URL(headers[":path"] ?? "", `${scheme}://${authority}`).toString();
   }
 
   get signal() {
@@ -54,21 +55,25 @@ export class LaneContext implements HandlerContext {
   }
 
   get timeoutMs() {
-    return () => this.#deadline - performance.now();
+    const { arrivedAt, timeoutMs } = this.#request;
+    return () => arrivedAt + timeoutMs - performance.now();
   }
 
   get requestHeader() {
-    this.#requestHeader ??= toWebHeaders(this.#headers);
+    if (this.#requestHeader === undefined) {
+      this.#requestHeader = toWebHeaders(this.#request.headers);
+      limitDeadline(this.#requestHeader, this.#request.timeoutMs);
+    }
     return this.#requestHeader;
   }
 
   get responseHeader() {
-    this.#responseHeader ??= new Headers();
+    this.#responseHeader ??= new Headers(this.#request.responseHeaders);
     return this.#responseHeader;
   }
 
   get responseTrailer() {
-    this.#responseTrailer ??= new Headers();
+    this.#responseTrailer ??= new Headers(okTrailers);
     return this.#responseTrailer;
   }
 

@@ -79,8 +79,12 @@ export function createRouting(options: RoutingOptions): Routing {
   });
   const unaryMethods = new Map<string, UnaryMethod>();
 
-  function addUnary(spec: MethodImplSpec): void {
-    if (spec.kind !== "unary") return;
+  /** Options of its own, for which the lane has no place, leave a method to Connect. */
+  function record(spec: MethodImplSpec, methodOptions: unknown): void {
+    const path = createMethodUrl("/", spec.method);
+    // A later route for the same path takes the place of an earlier one.
+    unaryMethods.delete(path);
+    if (spec.kind !== "unary" || methodOptions !== undefined) return;
     const serialization = createMethodSerializationLookup(
       spec.method,
       undefined,
@@ -88,7 +92,7 @@ export function createRouting(options: RoutingOptions): Routing {
       limits,
     );
     const intercepted = options.interceptors.length > 0;
-    unaryMethods.set(createMethodUrl("/", spec.method), {
+    unaryMethods.set(path, {
       method: spec.method,
       input: serialization.getI(true),
       output: serialization.getO(true),
@@ -104,19 +108,18 @@ export function createRouting(options: RoutingOptions): Routing {
     });
   }
 
-  // A service with options of its own, for which the lane has no place, is left to Connect.
   const recorder: ConnectRouter = {
     handlers: router.handlers,
     service(service, implementation, serviceOptions) {
       router.service(service, implementation, serviceOptions);
-      if (serviceOptions === undefined) {
-        Object.values(createServiceImplSpec(service, implementation).methods).forEach(addUnary);
+      for (const spec of Object.values(createServiceImplSpec(service, implementation).methods)) {
+        record(spec, serviceOptions);
       }
       return recorder;
     },
     rpc(method, implementation, methodOptions) {
       router.rpc(method, implementation, methodOptions);
-      if (methodOptions === undefined) addUnary(createMethodImplSpec(method, implementation));
+      record(createMethodImplSpec(method, implementation), methodOptions);
       return recorder;
     },
   };

@@ -41,6 +41,7 @@ export function createUnaryLane(
       !isBinaryGrpc(headers["content-type"]) ||
       !isIdentity(headers["grpc-encoding"]) ||
       timeoutMs === undefined ||
+      headers.expect !== undefined ||
       authority === undefined ||
       !usableAuthority(authority)
     ) {
@@ -54,8 +55,9 @@ export function createUnaryLane(
     new LaneCall(options, stream, {
       headers,
       method,
+      arrivedAt: performance.now(),
       timeoutMs: Math.min(timeoutMs, maxDeadlineMs),
-      responseHeaders: responseHeadersFor(acceptEncoding ?? ""),
+      ...responseHeadersFor(acceptEncoding ?? ""),
     }).serve();
   };
 }
@@ -74,15 +76,19 @@ function isUsableAuthority(authority: string): boolean {
 }
 
 /** Names the compression that the client accepts, as Connect does, which never uses it either. */
-function responseHeaders(acceptEncoding: string, { compressions }: Routing): readonly string[] {
+function responseHeaders(acceptEncoding: string, { compressions }: Routing) {
   const { response } = compressionNegotiate(
     [...compressions],
     null,
     acceptEncoding,
     "grpc-accept-encoding",
   );
-  const encoding = response === null ? [] : ["grpc-encoding", response.name];
-  return [":status", "200", "content-type", "application/grpc+proto", ...encoding];
+  const headers: Record<string, string> = { "content-type": "application/grpc+proto" };
+  if (response !== null) headers["grpc-encoding"] = response.name;
+  return {
+    responseHeaders: headers,
+    rawResponseHeaders: [":status", "200", ...Object.entries(headers).flat()],
+  };
 }
 
 /** The function with a memory for what clients send again and again. */
