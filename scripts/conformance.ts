@@ -1,0 +1,130 @@
+/**
+ * Runs the public Connect conformance suite against a server built from our transport. Go builds
+ * the suite, once, into the user's cache; its contract comes from the same module, so that nothing
+ * of it is copied here. With --stock, Connect's own adapter is tested instead, for comparison.
+ * Other arguments go to the suite, such as -v, --trace or --run PATTERN.
+ */
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
+import { join } from "node:path";
+
+const suiteModule = "connectrpc.com/conformance";
+const suiteVersion = "v1.0.6";
+
+/** Far more than a run takes: the suite itself waits for ever if a server stops reading. */
+const timeLimitMs = 10 * 60_000;
+
+const root = join(import.meta.dirname, "..");
+const inTests = (name: string) => join(root, "test", "conformance", name);
+
+/** Says what went wrong in words that need no stack trace. */
+class Complaint extends Error {}
+
+function run(program: string, args: readonly string[], env: Record<string, string> = {}): string {
+  const { error, status, stdout } = spawnSync(program, args, {
+    // Outside of any Go module, which would have a say in versions.
+    cwd: tmpdir(),
+    env: { ...process.env, ...env },
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  if (error !== undefined && "code" in error && error.code === "ENOENT") {
+    throw new Complaint(`${program} is not on PATH; the conformance suite is built with Go 1.26`);
+  }
+  if (error !== undefined || status !== 0) {
+    const reason = error?.message ?? `exit status ${status}`;
+    throw new Complaint(`${program} ${args.join(" ")}: ${reason}`);
+  }
+  return stdout;
+}
+
+/** The suite's program, built if it is not there yet. */
+function installSuite(): string {
+  const cache = process.env.XDG_CACHE_HOME || join(homedir(), ".cache");
+  const directory = join(cache, "sessiond", `connectconformance-${suiteVersion}`);
+  const program = join(directory, "connectconformance");
+  if (!existsSync(program)) {
+    mkdirSync(directory, { recursive: true });
+    const target = `${suiteModule}/cmd/connectconformance@${suiteVersion}`;
+    run("go", ["install", target], { GOBIN: directory });
+  }
+  return program;
+}
+
+/** Compiles the suite's contract, as its Go module has it, to descriptors. */
+function compileContract(output: string): void {
+  const module = run("go", ["mod", "download", "-json", `${suiteModule}@${suiteVersion}`]);
+  const { Dir } = JSON.parse(module) as { Dir: string };
+  const buf = join(root, "node_modules", ".bin", "buf");
+  run(buf, ["build", join(Dir, "proto"), "--as-file-descriptor-set", "--output", output]);
+}
+
+/** Runs the suite with its output shown, and resolves with its exit status and what it said. */
+async function runSuite(program: string, args: readonly string[]) {
+  // In a group of its own, since the suite leaves its servers behind when it is killed.
+  const child = spawn(program, args, { detached: true, stdio: ["ignore", "pipe", "inherit"] });
+  const end = () => {
+    if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+  };
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, end);
+  let output = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    output += text;
+    process.stdout.write(text);
+  });
+  const timer = setTimeout(() => {
+    console.error(`the suite has not ended after ${timeLimitMs / 60_000} minutes`);
+    end();
+  }, timeLimitMs);
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  child.once("error", reject);
+  child.once("close", (status) => resolve(status ?? 1));
+  try {
+    return { status: await promise, output };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function sumOfLines(file: string): number {
+  if (!existsSync(file)) return 0;
+  const lines = readFileSync(file, "utf8").split("\n");
+  return lines.reduce((sum, line) => sum + Number(line), 0);
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const stock = args.includes("--stock");
+  const directory = mkdtempSync(join(tmpdir(), "sessiond-conformance-"));
+  try {
+    const descriptors = join(directory, "descriptors.binpb");
+    const program = installSuite();
+    compileContract(descriptors);
+    const { status, output } = await runSuite(program, [
+      ...["--mode", "server", "--conf", inTests("config.yaml")],
+      ...(stock
+        ? ["--skip", `@${inTests("stock-skipped.txt")}`]
+        : ["--known-failing", `@${inTests("known-failing.txt")}`]),
+      ...args.filter((arg) => arg !== "--stock"),
+      ...["--", process.execPath, inTests("server.ts"), descriptors],
+      ...(stock ? ["--stock"] : []),
+    ]);
+    // The suite counts cases that it could not run as neither, and exits as if all were well.
+    const complete = /^\d+ passed, /m.test(output) && !/Another \d+ could not be run/.test(output);
+    if (status !== 0 || !complete) return status || 1;
+    if (stock || args.includes("--run")) return 0;
+    const laneCalls = sumOfLines(`${descriptors}.lane-calls`);
+    console.log(`${laneCalls} of the calls went through the direct lane`);
+    return laneCalls > 0 ? 0 : 1;
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  if (!(error instanceof Complaint)) throw error;
+  console.error(`conformance: ${error.message}`);
+  process.exitCode = 1;
+}
