@@ -6,6 +6,7 @@ import { ActiveCall } from "./active-call.ts";
 import type { Calls } from "./calls.ts";
 import { closeUnread } from "./connect-handler.ts";
 import { percentEncode, undecodable } from "./decode-failures.ts";
+import { prefixBytes } from "./envelope-encoder.ts";
 import { LaneContext, okTrailers } from "./lane-context.ts";
 import type { UnaryMethod } from "./routing.ts";
 
@@ -31,8 +32,6 @@ export interface LaneRequest {
   readonly rawResponseHeaders: readonly string[];
 }
 
-/** A message is led by one byte of flags and four of length. */
-const prefixBytes = 5;
 const compressedFlag = 1;
 
 /** One unary call over gRPC: reads its message, has it handled, and answers once. */
@@ -138,19 +137,15 @@ export class LaneCall extends ActiveCall {
     try {
       this.#context = new LaneContext(this, this.#stream, this.#request);
       const response = await method.invoke(message, this.#context);
-      this.#succeed(method.output.serialize(response));
+      this.#succeed(method.encode(response));
     } catch (error) {
       if (!(error instanceof ConnectError)) this.#lane.onError(error, method.method.name);
       this.#fail(error);
     }
   }
 
-  #succeed(message: Uint8Array): void {
+  #succeed(body: Buffer): void {
     if (this.#answered) return;
-    const body = Buffer.allocUnsafe(prefixBytes + message.length);
-    body[0] = 0;
-    body.writeUInt32BE(message.length, 1);
-    body.set(message, prefixBytes);
     const changed = this.#context?.changed.trailer;
     if (changed !== undefined) this.#trailers = toNodeHeaders(changed);
     this.#respond(body);

@@ -1,10 +1,10 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { type Duration, type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import {
   type AuditEventSchema,
   SameSite,
+  type Session as SessionMessage,
   type SessionRef,
-  type SessionSchema,
   SessionState,
   type SetCookieSchema,
   type SigningKeySchema,
@@ -18,7 +18,7 @@ import type {
   RotateCsrfRequest,
   ValidateCsrfRequest,
   ValidateRequest,
-  ValidateResponseSchema,
+  ValidateResponse,
 } from "../../gen/es/sessiond/v1/session_service_pb.ts";
 import type { AuditEvent } from "../session/audit.ts";
 import type {
@@ -157,8 +157,17 @@ export function listCommand(request: ListRequest): ListCommand {
 
 // Results to messages.
 
+function timestamp(instant: Instant): Timestamp {
+  const seconds = Math.floor(instant / 1000);
+  return {
+    $typeName: "google.protobuf.Timestamp",
+    seconds: BigInt(seconds),
+    nanos: (instant - seconds * 1000) * 1_000_000,
+  };
+}
+
 function optionalTimestamp(instant: Instant | undefined): Timestamp | undefined {
-  return instant === undefined ? undefined : timestampFromMs(instant);
+  return instant === undefined ? undefined : timestamp(instant);
 }
 
 const sessionStates = {
@@ -168,16 +177,16 @@ const sessionStates = {
   REVOKED: SessionState.REVOKED,
 } as const;
 
-/** The session as it stands at `now`. */
-export function sessionMessage(
-  session: Session,
-  now: Instant,
-  current = false,
-): Init<typeof SessionSchema> {
+/**
+ * The session as it stands at `now`: the whole message rather than what it is to be made of, since
+ * the runtime copies the latter field by field, for each Validate.
+ */
+export function sessionMessage(session: Session, now: Instant, current = false): SessionMessage {
   const end = endAt(session, now);
   const revokedAt = optionalTimestamp(session.revokedAt);
   const endedAt = optionalTimestamp(end?.at);
   return {
+    $typeName: "sessiond.v1.Session",
     id: session.id,
     tenantId: session.tenantId,
     actorId: session.actorId,
@@ -185,10 +194,10 @@ export function sessionMessage(
     appType: session.appType,
     state: sessionStates[stateAt(session, now)],
     preLogin: session.preLogin,
-    createdAt: timestampFromMs(session.createdAt),
-    lastSeenAt: timestampFromMs(session.lastSeenAt),
-    idleExpiresAt: timestampFromMs(idleExpiresAt(session)),
-    absoluteExpiresAt: timestampFromMs(session.absoluteExpiresAt),
+    createdAt: timestamp(session.createdAt),
+    lastSeenAt: timestamp(session.lastSeenAt),
+    idleExpiresAt: timestamp(idleExpiresAt(session)),
+    absoluteExpiresAt: timestamp(session.absoluteExpiresAt),
     ...(revokedAt && { revokedAt }),
     ...(endedAt && { endedAt }),
     revokeReason: session.revokeReason,
@@ -209,9 +218,10 @@ export function wholeSeconds(ms: number): number {
 export function validateResponse(
   { session, now, touched }: { session: Session; now: Instant; touched: boolean },
   policy: TimeoutPolicy,
-): Init<typeof ValidateResponseSchema> {
+): ValidateResponse {
   const { idleMs, absoluteMs, warning } = timeLeft(session, now, policy);
   return {
+    $typeName: "sessiond.v1.ValidateResponse",
     session: sessionMessage(session, now),
     secondsLeft: wholeSeconds(Math.min(idleMs, absoluteMs)),
     idleSecondsLeft: wholeSeconds(idleMs),
@@ -244,7 +254,7 @@ export function signingKeyMessage(
     id: key.id,
     tenantId: key.tenantId,
     state: signingKeyStates[signingKeyStateAt(key, now, policy)],
-    createdAt: timestampFromMs(key.createdAt),
+    createdAt: timestamp(key.createdAt),
     ...(retiredAt && { retiredAt }),
     ...(until && { verifiesUntil: until }),
   };
@@ -253,7 +263,7 @@ export function signingKeyMessage(
 export function auditEventMessage(event: AuditEvent): Init<typeof AuditEventSchema> {
   return {
     id: event.id,
-    occurredAt: timestampFromMs(event.occurredAt),
+    occurredAt: timestamp(event.occurredAt),
     category: event.category,
     action: event.action,
     actingActorId: event.actingActorId,

@@ -24,6 +24,7 @@ import {
 } from "@connectrpc/connect/protocol";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import { deadlineInterceptor } from "./deadline.ts";
+import { envelopeEncoder } from "./envelope-encoder.ts";
 import { copyOf } from "./lane-context.ts";
 
 /**
@@ -44,7 +45,8 @@ export interface RoutingOptions {
 export interface UnaryMethod {
   readonly method: DescMethodUnary;
   readonly input: Serialization<MessageShape<DescMessage>>;
-  readonly output: Serialization<MessageShape<DescMessage>>;
+  /** The response as an uncompressed gRPC envelope. */
+  readonly encode: (message: MessageShape<DescMessage>) => Buffer;
   /** Whether interceptors stand before the implementation: they see the deadline go by. */
   readonly intercepted: boolean;
   /** Runs the interceptors and the implementation. */
@@ -95,7 +97,7 @@ export function createRouting(options: RoutingOptions): Routing {
     unaryMethods.set(path, {
       method: spec.method,
       input: serialization.getI(true),
-      output: serialization.getO(true),
+      encode: envelopeEncoder(spec.method.output, serialization.getO(true)),
       intercepted,
       invoke: intercepted
         ? (message, context) =>

@@ -1,0 +1,227 @@
+import {
+  type DescField,
+  type DescMessage,
+  type Message,
+  type MessageShape,
+  ScalarType,
+} from "@bufbuild/protobuf";
+import { FeatureSet_FieldPresence } from "@bufbuild/protobuf/wkt";
+import type { Serialization } from "@connectrpc/connect/protocol";
+
+/** A message is led by one byte of flags and four of length. */
+export const prefixBytes = 5;
+
+/** Longer messages are left to protobuf-es. */
+const scratchBytes = 64 * 1024;
+const scratch = Buffer.allocUnsafe(scratchBytes);
+
+/** Writes at a position of the scratch buffer; returns the next one, or LEFT. */
+type Write<Value> = (value: Value, at: number) => number;
+
+/** What this encoder does not know, or has no place for: protobuf-es is to encode the message. */
+const LEFT = -1;
+
+/** The most bytes that a field's tag and a length or a number take. */
+const maxTagBytes = 5;
+const maxVarintBytes = 10;
+const maxUtf8BytesPerUnit = 3;
+
+const delimitedWireType = 2;
+
+/**
+ * Encodes a response as an uncompressed gRPC envelope, to the same bytes as protobuf-es: where
+ * that allocates an ArrayBuffer for each doubling of its own from 128 bytes on, and another for the
+ * result, this writes to one buffer that is kept and copies once. A ValidateResponse costs 2 µs
+ * instead of 10, garbage collection included, of about 70 for the whole call.
+ *
+ * It knows the kinds of fields that this service's responses have. Whatever else there is, fields
+ * or values, it leaves to protobuf-es, which also says what is wrong with a message.
+ */
+export function envelopeEncoder<Desc extends DescMessage>(
+  desc: Desc,
+  serialization: Serialization<MessageShape<Desc>>,
+): (message: MessageShape<Desc>) => Buffer {
+  const write = compileMessage(desc, new Map());
+  return (message) => {
+    const end = write(message, prefixBytes);
+    if (end === LEFT) return envelope(serialization.serialize(message));
+    const bytes = Buffer.allocUnsafe(end);
+    scratch.copy(bytes, prefixBytes, prefixBytes, end);
+    return withPrefix(bytes);
+  };
+}
+
+function envelope(message: Uint8Array): Buffer {
+  const bytes = Buffer.allocUnsafe(prefixBytes + message.length);
+  bytes.set(message, prefixBytes);
+  return withPrefix(bytes);
+}
+
+function withPrefix(bytes: Buffer): Buffer {
+  bytes[0] = 0;
+  bytes.writeUInt32BE(bytes.length - prefixBytes, 1);
+  return bytes;
+}
+
+function compileMessage(
+  desc: DescMessage,
+  compiled: Map<DescMessage, Write<Message>>,
+): Write<Message> {
+  const known = compiled.get(desc);
+  if (known !== undefined) return known;
+  const fields: Write<Message>[] = [];
+  const write: Write<Message> = (message, at) => {
+    if (message.$typeName !== desc.typeName || message.$unknown !== undefined) return LEFT;
+    let end = at;
+    for (let index = 0; index < fields.length && end !== LEFT; index += 1) {
+      end = (fields[index] as Write<Message>)(message, end);
+    }
+    return end;
+  };
+  // Before its fields, for it may contain itself.
+  compiled.set(desc, write);
+  const sorted = desc.fields.toSorted((one, other) => one.number - other.number);
+  fields.push(...sorted.map((field) => compileField(field, compiled)));
+  return write;
+}
+
+function compileField(
+  field: DescField,
+  compiled: Map<DescMessage, Write<Message>>,
+): Write<Message> {
+  const { localName } = field;
+  const read = (message: Message) => (message as unknown as Record<string, unknown>)[localName];
+  if (field.fieldKind === "list" && field.listKind === "message" && !field.delimitedEncoding) {
+    const write = lengthDelimited(field.number, compileMessage(field.message, compiled));
+    return (message, at) => {
+      let end = at;
+      for (const item of read(message) as Message[]) {
+        if (end !== LEFT) end = write(item, end);
+      }
+      return end;
+    };
+  }
+  if (field.fieldKind === "map" && field.mapKey === ScalarType.STRING) {
+    return field.mapKind === "scalar" && field.scalar === ScalarType.STRING
+      ? compileStringMap(field.number, read)
+      : leaveUnless((message) => Object.keys(read(message) as object).length === 0);
+  }
+  if (field.oneof !== undefined || field.fieldKind === "list" || field.fieldKind === "map") {
+    return () => LEFT;
+  }
+  if (field.fieldKind === "message") {
+    if (field.delimitedEncoding) return () => LEFT;
+    const write = lengthDelimited(field.number, compileMessage(field.message, compiled));
+    return (message, at) => {
+      const value = read(message) as Message | undefined;
+      return value === undefined ? at : write(value, at);
+    };
+  }
+  const write = field.fieldKind === "enum" ? writeInt32 : scalarWriters[field.scalar];
+  if (write === undefined || field.presence !== FeatureSet_FieldPresence.IMPLICIT) {
+    return leaveUnless((message) => !Object.hasOwn(message, localName));
+  }
+  const isString = field.fieldKind === "scalar" && field.scalar === ScalarType.STRING;
+  const tag = field.number * 8 + (isString ? delimitedWireType : 0);
+  return (message, at) => {
+    const value = read(message);
+    // The zero values of the kinds that have a writer; -0 is not among those of any.
+    if (value === 0 || value === "" || value === false || value === 0n) return at;
+    if (at + maxTagBytes + maxVarintBytes > scratchBytes) return LEFT;
+    return write(value, writeVarint(tag, at));
+  };
+}
+
+function leaveUnless(isAbsent: (message: Message) => boolean): Write<Message> {
+  return (message, at) => (isAbsent(message) ? at : LEFT);
+}
+
+function compileStringMap(number: number, read: (message: Message) => unknown): Write<Message> {
+  const [keyTag, valueTag] = [1, 2].map((part) => part * 8 + delimitedWireType);
+  const write = lengthDelimited<readonly [string, unknown]>(number, ([key, value], at) => {
+    if (at + 2 * maxTagBytes > scratchBytes) return LEFT;
+    const end = writeString(key, writeVarint(keyTag as number, at));
+    if (end === LEFT || end + maxTagBytes > scratchBytes) return LEFT;
+    return writeString(value, writeVarint(valueTag as number, end));
+  });
+  return (message, at) => {
+    let end = at;
+    for (const entry of Object.entries(read(message) as object)) {
+      if (end !== LEFT) end = write(entry, end);
+    }
+    return end;
+  };
+}
+
+/** Writes tag, length and body. The length is known last: one byte is kept free, nearly always right. */
+function lengthDelimited<Value>(number: number, writeBody: Write<Value>): Write<Value> {
+  const tag = number * 8 + delimitedWireType;
+  return (value, at) => {
+    if (at + maxTagBytes + maxVarintBytes > scratchBytes) return LEFT;
+    const lengthAt = writeVarint(tag, at);
+    const bodyAt = lengthAt + 1;
+    const end = writeBody(value, bodyAt);
+    if (end === LEFT) return LEFT;
+    const length = end - bodyAt;
+    if (length < 0x80) {
+      scratch[lengthAt] = length;
+      return end;
+    }
+    const more = varintBytes(length) - 1;
+    if (end + more > scratchBytes) return LEFT;
+    scratch.copyWithin(bodyAt + more, bodyAt, end);
+    writeVarint(length, lengthAt);
+    return end + more;
+  };
+}
+
+const scalarWriters: Partial<Record<ScalarType, Write<unknown>>> = {
+  [ScalarType.STRING]: writeString,
+  [ScalarType.BOOL]: (value, at) => (value === true ? writeVarint(1, at) : LEFT),
+  [ScalarType.INT32]: writeInt32,
+  [ScalarType.UINT32]: (value, at) =>
+    isIntegerWithin(value, 0xffff_ffff) ? writeVarint(value, at) : LEFT,
+  [ScalarType.INT64]: (value, at) =>
+    typeof value === "bigint" && value > 0n && value <= Number.MAX_SAFE_INTEGER
+      ? writeVarint(Number(value), at)
+      : LEFT,
+};
+
+function writeInt32(value: unknown, at: number): number {
+  return isIntegerWithin(value, 0x7fff_ffff) ? writeVarint(value, at) : LEFT;
+}
+
+function isIntegerWithin(value: unknown, max: number): value is number {
+  return typeof value === "number" && Number.isInteger(value) && value > 0 && value <= max;
+}
+
+function writeString(value: unknown, at: number): number {
+  if (typeof value !== "string") return LEFT;
+  if (at + maxVarintBytes + value.length * maxUtf8BytesPerUnit > scratchBytes) return LEFT;
+  if (value.length * maxUtf8BytesPerUnit < 0x80) {
+    const length = scratch.write(value, at + 1);
+    scratch[at] = length;
+    return at + 1 + length;
+  }
+  const start = writeVarint(Buffer.byteLength(value), at);
+  return start + scratch.write(value, start);
+}
+
+/** Of a whole number from 0 to 2^53 - 1. */
+function writeVarint(value: number, at: number): number {
+  let rest = value;
+  let end = at;
+  while (rest >= 0x80) {
+    scratch[end] = (rest % 0x80) | 0x80;
+    end += 1;
+    rest = Math.floor(rest / 0x80);
+  }
+  scratch[end] = rest;
+  return end + 1;
+}
+
+function varintBytes(value: number): number {
+  let bytes = 1;
+  for (let rest = value; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes += 1;
+  return bytes;
+}
