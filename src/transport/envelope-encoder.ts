@@ -5,6 +5,7 @@ import {
   type MessageShape,
   ScalarType,
 } from "@bufbuild/protobuf";
+import { scalarZeroValue } from "@bufbuild/protobuf/reflect";
 import { FeatureSet_FieldPresence } from "@bufbuild/protobuf/wkt";
 import type { Serialization } from "@connectrpc/connect/protocol";
 
@@ -121,12 +122,12 @@ function compileField(
   if (write === undefined || field.presence !== FeatureSet_FieldPresence.IMPLICIT) {
     return leaveUnless((message) => !Object.hasOwn(message, localName));
   }
+  const zero = field.fieldKind === "enum" ? 0 : scalarZeroValue(field.scalar, false);
   const isString = field.fieldKind === "scalar" && field.scalar === ScalarType.STRING;
   const tag = field.number * 8 + (isString ? delimitedWireType : 0);
   return (message, at) => {
     const value = read(message);
-    // The zero values of the kinds that have a writer; -0 is not among those of any.
-    if (value === 0 || value === "" || value === false || value === 0n) return at;
+    if (value === zero) return at;
     if (at + maxTagBytes + maxVarintBytes > scratchBytes) return LEFT;
     return write(value, writeVarint(tag, at));
   };
@@ -211,10 +212,13 @@ function writeString(value: unknown, at: number): number {
 function writeVarint(value: number, at: number): number {
   let rest = value;
   let end = at;
-  while (rest >= 0x80) {
+  for (; rest > 0x7fff_ffff; rest = Math.floor(rest / 0x80)) {
     scratch[end] = (rest % 0x80) | 0x80;
     end += 1;
-    rest = Math.floor(rest / 0x80);
+  }
+  for (; rest >= 0x80; rest >>>= 7) {
+    scratch[end] = (rest & 0x7f) | 0x80;
+    end += 1;
   }
   scratch[end] = rest;
   return end + 1;
