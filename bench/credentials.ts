@@ -1,4 +1,4 @@
-import { createHmac, createSecretKey, randomBytes } from "node:crypto";
+import { createHmac, randomBytes } from "node:crypto";
 import { signCookie } from "../src/session/cookie.ts";
 import {
   DEFAULT_TENANT,
@@ -7,6 +7,7 @@ import {
   secureRandomBytes,
 } from "../src/session/ids.ts";
 import { KeyEncryption } from "../src/session/key-encryption.ts";
+import { MacKey } from "../src/session/mac-key.ts";
 import type { Sql } from "./database.ts";
 
 const SECRET_BYTES = 32;
@@ -31,7 +32,7 @@ export async function createCredentials(sql: Sql): Promise<Credentials> {
      VALUES ($1, $2, $3, $4, now())`,
     [id, DEFAULT_TENANT, encrypted.ciphertext, encrypted.keyEncryptionKeyId],
   );
-  const key = createSecretKey(secret);
+  const key = new MacKey(secret);
   return {
     keyEncryptionKeys: keyEncryptionKey.toString("base64"),
     signingKeyId: id,

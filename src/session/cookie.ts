@@ -1,5 +1,6 @@
-import { createHmac, type KeyObject, timingSafeEqual } from "node:crypto";
+import { timingSafeEqual } from "node:crypto";
 import { isSessionId, isSigningKeyId, type SessionId, type SigningKeyId } from "./ids.ts";
+import type { MacKey } from "./mac-key.ts";
 
 const VERSION = "v1";
 /** 32 bytes in base64url, of which the last two bits are unused: only one spelling is canonical. */
@@ -24,17 +25,9 @@ export function macInput(sessionId: string, signingKeyId: string): string {
   );
 }
 
-function computeMac(sessionId: string, signingKeyId: string, key: KeyObject): string {
-  return createHmac("sha256", key).update(macInput(sessionId, signingKeyId)).digest("base64url");
-}
-
 /** The cookie value `v1.<session id>.<signing key id>.<MAC>`. */
-export function signCookie(
-  sessionId: SessionId,
-  signingKeyId: SigningKeyId,
-  key: KeyObject,
-): string {
-  return `${VERSION}.${sessionId}.${signingKeyId}.${computeMac(sessionId, signingKeyId, key)}`;
+export function signCookie(sessionId: SessionId, signingKeyId: SigningKeyId, key: MacKey): string {
+  return `${VERSION}.${sessionId}.${signingKeyId}.${key.mac(macInput(sessionId, signingKeyId))}`;
 }
 
 /**
@@ -51,8 +44,8 @@ export function parseCookie(value: string): ParsedCookie | undefined {
 }
 
 /** Whether the key made the cookie's MAC; compared in constant time. */
-export function isGenuine(cookie: ParsedCookie, key: KeyObject): boolean {
-  const expected = computeMac(cookie.sessionId, cookie.signingKeyId, key);
+export function isGenuine(cookie: ParsedCookie, key: MacKey): boolean {
+  const expected = key.mac(macInput(cookie.sessionId, cookie.signingKeyId));
   // As text: to make a buffer of the digest takes longer than to compare the two.
   return timingSafeEqual(Buffer.from(expected, "latin1"), Buffer.from(cookie.mac, "latin1"));
 }

@@ -1,7 +1,7 @@
-import { createSecretKey, type KeyObject } from "node:crypto";
 import { SessionError } from "./errors.ts";
 import type { SigningKeyId } from "./ids.ts";
 import type { KeyEncryption } from "./key-encryption.ts";
+import { MacKey } from "./mac-key.ts";
 import type { CallContext, SigningKeyStore, StoredSigningKey } from "./ports.ts";
 
 /** Each decrypted key takes some hundred bytes; this many tenants' keys stay in memory. */
@@ -14,7 +14,7 @@ const MAX_CACHED_KEYS = 10_000;
 export class KeyRing {
   readonly #store: SigningKeyStore;
   readonly #encryption: KeyEncryption;
-  readonly #keys = new Map<SigningKeyId, KeyObject>();
+  readonly #keys = new Map<SigningKeyId, MacKey>();
 
   constructor(store: SigningKeyStore, encryption: KeyEncryption) {
     this.#store = store;
@@ -26,18 +26,18 @@ export class KeyRing {
    * @throws {SessionError} STORAGE_UNAVAILABLE if its row cannot be decrypted: another replica has a
    * key-encryption key that this one lacks, which says nothing about the cookie
    */
-  async find(id: SigningKeyId, context: CallContext): Promise<KeyObject | undefined> {
+  async find(id: SigningKeyId, context: CallContext): Promise<MacKey | undefined> {
     const cached = this.#keys.get(id);
     if (cached !== undefined) return cached;
     const stored = await this.#store.find(id, context);
     return stored === undefined ? undefined : this.#add(stored);
   }
 
-  #add(stored: StoredSigningKey): KeyObject {
+  #add(stored: StoredSigningKey): MacKey {
     const { id, tenantId, encrypted } = stored;
-    let secret: KeyObject;
+    let secret: MacKey;
     try {
-      secret = createSecretKey(this.#encryption.decrypt(encrypted, id, tenantId));
+      secret = new MacKey(this.#encryption.decrypt(encrypted, id, tenantId));
     } catch (cause) {
       throw new SessionError("STORAGE_UNAVAILABLE", { cause });
     }

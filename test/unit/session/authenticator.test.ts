@@ -1,4 +1,3 @@
-import { createSecretKey } from "node:crypto";
 import { expect } from "chai";
 import type { AuditEntry } from "../../../src/session/audit.ts";
 import { Authenticator, type SessionRef } from "../../../src/session/authenticator.ts";
@@ -6,6 +5,7 @@ import { signCookie } from "../../../src/session/cookie.ts";
 import { SessionError } from "../../../src/session/errors.ts";
 import type { TenantId } from "../../../src/session/ids.ts";
 import type { KeyRing } from "../../../src/session/key-ring.ts";
+import { MacKey } from "../../../src/session/mac-key.ts";
 import type { CookieRead, SessionStore } from "../../../src/session/ports.ts";
 import { Refusals } from "../../../src/session/refusals.ts";
 import type { Session } from "../../../src/session/session.ts";
@@ -21,7 +21,7 @@ import {
 } from "./fixtures.ts";
 import { rejected } from "./refused.ts";
 
-const KEY = createSecretKey(Buffer.alloc(32, 5));
+const KEY = new MacKey(Buffer.alloc(32, 5));
 const COOKIE = signCookie(SESSION_ID, SIGNING_KEY_ID, KEY);
 const EXPIRED_KEY = { retiredAt: T0 - timeouts.keyRetentionMs };
 
@@ -87,7 +87,7 @@ describe("authenticator: by cookie", () => {
 
   it("ASVS 9.1: reads no row for a forged MAC", async () => {
     const { authenticator, asked, audit } = setUp({});
-    const forged = signCookie(SESSION_ID, SIGNING_KEY_ID, createSecretKey(Buffer.alloc(32)));
+    const forged = signCookie(SESSION_ID, SIGNING_KEY_ID, new MacKey(Buffer.alloc(32)));
     await rejected(authenticator.find(byCookie(forged), context), "INVALID_COOKIE");
     expect(asked).to.deep.equal(["key"]);
     expect(audit, "anyone could fill the audit with these").to.deep.equal([]);

@@ -1,8 +1,8 @@
-import { createSecretKey } from "node:crypto";
 import { expect } from "chai";
 import fc from "fast-check";
 import { isGenuine, parseCookie, signCookie } from "../../../src/session/cookie.ts";
 import type { SessionId, SigningKeyId } from "../../../src/session/ids.ts";
+import { MacKey } from "../../../src/session/mac-key.ts";
 
 const hex = (digits: number) =>
   fc
@@ -12,7 +12,7 @@ const sessionId = hex(44).map((text) => `ses-${text}` as SessionId);
 const signingKeyId = hex(32).map((text) => `sk-${text}` as SigningKeyId);
 const key = fc
   .uint8Array({ minLength: 32, maxLength: 32 })
-  .map((bytes) => createSecretKey(Buffer.from(bytes)));
+  .map((bytes) => new MacKey(Buffer.from(bytes)));
 const cookie = fc.record({ sessionId, signingKeyId, key });
 
 const edit = fc.record({

@@ -1,10 +1,11 @@
-import { createHmac, createSecretKey } from "node:crypto";
+import { createHmac } from "node:crypto";
 import { expect } from "chai";
 import { isGenuine, macInput, parseCookie, signCookie } from "../../../src/session/cookie.ts";
 import type { SessionId, SigningKeyId } from "../../../src/session/ids.ts";
+import { MacKey } from "../../../src/session/mac-key.ts";
 
 const SECRET = Buffer.from(Array.from({ length: 32 }, (_, index) => index));
-const KEY = createSecretKey(SECRET);
+const KEY = new MacKey(SECRET);
 const ID = "ses-0194214be0000123456789abcdef0123456789abcdef" as SessionId;
 const KEY_ID = "sk-fedcba9876543210fedcba9876543210" as SigningKeyId;
 const MAC = "Ol7xZ8tAgSABKL0NagSNiwBCWWVmdFaZ-8ELJvtppEY";
@@ -125,7 +126,7 @@ describe("cookie: form", () => {
 describe("cookie: genuineness", () => {
   it("A10: holds for the key that signed, and for no other", () => {
     expect(verifies(COOKIE)).to.equal(true);
-    const other = createSecretKey(Buffer.alloc(32, 7));
+    const other = new MacKey(Buffer.alloc(32, 7));
     expect(verifies(COOKIE, other)).to.equal(false);
   });
 

@@ -1,8 +1,8 @@
-import { createSecretKey } from "node:crypto";
 import { expect } from "chai";
 import { Authenticator } from "../../../src/session/authenticator.ts";
 import { secureRandomBytes } from "../../../src/session/ids.ts";
 import type { KeyRing } from "../../../src/session/key-ring.ts";
+import { MacKey } from "../../../src/session/mac-key.ts";
 import type { CreateOutcome, SessionStore } from "../../../src/session/ports.ts";
 import { Refusals } from "../../../src/session/refusals.ts";
 import type { Session } from "../../../src/session/session.ts";
@@ -12,7 +12,7 @@ import { aSession, context, cookies, SESSION_ID, T0, timeouts } from "./fixtures
 import { rejected } from "./refused.ts";
 
 const ref = { kind: "id", id: SESSION_ID, tenantId: undefined } as const;
-const KEY = createSecretKey(Buffer.alloc(32, 5));
+const KEY = new MacKey(Buffer.alloc(32, 5));
 
 interface SetUp {
   /** What each reading finds, one after the other; the last one stays. */

@@ -1,8 +1,8 @@
-import { createSecretKey } from "node:crypto";
 import { expect } from "chai";
 import { signCookie } from "../../../src/session/cookie.ts";
 import { mintCsrfToken } from "../../../src/session/csrf.ts";
 import { secureRandomBytes } from "../../../src/session/ids.ts";
+import { MacKey } from "../../../src/session/mac-key.ts";
 import type { CookiePolicy } from "../../../src/session/policy.ts";
 import { CookieJar } from "../../../src/session/set-cookie.ts";
 import { SESSION_ID, SIGNING_KEY_ID } from "./fixtures.ts";
@@ -75,7 +75,7 @@ describe("Set-Cookie", () => {
     const longest = "n".repeat(256);
     const names = { sessionName: longest, preLoginName: longest, csrfName: longest };
     const long = new CookieJar({ ...policy, ...names });
-    const key = createSecretKey(secureRandomBytes(32));
+    const key = new MacKey(secureRandomBytes(32));
     const session = long.session(signCookie(SESSION_ID, SIGNING_KEY_ID, key), 1, false);
     const csrf = long.csrf(mintCsrfToken(secureRandomBytes).token, 1);
     for (const { name, value } of [session, csrf]) {
