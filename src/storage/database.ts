@@ -28,6 +28,9 @@ export interface Statement {
 
 export type Row = Record<string, unknown>;
 
+/** Chooses a statement by the values that it is to be sent with. */
+export type ChooseStatement = (values: readonly unknown[]) => Statement;
+
 /** A statement's values; as a function, they are asked for in the moment in which it is sent. */
 export type Values = readonly unknown[] | (() => readonly unknown[]);
 
@@ -71,7 +74,11 @@ export class Database {
   }
 
   /** Runs one statement, which commits by itself; again if a transaction got in its way. */
-  async query(statement: Statement, values: Values, signal: Signal): Promise<readonly Row[]> {
+  async query(
+    statement: Statement | ChooseStatement,
+    values: Values,
+    signal: Signal,
+  ): Promise<readonly Row[]> {
     return retried(() =>
       this.#withLease(
         () => this.#connect(),
@@ -175,13 +182,14 @@ export class Database {
 
   #run(
     lease: Lease,
-    { text, name }: Statement,
+    statement: Statement | ChooseStatement,
     values: Values,
     signal: Signal,
   ): Promise<readonly Row[]> {
-    const prepared = name !== undefined && this.options.preparedStatements;
     return this.#bounded(lease, signal, async () => {
       const sent = (typeof values === "function" ? values() : values) as unknown[];
+      const { text, name } = typeof statement === "function" ? statement(sent) : statement;
+      const prepared = name !== undefined && this.options.preparedStatements;
       const config = { text, values: sent, types: rowTypes };
       const result = await lease.client.query<Row>(prepared ? { ...config, name } : config);
       return result.rows;

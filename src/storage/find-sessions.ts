@@ -1,7 +1,7 @@
 import type { SessionId, SigningKeyId } from "../session/ids.ts";
 import type { CookieRead, Read } from "../session/ports.ts";
 import type { Execute } from "./collector.ts";
-import type { Database } from "./database.ts";
+import type { Database, Row } from "./database.ts";
 import { byId, instantOf, optionalInstantOf, readOf, sessionOf } from "./rows.ts";
 import { arrayParameter, NO_SESSION, NOW, SESSION_COLUMNS } from "./sql.ts";
 
@@ -25,6 +25,20 @@ const FIND_BY_COOKIE = {
     FROM signing_keys WHERE id = ANY (${arrayParameter(2, "text")})`,
 };
 
+/**
+ * The same for one cookie, which takes PostgreSQL and the driver a fifth less time: 150 µs from
+ * asking to having instead of 190, where a read by the primary key alone takes 130.
+ */
+const FIND_ONE_BY_COOKIE = {
+  name: "find_one_by_cookie",
+  text: `
+    SELECT keys.retired_at, ${NOW} AS now, found.*
+    FROM signing_keys keys
+    LEFT JOIN (SELECT ${SESSION_COLUMNS} FROM sessions) found
+      ON found.id = $1 AND found.signing_key_id = keys.id
+    WHERE keys.id = $2`,
+};
+
 const FIND = {
   name: "find",
   text: `SELECT ${SESSION_COLUMNS}, ${NOW} AS now FROM sessions WHERE id = ANY (${arrayParameter(1, "text")})`,
@@ -37,20 +51,34 @@ export function findByCookies(database: Database): Execute<CookieIds, CookieRead
   return async (seal, signal) => {
     const values = () => {
       const cookies = seal();
+      const [only] = cookies;
+      if (only !== undefined && cookies.length === 1) return [only.id, only.signingKeyId];
       const keys = new Set(cookies.map(({ signingKeyId }) => signingKeyId));
       return [cookies.map(({ id }) => id), [...keys]];
     };
-    const rows = byId(await database.query(FIND_BY_COOKIE, values, signal));
-    return seal().map(({ id, signingKeyId }) => {
-      const key = rows.get(signingKeyId);
-      if (key === undefined) return NO_KEY;
-      const row = rows.get(id);
-      return {
-        now: instantOf(key.now),
-        signingKey: { retiredAt: optionalInstantOf(key.retired_at) },
-        session: row?.signing_key_id === signingKeyId ? sessionOf(row) : undefined,
-      };
+    const statement = ([ids]: readonly unknown[]) =>
+      typeof ids === "string" ? FIND_ONE_BY_COOKIE : FIND_BY_COOKIE;
+    const rows = await database.query(statement, values, signal);
+    const cookies = seal();
+    if (cookies.length === 1) return [cookieRead(rows[0], rows[0])];
+    const found = byId(rows);
+    return cookies.map(({ id, signingKeyId }) => {
+      const row = found.get(id);
+      return cookieRead(
+        found.get(signingKeyId),
+        row?.signing_key_id === signingKeyId ? row : undefined,
+      );
     });
+  };
+}
+
+/** `session` may be a row whose columns are all null. */
+function cookieRead(key: Row | undefined, session: Row | undefined): CookieRead {
+  if (key === undefined) return NO_KEY;
+  return {
+    now: instantOf(key.now),
+    signingKey: { retiredAt: optionalInstantOf(key.retired_at) },
+    session: session === undefined || session.id === null ? undefined : sessionOf(session),
   };
 }
 
