@@ -39,8 +39,11 @@ export class LaneCall extends ActiveCall {
   readonly #lane: Lane;
   readonly #stream: ServerHttp2Stream;
   readonly #request: LaneRequest;
-  /** What has arrived, usually one chunk. */
-  #received: Buffer | undefined;
+  /** What has arrived, usually one chunk. They are joined once: a client chooses their number. */
+  #chunks: Buffer[] = [];
+  #received = 0;
+  /** The bytes of prefix and message, once the prefix has told. */
+  #expected: number | undefined;
   #context: LaneContext | undefined;
   #trailers: OutgoingHttpHeaders = okTrailers;
   #answered = false;
@@ -73,23 +76,31 @@ export class LaneCall extends ActiveCall {
 
   readonly #onReadable = (): void => {
     const stream = this.#stream;
-    for (let chunk = stream.read(); chunk !== null; chunk = stream.read()) {
-      const received: Buffer =
-        this.#received === undefined ? chunk : Buffer.concat([this.#received, chunk]);
-      this.#received = received;
-      if (received.length < prefixBytes) continue;
-      const length = received.readUInt32BE(1);
-      const compressed = ((received[0] as number) & compressedFlag) !== 0;
-      const tooLong = length > this.#lane.maxMessageBytes;
-      if (compressed || tooLong || received.length > prefixBytes + length) {
-        this.#leaveToConnect(received);
+    for (let chunk: Buffer = stream.read(); chunk !== null; chunk = stream.read()) {
+      this.#chunks.push(chunk);
+      this.#received += chunk.length;
+      if (this.#received < prefixBytes) continue;
+      if (this.#expected === undefined) {
+        const received = this.#joined();
+        const length = received.readUInt32BE(1);
+        const compressed = ((received[0] as number) & compressedFlag) !== 0;
+        const tooLong = length > this.#lane.maxMessageBytes;
+        this.#expected = compressed || tooLong ? 0 : prefixBytes + length;
+      }
+      if (this.#received > this.#expected) {
+        this.#leaveToConnect();
         return;
       }
     }
   };
 
+  #joined(): Buffer {
+    if (this.#chunks.length !== 1) this.#chunks = [Buffer.concat(this.#chunks)];
+    return this.#chunks[0] as Buffer;
+  }
+
   /** Connect judges of what is not one message as it should be, and sees it from the beginning. */
-  #leaveToConnect(received: Buffer): void {
+  #leaveToConnect(): void {
     if (this.#answered) return;
     this.#answered = true;
     const stream = this.#stream;
@@ -97,24 +108,21 @@ export class LaneCall extends ActiveCall {
     stream.off("end", this.#onEnd);
     stream.off("close", this.#onClose);
     this.end();
-    stream.unshift(received);
+    stream.unshift(this.#joined());
     this.#lane.otherwise(stream, this.#request.headers);
   }
 
   readonly #onEnd = (): void => {
     if (this.#answered) return;
-    const received = this.#received;
     // Connect takes a prefix without its message for none, too.
-    if (received === undefined || isOnlyPrefix(received)) {
+    const isOnlyPrefix = this.#received === prefixBytes && this.#expected !== prefixBytes;
+    if (this.#received === 0 || isOnlyPrefix) {
       const message = "protocol error: missing input message for unary method";
       this.#fail(new ConnectError(message, Code.Unimplemented));
-    } else if (
-      received.length < prefixBytes ||
-      received.length < prefixBytes + received.readUInt32BE(1)
-    ) {
+    } else if (this.#received !== this.#expected) {
       this.#fail(new ConnectError("protocol error: incomplete envelope", Code.InvalidArgument));
     } else {
-      void this.#handle(received.subarray(prefixBytes));
+      void this.#handle(this.#joined().subarray(prefixBytes));
     }
   };
 
@@ -214,10 +222,6 @@ function toNodeHeaders(headers: Headers): OutgoingHttpHeaders {
     ...Object.fromEntries(headers),
     ...(cookies.length > 0 && { "set-cookie": cookies }),
   };
-}
-
-function isOnlyPrefix(received: Buffer): boolean {
-  return received.length === prefixBytes && received.readUInt32BE(1) > 0;
 }
 
 function ignore(): void {}
