@@ -2,8 +2,8 @@ import type { MigrationInterface, QueryRunner } from "typeorm";
 
 /**
  * To check the reference, each insert locked the row of the tenant's one active key, and inserts
- * that overlapped made a multixact of their locks each: with 8 clients that inserted at once,
- * sessions were written at 0.6 of the rate without it (`npm run bench -- --only writes`).
+ * that overlapped made a multixact of their locks: nearly one for each row, which costs vacuums, and
+ * 0.84 of the throughput with 8 clients at once (`npm run bench -- --only writes`).
  *
  * The statement that inserts a session reads the active key itself, and a key is deleted only when
  * it has been retired for its retention, at least as long as any session, and no session names it.
