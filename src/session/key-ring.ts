@@ -22,7 +22,7 @@ export class KeyRing {
   }
 
   /**
-   * The key's secret; undefined if no such key exists.
+   * The key, ready to verify; undefined if no such key exists.
    * @throws {SessionError} STORAGE_UNAVAILABLE if its row cannot be decrypted: another replica has a
    * key-encryption key that this one lacks, which says nothing about the cookie
    */
@@ -35,9 +35,9 @@ export class KeyRing {
 
   #add(stored: StoredSigningKey): MacKey {
     const { id, tenantId, encrypted } = stored;
-    let secret: MacKey;
+    let key: MacKey;
     try {
-      secret = new MacKey(this.#encryption.decrypt(encrypted, id, tenantId));
+      key = new MacKey(this.#encryption.decrypt(encrypted, id, tenantId));
     } catch (cause) {
       throw new SessionError("STORAGE_UNAVAILABLE", { cause });
     }
@@ -46,7 +46,7 @@ export class KeyRing {
       const [oldest] = this.#keys.keys();
       this.#keys.delete(oldest as SigningKeyId);
     }
-    this.#keys.set(id, secret);
-    return secret;
+    this.#keys.set(id, key);
+    return key;
   }
 }

@@ -80,7 +80,11 @@ export class Collector<Member, Result> {
       this.#queue.add(ticket);
       this.#watch();
     } else if (this.#inFlight < limits.maxInFlight) {
-      this.#start([ticket]);
+      // Those who have waited go first, and leave room in the queue for this one if they fill a batch.
+      ticket.queuedAt = performance.now();
+      this.#queue.add(ticket);
+      this.#start(this.#queue);
+      this.#watch();
     } else {
       ticket.reject(new SessionError("OVERLOADED"));
     }

@@ -29,7 +29,7 @@ export interface Statement {
 export type Row = Record<string, unknown>;
 
 /** Chooses a statement by the values that it is to be sent with. */
-export type ChooseStatement = (values: readonly unknown[]) => Statement;
+type ChooseStatement = (values: readonly unknown[]) => Statement;
 
 /** A statement's values; as a function, they are asked for in the moment in which it is sent. */
 export type Values = readonly unknown[] | (() => readonly unknown[]);

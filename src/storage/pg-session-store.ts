@@ -21,7 +21,7 @@ import { AUDIT_COLUMNS, LIVE, live, NOW, SESSION_COLUMNS } from "./sql.ts";
 
 /**
  * Rows are locked in the order of their ids, so that calls of this kind do not deadlock; and before
- * they are judged, as in REVOKE. The absolute deadline never moves, so that it can tell
+ * they are judged, as in revoke-sessions.ts. The absolute deadline never moves, so that it can tell
  * beforehand which rows are over for good.
  */
 const REVOKE_ALL_FOR_ACTOR = {

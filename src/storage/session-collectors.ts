@@ -21,6 +21,9 @@ const PATIENCE_MS = 10;
 /** More in one statement saves nothing: a read costs PostgreSQL 10 µs in one of 64, 9 in this. */
 const MAX_BATCH = 256;
 
+/** Of collectors that hand over to the one for calls that are served alone. */
+const KINDS = 5;
+
 /** The calls that come often, each kind collected into statements of its own. */
 export class SessionCollectors {
   readonly findByCookie: Collector<CookieIds, CookieRead>;
@@ -49,7 +52,7 @@ export class SessionCollectors {
         patienceMs: 0,
         maxBatch: 1,
         // They have been let in before: a batch that fails finds room for all its members.
-        queueLimit: queueLimit + maxInFlight * MAX_BATCH,
+        queueLimit: queueLimit + KINDS * maxInFlight * MAX_BATCH,
         queueTimeoutMs,
       },
       execute: (seal, signal) => Promise.all(seal().map((serve) => serve(signal))),

@@ -22,7 +22,7 @@ export interface Http2SessionsOptions {
 
 /** The HTTP/2 side of the server: it never listens, but is given connections. */
 export interface Http2Sessions {
-  /** server emits "request". */
+  /** server emits "stream" and, to listeners of it, "request". */
   readonly server: Http2Server;
   /** adopt serves a connection that speaks HTTP/2. */
   adopt(socket: Socket): void;

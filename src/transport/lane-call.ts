@@ -39,10 +39,10 @@ export class LaneCall extends ActiveCall {
   readonly #lane: Lane;
   readonly #stream: ServerHttp2Stream;
   readonly #request: LaneRequest;
-  /** What has arrived, usually one chunk. They are joined once: a client chooses their number. */
-  #chunks: Buffer[] = [];
-  #received = 0;
-  /** The bytes of prefix and message, once the prefix has told. */
+  /** The prefix, as far as it has come; then room for all, of which `#filled` bytes are here. */
+  #received: Buffer | undefined;
+  #filled = 0;
+  /** The bytes of prefix and message, once the prefix has told; 0 if Connect is to serve the call. */
   #expected: number | undefined;
   #context: LaneContext | undefined;
   #trailers: OutgoingHttpHeaders = okTrailers;
@@ -60,7 +60,6 @@ export class LaneCall extends ActiveCall {
     stream.on("readable", this.#onReadable);
     stream.on("end", this.#onEnd);
     stream.on("close", this.#onClose);
-    stream.on("error", ignore);
     this.begin(this.#request.timeoutMs);
   }
 
@@ -77,52 +76,69 @@ export class LaneCall extends ActiveCall {
   readonly #onReadable = (): void => {
     const stream = this.#stream;
     for (let chunk: Buffer = stream.read(); chunk !== null; chunk = stream.read()) {
-      this.#chunks.push(chunk);
-      this.#received += chunk.length;
-      if (this.#received < prefixBytes) continue;
-      if (this.#expected === undefined) {
-        const received = this.#joined();
-        const length = received.readUInt32BE(1);
-        const compressed = ((received[0] as number) & compressedFlag) !== 0;
-        const tooLong = length > this.#lane.maxMessageBytes;
-        this.#expected = compressed || tooLong ? 0 : prefixBytes + length;
-      }
-      if (this.#received > this.#expected) {
-        this.#leaveToConnect();
+      // Nobody looks at what comes after the answer.
+      if (this.#answered) continue;
+      const surplus = this.#expected === undefined ? this.#takePrefix(chunk) : this.#take(chunk);
+      if (surplus !== undefined) {
+        this.#leaveToConnect(surplus);
         return;
       }
     }
   };
 
-  #joined(): Buffer {
-    if (this.#chunks.length !== 1) this.#chunks = [Buffer.concat(this.#chunks)];
-    return this.#chunks[0] as Buffer;
+  /** Returns all that has come if it is not for the lane. */
+  #takePrefix(chunk: Buffer): Buffer | undefined {
+    const received = this.#received === undefined ? chunk : Buffer.concat([this.#received, chunk]);
+    this.#received = received;
+    this.#filled = received.length;
+    if (received.length < prefixBytes) return undefined;
+    const length = received.readUInt32BE(1);
+    const compressed = ((received[0] as number) & compressedFlag) !== 0;
+    const tooLong = length > this.#lane.maxMessageBytes;
+    this.#expected = compressed || tooLong ? 0 : prefixBytes + length;
+    if (received.length > this.#expected) return received;
+    if (received.length < this.#expected) {
+      // Room for all at once: the client chooses how many chunks it sends.
+      this.#received = Buffer.allocUnsafe(this.#expected);
+      received.copy(this.#received);
+    }
+    return undefined;
+  }
+
+  #take(chunk: Buffer): Buffer | undefined {
+    const received = this.#received as Buffer;
+    if (this.#filled + chunk.length > received.length) {
+      return Buffer.concat([received.subarray(0, this.#filled), chunk]);
+    }
+    chunk.copy(received, this.#filled);
+    this.#filled += chunk.length;
+    return undefined;
   }
 
   /** Connect judges of what is not one message as it should be, and sees it from the beginning. */
-  #leaveToConnect(): void {
-    if (this.#answered) return;
+  #leaveToConnect(received: Buffer): void {
     this.#answered = true;
     const stream = this.#stream;
     stream.off("readable", this.#onReadable);
     stream.off("end", this.#onEnd);
     stream.off("close", this.#onClose);
     this.end();
-    stream.unshift(this.#joined());
+    stream.unshift(received);
     this.#lane.otherwise(stream, this.#request.headers);
   }
 
   readonly #onEnd = (): void => {
     if (this.#answered) return;
+    const received = this.#received;
     // Connect takes a prefix without its message for none, too.
-    const isOnlyPrefix = this.#received === prefixBytes && this.#expected !== prefixBytes;
-    if (this.#received === 0 || isOnlyPrefix) {
+    const isOnlyPrefix = this.#filled === prefixBytes && this.#expected !== prefixBytes;
+    if (received === undefined || isOnlyPrefix) {
       const message = "protocol error: missing input message for unary method";
       this.#fail(new ConnectError(message, Code.Unimplemented));
-    } else if (this.#received !== this.#expected) {
+    } else if (this.#filled !== this.#expected) {
       this.#fail(new ConnectError("protocol error: incomplete envelope", Code.InvalidArgument));
     } else {
-      void this.#handle(this.#joined().subarray(prefixBytes));
+      void this.#handle(received.subarray(prefixBytes));
     }
   };
 
@@ -195,7 +211,8 @@ export class LaneCall extends ActiveCall {
     const changed = this.#context?.changed.header;
     const headers = changed
       ? { ...toNodeHeaders(changed), ":status": 200 }
-      : (this.#request.rawResponseHeaders as string[]);
+      : // A copy, for Node adds the date to it.
+        [...this.#request.rawResponseHeaders];
     try {
       stream.respond(headers, { waitForTrailers: true });
       stream.end(body);
@@ -223,5 +240,3 @@ function toNodeHeaders(headers: Headers): OutgoingHttpHeaders {
     ...(cookies.length > 0 && { "set-cookie": cookies }),
   };
 }
-
-function ignore(): void {}

@@ -48,6 +48,8 @@ export function createUnaryLane(
       otherwise(stream, headers);
       return;
     }
+    // A reset stream says so by an event, also where it was reset together with its headers.
+    stream.on("error", ignore);
     // Cancelled before it was looked at: a flood of resets must stay cheap.
     if (stream.closed) return;
 
@@ -98,7 +100,14 @@ function remembered<T>(compute: (text: string) => T): (text: string) => T {
     const known = memory.get(text);
     if (known !== undefined) return known;
     const value = compute(text);
-    if (memory.size < maxRemembered) memory.set(text, value);
+    if (memory.size >= maxRemembered) {
+      // The oldest goes; a Map iterates in the order of insertion.
+      const [oldest] = memory.keys();
+      memory.delete(oldest as string);
+    }
+    memory.set(text, value);
     return value;
   };
 }
+
+function ignore(): void {}
