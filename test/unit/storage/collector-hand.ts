@@ -22,7 +22,8 @@ export function handDriven(limits: Partial<CollectorLimits> = {}) {
       patienceMs: 0,
       maxBatch: 100,
       queueLimit: 100,
-      queueTimeoutMs: 60_000,
+      // Longer than any run of the tests, some of which leave members behind.
+      queueTimeoutMs: 2 ** 31 - 1,
       ...limits,
     },
     execute(seal, signal) {
