@@ -4,11 +4,11 @@
  */
 
 import { readFileSync, writeFileSync } from "node:fs";
-import { describeConfig } from "../src/config.ts";
+import { describeConfig } from "../src/config/config.ts";
+import { formatDuration } from "../src/config/parsers.ts";
+import { settingGroups } from "../src/config/setting.ts";
+import { type SettingName, settingNames, settingOf } from "../src/config/settings.ts";
 import { type TimeoutProfile, timeoutProfiles } from "../src/session/profiles.ts";
-import { settingGroups } from "../src/setting.ts";
-import { formatDuration } from "../src/setting-kinds.ts";
-import { type SettingName, settingNames, settingOf } from "../src/settings.ts";
 
 const target = new URL("../docs/configuration.md", import.meta.url);
 
@@ -63,7 +63,7 @@ function renderProfiles(): string {
 }
 
 export function renderConfigurationDocs(): string {
-  return `<!-- Written by scripts/configuration-docs.ts from src/settings.ts: edit there. -->
+  return `<!-- Written by scripts/configuration-docs.ts from src/config/settings.ts: edit there. -->
 
 # Configuration
 

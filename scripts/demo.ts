@@ -15,7 +15,7 @@ import { ErrorInfoSchema } from "../gen/es/google/rpc/error_details_pb.ts";
 import { SessionState, SessionStateSchema } from "../gen/es/sessiond/v1/session_pb.ts";
 import { type CreateResponse, SessionService } from "../gen/es/sessiond/v1/session_service_pb.ts";
 import { startApp } from "../src/app.ts";
-import { loadConfig } from "../src/config.ts";
+import { loadConfig } from "../src/config/config.ts";
 
 const ALICE = { actorType: "user", actorId: "alice" };
 const BROWSER = { ipAddress: "203.0.113.7", userAgent: "Mozilla/5.0 (laptop)" };

@@ -18,7 +18,7 @@ import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { SessionService } from "../gen/es/sessiond/v1/session_service_pb.ts";
 import packageJson from "../package.json" with { type: "json" };
-import { loadConfig } from "../src/config.ts";
+import { loadConfig } from "../src/config/config.ts";
 import { startEmbeddedPostgres } from "../src/storage/embedded-postgres.ts";
 import { createTestDatabase } from "../test/support/database.ts";
 import {

@@ -5,7 +5,7 @@ import { Health } from "../gen/es/health/v1/health_pb.ts";
 import { file_sessiond_v1_error } from "../gen/es/sessiond/v1/error_pb.ts";
 import { SessionService } from "../gen/es/sessiond/v1/session_service_pb.ts";
 import { Closeables } from "./closeables.ts";
-import type { Config } from "./config.ts";
+import type { Config } from "./config/config.ts";
 import { startSweepSchedule } from "./jobs/sweep-schedule.ts";
 import { AuditLog } from "./session/audit-log.ts";
 import { Authenticator } from "./session/authenticator.ts";

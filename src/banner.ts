@@ -1,5 +1,5 @@
 import type { App } from "./app.ts";
-import type { Config } from "./config.ts";
+import type { Config } from "./config/config.ts";
 import { localUrl } from "./local-url.ts";
 
 /** What a person sees who starts sessiond in a terminal; its commands work as printed. */

@@ -7,7 +7,7 @@ import {
   HealthCheckResponse_ServingStatusSchema,
   HealthCheckResponse_ServingStatus as Status,
 } from "../gen/es/health/v1/health_pb.ts";
-import { loadConfig } from "./config.ts";
+import { loadConfig } from "./config/config.ts";
 import { localUrl } from "./local-url.ts";
 
 const TIMEOUT_MS = 2000;

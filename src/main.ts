@@ -4,7 +4,13 @@ import { destination, pino } from "pino";
 import packageJson from "../package.json" with { type: "json" };
 import { type App, startApp } from "./app.ts";
 import { banner } from "./banner.ts";
-import { type Config, ConfigError, describeConfig, formatConfig, loadConfig } from "./config.ts";
+import {
+  type Config,
+  ConfigError,
+  describeConfig,
+  formatConfig,
+  loadConfig,
+} from "./config/config.ts";
 import { SessionError } from "./session/errors.ts";
 import { KeyDecryptionError } from "./session/key-encryption.ts";
 

@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 import { Closeables } from "../closeables.ts";
-import type { Config } from "../config.ts";
+import type { Config } from "../config/config.ts";
 import type { RandomBytes } from "../session/ids.ts";
 import type { AuditStore, SessionStore, SigningKeyStore, SweepStore } from "../session/ports.ts";
 import { connect, createDataSource } from "./data-source.ts";

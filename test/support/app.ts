@@ -3,7 +3,7 @@ import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-no
 import { pino } from "pino";
 import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
 import { type App, startApp } from "../../src/app.ts";
-import { loadConfig } from "../../src/config.ts";
+import { loadConfig } from "../../src/config/config.ts";
 import type { RandomBytes } from "../../src/session/ids.ts";
 import { createTestDatabase, type TestDatabase } from "./database.ts";
 

@@ -1,6 +1,6 @@
 import { expect } from "chai";
-import { loadConfig } from "../../src/config.ts";
-import type { Environment } from "../../src/config-reading.ts";
+import { loadConfig } from "../../src/config/config.ts";
+import type { Environment } from "../../src/config/env-reader.ts";
 import {
   certificatePem,
   databaseUrl,

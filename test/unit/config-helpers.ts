@@ -1,7 +1,7 @@
 import { createPrivateKey } from "node:crypto";
 import { expect } from "chai";
-import { ConfigError, loadConfig } from "../../src/config.ts";
-import type { Environment } from "../../src/config-reading.ts";
+import { ConfigError, loadConfig } from "../../src/config/config.ts";
+import type { Environment } from "../../src/config/env-reader.ts";
 
 /** A file reader that knows these files and no others. */
 export function filesOf(files: Readonly<Record<string, string>>): (path: string) => string {

@@ -1,7 +1,7 @@
 import { expect } from "chai";
-import { type Config, loadConfig } from "../../src/config.ts";
-import { formatDuration } from "../../src/setting-kinds.ts";
-import type { SettingName } from "../../src/settings.ts";
+import { type Config, loadConfig } from "../../src/config/config.ts";
+import { formatDuration } from "../../src/config/parsers.ts";
+import type { SettingName } from "../../src/config/settings.ts";
 import {
   certificatePem,
   databaseUrl,

@@ -6,8 +6,8 @@ import {
   describeConfig,
   formatConfig,
   loadConfig,
-} from "../../src/config.ts";
-import { type SettingName, settingNames } from "../../src/settings.ts";
+} from "../../src/config/config.ts";
+import { type SettingName, settingNames } from "../../src/config/settings.ts";
 import {
   certificatePem,
   databaseUrl,

@@ -1,4 +1,4 @@
-import type { Kind } from "./setting-kinds.ts";
+import type { Kind } from "./parsers.ts";
 
 export const settingGroups = {
   server: "Server",

@@ -3,10 +3,10 @@
  * docs/configuration.md, so that the two cannot differ.
  */
 
+import type { Kind } from "./parsers.ts";
+import { processSettings } from "./process-settings.ts";
+import { sessionSettings } from "./session-settings.ts";
 import type { Setting } from "./setting.ts";
-import type { Kind } from "./setting-kinds.ts";
-import { processSettings } from "./settings-process.ts";
-import { sessionSettings } from "./settings-session.ts";
 
 export const settings = { ...processSettings, ...sessionSettings };
 

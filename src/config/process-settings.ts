@@ -1,6 +1,5 @@
 /** The settings of the process: what it listens on, stores in, encrypts with and logs. */
 
-import type { Setting } from "./setting.ts";
 import {
   boolean,
   bytes,
@@ -15,7 +14,8 @@ import {
   port,
   privateKey,
   wholeSeconds,
-} from "./setting-kinds.ts";
+} from "./parsers.ts";
+import type { Setting } from "./setting.ts";
 
 export const processSettings = {
   SESSIOND_HOST: {

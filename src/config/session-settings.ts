@@ -1,7 +1,6 @@
 /** The settings of sessions: how long they live, what they look like, which rules they follow. */
 
-import { timeoutProfileNames } from "./session/profiles.ts";
-import type { Setting } from "./setting.ts";
+import { timeoutProfileNames } from "../session/profiles.ts";
 import {
   boolean,
   choice,
@@ -10,7 +9,8 @@ import {
   duration,
   integer,
   wholeSeconds,
-} from "./setting-kinds.ts";
+} from "./parsers.ts";
+import type { Setting } from "./setting.ts";
 
 /** Browsers cut a longer Max-Age to this (RFC 6265bis, section 5.5). */
 const LONGEST_COOKIE = "400d";

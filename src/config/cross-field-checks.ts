@@ -1,6 +1,6 @@
 import type { Config } from "./config.ts";
-import type { Reading } from "./config-reading.ts";
-import { howToMakeKey, isKeyOfCertificate } from "./setting-kinds.ts";
+import type { Reading } from "./env-reader.ts";
+import { howToMakeKey, isKeyOfCertificate } from "./parsers.ts";
 import type { SettingName } from "./settings.ts";
 
 /** What no setting shows by itself: those that must fit one another. */

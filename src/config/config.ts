@@ -6,18 +6,18 @@
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
-import { checkTogether } from "./config-checks.ts";
-import { type Environment, type FileReader, Reading, type Source } from "./config-reading.ts";
 import type {
   BindingPolicy,
   CookiePolicy,
   SessionLimit,
   SweepPolicy,
   TimeoutPolicy,
-} from "./session/policy.ts";
-import { timeoutProfiles } from "./session/profiles.ts";
+} from "../session/policy.ts";
+import { timeoutProfiles } from "../session/profiles.ts";
+import type { TransportLimits } from "../transport/server.ts";
+import { checkTogether } from "./cross-field-checks.ts";
+import { type Environment, type FileReader, Reading, type Source } from "./env-reader.ts";
 import { type SettingName, type SettingValue, settingNames, settingOf } from "./settings.ts";
-import type { TransportLimits } from "./transport/server.ts";
 
 export type LogLevel = SettingValue<"SESSIOND_LOG_LEVEL">;
 
