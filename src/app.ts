@@ -7,6 +7,11 @@ import { SessionService } from "../gen/es/sessiond/v1/session_service_pb.ts";
 import { Closeables } from "./closeables.ts";
 import type { Config } from "./config/config.ts";
 import { startSweepSchedule } from "./jobs/sweep-schedule.ts";
+import type { ErrorMapping } from "./rpc/errors.ts";
+import { createHealth, type HealthService } from "./rpc/health.ts";
+import { createReflection } from "./rpc/reflection.ts";
+import { sessionRoutes } from "./rpc/session-service.ts";
+import { type Server, startServer } from "./server/server.ts";
 import { AuditLog } from "./session/audit-log.ts";
 import { Authenticator } from "./session/authenticator.ts";
 import { type RandomBytes, secureRandomBytes } from "./session/ids.ts";
@@ -19,11 +24,6 @@ import { CookieJar } from "./session/set-cookie.ts";
 import { SigningKeys } from "./session/signing-keys.ts";
 import { type SweepResult, sweep } from "./session/sweep.ts";
 import { openStorage, type Storage } from "./storage/storage.ts";
-import type { ErrorMapping } from "./transport/errors.ts";
-import { createHealth, type HealthService } from "./transport/health.ts";
-import { createReflection } from "./transport/reflection.ts";
-import { type Server, startServer } from "./transport/server.ts";
-import { sessionRoutes } from "./transport/session-routes.ts";
 
 export interface AppOptions {
   readonly config: Config;

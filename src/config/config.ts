@@ -6,6 +6,7 @@
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
+import type { TransportLimits } from "../server/server.ts";
 import type {
   BindingPolicy,
   CookiePolicy,
@@ -14,7 +15,6 @@ import type {
   TimeoutPolicy,
 } from "../session/policy.ts";
 import { timeoutProfiles } from "../session/profiles.ts";
-import type { TransportLimits } from "../transport/server.ts";
 import { checkTogether } from "./cross-field-checks.ts";
 import { type Environment, type FileReader, Reading, type Source } from "./env-reader.ts";
 import { type SettingName, type SettingValue, settingNames, settingOf } from "./settings.ts";

@@ -11,9 +11,9 @@
 import { appendFileSync } from "node:fs";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { ConnectRouter } from "@connectrpc/connect";
-import { LaneContext } from "../../src/transport/lane-context.ts";
-import type { TlsCredentials } from "../../src/transport/listener.ts";
-import { startServer } from "../../src/transport/server.ts";
+import type { TlsCredentials } from "../../src/server/listener.ts";
+import { startServer } from "../../src/server/server.ts";
+import { LaneContext } from "../../src/server/unary-context.ts";
 import { encodeFrame, readFrame } from "./framing.ts";
 import { loadSchema, type ServerCompatRequest } from "./schema.ts";
 import { createConformanceService } from "./service.ts";

@@ -5,7 +5,7 @@ import https from "node:https";
 import type { AddressInfo } from "node:net";
 import type { ConnectRouter } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
-import type { TlsCredentials } from "../../src/transport/listener.ts";
+import type { TlsCredentials } from "../../src/server/listener.ts";
 
 export interface StockServerOptions {
   readonly host: string;

@@ -7,7 +7,7 @@ import {
   Health,
   HealthCheckResponse_ServingStatus as Status,
 } from "../../gen/es/health/v1/health_pb.ts";
-import { createHealth } from "../../src/transport/health.ts";
+import { createHealth } from "../../src/rpc/health.ts";
 import { failureOf, useTransport } from "../support/transport.ts";
 
 const service = "sessiond.v1.SessionService";

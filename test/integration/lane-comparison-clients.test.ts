@@ -10,8 +10,8 @@ import {
   HealthCheckResponse_ServingStatus,
 } from "../../gen/es/health/v1/health_pb.ts";
 import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
-import { createHealth } from "../../src/transport/health.ts";
-import { createReflection } from "../../src/transport/reflection.ts";
+import { createHealth } from "../../src/rpc/health.ts";
+import { createReflection } from "../../src/rpc/reflection.ts";
 import { exchange, type RawRequest, sendBytes, sendMessage } from "../support/exchange.ts";
 import { type LanePair, useLanePairs, type Way } from "../support/lane-pair.ts";
 import {

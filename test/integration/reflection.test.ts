@@ -21,8 +21,8 @@ import * as v1alpha from "../../gen/es/grpc/reflection/v1alpha/reflection_pb.ts"
 import { Health } from "../../gen/es/health/v1/health_pb.ts";
 import { file_sessiond_v1_error } from "../../gen/es/sessiond/v1/error_pb.ts";
 import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
-import { createHealth } from "../../src/transport/health.ts";
-import { createReflection } from "../../src/transport/reflection.ts";
+import { createHealth } from "../../src/rpc/health.ts";
+import { createReflection } from "../../src/rpc/reflection.ts";
 import { cookieOf, useTransport } from "../support/transport.ts";
 
 const run = promisify(execFile);

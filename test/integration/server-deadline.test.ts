@@ -5,8 +5,8 @@ import * as grpc from "@grpc/grpc-js";
 import { expect } from "chai";
 import { Health } from "../../gen/es/health/v1/health_pb.ts";
 import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
-import { limitDeadline } from "../../src/transport/deadline.ts";
-import { createHealth } from "../../src/transport/health.ts";
+import { createHealth } from "../../src/rpc/health.ts";
+import { limitDeadline } from "../../src/server/deadline.ts";
 import {
   callGrpc,
   failureOf,

@@ -8,7 +8,7 @@ import * as grpc from "@grpc/grpc-js";
 import { expect } from "chai";
 import { Health, HealthCheckResponse_ServingStatus } from "../../gen/es/health/v1/health_pb.ts";
 import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
-import { createHealth } from "../../src/transport/health.ts";
+import { createHealth } from "../../src/rpc/health.ts";
 import {
   callGrpc,
   cookieOf,

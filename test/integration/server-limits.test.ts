@@ -5,7 +5,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import * as grpc from "@grpc/grpc-js";
 import { expect } from "chai";
 import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
-import { createProtocolSniffer } from "../../src/transport/protocol-sniffer.ts";
+import { createProtocolSniffer } from "../../src/server/protocol-detection.ts";
 import {
   callGrpc,
   frame,

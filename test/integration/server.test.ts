@@ -11,7 +11,7 @@ import {
 import * as grpc from "@grpc/grpc-js";
 import { expect } from "chai";
 import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
-import type { Server } from "../../src/transport/server.ts";
+import type { Server } from "../../src/server/server.ts";
 import { testCertificate, testKey } from "../support/test-certificate.ts";
 import {
   callGrpc,

@@ -3,7 +3,7 @@ import http2 from "node:http2";
 import { connect } from "node:net";
 import tls from "node:tls";
 import { findTrailerError } from "@connectrpc/connect/protocol-grpc";
-import type { Server } from "../../src/transport/server.ts";
+import type { Server } from "../../src/server/server.ts";
 import { FrameTap } from "./frame-tap.ts";
 import { testCertificate } from "./test-certificate.ts";
 import { frame, validateBytes, validatePath } from "./transport.ts";

@@ -1,7 +1,7 @@
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { expect } from "chai";
 import type { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
-import type { Server } from "../../src/transport/server.ts";
+import type { Server } from "../../src/server/server.ts";
 import { exchange, type Observed, openTapped, type RawRequest } from "./exchange.ts";
 import { echo, type StartOptions, useTransport } from "./transport.ts";
 

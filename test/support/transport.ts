@@ -19,7 +19,7 @@ import {
   type ServerOptions,
   startServer,
   type TransportLimits,
-} from "../../src/transport/server.ts";
+} from "../../src/server/server.ts";
 import { testCertificate, testKey } from "./test-certificate.ts";
 
 export const testLimits: TransportLimits = {

@@ -16,7 +16,7 @@ import {
   SessionService,
   ValidateResponseSchema,
 } from "../../gen/es/sessiond/v1/session_service_pb.ts";
-import { envelopeEncoder, prefixBytes } from "../../src/transport/envelope-encoder.ts";
+import { envelopeEncoder, prefixBytes } from "../../src/server/envelope-encoder.ts";
 
 const text = fc.oneof(fc.string({ unit: "binary" }), fc.string({ minLength: 40, maxLength: 700 }));
 

@@ -4,8 +4,8 @@ import { inspect } from "node:util";
 import { Code } from "@connectrpc/connect";
 import { expect } from "chai";
 import { ErrorDetailSchema, ErrorReasonSchema } from "../../gen/es/sessiond/v1/error_pb.ts";
+import { toConnectError } from "../../src/rpc/errors.ts";
 import { type Reason, SessionError } from "../../src/session/errors.ts";
-import { toConnectError } from "../../src/transport/errors.ts";
 import { sentinelMessages } from "../support/sentinel-messages.ts";
 
 const root = join(import.meta.dirname, "../..");

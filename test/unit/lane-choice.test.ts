@@ -4,10 +4,10 @@ import type { AddressInfo } from "node:net";
 import type { ConnectRouter } from "@connectrpc/connect";
 import { expect } from "chai";
 import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
-import { createCalls } from "../../src/transport/calls.ts";
-import { createHealth } from "../../src/transport/health.ts";
-import { createRouting } from "../../src/transport/routing.ts";
-import { createUnaryLane } from "../../src/transport/unary-lane.ts";
+import { createHealth } from "../../src/rpc/health.ts";
+import { createCalls } from "../../src/server/in-flight-calls.ts";
+import { createRouting } from "../../src/server/routing.ts";
+import { createUnaryLane } from "../../src/server/unary-fast-path.ts";
 import { echo, frame, rawCall, validateBytes, validatePath } from "../support/transport.ts";
 
 const maxMessageBytes = 100;

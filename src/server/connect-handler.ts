@@ -6,10 +6,10 @@ import {
   universalRequestFromNodeRequest,
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
-import { ActiveCall } from "./active-call.ts";
-import type { Calls } from "./calls.ts";
 import { limitDeadline, untilAborted } from "./deadline.ts";
 import { mendDecodeFailure } from "./decode-failures.ts";
+import { ActiveCall } from "./in-flight-call.ts";
+import type { Calls } from "./in-flight-calls.ts";
 
 export interface ConnectHandlerOptions {
   handlers: ReadonlyMap<string, UniversalHandler>;

@@ -3,13 +3,13 @@ import { createServer as createHttp2Server } from "node:http2";
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
-import { createCalls } from "./calls.ts";
 import { createConnectHandler } from "./connect-handler.ts";
-import { createHttp2Sessions } from "./http2-sessions.ts";
+import { createHttp2Sessions } from "./http2-connections.ts";
+import { createCalls } from "./in-flight-calls.ts";
 import { createListener, headersTimeoutMs, listen, type TlsCredentials } from "./listener.ts";
-import { createProtocolSniffer } from "./protocol-sniffer.ts";
+import { createProtocolSniffer } from "./protocol-detection.ts";
 import { createRouting } from "./routing.ts";
-import { createUnaryLane } from "./unary-lane.ts";
+import { createUnaryLane } from "./unary-fast-path.ts";
 
 export interface TransportLimits {
   /** maxMessageBytes bounds a request message, before and after decompression. */

@@ -1,6 +1,6 @@
 import type { ConnectError } from "@connectrpc/connect";
-import type { Call, Calls } from "./calls.ts";
 import { deadlineExceeded } from "./deadline.ts";
+import type { Call, Calls } from "./in-flight-calls.ts";
 
 /** How long after its deadline a unary call may take to get its response to the client. */
 const responseFlushMs = 5000;

@@ -2,13 +2,13 @@ import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { headerGrpcMessage, setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
-import { ActiveCall } from "./active-call.ts";
-import type { Calls } from "./calls.ts";
 import { closeUnread } from "./connect-handler.ts";
 import { percentEncode, undecodable } from "./decode-failures.ts";
 import { prefixBytes } from "./envelope-encoder.ts";
-import { LaneContext, okTrailers } from "./lane-context.ts";
+import { ActiveCall } from "./in-flight-call.ts";
+import type { Calls } from "./in-flight-calls.ts";
 import type { UnaryMethod } from "./routing.ts";
+import { LaneContext, okTrailers } from "./unary-context.ts";
 
 /** What all calls through a lane have in common. */
 export interface Lane {

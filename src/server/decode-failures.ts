@@ -11,8 +11,8 @@ import {
   setTrailerStatus,
 } from "@connectrpc/connect/protocol-grpc";
 import { trailerFlag, trailerParse, trailerSerialize } from "@connectrpc/connect/protocol-grpc-web";
+import { sessionErrorToConnect } from "../rpc/errors.ts";
 import { SessionError } from "../session/errors.ts";
-import { sessionErrorToConnect } from "./errors.ts";
 
 type ByteStream = AsyncIterable<Uint8Array>;
 

@@ -1,8 +1,8 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { compressionNegotiate } from "@connectrpc/connect/protocol";
 import { parseGrpcTimeout } from "./deadline.ts";
-import { type Lane, LaneCall } from "./lane-call.ts";
 import type { Routing } from "./routing.ts";
+import { type Lane, LaneCall } from "./unary-call.ts";
 
 export interface UnaryLaneOptions extends Lane {
   readonly routing: Routing;

@@ -25,7 +25,7 @@ import {
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import { deadlineInterceptor } from "./deadline.ts";
 import { envelopeEncoder } from "./envelope-encoder.ts";
-import { copyOf } from "./lane-context.ts";
+import { copyOf } from "./unary-context.ts";
 
 /**
  * The least bound for a response. A page of results may be larger than any request, but beyond
