@@ -4,9 +4,9 @@ import { totalmem } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
 import type { Closeables } from "../src/closeables.ts";
-import { createDataSource } from "../src/storage/data-source.ts";
 import { startEmbeddedPostgres } from "../src/storage/embedded-postgres.ts";
-import { migrate } from "../src/storage/migrate.ts";
+import { createDataSource } from "../src/storage/pg/data-source.ts";
+import { migrate } from "../src/storage/schema/migrate.ts";
 import { processStat } from "./proc.ts";
 
 const MEGABYTE = 1024 * 1024;

@@ -1,5 +1,5 @@
 /**
- * Writes src/storage/schema.sql, the schema that the migrations make. With --check, only compares.
+ * Writes src/storage/schema/schema.sql, the schema that the migrations make. With --check, only compares.
  * It uses the PostgreSQL that SESSIOND_TEST_SERVER_URL names (its user must be allowed to create
  * databases), else one that is started for this and thrown away.
  */
@@ -9,12 +9,12 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
-import { createDataSource } from "../src/storage/data-source.ts";
 import { startEmbeddedPostgres } from "../src/storage/embedded-postgres.ts";
-import { migrate } from "../src/storage/migrate.ts";
+import { createDataSource } from "../src/storage/pg/data-source.ts";
+import { migrate } from "../src/storage/schema/migrate.ts";
 import { dumpSchema } from "../src/storage/schema-dump.ts";
 
-const target = join(import.meta.dirname, "..", "src", "storage", "schema.sql");
+const target = join(import.meta.dirname, "..", "src", "storage", "schema", "schema.sql");
 
 /** The schema of a new database on the server, which is dropped again. */
 async function schemaMadeOn(serverUrl: string): Promise<string> {
@@ -75,7 +75,7 @@ if (!process.argv.includes("--check")) {
   writeFileSync(target, wanted);
 } else if (committed() !== wanted) {
   console.error(
-    "src/storage/schema.sql differs from what the migrations make: run `npm run schema`",
+    "src/storage/schema/schema.sql differs from what the migrations make: run `npm run schema`",
   );
   process.exitCode = 1;
 }

@@ -9,9 +9,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
-import { createDataSource } from "../src/storage/data-source.ts";
 import { startEmbeddedPostgres } from "../src/storage/embedded-postgres.ts";
-import { migrate } from "../src/storage/migrate.ts";
+import { createDataSource } from "../src/storage/pg/data-source.ts";
+import { migrate } from "../src/storage/schema/migrate.ts";
 
 /** More than cores: the tests mostly wait, for the database and for each other's locks. */
 const JOBS = "4";

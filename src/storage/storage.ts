@@ -3,20 +3,20 @@ import { Closeables } from "../closeables.ts";
 import type { Config } from "../config/config.ts";
 import type { RandomBytes } from "../session/ids.ts";
 import type { AuditStore, SessionStore, SigningKeyStore, SweepStore } from "../session/ports.ts";
-import { connect, createDataSource } from "./data-source.ts";
-import { Database } from "./database.ts";
+import { RefusalAuditWriter } from "./audit/denial-audit-writer.ts";
+import { PgAuditStore } from "./audit/pg-audit-store.ts";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "./embedded-postgres.ts";
 import {
   keyEncryptionKeyPath,
   readKeyEncryptionKeyFile,
   writeKeyEncryptionKeyFile,
 } from "./key-encryption-key-file.ts";
-import { migrate } from "./migrate.ts";
-import { PgAuditStore } from "./pg-audit-store.ts";
-import { PgSessionStore } from "./pg-session-store.ts";
-import { PgSigningKeyStore } from "./pg-signing-key-store.ts";
-import { PgSweepStore } from "./pg-sweep-store.ts";
-import { RefusalAuditWriter } from "./refusal-audit-writer.ts";
+import { connect, createDataSource } from "./pg/data-source.ts";
+import { Database } from "./pg/database.ts";
+import { migrate } from "./schema/migrate.ts";
+import { PgSessionStore } from "./sessions/pg-session-store.ts";
+import { PgSigningKeyStore } from "./signing-keys/pg-signing-key-store.ts";
+import { PgSweepStore } from "./sweep/pg-sweep-store.ts";
 
 /** How long a stop waits for the audit of refusals, which nobody is waiting for. */
 const AUDIT_CLOSE_MS = 2000;

@@ -1,7 +1,7 @@
-import { PgAuditStore } from "../../src/storage/pg-audit-store.ts";
-import { PgSessionStore } from "../../src/storage/pg-session-store.ts";
-import { PgSigningKeyStore } from "../../src/storage/pg-signing-key-store.ts";
-import { PgSweepStore } from "../../src/storage/pg-sweep-store.ts";
+import { PgAuditStore } from "../../src/storage/audit/pg-audit-store.ts";
+import { PgSessionStore } from "../../src/storage/sessions/pg-session-store.ts";
+import { PgSigningKeyStore } from "../../src/storage/signing-keys/pg-signing-key-store.ts";
+import { PgSweepStore } from "../../src/storage/sweep/pg-sweep-store.ts";
 import { createTestDatabase } from "../support/database.ts";
 import { openTestStorage } from "../support/storage.ts";
 import { auditStore } from "./audit-store.ts";

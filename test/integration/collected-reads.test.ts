@@ -1,8 +1,8 @@
 import { expect } from "chai";
 import type { CookieRead, SessionStore } from "../../src/session/ports.ts";
 import type { Session } from "../../src/session/session.ts";
-import { PgSessionStore } from "../../src/storage/pg-session-store.ts";
-import { PgSigningKeyStore } from "../../src/storage/pg-signing-key-store.ts";
+import { PgSessionStore } from "../../src/storage/sessions/pg-session-store.ts";
+import { PgSigningKeyStore } from "../../src/storage/signing-keys/pg-signing-key-store.ts";
 import { context, newKey, newSession, newTenant, noLimit } from "../contract/stores.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { type DatabaseProxy, startDatabaseProxy } from "../support/database-proxy.ts";

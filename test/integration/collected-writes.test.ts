@@ -1,9 +1,9 @@
 import { expect } from "chai";
 import type { SessionId, TenantId } from "../../src/session/ids.ts";
 import type { NewSession, SessionStore } from "../../src/session/ports.ts";
-import { PgSessionStore } from "../../src/storage/pg-session-store.ts";
-import { PgSigningKeyStore } from "../../src/storage/pg-signing-key-store.ts";
-import { StorageFault } from "../../src/storage/storage-errors.ts";
+import { StorageFault } from "../../src/storage/pg/errors.ts";
+import { PgSessionStore } from "../../src/storage/sessions/pg-session-store.ts";
+import { PgSigningKeyStore } from "../../src/storage/signing-keys/pg-signing-key-store.ts";
 import { context, newKey, newSession, newTenant, noLimit, revocation } from "../contract/stores.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { numbers } from "../support/in-parallel.ts";

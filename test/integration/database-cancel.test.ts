@@ -1,7 +1,7 @@
 import net from "node:net";
 import { expect } from "chai";
 import pg from "pg";
-import type { Statement } from "../../src/storage/database.ts";
+import type { Statement } from "../../src/storage/pg/database.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { inParallel, numbers } from "../support/in-parallel.ts";
 import { openTestStorage, type TestStorage } from "../support/storage.ts";

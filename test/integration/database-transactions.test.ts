@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { StorageFault } from "../../src/storage/storage-errors.ts";
+import { StorageFault } from "../../src/storage/pg/errors.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { openTestStorage, type TestStorage } from "../support/storage.ts";
 import { holdTransaction } from "../support/transaction.ts";

@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "chai";
-import { migrate } from "../../src/storage/migrate.ts";
-import { migrations } from "../../src/storage/migrations/index.ts";
+import { migrate } from "../../src/storage/schema/migrate.ts";
+import { migrations } from "../../src/storage/schema/migrations/index.ts";
 import { dumpSchema } from "../../src/storage/schema-dump.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { numbers } from "../support/in-parallel.ts";
@@ -21,8 +21,8 @@ describe("storage: schema", () => {
     await test?.drop();
   });
 
-  it("is what src/storage/schema.sql says: if not on purpose undo it, else npm run schema", async () => {
-    const path = join(import.meta.dirname, "../../src/storage/schema.sql");
+  it("is what src/storage/schema/schema.sql says: if not on purpose undo it, else npm run schema", async () => {
+    const path = join(import.meta.dirname, "../../src/storage/schema/schema.sql");
     expect(await dumpSchema(storage.dataSource)).to.equal(await readFile(path, "utf8"));
   });
 

@@ -1,7 +1,7 @@
 import type pg from "pg";
 import type { DataSource } from "typeorm";
-import { createDataSource } from "../../src/storage/data-source.ts";
-import { Database, type DatabaseOptions } from "../../src/storage/database.ts";
+import { createDataSource } from "../../src/storage/pg/data-source.ts";
+import { Database, type DatabaseOptions } from "../../src/storage/pg/database.ts";
 
 /** A way to the database without the service around it. */
 export interface TestStorage {

@@ -1,4 +1,4 @@
-import { ALONE, Collector, type CollectorLimits } from "../../../src/storage/collector.ts";
+import { ALONE, Collector, type CollectorLimits } from "../../../src/storage/pg/batcher.ts";
 
 /** A batch under way, which the test sends and answers. */
 export interface Underway {

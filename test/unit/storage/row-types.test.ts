@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import pg from "pg";
-import { parseInstant, rowTypes } from "../../../src/storage/row-types.ts";
+import { parseInstant, rowTypes } from "../../../src/storage/pg/row-types.ts";
 
 const { TIMESTAMPTZ, JSONB, BOOL } = pg.types.builtins;
 const byDriver = (text: string) => Number(pg.types.getTypeParser(TIMESTAMPTZ)(text));

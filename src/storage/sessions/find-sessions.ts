@@ -1,9 +1,9 @@
-import type { SessionId, SigningKeyId } from "../session/ids.ts";
-import type { CookieRead, Read } from "../session/ports.ts";
-import type { Execute } from "./collector.ts";
-import type { Database, Row } from "./database.ts";
-import { byId, instantOf, optionalInstantOf, readOf, sessionOf } from "./rows.ts";
-import { arrayParameter, NO_SESSION, NOW, SESSION_COLUMNS } from "./sql.ts";
+import type { SessionId, SigningKeyId } from "../../session/ids.ts";
+import type { CookieRead, Read } from "../../session/ports.ts";
+import type { Execute } from "../pg/batcher.ts";
+import type { Database, Row } from "../pg/database.ts";
+import { arrayParameter, NO_SESSION, NOW, SESSION_COLUMNS } from "../pg/sql.ts";
+import { byId, instantOf, optionalInstantOf, readOf, sessionOf } from "./session-rows.ts";
 
 export interface CookieIds {
   readonly id: SessionId;

@@ -1,15 +1,15 @@
 import type pg from "pg";
 import type { DataSource, EntityManager, QueryRunner } from "typeorm";
-import { SessionError } from "../session/errors.ts";
+import { SessionError } from "../../session/errors.ts";
 import { type CancellableClient, sendCancelRequest } from "./cancel-request.ts";
-import { rowTypes } from "./row-types.ts";
 import {
   endsConnection,
   RETRYABLE,
   StorageFault,
   storageUnavailable,
   translateDriverError,
-} from "./storage-errors.ts";
+} from "./errors.ts";
+import { rowTypes } from "./row-types.ts";
 
 export interface DatabaseOptions {
   readonly poolSize: number;

@@ -1,8 +1,8 @@
-import type { SessionLimit } from "../session/policy.ts";
-import type { CreateOutcome } from "../session/ports.ts";
+import type { SessionLimit } from "../../session/policy.ts";
+import type { CreateOutcome } from "../../session/ports.ts";
+import type { Database } from "../pg/database.ts";
+import { AUDIT_COLUMNS, LIVE, NOW } from "../pg/sql.ts";
 import { type Create, createWithin } from "./create-sessions.ts";
-import type { Database } from "./database.ts";
-import { AUDIT_COLUMNS, LIVE, NOW } from "./sql.ts";
 
 /**
  * Creates of one actor wait here for each other until their transactions end. The statement that

@@ -1,5 +1,5 @@
-import type { CallContext, SweepStore } from "../session/ports.ts";
-import type { Database, Statement } from "./database.ts";
+import type { CallContext, SweepStore } from "../../session/ports.ts";
+import type { Database, Statement } from "../pg/database.ts";
 
 /** Any number, as long as it is the same in all versions of sessiond. */
 const SWEEP_LOCK = 7_361_512_002;

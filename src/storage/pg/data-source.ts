@@ -1,8 +1,8 @@
 import { DataSource } from "typeorm";
-import { auditEventEntity } from "./entities/audit-event-entity.ts";
-import { sessionEntity } from "./entities/session-entity.ts";
-import { signingKeyEntity } from "./entities/signing-key-entity.ts";
-import { migrations } from "./migrations/index.ts";
+import { auditEventEntity } from "../audit/audit-event-entity.ts";
+import { migrations } from "../schema/migrations/index.ts";
+import { sessionEntity } from "../sessions/session-entity.ts";
+import { signingKeyEntity } from "../signing-keys/signing-key-entity.ts";
 
 export interface DataSourceOptions {
   readonly url: string;

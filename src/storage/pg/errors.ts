@@ -1,5 +1,5 @@
 import { TypeORMError } from "typeorm";
-import { SessionError } from "../session/errors.ts";
+import { SessionError } from "../../session/errors.ts";
 
 /**
  * A failure of the database that is not an outage: a constraint, a defect in a statement. It keeps

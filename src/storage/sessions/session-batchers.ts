@@ -1,12 +1,12 @@
-import type { SessionId } from "../session/ids.ts";
-import type { CookieRead, CreateOutcome, Read } from "../session/ports.ts";
-import { type ALONE, Collector, type CollectorLimits, type Execute } from "./collector.ts";
+import type { SessionId } from "../../session/ids.ts";
+import type { CookieRead, CreateOutcome, Read } from "../../session/ports.ts";
+import { type ALONE, Collector, type CollectorLimits, type Execute } from "../pg/batcher.ts";
+import type { Database } from "../pg/database.ts";
+import { StorageFault } from "../pg/errors.ts";
+import { PASS_OVER_LOCKED, WAIT_FOR_LOCKED } from "../pg/sql.ts";
 import { type Create, createSessions } from "./create-sessions.ts";
-import type { Database } from "./database.ts";
 import { type CookieIds, findByCookies, findSessions } from "./find-sessions.ts";
 import { type Revoke, revokeSessions } from "./revoke-sessions.ts";
-import { PASS_OVER_LOCKED, WAIT_FOR_LOCKED } from "./sql.ts";
-import { StorageFault } from "./storage-errors.ts";
 import { type Touch, touchSessions } from "./touch-sessions.ts";
 
 type Signal = AbortSignal | undefined;

@@ -1,5 +1,5 @@
-import type { SessionId, SigningKeyId } from "../session/ids.ts";
-import type { SessionLimit } from "../session/policy.ts";
+import type { SessionId, SigningKeyId } from "../../session/ids.ts";
+import type { SessionLimit } from "../../session/policy.ts";
 import type {
   CallContext,
   CookieRead,
@@ -10,14 +10,14 @@ import type {
   Read,
   Revocation,
   SessionStore,
-} from "../session/ports.ts";
-import type { Actor, Session } from "../session/session.ts";
-import type { Database, Row } from "./database.ts";
-import { sessionEntity } from "./entities/session-entity.ts";
-import { instantOf, readOf, sessionOf, sessionOfRecord } from "./rows.ts";
-import { SessionCollectors } from "./session-collectors.ts";
+} from "../../session/ports.ts";
+import type { Actor, Session } from "../../session/session.ts";
+import type { Database, Row } from "../pg/database.ts";
+import { AUDIT_COLUMNS, LIVE, live, NOW, SESSION_COLUMNS } from "../pg/sql.ts";
+import { SessionCollectors } from "./session-batchers.ts";
+import { sessionEntity } from "./session-entity.ts";
 import { createWithinLimit } from "./session-limit.ts";
-import { AUDIT_COLUMNS, LIVE, live, NOW, SESSION_COLUMNS } from "./sql.ts";
+import { instantOf, readOf, sessionOf, sessionOfRecord } from "./session-rows.ts";
 
 /**
  * Rows are locked in the order of their ids, so that calls of this kind do not deadlock; and before

@@ -1,8 +1,7 @@
-import type { SessionId } from "../session/ids.ts";
-import type { CreateOutcome, NewSession, ReplacedSession } from "../session/ports.ts";
-import { ALONE, type Execute } from "./collector.ts";
-import type { Database, Row, Run, Statement } from "./database.ts";
-import { byId, instantOf, sessionOf } from "./rows.ts";
+import type { SessionId } from "../../session/ids.ts";
+import type { CreateOutcome, NewSession, ReplacedSession } from "../../session/ports.ts";
+import { ALONE, type Execute } from "../pg/batcher.ts";
+import type { Database, Row, Run, Statement } from "../pg/database.ts";
 import {
   AUDIT_COLUMNS,
   type Locking,
@@ -12,7 +11,8 @@ import {
   NOW,
   SESSION_COLUMNS,
   WAIT_FOR_LOCKED,
-} from "./sql.ts";
+} from "../pg/sql.ts";
+import { byId, instantOf, sessionOf } from "./session-rows.ts";
 
 export interface Create {
   readonly session: NewSession;

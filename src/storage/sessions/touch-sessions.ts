@@ -1,8 +1,7 @@
-import type { SessionId } from "../session/ids.ts";
-import type { Read } from "../session/ports.ts";
-import { ALONE, type Execute } from "./collector.ts";
-import type { Database, Statement } from "./database.ts";
-import { byId, readOf } from "./rows.ts";
+import type { SessionId } from "../../session/ids.ts";
+import type { Read } from "../../session/ports.ts";
+import { ALONE, type Execute } from "../pg/batcher.ts";
+import type { Database, Statement } from "../pg/database.ts";
 import {
   type Locking,
   live,
@@ -11,7 +10,8 @@ import {
   NOW,
   qualified,
   SESSION_COLUMNS,
-} from "./sql.ts";
+} from "../pg/sql.ts";
+import { byId, readOf } from "./session-rows.ts";
 
 export interface Touch {
   readonly id: SessionId;

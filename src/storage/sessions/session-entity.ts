@@ -1,6 +1,6 @@
 import { EntitySchema } from "typeorm";
 import type { Session } from "../../session/session.ts";
-import { instant } from "./columns.ts";
+import { instant } from "../pg/column-transformers.ts";
 
 /** The row of a session; it has the domain's fields but for the unit of the idle timeout. */
 export interface SessionRecord extends Omit<Session, "idleTimeoutMs"> {

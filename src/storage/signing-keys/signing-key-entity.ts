@@ -1,6 +1,6 @@
 import { EntitySchema } from "typeorm";
 import type { SigningKey } from "../../session/ports.ts";
-import { instant } from "./columns.ts";
+import { instant } from "../pg/column-transformers.ts";
 
 export interface SigningKeyRecord extends SigningKey {
   readonly encryptedKey: Buffer;

@@ -1,8 +1,8 @@
-import type { SessionId, SigningKeyId, TenantId } from "../session/ids.ts";
-import type { Read, SigningKey } from "../session/ports.ts";
-import type { Instant, Session } from "../session/session.ts";
-import type { Row } from "./database.ts";
-import type { SessionRecord } from "./entities/session-entity.ts";
+import type { SessionId, SigningKeyId, TenantId } from "../../session/ids.ts";
+import type { Read, SigningKey } from "../../session/ports.ts";
+import type { Instant, Session } from "../../session/session.ts";
+import type { Row } from "../pg/database.ts";
+import type { SessionRecord } from "./session-entity.ts";
 
 /** Rows of our own statements hold instants, those of TypeORM's queries hold dates. */
 export function instantOf(value: unknown): Instant {

@@ -1,8 +1,8 @@
-import type { AuditEntry, AuditEvent } from "../session/audit.ts";
-import type { AuditStore, CallContext } from "../session/ports.ts";
-import type { Database } from "./database.ts";
-import { auditEventEntity } from "./entities/audit-event-entity.ts";
-import { AUDIT_COLUMNS, NOW } from "./sql.ts";
+import type { AuditEntry, AuditEvent } from "../../session/audit.ts";
+import type { AuditStore, CallContext } from "../../session/ports.ts";
+import type { Database } from "../pg/database.ts";
+import { AUDIT_COLUMNS, NOW } from "../pg/sql.ts";
+import { auditEventEntity } from "./audit-event-entity.ts";
 
 const APPEND = {
   name: "append_audit_events",

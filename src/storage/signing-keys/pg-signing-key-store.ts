@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { SigningKeyId, TenantId } from "../session/ids.ts";
-import type { EncryptedKey } from "../session/key-encryption.ts";
+import type { SigningKeyId, TenantId } from "../../session/ids.ts";
+import type { EncryptedKey } from "../../session/key-encryption.ts";
 import type {
   CallContext,
   ListPage,
@@ -10,12 +10,12 @@ import type {
   SigningKey,
   SigningKeyStore,
   StoredSigningKey,
-} from "../session/ports.ts";
-import type { Database, Row } from "./database.ts";
-import { signingKeyEntity } from "./entities/signing-key-entity.ts";
-import { instantOf, signingKeyOf } from "./rows.ts";
-import { AUDIT_COLUMNS, NOW } from "./sql.ts";
-import { StorageFault, storageUnavailable, UNIQUE_VIOLATION } from "./storage-errors.ts";
+} from "../../session/ports.ts";
+import type { Database, Row } from "../pg/database.ts";
+import { StorageFault, storageUnavailable, UNIQUE_VIOLATION } from "../pg/errors.ts";
+import { AUDIT_COLUMNS, NOW } from "../pg/sql.ts";
+import { instantOf, signingKeyOf } from "../sessions/session-rows.ts";
+import { signingKeyEntity } from "./signing-key-entity.ts";
 
 const STORED_COLUMNS =
   "id, tenant_id, created_at, retired_at, encrypted_key, key_encryption_key_id";
