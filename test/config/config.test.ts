@@ -1,0 +1,349 @@
+import { expect } from "chai";
+import {
+  type Config,
+  ConfigError,
+  defaultDataDirectory,
+  describeConfig,
+  formatConfig,
+  loadConfig,
+} from "../../src/config/config.ts";
+import { type SettingName, settingNames } from "../../src/config/settings.ts";
+import {
+  certificatePem,
+  databaseUrl,
+  expectProblem,
+  filesOf,
+  keyOf,
+  privateKeyPem,
+  problemsOf,
+} from "./helpers.ts";
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+describe("configuration", () => {
+  it("needs no variable, and has the documented defaults", () => {
+    const expected: Config = {
+      server: {
+        host: "127.0.0.1",
+        port: 8480,
+        tls: undefined,
+        limits: {
+          maxMessageBytes: 65_536,
+          maxDeadlineMs: 30_000,
+          maxConcurrentStreams: 1000,
+          maxHeaderBytes: 16_384,
+          maxConnections: 10_000,
+          idleConnectionTimeoutMs: 5 * MINUTE,
+        },
+        shutdownGraceMs: 10_000,
+        drainDelayMs: 0,
+      },
+      database: {
+        url: undefined,
+        dataDirectory: "/data/sessiond",
+        poolSize: 10,
+        queueLimit: 1000,
+        queueTimeoutMs: 2000,
+        connectTimeoutMs: 3000,
+        statementTimeoutMs: 10_000,
+        preparedStatements: true,
+      },
+      keyEncryptionKeys: [],
+      timeouts: {
+        idleMs: 30 * MINUTE,
+        absoluteMs: 12 * HOUR,
+        maxIdleMs: 30 * MINUTE,
+        maxAbsoluteMs: 12 * HOUR,
+        preLoginMs: 10 * MINUTE,
+        touchIntervalMs: 30_000,
+        idleWarningMs: 5 * MINUTE,
+        absoluteWarningMs: 30 * MINUTE,
+        keyRetentionMs: 13 * HOUR,
+      },
+      cookies: {
+        secure: true,
+        sameSite: "lax",
+        sessionName: "session",
+        preLoginName: "prelogin",
+        csrfName: "csrf",
+      },
+      bindings: { ip: false, userAgent: false },
+      sessionLimit: { maxPerActor: 0, policy: "evict_oldest" },
+      sweep: {
+        historyMs: 7 * DAY,
+        auditRetentionMs: 90 * DAY,
+        timeLimitMs: MINUTE,
+        batchSize: 1000,
+        schedule: "0 * * * *",
+        jitterMs: 5 * MINUTE,
+      },
+      uniformErrors: false,
+      audit: { refusals: true, queueLimit: 10_000 },
+      logLevel: "info",
+    };
+    const env = { SESSIOND_DATA_DIR: "/data/sessiond" };
+    expect(loadConfig(env, filesOf({}))).to.deep.equal(expected);
+  });
+
+  it("A27: sets every knob by the environment", () => {
+    const given: Record<SettingName, string> = {
+      SESSIOND_HOST: "::",
+      SESSIOND_PORT: "0",
+      SESSIOND_TLS_CERT: certificatePem,
+      SESSIOND_TLS_KEY: privateKeyPem(7),
+      SESSIOND_MAX_MESSAGE_BYTES: "1MiB",
+      SESSIOND_MAX_DEADLINE: "5s",
+      SESSIOND_MAX_CONCURRENT_STREAMS: "11",
+      SESSIOND_MAX_HEADER_BYTES: "32KiB",
+      SESSIOND_MAX_CONNECTIONS: "12",
+      SESSIOND_IDLE_CONNECTION_TIMEOUT: "6m",
+      SESSIOND_SHUTDOWN_GRACE: "7s",
+      SESSIOND_DRAIN_DELAY: "8s",
+      SESSIOND_DATABASE_URL: databaseUrl,
+      SESSIOND_DATA_DIR: "somewhere/else",
+      SESSIOND_DATABASE_POOL_SIZE: "13",
+      SESSIOND_DATABASE_QUEUE_LIMIT: "14",
+      SESSIOND_DATABASE_QUEUE_TIMEOUT: "15ms",
+      SESSIOND_DATABASE_CONNECT_TIMEOUT: "160ms",
+      SESSIOND_DATABASE_STATEMENT_TIMEOUT: "170ms",
+      SESSIOND_DATABASE_PREPARED_STATEMENTS: "false",
+      SESSIOND_KEY_ENCRYPTION_KEYS: `${keyOf(1)}, ${keyOf(2)}`,
+      SESSIOND_SIGNING_KEY_RETENTION: "30d",
+      SESSIOND_LOG_LEVEL: "trace",
+      SESSIOND_TIMEOUT_PROFILE: "nist-aal2",
+      SESSIOND_IDLE_TIMEOUT: "20m",
+      SESSIOND_ABSOLUTE_TIMEOUT: "10h",
+      SESSIOND_MAX_IDLE_TIMEOUT: "40m",
+      SESSIOND_MAX_ABSOLUTE_TIMEOUT: "20h",
+      SESSIOND_PRE_LOGIN_TIMEOUT: "3m",
+      SESSIOND_TOUCH_INTERVAL: "1500ms",
+      SESSIOND_IDLE_WARNING: "2m",
+      SESSIOND_ABSOLUTE_WARNING: "1h",
+      SESSIOND_COOKIE_SECURE: "false",
+      SESSIOND_COOKIE_SAME_SITE: "strict",
+      SESSIOND_COOKIE_NAME: "a",
+      SESSIOND_PRE_LOGIN_COOKIE_NAME: "b",
+      SESSIOND_CSRF_COOKIE_NAME: "c",
+      SESSIOND_BIND_IP: "true",
+      SESSIOND_BIND_USER_AGENT: "true",
+      SESSIOND_UNIFORM_ERRORS: "true",
+      SESSIOND_MAX_SESSIONS_PER_ACTOR: "18",
+      SESSIOND_SESSION_LIMIT_POLICY: "reject",
+      SESSIOND_AUDIT_RETENTION: "19d",
+      SESSIOND_AUDIT_REFUSALS: "false",
+      SESSIOND_AUDIT_QUEUE_LIMIT: "21",
+      SESSIOND_SWEEP_SCHEDULE: "off",
+      SESSIOND_SWEEP_JITTER: "0",
+      SESSIOND_SWEEP_TIME_LIMIT: "22s",
+      SESSIOND_SWEEP_BATCH_SIZE: "23",
+      SESSIOND_HISTORY_WINDOW: "0s",
+    };
+    const expected: Config = {
+      server: {
+        host: "::",
+        port: 0,
+        tls: { certificate: certificatePem, key: privateKeyPem(7) },
+        limits: {
+          maxMessageBytes: 1_048_576,
+          maxDeadlineMs: 5000,
+          maxConcurrentStreams: 11,
+          maxHeaderBytes: 32_768,
+          maxConnections: 12,
+          idleConnectionTimeoutMs: 6 * MINUTE,
+        },
+        shutdownGraceMs: 7000,
+        drainDelayMs: 8000,
+      },
+      database: {
+        url: databaseUrl,
+        dataDirectory: "somewhere/else",
+        poolSize: 13,
+        queueLimit: 14,
+        queueTimeoutMs: 15,
+        connectTimeoutMs: 160,
+        statementTimeoutMs: 170,
+        preparedStatements: false,
+      },
+      keyEncryptionKeys: [Buffer.alloc(32, 1), Buffer.alloc(32, 2)],
+      timeouts: {
+        idleMs: 20 * MINUTE,
+        absoluteMs: 10 * HOUR,
+        maxIdleMs: 40 * MINUTE,
+        maxAbsoluteMs: 20 * HOUR,
+        preLoginMs: 3 * MINUTE,
+        touchIntervalMs: 1500,
+        idleWarningMs: 2 * MINUTE,
+        absoluteWarningMs: HOUR,
+        keyRetentionMs: 30 * DAY,
+      },
+      cookies: {
+        secure: false,
+        sameSite: "strict",
+        sessionName: "a",
+        preLoginName: "b",
+        csrfName: "c",
+      },
+      bindings: { ip: true, userAgent: true },
+      sessionLimit: { maxPerActor: 18, policy: "reject" },
+      sweep: {
+        historyMs: 0,
+        auditRetentionMs: 19 * DAY,
+        timeLimitMs: 22_000,
+        batchSize: 23,
+        schedule: undefined,
+        jitterMs: 0,
+      },
+      uniformErrors: true,
+      audit: { refusals: false, queueLimit: 21 },
+      logLevel: "trace",
+    };
+    expect(loadConfig(given, filesOf({}))).to.deep.equal(expected);
+
+    for (const { name, source } of describeConfig(given)) expect(source, name).equal("environment");
+  });
+
+  it("reports all problems at once, by the names of the variables", () => {
+    const problems = problemsOf({
+      SESSIOND_PORT: "99999",
+      SESSIOND_MAX_DEADLINE: "soon",
+      SESSIOND_COOKIE_SECURE: "yes",
+      SESSIOND_COOKIE_NAME: "csrf",
+      SESSIOND_DATABASE_URL: databaseUrl,
+      SESSIOND_TLS_CERT: certificatePem,
+      SESSIOND_IDEL_TIMEOUT: "1m",
+    });
+    const names = problems.map((problem) => /SESSIOND_\w+/.exec(problem)?.[0]);
+    expect(names).to.have.members([
+      "SESSIOND_PORT",
+      "SESSIOND_MAX_DEADLINE",
+      "SESSIOND_COOKIE_SECURE",
+      "SESSIOND_COOKIE_NAME",
+      "SESSIOND_DATABASE_URL",
+      "SESSIOND_TLS_CERT",
+      "SESSIOND_IDEL_TIMEOUT",
+    ]);
+  });
+
+  it("does not blame a setting for the mistake in another", () => {
+    const env = { SESSIOND_ABSOLUTE_TIMEOUT: "10h", SESSIOND_SIGNING_KEY_RETENTION: "10h" };
+    expect(problemsOf(env)).to.deep.equal([]);
+    expectProblem(
+      { ...env, SESSIOND_ABSOLUTE_TIMEOUT: "ten" },
+      'SESSIOND_ABSOLUTE_TIMEOUT is "ten"',
+    );
+    const idle = { SESSIOND_TIMEOUT_PROFILE: "nist-aal1", SESSIOND_IDLE_TIMEOUT: "13h" };
+    expect(problemsOf(idle)).to.deep.equal([]);
+    expectProblem(
+      { ...idle, SESSIOND_TIMEOUT_PROFILE: "aal1" },
+      'SESSIOND_TIMEOUT_PROFILE is "aal1"',
+    );
+  });
+
+  it("counts an empty value as not set", () => {
+    const empty = { SESSIOND_PORT: "", SESSIOND_IDLE_TIMEOUT: "", SESSIOND_TIMEOUT_PROFILE: "" };
+    expect(loadConfig(empty)).to.deep.equal(loadConfig({}));
+    expect(loadConfig({ SESSIOND_PORT: undefined })).to.deep.equal(loadConfig({}));
+  });
+
+  describe("unknown variables", () => {
+    const suggestions: readonly (readonly [string, string])[] = [
+      ["SESSIOND_IDLE_TIMOUT", "SESSIOND_IDLE_TIMEOUT"],
+      ["SESSIOND_KEY_ENCRYPTION_KEY", "SESSIOND_KEY_ENCRYPTION_KEYS"],
+      ["SESSIOND_DATABASE_URL_FIL", "SESSIOND_DATABASE_URL_FILE"],
+      ["SESSIOND_LOGLEVEL", "SESSIOND_LOG_LEVEL"],
+    ];
+    for (const [wrong, right] of suggestions) {
+      it(`${wrong} suggests ${right} and keeps the value to itself`, () => {
+        const env = { [wrong]: "canary" };
+        expectProblem(env, `${wrong} (hidden) is not a setting`, `did you mean ${right}?`);
+        expect(problemsOf(env).join()).to.not.include("canary");
+      });
+    }
+
+    it("are ignored if they belong to others", () => {
+      const env = {
+        PATH: "/bin",
+        SESSION: "x",
+        SESSIOND_TEST_DATABASE_URL: "x",
+        SESSIOND_BENCH_SECONDS: "x",
+      };
+      expect(problemsOf(env)).to.deep.equal([]);
+    });
+
+    it("are ignored if Kubernetes describes a service named sessiond by them", () => {
+      const env = {
+        SESSIOND_SERVICE_HOST: "10.0.0.1",
+        SESSIOND_SERVICE_PORT: "8480",
+        SESSIOND_SERVICE_PORT_GRPC: "8480",
+        SESSIOND_PORT: "tcp://10.0.0.1:8480",
+        SESSIOND_PORT_8480_TCP: "tcp://10.0.0.1:8480",
+        SESSIOND_PORT_8480_TCP_ADDR: "10.0.0.1",
+        SESSIOND_PORT_8480_TCP_PORT: "8480",
+        SESSIOND_PORT_8480_TCP_PROTO: "tcp",
+        SESSIOND_DB_SERVICE_HOST: "10.0.0.2",
+        SESSIOND_DB_PORT: "tcp://10.0.0.2:5432",
+      };
+      expect(loadConfig(env).server.port).to.equal(8480);
+    });
+  });
+
+  describe("--print-config", () => {
+    const secrets = {
+      SESSIOND_DATABASE_URL: databaseUrl,
+      SESSIOND_KEY_ENCRYPTION_KEYS: keyOf(5),
+      SESSIOND_TLS_KEY_FILE: "/run/tls.key",
+    };
+    const env = {
+      ...secrets,
+      SESSIOND_TLS_CERT: certificatePem,
+      SESSIOND_TIMEOUT_PROFILE: "workday",
+      SESSIOND_SWEEP_SCHEDULE: "off",
+    };
+    const files = filesOf({ "/run/tls.key": privateKeyPem(7) });
+
+    it("shows each setting's value and where it comes from", () => {
+      const described = describeConfig(env, files);
+      expect(described.map(({ name }) => name)).to.deep.equal(settingNames);
+      const lines = described.map(({ name, value, source }) => `${name} ${value} ${source}`);
+      expect(lines).to.include.members([
+        "SESSIOND_PORT 8480 default",
+        "SESSIOND_DATABASE_URL (hidden) environment",
+        "SESSIOND_TLS_KEY (hidden) file",
+        "SESSIOND_TLS_CERT (CN=localhost) environment",
+        "SESSIOND_TIMEOUT_PROFILE workday environment",
+        "SESSIOND_IDLE_TIMEOUT 4h profile",
+        "SESSIOND_MAX_ABSOLUTE_TIMEOUT 8h default",
+        "SESSIOND_SIGNING_KEY_RETENTION 9h default",
+        "SESSIOND_SWEEP_SCHEDULE off environment",
+      ]);
+      expect(describeConfig({}).find(({ name }) => name === "SESSIOND_DATABASE_URL")?.value).equal(
+        "(unset)",
+      );
+    });
+
+    it("never shows a secret", () => {
+      const shown = formatConfig(describeConfig(env, files));
+      expect(shown.split("\n")).to.have.length(settingNames.length + 1);
+      for (const text of ["canary", keyOf(5), "PRIVATE KEY"]) expect(shown).to.not.include(text);
+    });
+
+    it("refuses what loading refuses", () => {
+      expect(() => describeConfig({ SESSIOND_PORT: "x" })).to.throw(ConfigError, "SESSIOND_PORT");
+    });
+  });
+
+  it("keeps the embedded database's data where the user may write", () => {
+    const home = { HOME: "/home/ada" };
+    expect(defaultDataDirectory(home, 0)).to.equal("/var/lib/sessiond");
+    expect(defaultDataDirectory(home, 1000)).to.equal("/home/ada/.local/share/sessiond");
+    expect(defaultDataDirectory(home, undefined)).to.equal("/home/ada/.local/share/sessiond");
+    const xdg = { ...home, XDG_DATA_HOME: "/xdg" };
+    expect(defaultDataDirectory(xdg, 1000)).to.equal("/xdg/sessiond");
+    expect(defaultDataDirectory({ ...home, XDG_DATA_HOME: "relative" }, 1000)).to.equal(
+      "/home/ada/.local/share/sessiond",
+    );
+    expect(defaultDataDirectory({}, 1000)).to.match(/^\/.*\/sessiond$/);
+  });
+});

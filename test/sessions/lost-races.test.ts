@@ -1,0 +1,181 @@
+import { expect } from "chai";
+import { Authenticator } from "../../src/session/authenticator.ts";
+import { secureRandomBytes } from "../../src/session/ids.ts";
+import type { KeyRing } from "../../src/session/key-ring.ts";
+import { MacKey } from "../../src/session/mac-key.ts";
+import type { CreateOutcome, SessionStore } from "../../src/session/ports.ts";
+import { Refusals } from "../../src/session/refusals.ts";
+import type { Session } from "../../src/session/session.ts";
+import { Sessions } from "../../src/session/sessions.ts";
+import type { SigningKeys } from "../../src/session/signing-keys.ts";
+import { rejected } from "../support/expect-reason.ts";
+import {
+  aSession,
+  context,
+  cookies,
+  SESSION_ID,
+  T0,
+  timeouts,
+} from "../support/session-fixtures.ts";
+
+const ref = { kind: "id", id: SESSION_ID, tenantId: undefined } as const;
+const KEY = new MacKey(Buffer.alloc(32, 5));
+
+interface SetUp {
+  /** What each reading finds, one after the other; the last one stays. */
+  readonly reads?: readonly (Session | undefined)[];
+  readonly store?: Partial<SessionStore>;
+  readonly signingKeys?: Partial<SigningKeys>;
+  readonly keyRing?: Partial<KeyRing>;
+}
+
+/** Sessions over a store in which other callers come between two steps of a call. */
+function setUp({ reads = [aSession()], store = {}, signingKeys = {}, keyRing = {} }: SetUp) {
+  const found = [...reads];
+  const fake = {
+    async find() {
+      const session = found.length > 1 ? found.shift() : found[0];
+      return session && { session, now: T0 + timeouts.touchIntervalMs };
+    },
+    ...store,
+  } as SessionStore;
+  const ring = keyRing as KeyRing;
+  const refusals = new Refusals(undefined, () => 0);
+  return new Sessions({
+    store: fake,
+    keyRing: ring,
+    signingKeys: signingKeys as SigningKeys,
+    authenticator: new Authenticator({ store: fake, keyRing: ring, timeouts, refusals, cookies }),
+    refusals,
+    timeouts,
+    bindings: { ip: false, userAgent: false },
+    limit: { maxPerActor: 0, policy: "reject" },
+    random: secureRandomBytes,
+    wallClock: () => T0,
+  });
+}
+
+const revoked = aSession({ revokedAt: T0 + 1, revokeReason: "logout" });
+
+describe("sessions: what ends between the read and the write", () => {
+  it("express-session #632: a touch that lost to a revocation says so", async () => {
+    const sessions = setUp({
+      reads: [aSession(), revoked],
+      store: { touch: async () => undefined },
+    });
+    await rejected(sessions.touch(ref, context), "REVOKED");
+  });
+
+  it("a touch that lost to the deletion of the session says that it is not found", async () => {
+    const sessions = setUp({
+      reads: [aSession(), undefined],
+      store: { touch: async () => undefined },
+    });
+    await rejected(sessions.touch(ref, context), "SESSION_NOT_FOUND");
+  });
+
+  it("a CSRF rotation that lost to a revocation says so, and gives no token", async () => {
+    const sessions = setUp({
+      reads: [aSession(), revoked],
+      store: { rotateCsrf: async () => undefined },
+    });
+    const call = sessions.rotateCsrf(
+      { target: { kind: "session", session: ref }, actingActorId: "alice" },
+      context,
+    );
+    await rejected(call, "REVOKED");
+  });
+
+  it("a CSRF rotation that changed nothing though the session lives is not a success", async () => {
+    const sessions = setUp({ store: { rotateCsrf: async () => undefined } });
+    const call = sessions.rotateCsrf(
+      { target: { kind: "session", session: ref }, actingActorId: "alice" },
+      context,
+    );
+    await rejected(call, "STORAGE_UNAVAILABLE");
+  });
+
+  it("fault 7, D04: a revocation that lost to another one reports that one's reason", async () => {
+    const sessions = setUp({
+      reads: [aSession(), revoked],
+      store: { revoke: async () => undefined },
+    });
+    const call = { session: ref, reason: "admin_revoke", actingActorId: "root" };
+    const outcome = await sessions.revoke(call, context);
+    expect([outcome.revoked, outcome.session.revokeReason]).to.deep.equal([false, "logout"]);
+  });
+});
+
+describe("sessions: creation", () => {
+  const command = {
+    actor: { tenantId: "", actorType: "user", actorId: "alice" },
+    appType: "",
+    metadata: {},
+    idleTimeoutMs: undefined,
+    absoluteTimeoutMs: undefined,
+    preLogin: false,
+    replaces: undefined,
+    ipAddress: "",
+    userAgent: "",
+  };
+  const created: CreateOutcome = {
+    kind: "created",
+    session: aSession(),
+    now: T0,
+    replaced: undefined,
+  };
+
+  it("A18: a tenant's first one makes its key and tries again, once", async () => {
+    const outcomes: CreateOutcome[] = [{ kind: "no_active_key" }, created];
+    const made: string[] = [];
+    const sessions = setUp({
+      store: { create: async () => outcomes.shift() as CreateOutcome },
+      signingKeys: {
+        async ensureFirst(tenantId) {
+          made.push(tenantId);
+          return false;
+        },
+      },
+      keyRing: { find: async () => KEY },
+    });
+    const { cookie } = await sessions.create(command, context);
+    expect(cookie.startsWith(`v1.${SESSION_ID}.`)).to.equal(true);
+    expect(made).to.deep.equal(["default"]);
+  });
+
+  it("A16: one whose tenant cannot be given a key fails, and does not try for ever", async () => {
+    let tries = 0;
+    const sessions = setUp({
+      store: {
+        async create() {
+          tries += 1;
+          return { kind: "no_active_key" };
+        },
+      },
+      signingKeys: { ensureFirst: async () => true },
+    });
+    await rejected(sessions.create(command, context), "INITIAL_SIGNING_KEY_MINT_FAILED");
+    expect(tries).to.equal(2);
+  });
+
+  it("one whose key vanished before it could sign fails, and returns no cookie", async () => {
+    const sessions = setUp({
+      store: { create: async () => created },
+      keyRing: { find: async () => undefined },
+    });
+    await rejected(sessions.create(command, context), "SIGNING_KEY_NOT_FOUND");
+  });
+
+  it("A29: one whose `replaces` cannot be looked up for an outage fails", async () => {
+    const outage = new Error("outage");
+    const sessions = setUp({
+      store: {
+        async find() {
+          throw outage;
+        },
+      },
+    });
+    const call = sessions.create({ ...command, replaces: ref }, context);
+    expect(await call.catch((error: unknown) => error)).to.equal(outage);
+  });
+});

@@ -1,0 +1,360 @@
+import { getEventListeners } from "node:events";
+import { expect } from "chai";
+import fc from "fast-check";
+import { SessionError } from "../../src/session/errors.ts";
+import { expectReason } from "../support/expect-reason.ts";
+import { until } from "../support/until.ts";
+import { Fault, handDriven, nth } from "./hand-driven-batcher.ts";
+
+/** The call's outcome as it is by now, without waiting for it. */
+async function stateOf(call: Promise<unknown>): Promise<unknown> {
+  const open = Symbol("open");
+  const outcome = await Promise.race([
+    call.catch((error: unknown) => error),
+    turn().then(() => open),
+  ]);
+  return outcome === open ? "open" : outcome;
+}
+
+const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+const errorOf = (call: Promise<unknown>) =>
+  call.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+
+describe("collector: who rides with whom", () => {
+  it("starts the first at once, by itself if nobody else has come by then", async () => {
+    const { collector, batches } = handDriven();
+    const call = collector.add("a", undefined);
+    expect(batches).to.have.length(1);
+    expect(nth(batches, 0).send()).to.deep.equal(["a"]);
+    nth(batches, 0).answer();
+    expect(await call).to.equal("a!");
+  });
+
+  it("takes those that come before the statement is sent, in their order", async () => {
+    const { collector, batches } = handDriven();
+    const calls = ["a", "b", "c"].map((member) => collector.add(member, undefined));
+    expect(batches).to.have.length(1);
+    expect(nth(batches, 0).send()).to.deep.equal(["a", "b", "c"]);
+    nth(batches, 0).answer();
+    expect(await Promise.all(calls)).to.deep.equal(["a!", "b!", "c!"]);
+  });
+
+  it("never lets anybody join a statement that has been sent", async () => {
+    const { collector, batches } = handDriven();
+    const first = collector.add("a", undefined);
+    nth(batches, 0).send();
+    const later = ["b", "c"].map((member) => collector.add(member, undefined));
+    expect(batches, "they wait").to.have.length(1);
+    nth(batches, 0).answer();
+    expect(await first).to.equal("a!");
+    expect(await stateOf(Promise.race(later)), "not answered by the first").to.equal("open");
+    expect(nth(batches, 1).send()).to.deep.equal(["b", "c"]);
+    nth(batches, 1).answer();
+    expect(await Promise.all(later)).to.deep.equal(["b!", "c!"]);
+  });
+
+  it("has no more batches under way than it may, and as many if there is work", () => {
+    const { collector, batches } = handDriven({ maxInFlight: 2 });
+    for (const member of ["a", "b", "c"]) {
+      void collector.add(member, undefined);
+      for (const batch of batches) batch.send();
+    }
+    expect(batches).to.have.length(2);
+  });
+
+  it("starts another batch where the one under way is slow, and goes back to one", async () => {
+    const { collector, batches } = handDriven({ maxInFlight: 2, patienceMs: 10 });
+    const calls = [collector.add("slow", undefined)];
+    nth(batches, 0).send();
+    calls.push(collector.add("b", undefined));
+    expect(batches, "not at once").to.have.length(1);
+    await until("another one", async () => batches.length === 2);
+    expect(nth(batches, 1).send()).to.deep.equal(["b"]);
+    nth(batches, 0).answer();
+    nth(batches, 1).answer();
+    await Promise.all(calls);
+    void collector.add("c", undefined);
+    nth(batches, 2).send();
+    void collector.add("d", undefined);
+    expect(batches).to.have.length(3);
+  });
+
+  it("rather starts another batch than refuse a call", () => {
+    const { collector, batches } = handDriven({ maxInFlight: 2, patienceMs: 1000, queueLimit: 0 });
+    void collector.add("a", undefined);
+    nth(batches, 0).send();
+    void collector.add("b", undefined);
+    expect(nth(batches, 1).send()).to.deep.equal(["b"]);
+  });
+
+  it("takes no more into a batch than it may, and the others next", async () => {
+    const { collector, batches } = handDriven({ maxBatch: 2 });
+    const calls = ["a", "b", "c"].map((member) => collector.add(member, undefined));
+    expect(nth(batches, 0).send()).to.deep.equal(["a", "b"]);
+    nth(batches, 0).answer();
+    await turn();
+    expect(nth(batches, 1).send()).to.deep.equal(["c"]);
+    nth(batches, 1).answer();
+    expect(await Promise.all(calls)).to.deep.equal(["a!", "b!", "c!"]);
+  });
+
+  it("keeps those of one key apart, and holds up nobody else", async () => {
+    const { collector, batches } = handDriven();
+    const calls = ["key1", "key1 again", "key2", "x"].map((m) => collector.add(m, undefined));
+    expect(nth(batches, 0).send()).to.deep.equal(["key1", "key2", "x"]);
+    nth(batches, 0).answer();
+    await turn();
+    expect(nth(batches, 1).send()).to.deep.equal(["key1 again"]);
+    nth(batches, 1).answer();
+    await Promise.all(calls);
+  });
+
+  it("sends the same members when the statement has to be sent again", () => {
+    const { collector, batches } = handDriven();
+    void collector.add("a", undefined);
+    nth(batches, 0).send();
+    void collector.add("b", undefined);
+    expect(nth(batches, 0).send()).to.deep.equal(["a"]);
+  });
+});
+
+describe("collector: bounds", () => {
+  it("refuses one more than may wait with OVERLOADED, at once, and serves the others", async () => {
+    const { collector, batches } = handDriven({ queueLimit: 2 });
+    const calls = [collector.add("a", undefined)];
+    nth(batches, 0).send();
+    calls.push(collector.add("b", undefined), collector.add("c", undefined));
+    expectReason(await errorOf(collector.add("d", undefined)), "OVERLOADED");
+    nth(batches, 0).answer();
+    await turn();
+    nth(batches, 1).answer();
+    expect(await Promise.all(calls)).to.deep.equal(["a!", "b!", "c!"]);
+  });
+
+  it("refuses those that have waited too long with OVERLOADED, and no others", async () => {
+    const { collector, batches } = handDriven({ queueTimeoutMs: 20 });
+    const first = collector.add("a", undefined);
+    nth(batches, 0).send();
+    const waiting = ["b", "c"].map((member) => errorOf(collector.add(member, undefined)));
+    for (const error of await Promise.all(waiting)) expectReason(error, "OVERLOADED");
+    const last = collector.add("d", undefined);
+    nth(batches, 0).answer();
+    expect(await first, "what has been sent is not ended").to.equal("a!");
+    expect(nth(batches, 1).send()).to.deep.equal(["d"]);
+    nth(batches, 1).answer();
+    expect(await last).to.equal("d!");
+  });
+});
+
+describe("collector: a caller that goes", () => {
+  const reason = new Error("gone");
+
+  it("is told its reason and has nothing sent where it had gone before", async () => {
+    const { collector, batches } = handDriven();
+    expect(await errorOf(collector.add("a", AbortSignal.abort(reason)))).to.equal(reason);
+    expect(batches).to.deep.equal([]);
+  });
+
+  it("leaves the queue, and makes room in it", async () => {
+    const { collector, batches } = handDriven({ queueLimit: 1 });
+    const abort = new AbortController();
+    const first = collector.add("a", undefined);
+    nth(batches, 0).send();
+    const gone = errorOf(collector.add("b", abort.signal));
+    abort.abort(reason);
+    expect(await gone).to.equal(reason);
+    const next = collector.add("c", undefined);
+    nth(batches, 0).answer();
+    await first;
+    expect(nth(batches, 1).send()).to.deep.equal(["c"]);
+    nth(batches, 1).answer();
+    await next;
+  });
+
+  it("is not sent where it goes before its batch is", async () => {
+    const { collector, batches } = handDriven();
+    const abort = new AbortController();
+    const gone = errorOf(collector.add("a", abort.signal));
+    const stays = collector.add("b", undefined);
+    abort.abort(reason);
+    expect(await gone).to.equal(reason);
+    expect(nth(batches, 0).send()).to.deep.equal(["b"]);
+    nth(batches, 0).answer();
+    expect(await stays).to.equal("b!");
+  });
+
+  it("is told at once while its statement runs, and leaves the others unharmed", async () => {
+    const { collector, batches } = handDriven();
+    const abort = new AbortController();
+    const calls = ["a", "b", "c"].map((member) =>
+      collector.add(member, member === "b" ? abort.signal : new AbortController().signal),
+    );
+    const gone = errorOf(calls[1] as Promise<string>);
+    nth(batches, 0).send();
+    abort.abort(reason);
+    expect(await gone).to.equal(reason);
+    expect(nth(batches, 0).signal?.aborted).to.equal(false);
+    nth(batches, 0).answer();
+    expect([await calls[0], await calls[2]]).to.deep.equal(["a!", "c!"]);
+  });
+
+  it("is the last one: the statement is given up, with its reason, and nobody joins it", async () => {
+    for (const isSent of [false, true]) {
+      const { collector, batches } = handDriven({ maxInFlight: 2 });
+      const aborts = [new AbortController(), new AbortController()];
+      const calls = aborts.map(({ signal }, index) => errorOf(collector.add(`${index}`, signal)));
+      if (isSent) nth(batches, 0).send();
+      aborts[1]?.abort(new Error("first to go"));
+      expect(nth(batches, 0).signal?.aborted).to.equal(false);
+      aborts[0]?.abort(reason);
+      expect(nth(batches, 0).signal?.reason).to.equal(reason);
+      const next = collector.add("next", undefined);
+      nth(batches, 0).fail(reason);
+      await Promise.all(calls);
+      expect(nth(batches, 1).send()).to.deep.equal(["next"]);
+      nth(batches, 1).answer();
+      expect(await next).to.equal("next!");
+    }
+  });
+
+  it("leaves no listener on its signal, whatever became of it", async () => {
+    const { signal } = new AbortController();
+    const { collector, batches } = handDriven({ queueLimit: 0 });
+    const served = collector.add("a", signal);
+    expect(getEventListeners(signal, "abort"), "the control").to.have.length(1);
+    nth(batches, 0).send();
+    await errorOf(collector.add("refused", signal));
+    nth(batches, 0).answer("a");
+    await served;
+    expect(getEventListeners(signal, "abort")).to.deep.equal([]);
+  });
+});
+
+describe("collector: failures", () => {
+  it("serves each member alone where the fault may be one's, so that it alone fails", async () => {
+    const { collector, batches, alone } = handDriven();
+    const calls = ["a", "bad", "c"].map((member) => collector.add(member, undefined));
+    nth(batches, 0).send();
+    nth(batches, 0).fail(new Fault("one of them"));
+    const outcomes = await Promise.allSettled(calls);
+    expect(outcomes.map(({ status }) => status)).to.deep.equal([
+      "fulfilled",
+      "rejected",
+      "fulfilled",
+    ]);
+    expect(alone).to.deep.equal(["a", "bad", "c"]);
+  });
+
+  it("serves nobody alone that has gone", async () => {
+    const { collector, batches, alone } = handDriven();
+    const abort = new AbortController();
+    const gone = errorOf(collector.add("a", abort.signal));
+    const calls = ["b", "c"].map((member) => collector.add(member, undefined));
+    nth(batches, 0).send();
+    abort.abort();
+    nth(batches, 0).fail(new Fault("one of them"));
+    await Promise.all([gone, ...calls]);
+    expect(alone).to.deep.equal(["b", "c"]);
+  });
+
+  it("does not try again what failed by itself", async () => {
+    const { collector, batches, alone } = handDriven();
+    const call = errorOf(collector.add("a", undefined));
+    const fault = new Fault("its own");
+    nth(batches, 0).send();
+    nth(batches, 0).fail(fault);
+    expect(await call).to.equal(fault);
+    expect(alone).to.deep.equal([]);
+  });
+
+  it("tells all of them of an outage, and runs nothing again: who knows what was done", async () => {
+    const { collector, batches, alone } = handDriven();
+    const calls = ["a", "b"].map((member) => errorOf(collector.add(member, undefined)));
+    const outage = new SessionError("STORAGE_UNAVAILABLE");
+    nth(batches, 0).send();
+    nth(batches, 0).fail(outage);
+    expect(await Promise.all(calls)).to.deep.equal([outage, outage]);
+    expect(alone).to.deep.equal([]);
+  });
+
+  it("serves alone who could not be served with the others", async () => {
+    const { collector, batches } = handDriven();
+    const calls = ["a", "b"].map((member) => collector.add(member, undefined));
+    nth(batches, 0).answer("b");
+    expect(await Promise.all(calls)).to.deep.equal(["a!", "b alone"]);
+  });
+});
+
+describe("collector: whatever happens", () => {
+  type Step = { kind: "add" | "send" | "answer" | "go"; which: number };
+  const step: fc.Arbitrary<Step> = fc.record({
+    kind: fc.constantFrom("add", "add", "send", "answer", "go"),
+    which: fc.nat(20),
+  });
+
+  it("each is served once by a statement that was sent after it came, or told why not", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(step, { maxLength: 60 }),
+        fc.integer({ min: 1, max: 3 }),
+        fc.integer({ min: 1, max: 4 }),
+        fc.constantFrom(0, 1),
+        async (steps, maxInFlight, maxBatch, patienceMs) => {
+          const limits = { maxInFlight, patienceMs, maxBatch, queueLimit: 5 };
+          const { collector, batches } = handDriven(limits);
+          const sent = new Map<string, number>();
+          const calls: { abort: AbortController; outcome: Promise<unknown> }[] = [];
+          const send = (index: number) => {
+            const batch = batches[index];
+            if (batch === undefined || batch.signal?.aborted) return;
+            const members = batch.send();
+            expect(members.length).to.be.within(1, maxBatch);
+            for (const member of members) {
+              expect(sent.get(member) ?? index, `${member} in two statements`).to.equal(index);
+              sent.set(member, index);
+            }
+          };
+          const answer = (index: number) => {
+            const batch = batches[index];
+            if (batch?.signal?.aborted) batch.fail(batch.signal.reason);
+            else if (batch !== undefined) {
+              send(index);
+              batch.answer();
+            }
+          };
+          for (const { kind, which } of steps) {
+            if (kind === "add") {
+              const member = `m${calls.length}`;
+              const abort = new AbortController();
+              const sentBefore = new Set(sent.values());
+              const outcome = collector.add(member, abort.signal).then(
+                (answered) => {
+                  expect(answered).to.equal(`${member}!`);
+                  expect(sentBefore.has(sent.get(member) as number), "sent before").to.equal(false);
+                  return "served";
+                },
+                (error: unknown) => error,
+              );
+              calls.push({ abort, outcome });
+            } else if (kind === "send") send(which);
+            else if (kind === "answer") answer(which);
+            else calls[which]?.abort.abort("gone");
+            if (which % 3 === 0) await turn();
+          }
+          for (let index = 0; index < batches.length; index += 1) {
+            answer(index);
+            await turn();
+          }
+          for (const { outcome } of calls) {
+            const ended = await outcome;
+            if (ended instanceof SessionError) expectReason(ended, "OVERLOADED");
+            else expect(ended).to.be.oneOf(["served", "gone"]);
+          }
+        },
+      ),
+    );
+  }).timeout(30_000);
+});

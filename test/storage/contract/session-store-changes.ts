@@ -1,0 +1,284 @@
+import { expect } from "chai";
+import type { SessionId, TenantId } from "../../../src/session/ids.ts";
+import type { Session } from "../../../src/session/session.ts";
+import { numbers } from "../../support/in-parallel.ts";
+import {
+  auditOf,
+  context,
+  create,
+  type Given,
+  HOUR,
+  newSession,
+  revocation,
+  type Stores,
+  tenantWithKey,
+} from "./stores.ts";
+
+const HASH = Buffer.alloc(32, 9);
+
+function actorOf({ tenantId, actorType, actorId }: Session) {
+  return { tenantId, actorType, actorId };
+}
+
+/** SessionStore: what changes or lists sessions. */
+export function sessionStoreChanges(given: Given): void {
+  async function opened(tenantId?: TenantId, actorId = "alice"): Promise<Session> {
+    const stores = given();
+    const tenant = tenantId ?? (await tenantWithKey(stores));
+    return (await create(stores, newSession(tenant, { actorId }))).session;
+  }
+
+  const find = async (id: SessionId) => (await given().sessions.find(id, context))?.session;
+
+  describe("SessionStore: changes to a live session", () => {
+    it("touch moves lastSeenAt to now, and nothing else", async () => {
+      const stores = given();
+      const session = await opened();
+      await stores.ageSession(session.id, 60_000);
+      const before = await find(session.id);
+      const touched = await stores.sessions.touch(session.id, 0, context);
+      expect(touched?.session).to.deep.equal({ ...before, lastSeenAt: touched?.now });
+      expect(await find(session.id)).to.deep.equal(touched?.session);
+    });
+
+    it("touch never moves lastSeenAt backwards", async () => {
+      const stores = given();
+      const session = await opened();
+      await stores.ageSession(session.id, -60_000);
+      expect(await stores.sessions.touch(session.id, 0, context)).to.equal(undefined);
+      expect((await find(session.id))?.lastSeenAt).to.equal(session.lastSeenAt + 60_000);
+    });
+
+    it("touch changes nothing within the interval", async () => {
+      const stores = given();
+      const session = await opened();
+      await stores.ageSession(session.id, 60_000);
+      const before = await find(session.id);
+      expect(await stores.sessions.touch(session.id, 120_000, context)).to.equal(undefined);
+      expect(await find(session.id)).to.deep.equal(before);
+      expect(await stores.sessions.touch(session.id, 30_000, context)).not.to.equal(undefined);
+    });
+
+    it("revoke ends it, with reason and who, audited", async () => {
+      const stores = given();
+      const session = await opened();
+      const read = await stores.sessions.revoke(session.id, revocation, context);
+      expect(read?.session).to.deep.equal({
+        ...session,
+        revokedAt: read?.now,
+        revokeReason: "admin_revoke",
+        revokedBy: "root",
+      });
+      expect(await find(session.id)).to.deep.equal(read?.session);
+      expect((await auditOf(stores, session.tenantId)).at(-1)).to.deep.include({
+        action: "auth.session_revoked",
+        actingActorId: "root",
+        callingService: "contract",
+        resourceType: "session",
+        resourceId: session.id,
+        details: { reason: "admin_revoke" },
+      });
+    });
+
+    it("rotateCsrf gives it the hash, audited", async () => {
+      const stores = given();
+      const session = await opened();
+      const read = await stores.sessions.rotateCsrf(session.id, HASH, "root", context);
+      expect(read?.session).to.deep.equal({ ...session, csrfTokenHash: HASH });
+      expect(await find(session.id)).to.deep.equal(read?.session);
+      expect((await auditOf(stores, session.tenantId)).at(-1)).to.deep.include({
+        action: "auth.session_csrf_rotated",
+        actingActorId: "root",
+        resourceId: session.id,
+      });
+    });
+  });
+
+  const ends: Record<string, (stores: Stores, id: SessionId) => Promise<unknown>> = {
+    revoked: (stores, id) =>
+      stores.sessions.revoke(id, { reason: "logout", revokedBy: "alice" }, context),
+    "idle-expired": (stores, id) => stores.ageSession(id, HOUR),
+    "absolute-expired": (stores, id) => stores.ageSession(id, 12 * HOUR),
+  };
+  const changes: Record<string, (stores: Stores, id: SessionId) => Promise<unknown>> = {
+    touch: ({ sessions }, id) => sessions.touch(id, 0, context),
+    revoke: ({ sessions }, id) => sessions.revoke(id, revocation, context),
+    rotateCsrf: ({ sessions }, id) => sessions.rotateCsrf(id, HASH, "root", context),
+  };
+  describe("SessionStore: changes to a session that has ended", () => {
+    for (const [change, apply] of Object.entries(changes)) {
+      for (const [state, end] of Object.entries(ends)) {
+        it(`${change} leaves a ${state} one as it is, and says undefined`, async () => {
+          const stores = given();
+          const { id, tenantId } = await opened();
+          await end(stores, id);
+          const before = [await find(id), await auditOf(stores, tenantId)];
+          expect(await apply(stores, id)).to.equal(undefined);
+          expect([await find(id), await auditOf(stores, tenantId)]).to.deep.equal(before);
+        });
+      }
+
+      it(`${change} says undefined of one that is not there`, async () => {
+        const stores = given();
+        const { id } = newSession(await tenantWithKey(stores));
+        expect(await apply(stores, id)).to.equal(undefined);
+        expect(await find(id)).to.equal(undefined);
+      });
+    }
+  });
+
+  describe("SessionStore: changes to an actor's sessions", () => {
+    /** Live sessions, an ended one, and some of others that are nearly the same. */
+    async function several() {
+      const stores = given();
+      const tenantId = await tenantWithKey(stores);
+      const live = [await opened(tenantId), await opened(tenantId), await opened(tenantId)];
+      const ended = await opened(tenantId);
+      await stores.ageSession(ended.id, HOUR);
+      const service = newSession(tenantId, { actorType: "service" });
+      const others = [
+        await opened(tenantId, "bob"),
+        (await create(stores, service)).session,
+        await opened(await tenantWithKey(stores)),
+      ];
+      return { stores, live, ended, others, actor: actorOf(live[0] as Session) };
+    }
+
+    it("revokeAllForActor ends the live ones but for the one to keep, and counts them", async () => {
+      const { stores, live, ended, others, actor } = await several();
+      const [kept, ...gone] = live as [Session, ...Session[]];
+      const { sessions } = stores;
+      const revoke = (keep?: SessionId) =>
+        sessions.revokeAllForActor(actor, keep, revocation, context);
+      expect(await revoke(kept.id)).to.equal(2);
+      for (const { id } of gone) {
+        expect(await find(id)).to.deep.include({ revokeReason: "admin_revoke", revokedBy: "root" });
+      }
+      for (const { id } of [kept, ended, ...others]) {
+        expect((await find(id))?.revokedAt).to.equal(undefined);
+      }
+      expect(await revoke(kept.id), "nothing is left").to.equal(0);
+      expect(await revoke()).to.equal(1);
+    });
+
+    it("revokeAllForActor audits each session and the whole", async () => {
+      const { stores, live, actor } = await several();
+      const [kept] = live as [Session];
+      await stores.sessions.revokeAllForActor(actor, kept.id, revocation, context);
+      const audit = await auditOf(stores, actor.tenantId);
+      const each = audit.filter(({ action }) => action === "auth.session_revoked");
+      expect(each.map(({ resourceId }) => resourceId)).to.have.members(
+        live.slice(1).map(({ id }) => id),
+      );
+      const whole = audit.filter(({ action }) => action === "auth.sessions_revoked_for_actor");
+      expect(whole).to.have.length(1);
+      expect(whole[0]).to.deep.include({
+        resourceType: "actor",
+        resourceId: "alice",
+        actingActorId: "root",
+        details: {
+          reason: "admin_revoke",
+          actor_type: "user",
+          kept_session_id: kept.id,
+          count: "2",
+        },
+      });
+    });
+
+    it("rotateCsrfForActor gives each live one the hash that was made for it", async () => {
+      const { stores, live, ended, others, actor } = await several();
+      const hashes = new Map<SessionId, Buffer>();
+      const mint = (id: SessionId) => {
+        const hash = Buffer.alloc(32, hashes.size + 1);
+        hashes.set(id, hash);
+        return hash;
+      };
+      const rotate = (max: number) =>
+        stores.sessions.rotateCsrfForActor(actor, max, mint, "root", context);
+      expect(await rotate(live.length - 1), "more than the most").to.equal(undefined);
+      expect(hashes.size).to.equal(0);
+      const rotated = (await rotate(live.length)) ?? [];
+      const ids = live.map(({ id }) => id);
+      expect(rotated.map(({ session }) => session.id)).to.have.members(ids);
+      expect([...hashes.keys()]).to.have.members(ids);
+      for (const { session } of rotated) {
+        expect(session.csrfTokenHash).to.deep.equal(hashes.get(session.id));
+        expect(await find(session.id)).to.deep.equal(session);
+      }
+      for (const { id, csrfTokenHash } of [ended, ...others]) {
+        expect((await find(id))?.csrfTokenHash).to.deep.equal(csrfTokenHash);
+      }
+      const audit = await auditOf(stores, actor.tenantId);
+      const actions = audit.map(({ action }) => action);
+      expect(actions.filter((action) => action === "auth.session_csrf_rotated")).to.have.length(3);
+      expect(actions.at(-1)).to.equal("auth.sessions_csrf_rotated_for_actor");
+    });
+
+    it("neither finds anything for an actor without sessions", async () => {
+      const { sessions } = given();
+      const actor = { tenantId: await tenantWithKey(given()), actorType: "user", actorId: "x" };
+      expect(await sessions.revokeAllForActor(actor, undefined, revocation, context)).to.equal(0);
+      const mint = () => HASH;
+      expect(await sessions.rotateCsrfForActor(actor, 10, mint, "root", context)).to.deep.equal([]);
+    });
+
+    it("fault 7: of revocations at once, one ends the session and the others change nothing", async () => {
+      const { sessions } = given();
+      const { id } = await opened();
+      const reads = await Promise.all(
+        numbers(10).map((index) =>
+          sessions.revoke(id, { reason: `r${index}`, revokedBy: "root" }, context),
+        ),
+      );
+      const winners = reads.filter((read) => read !== undefined);
+      expect(winners).to.have.length(1);
+      expect(await find(id)).to.deep.equal(winners[0]?.session);
+    });
+  });
+
+  describe("SessionStore: list", () => {
+    it("is newest first, page by page, each once, ended ones on request", async () => {
+      const stores = given();
+      const tenantId = await tenantWithKey(stores);
+      const all: Session[] = [];
+      // Two at each instant: the id decides between them.
+      const together = await Promise.all(numbers(6).map(() => opened(tenantId)));
+      const start = Math.min(...together.map(({ createdAt }) => createdAt));
+      for (const [index, { id, createdAt }] of together.entries()) {
+        await stores.ageSession(id, createdAt - start + Math.floor(index / 2) * 1000);
+        all.push((await find(id)) as Session);
+      }
+      await opened(tenantId, "bob");
+      const [first] = all as [Session];
+      await stores.sessions.revoke(first.id, revocation, context);
+      const wanted = all
+        .toSorted((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? 1 : -1))
+        .map(({ id }) => id);
+
+      const pages = async (includeEnded: boolean) => {
+        const found: SessionId[] = [];
+        let after: { createdAt: number; id: SessionId } | undefined;
+        for (;;) {
+          const options = { includeEnded, after, limit: 2 };
+          const page = await stores.sessions.list(actorOf(first), options, context);
+          expect(page.items.length).to.be.at.most(2);
+          found.push(...page.items.map(({ id }) => id));
+          after = page.items.at(-1);
+          if (!page.more) return found;
+        }
+      };
+      expect(await pages(true)).to.deep.equal(wanted);
+      expect(await pages(false)).to.deep.equal(wanted.filter((id) => id !== first.id));
+    });
+
+    it("gives whole sessions, at the storage's clock, and `more` only if there is", async () => {
+      const { sessions } = given();
+      const session = await opened();
+      const options = { includeEnded: false, after: undefined, limit: 1 };
+      const page = await sessions.list(actorOf(session), options, context);
+      expect(page.items).to.deep.equal([session]);
+      expect(page.more).to.equal(false);
+      expect(page.now).to.be.within(session.createdAt, await given().now());
+    });
+  });
+}

@@ -1,0 +1,117 @@
+import { randomUUID } from "node:crypto";
+import {
+  mintSessionId,
+  mintSigningKeyId,
+  type SessionId,
+  secureRandomBytes,
+  type TenantId,
+} from "../../../src/session/ids.ts";
+import type { SessionLimit } from "../../../src/session/policy.ts";
+import type {
+  AuditStore,
+  CallContext,
+  CreateOutcome,
+  NewSession,
+  NewSigningKey,
+  SessionStore,
+  SigningKeyStore,
+  SweepStore,
+} from "../../../src/session/ports.ts";
+
+/** An implementation of the storage, as the suites use it. */
+export interface Stores {
+  readonly sessions: SessionStore;
+  readonly signingKeys: SigningKeyStore;
+  readonly audit: AuditStore;
+  readonly sweep: SweepStore;
+  /** The storage's clock, in milliseconds. */
+  now(): Promise<number>;
+  /** Puts all instants of a session that far into the past. */
+  ageSession(id: SessionId, ms: number): Promise<void>;
+  /** Puts all instants of a tenant's signing keys that far into the past. */
+  ageSigningKeys(tenantId: TenantId, ms: number): Promise<void>;
+  /** Puts all audit events that there are that far into the past. */
+  ageAudit(ms: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** A suite gets the stores when its tests run, not before. */
+export type Given = () => Stores;
+
+export const context: CallContext = { signal: undefined, callingService: "contract" };
+export const noLimit: SessionLimit = { maxPerActor: 0, policy: "reject" };
+export const revocation = { reason: "admin_revoke", revokedBy: "root" };
+
+export const HOUR = 3_600_000;
+
+export function newTenant(): TenantId {
+  return `tenant-${randomUUID()}` as TenantId;
+}
+
+export function newKey(tenantId: TenantId): NewSigningKey {
+  const id = mintSigningKeyId(secureRandomBytes);
+  const ciphertext = secureRandomBytes(60);
+  return { id, tenantId, encrypted: { ciphertext, keyEncryptionKeyId: "0123456789abcdef" } };
+}
+
+/** A tenant that has a signing key. */
+export async function tenantWithKey(stores: Stores): Promise<TenantId> {
+  const tenantId = newTenant();
+  await stores.signingKeys.insertFirst(newKey(tenantId), context);
+  return tenantId;
+}
+
+export function newSession(tenantId: TenantId, facts: Partial<NewSession> = {}): NewSession {
+  return {
+    id: mintSessionId(secureRandomBytes, Date.now()),
+    tenantId,
+    actorType: "user",
+    actorId: "alice",
+    appType: "control_panel",
+    preLogin: false,
+    idleTimeoutMs: HOUR,
+    absoluteTimeoutMs: 12 * HOUR,
+    ipAddress: "192.0.2.1",
+    userAgent: "agent 😀",
+    csrfTokenHash: secureRandomBytes(32),
+    metadata: { key: "välue", __proto: "x" },
+    ...facts,
+  };
+}
+
+export type Created = Extract<CreateOutcome, { kind: "created" }>;
+
+/** Stores a session, which must succeed. */
+export async function create(
+  { sessions }: Stores,
+  session: NewSession,
+  replaces?: SessionId,
+  limit = noLimit,
+): Promise<Created> {
+  const outcome = await sessions.create(session, replaces, limit, context);
+  if (outcome.kind !== "created") throw new Error(`not created: ${outcome.kind}`);
+  return outcome;
+}
+
+/** What was audited in a tenant, oldest first. */
+export async function auditOf({ audit }: Stores, tenantId: TenantId) {
+  const filter = { tenantId, resourceId: "", actingActorId: "", before: undefined, limit: 200 };
+  const { items } = await audit.list(filter, context);
+  return items.toReversed().map((event) => ({
+    action: event.action,
+    actingActorId: event.actingActorId,
+    callingService: event.callingService,
+    tenantId: event.tenantId,
+    resourceType: event.resourceType,
+    resourceId: event.resourceId,
+    details: event.details,
+  }));
+}
+
+/** The error that the call fails with, or undefined. */
+export function errorOf(call: Promise<unknown>): Promise<unknown> {
+  return call.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+}

@@ -1,0 +1,275 @@
+import { once } from "node:events";
+import net from "node:net";
+import { expect } from "chai";
+import { createTestDatabase, type TestDatabase } from "../support/database.ts";
+import { type DatabaseProxy, startDatabaseProxy } from "../support/database-proxy.ts";
+import { rejected } from "../support/expect-reason.ts";
+import { numbers } from "../support/in-parallel.ts";
+import { openTestStorage, type TestStorage } from "../support/storage.ts";
+import { until } from "../support/until.ts";
+
+const ONE = { text: "SELECT 1 AS one" };
+const NAP = { text: "SELECT pg_sleep($1), 'nap'" };
+
+describe("database: connections that break", () => {
+  let test: TestDatabase;
+  let proxy: DatabaseProxy;
+  let storage: TestStorage;
+
+  beforeEach(async () => {
+    test = await createTestDatabase();
+    proxy = await startDatabaseProxy(test.url);
+    storage = await openTestStorage(proxy.url, { poolSize: 3, connectTimeoutMs: 500 });
+  });
+  afterEach(async () => {
+    proxy?.restore();
+    await storage?.close();
+    await proxy?.close();
+    await test?.drop();
+  });
+
+  const terminateAll = () =>
+    test.sql(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+       WHERE datname = current_database() AND application_name = 'sessiond'`,
+    );
+  const oneIsServed = async () => {
+    expect(await storage.database.query(ONE, [], undefined)).to.deep.equal([{ one: 1 }]);
+  };
+  const isRunning = () =>
+    until("it runs", async () => {
+      const rows = await test.sql(
+        `SELECT 1 FROM pg_stat_activity WHERE datname = current_database()
+         AND application_name = 'sessiond' AND state = 'active'`,
+      );
+      return rows.length > 0;
+    });
+  const poolIs = (what: string, holds: () => boolean) => until(what, async () => holds());
+
+  it("while idle: the process survives, and the next call is served", async () => {
+    await Promise.all(numbers(3).map(() => storage.database.query(NAP, [0.05], undefined)));
+    expect(storage.pool.totalCount).to.equal(3);
+    await terminateAll();
+    await poolIs("the pool has noticed", () => storage.pool.totalCount === 0);
+    await oneIsServed();
+  });
+
+  it("while a statement runs: STORAGE_UNAVAILABLE, and the next call is served", async () => {
+    const { database } = storage;
+    for (const call of [
+      () => database.query(NAP, [60], undefined),
+      () => database.transaction(undefined, (run) => run(NAP, [60])),
+      () => database.manage(undefined, (manager) => manager.query(NAP.text, [60])),
+    ]) {
+      const outcome = rejected(call(), "STORAGE_UNAVAILABLE");
+      await isRunning();
+      await terminateAll();
+      await outcome;
+      await oneIsServed();
+    }
+  });
+
+  it("and those to a server that became a standby are not used again", async () => {
+    const pid = { text: "SELECT pg_backend_pid() AS pid" };
+    const [before] = await storage.database.query(pid, [], undefined);
+    // What a standby answers to a write.
+    const failure = "DO $$ BEGIN RAISE EXCEPTION '' USING ERRCODE = '25006'; END $$";
+    await rejected(storage.database.query({ text: failure }, [], undefined), "STORAGE_UNAVAILABLE");
+    const [after] = await storage.database.query(pid, [], undefined);
+    expect(after?.pid).not.to.equal(before?.pid);
+    const managed = storage.database.manage(undefined, (manager) => manager.query(failure));
+    await rejected(managed, "STORAGE_UNAVAILABLE");
+    const [last] = await storage.database.query(pid, [], undefined);
+    expect(last?.pid).not.to.equal(after?.pid);
+  });
+
+  it("between two statements of a transaction: STORAGE_UNAVAILABLE, nothing half done", async () => {
+    const call = storage.database.transaction(undefined, async (run) => {
+      await run({ text: "CREATE TABLE half_done ()" }, []);
+      await terminateAll();
+      await run(ONE, []);
+    });
+    await rejected(call, "STORAGE_UNAVAILABLE");
+    await oneIsServed();
+    expect(await test.sql("SELECT to_regclass('half_done') AS found")).to.deep.equal([
+      { found: null },
+    ]);
+  });
+
+  it("while COMMIT is on its way: an error, never a success", async () => {
+    const call = storage.database.transaction(undefined, async (run) => {
+      await run({ text: "CREATE TABLE perhaps ()" }, []);
+      proxy.cut();
+    });
+    await rejected(call, "STORAGE_UNAVAILABLE");
+    await oneIsServed();
+  });
+
+  it("while COMMIT's answer is on its way: an error, though it has been done", async () => {
+    const outcome = rejected(
+      storage.database.transaction(undefined, async (run) => {
+        // A deferred trigger makes COMMIT take long enough to be cut off.
+        await run({ text: "CREATE TABLE done (id integer)" }, []);
+        await run({ text: SLOW_COMMIT }, []);
+        await run({ text: "INSERT INTO done VALUES (1)" }, []);
+      }),
+      "STORAGE_UNAVAILABLE",
+    );
+    await until("COMMIT runs", async () => {
+      const rows = await test.sql(
+        `SELECT 1 FROM pg_stat_activity
+         WHERE datname = current_database() AND query = 'COMMIT' AND state = 'active'`,
+      );
+      return rows.length > 0;
+    });
+    proxy.cut();
+    await outcome;
+    await until("it has been committed all the same", async () => {
+      const rows = await test.sql("SELECT to_regclass('done')::text AS found");
+      return rows[0]?.found === "done";
+    });
+    await oneIsServed();
+  });
+
+  it("with the first bytes that arrive on them: the process survives", async () => {
+    // Everything that a server says at the start, and at once that it shuts down.
+    const greeting = Buffer.concat([
+      serverMessage("R", Buffer.from([0, 0, 0, 0])),
+      serverMessage("Z", Buffer.from("I")),
+      serverMessage("E", Buffer.from("SFATAL\0C57P01\0Mshutting down\0\0")),
+    ]);
+    const dying = net.createServer((socket) => {
+      socket.on("error", () => {});
+      socket.once("data", () => socket.end(greeting));
+    });
+    dying.listen(0, "127.0.0.1");
+    await once(dying, "listening");
+    const { options } = storage.pool as unknown as { options: { connectionString: string } };
+    const { connectionString } = options;
+    try {
+      // From here on, all new connections are made to it.
+      await terminateAll();
+      await poolIs("the pool is empty", () => storage.pool.totalCount === 0);
+      const url = new URL(connectionString);
+      url.port = String((dying.address() as net.AddressInfo).port);
+      options.connectionString = url.href;
+      for (const _ of numbers(5)) {
+        await rejected(storage.database.query(ONE, [], undefined), "STORAGE_UNAVAILABLE");
+      }
+    } finally {
+      options.connectionString = connectionString;
+      dying.close();
+    }
+    await oneIsServed();
+  });
+
+  it("by refusal: STORAGE_UNAVAILABLE, and served again as soon as they are let in", async () => {
+    proxy.refuse();
+    await rejected(storage.database.query(ONE, [], undefined), "STORAGE_UNAVAILABLE");
+    await rejected(
+      storage.database.transaction(undefined, async () => {}),
+      "STORAGE_UNAVAILABLE",
+    );
+    await rejected(
+      storage.database.manage(undefined, async () => {}),
+      "STORAGE_UNAVAILABLE",
+    );
+    proxy.restore();
+    await oneIsServed();
+  });
+});
+
+describe("database: a network that is frozen", () => {
+  let test: TestDatabase;
+  let proxy: DatabaseProxy;
+  let storage: TestStorage;
+
+  beforeEach(async () => {
+    test = await createTestDatabase();
+    proxy = await startDatabaseProxy(test.url);
+    storage = await openTestStorage(proxy.url, {
+      poolSize: 3,
+      connectTimeoutMs: 300,
+      statementTimeoutMs: 300,
+      queueTimeoutMs: 300,
+    });
+    await Promise.all(numbers(3).map(() => storage.database.query(NAP, [0.05], undefined)));
+  });
+  afterEach(async () => {
+    proxy?.restore();
+    await storage?.close();
+    await proxy?.close();
+    await test?.drop();
+  });
+
+  it("answers a caller whose deadline passes with that, not with an answer's absence", async () => {
+    proxy.freeze();
+    const reason = new Error("deadline");
+    const calls = numbers(10).map(async (index) => {
+      const abort = new AbortController();
+      setTimeout(() => abort.abort(reason), 20);
+      const { database } = storage;
+      const kinds = [
+        () => database.query(ONE, [], abort.signal),
+        () => database.transaction(abort.signal, (run) => run(ONE, [])),
+        () => database.manage(abort.signal, (manager) => manager.query("SELECT 1")),
+      ];
+      return kinds[index % 3]?.().catch((error: unknown) => error);
+    });
+    // None of them may take as long as the clean-up of its connection does.
+    const cleanUp = until("connections are thrown away", async () => storage.pool.totalCount < 3);
+    const first = await Promise.race([Promise.all(calls), cleanUp]);
+    expect(first).to.deep.equal(numbers(10).map(() => reason));
+    await cleanUp;
+  });
+
+  it("answers a caller without a deadline too, and serves again once it thaws", async () => {
+    proxy.freeze();
+    const outcomes = await Promise.allSettled(
+      numbers(6).map(() => storage.database.query(ONE, [], undefined)),
+    );
+    for (const outcome of outcomes) {
+      expect(outcome.status).to.equal("rejected");
+      const { reason } = outcome as PromiseRejectedResult;
+      expect(reason.reason).to.be.oneOf(["STORAGE_UNAVAILABLE", "OVERLOADED"]);
+    }
+    proxy.restore();
+    await until("it is served", () =>
+      storage.database.query(ONE, [], undefined).then(
+        (rows) => rows.length === 1,
+        () => false,
+      ),
+    );
+    const calls = numbers(30).map(() => storage.database.query(ONE, [], undefined));
+    for (const rows of await Promise.all(calls)) expect(rows).to.deep.equal([{ one: 1 }]);
+    expect(storage.pool.totalCount).to.be.at.most(3);
+  });
+
+  it("leaves no connection behind on the server once it thaws", async () => {
+    proxy.freeze();
+    await Promise.allSettled(numbers(6).map(() => storage.database.query(NAP, [60], undefined)));
+    proxy.restore();
+    await until("the server has only the pool's connections", async () => {
+      const rows = await test.sql(
+        `SELECT 1 FROM pg_stat_activity WHERE datname = current_database()
+         AND application_name = 'sessiond' AND state <> 'idle'`,
+      );
+      return rows.length === 0;
+    });
+  });
+});
+
+/** A message of PostgreSQL's protocol as the server sends it. */
+function serverMessage(type: string, body: Buffer): Buffer {
+  const length = Buffer.alloc(4);
+  length.writeInt32BE(body.length + 4);
+  return Buffer.concat([Buffer.from(type), length, body]);
+}
+
+const SLOW_COMMIT = `
+  DO $outer$ BEGIN
+    CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
+      $$ BEGIN PERFORM pg_sleep(0.5); RETURN NULL; END $$;
+    CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON done DEFERRABLE INITIALLY DEFERRED
+      FOR EACH ROW EXECUTE FUNCTION slow();
+  END $outer$`;

@@ -1,0 +1,118 @@
+import { expect } from "chai";
+import { StorageFault } from "../../src/storage/pg/errors.ts";
+import { createTestDatabase, type TestDatabase } from "../support/database.ts";
+import { rejected } from "../support/expect-reason.ts";
+import { openTestStorage, type TestStorage } from "../support/storage.ts";
+import { holdTransaction } from "../support/transaction.ts";
+import { untilBlockedBy } from "../support/until.ts";
+
+const UPDATE = { text: "UPDATE numbers SET value = value + 1 WHERE id = $1" };
+
+describe("database: transactions", () => {
+  let test: TestDatabase;
+  let storage: TestStorage;
+
+  before(async () => {
+    test = await createTestDatabase();
+    await test.sql("CREATE TABLE numbers (id integer PRIMARY KEY, value integer NOT NULL)");
+    storage = await openTestStorage(test.url);
+  });
+  beforeEach(async () => {
+    await test.sql("TRUNCATE numbers");
+    await test.sql("INSERT INTO numbers VALUES (1, 0), (2, 0)");
+  });
+  after(async () => {
+    await storage?.close();
+    await test?.drop();
+  });
+
+  const values = async () => {
+    const rows = await test.sql<{ value: number }>("SELECT value FROM numbers ORDER BY id");
+    return rows.map(({ value }) => value);
+  };
+
+  it("commit when the work is done, at READ COMMITTED", async () => {
+    const level = await storage.database.transaction(undefined, async (run) => {
+      await run(UPDATE, [1]);
+      await run(UPDATE, [2]);
+      const [row] = await run({ text: "SHOW transaction_isolation" }, []);
+      return row?.transaction_isolation;
+    });
+    expect(level).to.equal("read committed");
+    expect(await values()).to.deep.equal([1, 1]);
+  });
+
+  it("roll back when the work throws, and pass its error on as it is", async () => {
+    const error = new TypeError("mine");
+    const call = storage.database.transaction(undefined, async (run) => {
+      await run(UPDATE, [1]);
+      throw error;
+    });
+    // A defect of ours must not look like an outage.
+    expect(await call.catch((thrown: unknown) => thrown)).to.equal(error);
+    expect(await values()).to.deep.equal([0, 0]);
+  });
+
+  it("roll back when a statement fails, and say what failed without the driver's words", async () => {
+    const call = storage.database.transaction(undefined, async (run) => {
+      await run(UPDATE, [1]);
+      await run({ text: "INSERT INTO numbers VALUES (2, 0)" }, []);
+    });
+    const fault = (await call.catch((error: unknown) => error)) as StorageFault;
+    expect(fault).to.be.instanceOf(StorageFault);
+    expect([fault.code, fault.constraint]).to.deep.equal(["23505", "numbers_pkey"]);
+    expect(fault.message).not.to.include("duplicate");
+    expect(await values()).to.deep.equal([0, 0]);
+  });
+
+  /**
+   * Another transaction that takes 2 and then wants 1, while `work` takes 1 and then wants 2. It
+   * is patient, so that PostgreSQL ends ours.
+   */
+  async function deadlockWith(work: () => Promise<unknown>): Promise<void> {
+    const other = await holdTransaction(test);
+    try {
+      await other.query("SET LOCAL deadlock_timeout = '1h'");
+      await other.query("UPDATE numbers SET value = value + 10 WHERE id = 2");
+      const done = work();
+      await untilBlockedBy(test.sql, other.pid);
+      await other.query("UPDATE numbers SET value = value + 10 WHERE id = 1");
+      await other.commit();
+      await done;
+    } finally {
+      await other.end();
+    }
+  }
+
+  it("are tried again when a deadlock ended them", async () => {
+    let attempts = 0;
+    await deadlockWith(() =>
+      storage.database.transaction(undefined, async (run) => {
+        attempts += 1;
+        await run(UPDATE, [1]);
+        await run(UPDATE, [2]);
+      }),
+    );
+    expect(attempts).to.equal(2);
+    expect(await values()).to.deep.equal([11, 11]);
+  });
+
+  it("of a single statement are tried again too", async () => {
+    const both = {
+      text: `WITH target AS (SELECT id FROM numbers ORDER BY id FOR UPDATE)
+        UPDATE numbers SET value = value + 1 FROM target WHERE numbers.id = target.id`,
+    };
+    await deadlockWith(() => storage.database.query(both, [], undefined));
+    expect(await values()).to.deep.equal([11, 11]);
+  });
+
+  it("that never get through end with STORAGE_UNAVAILABLE", async () => {
+    let attempts = 0;
+    const call = storage.database.transaction(undefined, async (run) => {
+      attempts += 1;
+      await run({ text: "DO $$ BEGIN RAISE EXCEPTION '' USING ERRCODE = '40001'; END $$" }, []);
+    });
+    await rejected(call, "STORAGE_UNAVAILABLE");
+    expect(attempts).to.equal(3);
+  });
+});

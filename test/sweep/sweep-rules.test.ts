@@ -1,0 +1,165 @@
+import { expect } from "chai";
+import type { SweepPolicy } from "../../src/session/policy.ts";
+import type { SweepStore } from "../../src/session/ports.ts";
+import { type SweepPart, type SweepResult, sweep } from "../../src/session/sweep.ts";
+import { context, timeouts } from "../support/session-fixtures.ts";
+
+const policy: SweepPolicy = {
+  historyMs: 7,
+  auditRetentionMs: 90,
+  timeLimitMs: 100,
+  batchSize: 10,
+};
+
+/** Has so many rows of each kind to delete, and notes what it is asked. */
+class FakeSweepStore implements SweepStore {
+  readonly rows: Record<SweepPart, number>;
+  readonly asked: string[] = [];
+  readonly failing = new Map<SweepPart, Error>();
+  busy = false;
+  onDelete: (part: SweepPart) => void = () => {};
+
+  constructor(rows: Partial<Record<SweepPart, number>> = {}) {
+    const none = { sessions: 0, pre_login_sessions: 0, signing_keys: 0, audit_events: 0 };
+    this.rows = { ...none, ...rows };
+  }
+
+  async exclusively<T>(work: () => Promise<T>): Promise<T | undefined> {
+    return this.busy ? undefined : work();
+  }
+
+  deleteEndedSessions = (age: number, limit: number) => this.#delete("sessions", limit, age);
+  deletePreLoginSessions = (limit: number) => this.#delete("pre_login_sessions", limit);
+  deleteSigningKeys = (age: number, limit: number) => this.#delete("signing_keys", limit, age);
+  deleteAuditEvents = (age: number, limit: number) => this.#delete("audit_events", limit, age);
+
+  async #delete(part: SweepPart, limit: number, age?: number): Promise<number> {
+    this.asked.push([part, limit, age].filter((value) => value !== undefined).join(" "));
+    this.onDelete(part);
+    const failure = this.failing.get(part);
+    if (failure !== undefined) throw failure;
+    const count = Math.min(limit, this.rows[part]);
+    this.rows[part] -= count;
+    return count;
+  }
+}
+
+/** Sweeps by a clock that stands still unless the test moves it. */
+async function run(
+  store: FakeSweepStore,
+  { clock = () => 0, signal }: { clock?: () => number; signal?: AbortSignal } = {},
+): Promise<SweepResult> {
+  const call = { ...context, signal };
+  const result = await sweep(store, policy, timeouts, clock, call);
+  if (result === undefined) throw new Error("the sweep was not run");
+  return result;
+}
+
+describe("sweep", () => {
+  it("A23: deletes each kind by its own age, keys after the sessions that refer to them", async () => {
+    const store = new FakeSweepStore({
+      sessions: 1,
+      pre_login_sessions: 2,
+      signing_keys: 3,
+      audit_events: 4,
+    });
+    const { deleted, more, failures } = await run(store);
+    expect(deleted).to.deep.equal({
+      sessions: 1,
+      pre_login_sessions: 2,
+      signing_keys: 3,
+      audit_events: 4,
+    });
+    expect([more, failures.size]).to.deep.equal([false, 0]);
+    expect(store.asked).to.deep.equal([
+      `sessions 10 ${policy.historyMs}`,
+      "pre_login_sessions 10",
+      `signing_keys 10 ${timeouts.keyRetentionMs}`,
+      `audit_events 10 ${policy.auditRetentionMs}`,
+    ]);
+  });
+
+  it("fault 6: deletes in batches until one is not full", async () => {
+    const store = new FakeSweepStore({ sessions: 25, signing_keys: 20 });
+    const { deleted } = await run(store);
+    expect(deleted).to.include({ sessions: 25, signing_keys: 20 });
+    const batches = (part: string) => store.asked.filter((call) => call.startsWith(part)).length;
+    // 10, 10, 5; and 10, 10, 0: a full batch may have been the last.
+    expect([batches("sessions"), batches("signing_keys")]).to.deep.equal([3, 3]);
+  });
+
+  it("A24: stops at the time limit and says that there is more", async () => {
+    let now = 0;
+    const store = new FakeSweepStore({ sessions: 1000, audit_events: 5 });
+    store.onDelete = () => {
+      now += 40;
+    };
+    const { deleted, more } = await run(store, { clock: () => now });
+    // Begun at 0, 40 and 80; at 120 the limit of 100 has passed.
+    expect(deleted).to.deep.equal({
+      sessions: 30,
+      pre_login_sessions: 0,
+      signing_keys: 0,
+      audit_events: 0,
+    });
+    expect(more).to.equal(true);
+  });
+
+  it("A24: begins a batch a millisecond before the time limit, and none at it", async () => {
+    const deletedBy = async (now: number) => {
+      let calls = 0;
+      const store = new FakeSweepStore({ sessions: 1 });
+      // The first reading is the start.
+      const { deleted } = await run(store, { clock: () => (calls++ === 0 ? 0 : now) });
+      return deleted.sessions;
+    };
+    expect(await deletedBy(policy.timeLimitMs - 1)).to.equal(1);
+    expect(await deletedBy(policy.timeLimitMs)).to.equal(0);
+  });
+
+  it("A23: keeps the other kinds' counts where one fails, also what that one had done", async () => {
+    const store = new FakeSweepStore({ sessions: 15, signing_keys: 30, audit_events: 3 });
+    const failure = new Error("keys");
+    let batches = 0;
+    store.onDelete = (part) => {
+      if (part === "signing_keys" && ++batches === 2) store.failing.set(part, failure);
+    };
+    const { deleted, more, failures } = await run(store);
+    expect(deleted).to.deep.equal({
+      sessions: 15,
+      pre_login_sessions: 0,
+      signing_keys: 10,
+      audit_events: 3,
+    });
+    expect([...failures]).to.deep.equal([["signing_keys", failure]]);
+    expect(more).to.equal(false);
+  });
+
+  it("A24: is not run, and says so, while another is at work", async () => {
+    const store = new FakeSweepStore({ sessions: 1 });
+    store.busy = true;
+    expect(await sweep(store, policy, timeouts, () => 0, context)).to.equal(undefined);
+    expect(store.asked).to.deep.equal([]);
+  });
+
+  it("A24: stops between batches when its caller has gone, with the caller's reason", async () => {
+    const abort = new AbortController();
+    const reason = new Error("gone");
+    const store = new FakeSweepStore({ sessions: 100 });
+    store.onDelete = () => abort.abort(reason);
+    const error = await run(store, { signal: abort.signal }).catch((thrown: unknown) => thrown);
+    expect(error).to.equal(reason);
+    expect(store.asked).to.have.length(1);
+  });
+
+  it("A24: does not take its caller's leaving for the failure of a part", async () => {
+    const abort = new AbortController();
+    const reason = new Error("gone");
+    const store = new FakeSweepStore();
+    store.onDelete = () => abort.abort(reason);
+    store.failing.set("sessions", new Error("cancelled"));
+    const error = await run(store, { signal: abort.signal }).catch((thrown: unknown) => thrown);
+    expect(error).to.equal(reason);
+    expect(store.asked).to.have.length(1);
+  });
+});
