@@ -21,6 +21,7 @@ import type {
   ValidateResponse,
 } from "../../gen/es/sessiond/v1/session_service_pb.ts";
 import type { AuditEvent } from "../session/audit.ts";
+import type { Instant } from "../session/clock.ts";
 import type {
   CreateCommand,
   ListCommand,
@@ -33,17 +34,10 @@ import type {
 } from "../session/commands.ts";
 import { invalidRequest } from "../session/errors.ts";
 import type { TimeoutPolicy } from "../session/policy.ts";
-import type { SigningKey } from "../session/ports.ts";
-import {
-  endAt,
-  type Instant,
-  idleExpiresAt,
-  type Session,
-  stateAt,
-  timeLeft,
-} from "../session/session.ts";
+import { endAt, idleExpiresAt, type Session, stateAt, timeLeft } from "../session/session.ts";
 import type { SetCookie } from "../session/set-cookie.ts";
-import { signingKeyStateAt, verifiesUntil } from "../session/signing-keys.ts";
+import type { SigningKey } from "../session/signing-key.ts";
+import { signingKeyStateAt, verifiesUntil } from "../session/signing-key.ts";
 
 type Init<Schema extends Parameters<typeof import("@bufbuild/protobuf").create>[0]> =
   MessageInitShape<Schema>;

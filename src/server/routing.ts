@@ -1,16 +1,9 @@
-import {
-  create,
-  type DescMessage,
-  type DescMethodUnary,
-  type MessageInitShape,
-  type MessageShape,
-} from "@bufbuild/protobuf";
+import { create, type DescMessage, type MessageInitShape } from "@bufbuild/protobuf";
 import {
   type ConnectRouter,
   createConnectRouter,
   createMethodImplSpec,
   createServiceImplSpec,
-  type HandlerContext,
   type Interceptor,
   type MethodImplSpec,
 } from "@connectrpc/connect";
@@ -19,13 +12,13 @@ import {
   createMethodSerializationLookup,
   createMethodUrl,
   invokeUnaryImplementation,
-  type Serialization,
   type UniversalHandler,
 } from "@connectrpc/connect/protocol";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import { deadlineInterceptor } from "./deadline.ts";
 import { envelopeEncoder } from "./envelope-encoder.ts";
 import { copyOf } from "./unary-context.ts";
+import type { UnaryMethod } from "./unary-method.ts";
 
 /**
  * The least bound for a response. A page of results may be larger than any request, but beyond
@@ -39,21 +32,6 @@ export interface RoutingOptions {
   readonly routes: (router: ConnectRouter) => void;
   readonly interceptors: readonly Interceptor[];
   readonly maxMessageBytes: number;
-}
-
-/** A unary method as the direct lane needs it. */
-export interface UnaryMethod {
-  readonly method: DescMethodUnary;
-  readonly input: Serialization<MessageShape<DescMessage>>;
-  /** The response as an uncompressed gRPC envelope. */
-  readonly encode: (message: MessageShape<DescMessage>) => Buffer;
-  /** Whether interceptors stand before the implementation: they see the deadline go by. */
-  readonly intercepted: boolean;
-  /** Runs the interceptors and the implementation. */
-  invoke(
-    message: MessageShape<DescMessage>,
-    context: HandlerContext,
-  ): Promise<MessageShape<DescMessage>>;
 }
 
 /** What is served, by path: everything by Connect, unary methods also by the direct lane. */

@@ -7,8 +7,8 @@ import { percentEncode, undecodable } from "./decode-failures.ts";
 import { prefixBytes } from "./envelope-encoder.ts";
 import { ActiveCall } from "./in-flight-call.ts";
 import type { Calls } from "./in-flight-calls.ts";
-import type { UnaryMethod } from "./routing.ts";
 import { LaneContext, okTrailers } from "./unary-context.ts";
+import type { LaneRequest } from "./unary-request.ts";
 
 /** What all calls through a lane have in common. */
 export interface Lane {
@@ -18,18 +18,6 @@ export interface Lane {
   readonly otherwise: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
   /** Told of failures that the caller sees as "internal error" and nobody else would know. */
   readonly onError: (error: unknown, where: string) => void;
-}
-
-/** What the headers of a call say. */
-export interface LaneRequest {
-  readonly headers: IncomingHttpHeaders;
-  readonly method: UnaryMethod;
-  /** By performance.now(). */
-  readonly arrivedAt: number;
-  readonly timeoutMs: number;
-  readonly responseHeaders: Readonly<Record<string, string>>;
-  /** The same and :status as names and values in turn, the form that costs Node the least. */
-  readonly rawResponseHeaders: readonly string[];
 }
 
 const compressedFlag = 1;

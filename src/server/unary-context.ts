@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import type { DescMethodUnary } from "@bufbuild/protobuf";
 import { type ContextValues, createContextValues, type HandlerContext } from "@connectrpc/connect";
 import { limitDeadline } from "./deadline.ts";
-import type { LaneRequest } from "./unary-call.ts";
+import type { LaneRequest } from "./unary-request.ts";
 
 /** The trailers of a call that succeeds. */
 export const okTrailers = Object.freeze({ "grpc-status": "0" });

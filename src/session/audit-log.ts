@@ -1,15 +1,9 @@
 import type { AuditEvent } from "./audit.ts";
+import type { AuditStore } from "./audit-store.ts";
+import type { CallContext } from "./call-context.ts";
+import type { ListAuditEventsCommand } from "./commands.ts";
 import * as input from "./input.ts";
 import { invalidPageToken, PageTokens, pageSize } from "./pages.ts";
-import type { AuditStore, CallContext } from "./ports.ts";
-
-export interface ListAuditEventsCommand {
-  readonly tenantId: string;
-  readonly resourceId: string;
-  readonly actingActorId: string;
-  readonly pageSize: number;
-  readonly pageToken: string;
-}
 
 export interface AuditEventPage {
   readonly items: readonly AuditEvent[];

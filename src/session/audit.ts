@@ -1,5 +1,5 @@
+import type { Instant } from "./clock.ts";
 import type { TenantId } from "./ids.ts";
-import type { Instant } from "./session.ts";
 
 export type AuditAction =
   | "auth.session_created"

@@ -1,30 +1,16 @@
+import type { CallContext } from "./call-context.ts";
 import { isGenuine, parseCookie } from "./cookie.ts";
 import { findCookie } from "./cookie-header.ts";
 import { type Reason, SessionError } from "./errors.ts";
 import type { SessionId, TenantId } from "./ids.ts";
 import type { KeyRing } from "./key-ring.ts";
 import type { TimeoutPolicy } from "./policy.ts";
-import type { CallContext, Read, SessionStore } from "./ports.ts";
 import type { Refusals } from "./refusals.ts";
 import { stateAt } from "./session.ts";
+import type { PreLoginCookie, SessionRef } from "./session-ref.ts";
+import type { Read, SessionStore } from "./session-store.ts";
 import type { CookieNames } from "./set-cookie.ts";
-import { signingKeyStateAt } from "./signing-keys.ts";
-
-/**
- * What the pre-login cookie of a Cookie header counts: nothing, or as much as the session cookie
- * where that is missing or its session is not live, or more than that.
- */
-export type PreLoginCookie = "ignored" | "second" | "first";
-
-/** How a request names a session: by what the browser sent, which is verified, or by its id. */
-export type SessionRef = (
-  | { readonly kind: "cookie"; readonly cookie: string }
-  | { readonly kind: "header"; readonly header: string; readonly preLogin: PreLoginCookie }
-  | { readonly kind: "id"; readonly id: SessionId }
-) & {
-  /** If set, sessions of other tenants are as good as absent. */
-  readonly tenantId: TenantId | undefined;
-};
+import { signingKeyStateAt } from "./signing-key.ts";
 
 const reasonOfState = {
   REVOKED: "REVOKED",

@@ -1,6 +1,10 @@
 /** What a request says, before anything of it has been checked. Durations are milliseconds. */
 
-import type { ActorInput } from "./input.ts";
+export interface ActorInput {
+  readonly tenantId: string;
+  readonly actorType: string;
+  readonly actorId: string;
+}
 
 export type SessionRefInput = (
   | { readonly kind: "cookie"; readonly cookie: string }
@@ -66,6 +70,25 @@ export interface ListCommand {
   readonly actor: ActorInput | undefined;
   readonly includeEnded: boolean;
   readonly current: SessionRefInput | undefined;
+  readonly pageSize: number;
+  readonly pageToken: string;
+}
+
+export interface RotateSigningKeyCommand {
+  readonly tenantId: string;
+  readonly actingActorId: string;
+}
+
+export interface ListSigningKeysCommand {
+  readonly tenantId: string;
+  readonly pageSize: number;
+  readonly pageToken: string;
+}
+
+export interface ListAuditEventsCommand {
+  readonly tenantId: string;
+  readonly resourceId: string;
+  readonly actingActorId: string;
   readonly pageSize: number;
   readonly pageToken: string;
 }

@@ -1,9 +1,9 @@
 import { isIP, SocketAddress } from "node:net";
-import type { PreLoginCookie, SessionRef } from "./authenticator.ts";
-import type { SessionRefInput, ValidateCommand } from "./commands.ts";
+import type { ActorInput, SessionRefInput, ValidateCommand } from "./commands.ts";
 import { invalidRequest } from "./errors.ts";
 import { DEFAULT_TENANT, isSessionId, type SessionId, type TenantId } from "./ids.ts";
 import type { Actor } from "./session.ts";
+import type { PreLoginCookie, SessionRef } from "./session-ref.ts";
 
 const MAX_TENANT_BYTES = 128;
 const MAX_ACTOR_TYPE_BYTES = 64;
@@ -48,12 +48,6 @@ export function tenantId(field: string, text: string): TenantId {
 /** Undefined, which is not the same as empty, means any tenant. */
 export function optionalTenantId(field: string, text: string | undefined): TenantId | undefined {
   return text === undefined ? undefined : tenantId(field, text);
-}
-
-export interface ActorInput {
-  readonly tenantId: string;
-  readonly actorType: string;
-  readonly actorId: string;
 }
 
 export function actor(field: string, input: ActorInput | undefined): Actor {

@@ -1,8 +1,10 @@
+import type { CallContext } from "./call-context.ts";
 import { SessionError } from "./errors.ts";
 import type { SigningKeyId } from "./ids.ts";
 import type { KeyEncryption } from "./key-encryption.ts";
 import { MacKey } from "./mac-key.ts";
-import type { CallContext, SigningKeyStore, StoredSigningKey } from "./ports.ts";
+import type { StoredSigningKey } from "./signing-key.ts";
+import type { SigningKeyStore } from "./signing-key-store.ts";
 
 /** Each decrypted key takes some hundred bytes; this many tenants' keys stay in memory. */
 const MAX_CACHED_KEYS = 10_000;

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
+import type { Instant } from "./clock.ts";
 import { invalidRequest } from "./errors.ts";
-import type { ListPage, ListPosition } from "./ports.ts";
-import type { Instant } from "./session.ts";
+import type { ListPage, ListPosition } from "./list-page.ts";
 
 const DEFAULT_PAGE_SIZE = 50;
 const MAX_PAGE_SIZE = 200;

@@ -1,8 +1,8 @@
 import type { AuditAction, RefusalAudit } from "./audit.ts";
+import type { CallContext } from "./call-context.ts";
+import type { MonotonicClock } from "./clock.ts";
 import { type Reason, SessionError } from "./errors.ts";
-import type { CallContext } from "./ports.ts";
 import type { Session } from "./session.ts";
-import type { MonotonicClock } from "./sweep.ts";
 
 const actions: Partial<Record<Reason, AuditAction>> = {
   IP_MISMATCH: "auth.session_ip_mismatch",

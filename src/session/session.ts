@@ -1,8 +1,6 @@
+import type { Instant } from "./clock.ts";
 import type { SessionId, SigningKeyId, TenantId } from "./ids.ts";
 import type { TimeoutPolicy } from "./policy.ts";
-
-/** Milliseconds since the Unix epoch, by the database's clock. */
-export type Instant = number;
 
 export interface Actor {
   readonly tenantId: TenantId;

@@ -1,4 +1,5 @@
-import { type Authenticator, refusalOr, type SessionRef } from "./authenticator.ts";
+import { type Authenticator, refusalOr } from "./authenticator.ts";
+import type { CallContext } from "./call-context.ts";
 import type {
   CreateCommand,
   ListCommand,
@@ -15,19 +16,19 @@ import { invalidRequest, SessionError } from "./errors.ts";
 import { isSessionId, mintSessionId, type RandomBytes, type SessionId } from "./ids.ts";
 import * as input from "./input.ts";
 import type { KeyRing } from "./key-ring.ts";
+import type { ListPage } from "./list-page.ts";
 import { listPosition, nextPageToken, PageTokens, pageSize } from "./pages.ts";
 import type { BindingPolicy, SessionLimit, TimeoutPolicy } from "./policy.ts";
+import type { Refusals } from "./refusals.ts";
+import { type Actor, isTouchDue, type Session, touchIntervalMs } from "./session.ts";
+import type { SessionRef } from "./session-ref.ts";
 import type {
-  CallContext,
   CreateOutcome,
-  ListPage,
   NewSession,
   Read,
   ReplacedSession,
   SessionStore,
-} from "./ports.ts";
-import type { Refusals } from "./refusals.ts";
-import { type Actor, isTouchDue, type Session, touchIntervalMs } from "./session.ts";
+} from "./session-store.ts";
 import type { SigningKeys } from "./signing-keys.ts";
 import { resolveTimeouts } from "./timeouts.ts";
 

@@ -1,3 +1,5 @@
+import type { CallContext } from "./call-context.ts";
+import type { ListSigningKeysCommand, RotateSigningKeyCommand } from "./commands.ts";
 import { SessionError } from "./errors.ts";
 import {
   DEFAULT_TENANT,
@@ -8,45 +10,12 @@ import {
 } from "./ids.ts";
 import * as input from "./input.ts";
 import type { KeyEncryption } from "./key-encryption.ts";
+import type { ListPage } from "./list-page.ts";
 import { listPosition, nextPageToken, PageTokens, pageSize } from "./pages.ts";
-import type { TimeoutPolicy } from "./policy.ts";
-import type {
-  CallContext,
-  ListPage,
-  NewSigningKey,
-  RotatedSigningKeys,
-  SigningKey,
-  SigningKeyStore,
-} from "./ports.ts";
-import type { Instant } from "./session.ts";
+import type { NewSigningKey, SigningKey } from "./signing-key.ts";
+import type { RotatedSigningKeys, SigningKeyStore } from "./signing-key-store.ts";
 
 const SECRET_BYTES = 32;
-
-export type SigningKeyState = "ACTIVE" | "RETIRED" | "EXPIRED";
-
-/** From this instant on, the key's cookies are refused. Undefined while the key is active. */
-export function verifiesUntil(
-  key: { readonly retiredAt: Instant | undefined },
-  policy: TimeoutPolicy,
-): Instant | undefined {
-  return key.retiredAt === undefined ? undefined : key.retiredAt + policy.keyRetentionMs;
-}
-
-export function signingKeyStateAt(
-  key: { readonly retiredAt: Instant | undefined },
-  now: Instant,
-  policy: TimeoutPolicy,
-): SigningKeyState {
-  const until = verifiesUntil(key, policy);
-  if (until === undefined) return "ACTIVE";
-  return now < until ? "RETIRED" : "EXPIRED";
-}
-
-export interface ListSigningKeysCommand {
-  readonly tenantId: string;
-  readonly pageSize: number;
-  readonly pageToken: string;
-}
 
 export interface SigningKeyPage extends ListPage<SigningKey> {
   readonly nextPageToken: string;
@@ -106,7 +75,7 @@ export class SigningKeys {
   }
 
   async rotate(
-    command: { readonly tenantId: string; readonly actingActorId: string },
+    command: RotateSigningKeyCommand,
     context: CallContext,
   ): Promise<RotatedSigningKeys> {
     const tenantId = input.tenantId("tenant_id", command.tenantId);

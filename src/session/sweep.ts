@@ -1,5 +1,7 @@
+import type { CallContext } from "./call-context.ts";
+import type { MonotonicClock } from "./clock.ts";
 import type { SweepPolicy, TimeoutPolicy } from "./policy.ts";
-import type { CallContext, SweepStore } from "./ports.ts";
+import type { SweepStore } from "./sweep-store.ts";
 
 export type SweepPart = "sessions" | "pre_login_sessions" | "signing_keys" | "audit_events";
 
@@ -10,9 +12,6 @@ export interface SweepResult {
   /** Parts that failed; the others were done all the same. */
   readonly failures: ReadonlyMap<SweepPart, unknown>;
 }
-
-/** Milliseconds that only ever grow; for measuring how long something took. */
-export type MonotonicClock = () => number;
 
 /**
  * One bounded sweep. Undefined if another sweep is at work.

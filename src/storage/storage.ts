@@ -1,8 +1,11 @@
 import type { Logger } from "pino";
 import { Closeables } from "../closeables.ts";
 import type { Config } from "../config/config.ts";
+import type { AuditStore } from "../session/audit-store.ts";
 import type { RandomBytes } from "../session/ids.ts";
-import type { AuditStore, SessionStore, SigningKeyStore, SweepStore } from "../session/ports.ts";
+import type { SessionStore } from "../session/session-store.ts";
+import type { SigningKeyStore } from "../session/signing-key-store.ts";
+import type { SweepStore } from "../session/sweep-store.ts";
 import { RefusalAuditWriter } from "./audit/denial-audit-writer.ts";
 import { PgAuditStore } from "./audit/pg-audit-store.ts";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "./embedded-postgres.ts";

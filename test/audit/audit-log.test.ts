@@ -1,8 +1,8 @@
 import { expect } from "chai";
 import type { AuditEvent } from "../../src/session/audit.ts";
 import { AuditLog } from "../../src/session/audit-log.ts";
+import type { AuditStore } from "../../src/session/audit-store.ts";
 import { PageTokens } from "../../src/session/pages.ts";
-import type { AuditStore } from "../../src/session/ports.ts";
 import { rejected } from "../support/expect-reason.ts";
 import { context } from "../support/session-fixtures.ts";
 

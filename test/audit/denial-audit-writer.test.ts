@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import type { AuditEntry } from "../../src/session/audit.ts";
+import type { AuditStore } from "../../src/session/audit-store.ts";
 import type { TenantId } from "../../src/session/ids.ts";
-import type { AuditStore } from "../../src/session/ports.ts";
 import { RefusalAuditWriter } from "../../src/storage/audit/denial-audit-writer.ts";
 import { PgAuditStore } from "../../src/storage/audit/pg-audit-store.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";

@@ -1,14 +1,15 @@
 import { expect } from "chai";
 import type { AuditEntry } from "../../src/session/audit.ts";
-import { Authenticator, type SessionRef } from "../../src/session/authenticator.ts";
+import { Authenticator } from "../../src/session/authenticator.ts";
 import { signCookie } from "../../src/session/cookie.ts";
 import { SessionError } from "../../src/session/errors.ts";
 import type { TenantId } from "../../src/session/ids.ts";
 import type { KeyRing } from "../../src/session/key-ring.ts";
 import { MacKey } from "../../src/session/mac-key.ts";
-import type { CookieRead, SessionStore } from "../../src/session/ports.ts";
 import { Refusals } from "../../src/session/refusals.ts";
 import type { Session } from "../../src/session/session.ts";
+import type { SessionRef } from "../../src/session/session-ref.ts";
+import type { CookieRead, SessionStore } from "../../src/session/session-store.ts";
 import { rejected } from "../support/expect-reason.ts";
 import {
   aSession,

@@ -4,8 +4,10 @@ import { SessionError } from "../../src/session/errors.ts";
 import { mintSigningKeyId, type SigningKeyId, secureRandomBytes } from "../../src/session/ids.ts";
 import { KeyDecryptionError, KeyEncryption } from "../../src/session/key-encryption.ts";
 import { KeyRing } from "../../src/session/key-ring.ts";
-import type { SigningKeyStore, StoredSigningKey } from "../../src/session/ports.ts";
-import { SigningKeys, signingKeyStateAt, verifiesUntil } from "../../src/session/signing-keys.ts";
+import type { StoredSigningKey } from "../../src/session/signing-key.ts";
+import { signingKeyStateAt, verifiesUntil } from "../../src/session/signing-key.ts";
+import type { SigningKeyStore } from "../../src/session/signing-key-store.ts";
+import { SigningKeys } from "../../src/session/signing-keys.ts";
 import { rejected } from "../support/expect-reason.ts";
 import { context, SIGNING_KEY_ID, T0, TENANT, timeouts } from "../support/session-fixtures.ts";
 

@@ -1,6 +1,6 @@
 import { expect } from "chai";
-import type { CookieRead, SessionStore } from "../../src/session/ports.ts";
 import type { Session } from "../../src/session/session.ts";
+import type { CookieRead, SessionStore } from "../../src/session/session-store.ts";
 import { PgSessionStore } from "../../src/storage/sessions/pg-session-store.ts";
 import { PgSigningKeyStore } from "../../src/storage/signing-keys/pg-signing-key-store.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import type { SessionId, TenantId } from "../../src/session/ids.ts";
-import type { NewSession, SessionStore } from "../../src/session/ports.ts";
+import type { NewSession, SessionStore } from "../../src/session/session-store.ts";
 import { StorageFault } from "../../src/storage/pg/errors.ts";
 import { PgSessionStore } from "../../src/storage/sessions/pg-session-store.ts";
 import { PgSigningKeyStore } from "../../src/storage/signing-keys/pg-signing-key-store.ts";

@@ -1,6 +1,6 @@
+import type { CallContext } from "../../src/session/call-context.ts";
 import type { SessionId, SigningKeyId, TenantId } from "../../src/session/ids.ts";
 import type { TimeoutPolicy } from "../../src/session/policy.ts";
-import type { CallContext } from "../../src/session/ports.ts";
 import type { Session } from "../../src/session/session.ts";
 import { CookieJar } from "../../src/session/set-cookie.ts";
 

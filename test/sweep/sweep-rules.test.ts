@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import type { SweepPolicy } from "../../src/session/policy.ts";
-import type { SweepStore } from "../../src/session/ports.ts";
 import { type SweepPart, type SweepResult, sweep } from "../../src/session/sweep.ts";
+import type { SweepStore } from "../../src/session/sweep-store.ts";
 import { context, timeouts } from "../support/session-fixtures.ts";
 
 const policy: SweepPolicy = {

@@ -1,5 +1,5 @@
 import type { AuditEntry, RefusalAudit } from "../../session/audit.ts";
-import type { AuditStore } from "../../session/ports.ts";
+import type { AuditStore } from "../../session/audit-store.ts";
 
 const BATCH_SIZE = 500;
 const WRITE_TIMEOUT_MS = 5000;

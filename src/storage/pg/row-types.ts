@@ -1,5 +1,5 @@
 import pg from "pg";
-import type { Instant } from "../../session/session.ts";
+import type { Instant } from "../../session/clock.ts";
 
 type Parser = (text: string) => unknown;
 

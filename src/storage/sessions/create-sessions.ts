@@ -1,5 +1,5 @@
 import type { SessionId } from "../../session/ids.ts";
-import type { CreateOutcome, NewSession, ReplacedSession } from "../../session/ports.ts";
+import type { CreateOutcome, NewSession, ReplacedSession } from "../../session/session-store.ts";
 import { ALONE, type Execute } from "../pg/batcher.ts";
 import type { Database, Row, Run, Statement } from "../pg/database.ts";
 import {

@@ -1,5 +1,5 @@
 import type { SessionId, SigningKeyId } from "../../session/ids.ts";
-import type { CookieRead, Read } from "../../session/ports.ts";
+import type { CookieRead, Read } from "../../session/session-store.ts";
 import type { Execute } from "../pg/batcher.ts";
 import type { Database, Row } from "../pg/database.ts";
 import { arrayParameter, NO_SESSION, NOW, SESSION_COLUMNS } from "../pg/sql.ts";

@@ -1,17 +1,16 @@
+import type { CallContext } from "../../session/call-context.ts";
 import type { SessionId, SigningKeyId } from "../../session/ids.ts";
+import type { ListPage, ListPosition } from "../../session/list-page.ts";
 import type { SessionLimit } from "../../session/policy.ts";
+import type { Actor, Session } from "../../session/session.ts";
 import type {
-  CallContext,
   CookieRead,
   CreateOutcome,
-  ListPage,
-  ListPosition,
   NewSession,
   Read,
   Revocation,
   SessionStore,
-} from "../../session/ports.ts";
-import type { Actor, Session } from "../../session/session.ts";
+} from "../../session/session-store.ts";
 import type { Database, Row } from "../pg/database.ts";
 import { AUDIT_COLUMNS, LIVE, live, NOW, SESSION_COLUMNS } from "../pg/sql.ts";
 import { SessionCollectors } from "./session-batchers.ts";

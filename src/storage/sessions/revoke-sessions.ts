@@ -1,5 +1,5 @@
 import type { SessionId } from "../../session/ids.ts";
-import type { Read, Revocation } from "../../session/ports.ts";
+import type { Read, Revocation } from "../../session/session-store.ts";
 import { ALONE, type Execute } from "../pg/batcher.ts";
 import type { Database, Statement } from "../pg/database.ts";
 import {

@@ -1,5 +1,5 @@
 import type { SessionId } from "../../session/ids.ts";
-import type { CookieRead, CreateOutcome, Read } from "../../session/ports.ts";
+import type { CookieRead, CreateOutcome, Read } from "../../session/session-store.ts";
 import { type ALONE, Collector, type CollectorLimits, type Execute } from "../pg/batcher.ts";
 import type { Database } from "../pg/database.ts";
 import { StorageFault } from "../pg/errors.ts";

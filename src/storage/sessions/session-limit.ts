@@ -1,5 +1,5 @@
 import type { SessionLimit } from "../../session/policy.ts";
-import type { CreateOutcome } from "../../session/ports.ts";
+import type { CreateOutcome } from "../../session/session-store.ts";
 import type { Database } from "../pg/database.ts";
 import { AUDIT_COLUMNS, LIVE, NOW } from "../pg/sql.ts";
 import { type Create, createWithin } from "./create-sessions.ts";

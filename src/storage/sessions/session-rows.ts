@@ -1,6 +1,8 @@
+import type { Instant } from "../../session/clock.ts";
 import type { SessionId, SigningKeyId, TenantId } from "../../session/ids.ts";
-import type { Read, SigningKey } from "../../session/ports.ts";
-import type { Instant, Session } from "../../session/session.ts";
+import type { Session } from "../../session/session.ts";
+import type { Read } from "../../session/session-store.ts";
+import type { SigningKey } from "../../session/signing-key.ts";
 import type { Row } from "../pg/database.ts";
 import type { SessionRecord } from "./session-entity.ts";
 

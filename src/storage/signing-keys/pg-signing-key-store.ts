@@ -1,16 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
+import type { CallContext } from "../../session/call-context.ts";
 import type { SigningKeyId, TenantId } from "../../session/ids.ts";
 import type { EncryptedKey } from "../../session/key-encryption.ts";
-import type {
-  CallContext,
-  ListPage,
-  ListPosition,
-  NewSigningKey,
-  RotatedSigningKeys,
-  SigningKey,
-  SigningKeyStore,
-  StoredSigningKey,
-} from "../../session/ports.ts";
+import type { ListPage, ListPosition } from "../../session/list-page.ts";
+import type { NewSigningKey, SigningKey, StoredSigningKey } from "../../session/signing-key.ts";
+import type { RotatedSigningKeys, SigningKeyStore } from "../../session/signing-key-store.ts";
 import type { Database, Row } from "../pg/database.ts";
 import { StorageFault, storageUnavailable, UNIQUE_VIOLATION } from "../pg/errors.ts";
 import { AUDIT_COLUMNS, NOW } from "../pg/sql.ts";

@@ -1,5 +1,5 @@
 import { EntitySchema } from "typeorm";
-import type { SigningKey } from "../../session/ports.ts";
+import type { SigningKey } from "../../session/signing-key.ts";
 import { instant } from "../pg/column-transformers.ts";
 
 export interface SigningKeyRecord extends SigningKey {

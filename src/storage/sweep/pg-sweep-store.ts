@@ -1,4 +1,5 @@
-import type { CallContext, SweepStore } from "../../session/ports.ts";
+import type { CallContext } from "../../session/call-context.ts";
+import type { SweepStore } from "../../session/sweep-store.ts";
 import type { Database, Statement } from "../pg/database.ts";
 
 /** Any number, as long as it is the same in all versions of sessiond. */

@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import type { CallContext } from "../../../src/session/ports.ts";
+import type { CallContext } from "../../../src/session/call-context.ts";
 import {
   errorOf,
   type Given,

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import type { SigningKeyId, TenantId } from "../../../src/session/ids.ts";
-import type { SigningKey, StoredSigningKey } from "../../../src/session/ports.ts";
+import type { SigningKey, StoredSigningKey } from "../../../src/session/signing-key.ts";
 import { numbers } from "../../support/in-parallel.ts";
 import { auditOf, context, type Given, newKey, newTenant, tenantWithKey } from "./stores.ts";
 

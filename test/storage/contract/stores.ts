@@ -1,4 +1,6 @@
 import { randomUUID } from "node:crypto";
+import type { AuditStore } from "../../../src/session/audit-store.ts";
+import type { CallContext } from "../../../src/session/call-context.ts";
 import {
   mintSessionId,
   mintSigningKeyId,
@@ -8,15 +10,13 @@ import {
 } from "../../../src/session/ids.ts";
 import type { SessionLimit } from "../../../src/session/policy.ts";
 import type {
-  AuditStore,
-  CallContext,
   CreateOutcome,
   NewSession,
-  NewSigningKey,
   SessionStore,
-  SigningKeyStore,
-  SweepStore,
-} from "../../../src/session/ports.ts";
+} from "../../../src/session/session-store.ts";
+import type { NewSigningKey } from "../../../src/session/signing-key.ts";
+import type { SigningKeyStore } from "../../../src/session/signing-key-store.ts";
+import type { SweepStore } from "../../../src/session/sweep-store.ts";
 
 /** An implementation of the storage, as the suites use it. */
 export interface Stores {

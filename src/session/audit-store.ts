@@ -1,0 +1,23 @@
+import type { AuditEntry, AuditEvent } from "./audit.ts";
+import type { CallContext } from "./call-context.ts";
+import type { TenantId } from "./ids.ts";
+
+export interface AuditStore {
+  /** Writes events that belong to no change, such as refusals. */
+  append(entries: readonly AuditEntry[], context: CallContext): Promise<void>;
+
+  /** A tenant's events, newest first. */
+  list(
+    filter: {
+      readonly tenantId: TenantId;
+      /** Empty: any. */
+      readonly resourceId: string;
+      /** Empty: any. */
+      readonly actingActorId: string;
+      /** Only events with smaller ids. */
+      readonly before: bigint | undefined;
+      readonly limit: number;
+    },
+    context: CallContext,
+  ): Promise<{ readonly items: readonly AuditEvent[]; readonly more: boolean }>;
+}
