@@ -7,7 +7,7 @@ import { SessionService } from "../gen/es/sessiond/v1/session_service_pb.ts";
 import { Closeables } from "./closeables.ts";
 import type { Config } from "./config/config.ts";
 import { startSweepSchedule } from "./jobs/sweep-schedule.ts";
-import type { ErrorMapping } from "./rpc/errors.ts";
+import { decodeError, type ErrorMapping } from "./rpc/errors.ts";
 import { createHealth, type HealthService } from "./rpc/health.ts";
 import { createReflection } from "./rpc/reflection.ts";
 import { sessionRoutes } from "./rpc/session-service.ts";
@@ -82,6 +82,7 @@ async function start(options: AppOptions, closeables: Closeables): Promise<App> 
   const server = await startServer({
     ...config.server,
     routes: composeRoutes({ ...options, storage, signingKeys, encryption, health, runSweep }),
+    decodeError,
     onError: (error, where) => log.debug({ err: error, where }, "connection or call failed"),
   });
   closeables.add(() => drain(server, config, log));

@@ -11,6 +11,7 @@ import {
   formatConfig,
   loadConfig,
 } from "./config/config.ts";
+import { ListenError } from "./server/listener.ts";
 import { SessionError } from "./session/errors.ts";
 import { KeyDecryptionError } from "./session/key-encryption.ts";
 
@@ -85,6 +86,8 @@ async function run(config: Config, log: pino.Logger, signal: AbortSignal): Promi
   await app.stop();
 }
 
+const settingOfOption = { host: "SESSIOND_HOST", port: "SESSIOND_PORT" } as const;
+
 /** What went wrong, in words for whoever started the process. */
 function explain(error: unknown): string {
   if (error instanceof ConfigError) return error.message;
@@ -93,6 +96,10 @@ function explain(error: unknown): string {
     return `${error.reason}: ${error.message}${cause}`;
   }
   if (!(error instanceof Error)) return String(error);
+  if (error instanceof ListenError) {
+    const settings = error.options.map((option) => settingOfOption[option]);
+    return `${error.message} (see ${settings.join(" and ")})`;
+  }
   if (error instanceof KeyDecryptionError) {
     return `${error.message} (see SESSIOND_KEY_ENCRYPTION_KEYS)`;
   }

@@ -79,6 +79,12 @@ export function sessionErrorToConnect(error: SessionError): ConnectError {
   return connectError;
 }
 
+/** The answer to a request that does not decode: INVALID_REQUEST, as for any other wrong request. */
+export function decodeError(message: string, field?: string): ConnectError {
+  const options = field === undefined ? { message } : { message, field };
+  return sessionErrorToConnect(new SessionError("INVALID_REQUEST", options));
+}
+
 export interface ErrorMapping {
   /** Every reason about a session that means 401 becomes INVALID_COOKIE. */
   readonly uniform: boolean;

@@ -7,7 +7,7 @@ import {
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
 import { limitDeadline, untilAborted } from "./deadline.ts";
-import { mendDecodeFailure } from "./decode-failures.ts";
+import { type DecodeError, rewriteDecodeFailure } from "./decode-failures.ts";
 import { ActiveCall } from "./in-flight-call.ts";
 import type { Calls } from "./in-flight-calls.ts";
 
@@ -15,6 +15,7 @@ export interface ConnectHandlerOptions {
   handlers: ReadonlyMap<string, UniversalHandler>;
   maxDeadlineMs: number;
   calls: Calls;
+  decodeError: DecodeError;
   /** onError gets what nobody else can be told: bugs and responses that could not be written. */
   onError: (error: unknown, where: string) => void;
 }
@@ -34,7 +35,7 @@ type NodeResponse = Parameters<NodeHandler>[1];
  * process. It also writes to the console.
  */
 export function createConnectHandler(options: ConnectHandlerOptions): NodeHandler {
-  const { handlers, calls, onError } = options;
+  const { handlers, calls, decodeError, onError } = options;
 
   return function handle(req, res) {
     const handler = handlers.get(req.url?.split("?", 1)[0] ?? "");
@@ -61,15 +62,14 @@ export function createConnectHandler(options: ConnectHandlerOptions): NodeHandle
     call.serveUntilClosed(res, isUnary ? timeoutMs : undefined);
     discardRestAfter(req, res);
 
-    serve(handler, { ...request, body: untilAborted(bodyOf(req), signal), signal }, res).catch(
-      (reason: unknown) => {
-        // Aborted stands for a client that has gone away.
-        if (ConnectError.from(reason).code !== Code.Aborted) {
-          onError(reason, `response of ${handler.requestPath}`);
-        }
-        destroy(req);
-      },
-    );
+    const body = untilAborted(bodyOf(req), signal);
+    serve(handler, { ...request, body, signal }, res, decodeError).catch((reason: unknown) => {
+      // Aborted stands for a client that has gone away.
+      if (ConnectError.from(reason).code !== Code.Aborted) {
+        onError(reason, `response of ${handler.requestPath}`);
+      }
+      destroy(req);
+    });
   };
 }
 
@@ -95,9 +95,10 @@ async function serve(
   handler: UniversalHandler,
   request: UniversalServerRequest,
   res: NodeResponse,
+  decodeError: DecodeError,
 ): Promise<void> {
   const contentType = request.header.get("content-type") ?? "";
-  const response = await mendDecodeFailure(handler(request), contentType);
+  const response = await rewriteDecodeFailure(handler(request), contentType, decodeError);
   await universalResponseToNodeResponse(response, res);
 }
 

@@ -77,7 +77,22 @@ export function createListener(
   return { server, serveHttp1: (socket) => serveHttp1.call(server, socket) };
 }
 
-/** Resolves with the port that is listened on, or rejects with an error that names the setting. */
+/** The server cannot listen, because of one of these options. */
+export class ListenError extends Error {
+  override readonly name = "ListenError";
+  readonly options: readonly ("host" | "port")[];
+
+  constructor(message: string, options: readonly ("host" | "port")[], cause: unknown) {
+    super(message, { cause });
+    this.options = options;
+  }
+}
+
+/**
+ * Resolves with the port that is listened on.
+ *
+ * @throws {ListenError} if the address cannot be listened on
+ */
 export async function listen(server: HttpServer, host: string, port: number): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once("error", reject);
@@ -85,49 +100,49 @@ export async function listen(server: HttpServer, host: string, port: number): Pr
     server.listen({ host, port }, resolve);
     await promise;
   } catch (error) {
-    const why = explain(error, port);
-    throw new Error(`cannot listen on host ${JSON.stringify(host)}, port ${port}: ${why}`, {
-      cause: error,
-    });
+    const [reason, ...options] = explain(error, port);
+    const message = `cannot listen on host ${JSON.stringify(host)}, port ${port}: ${reason}`;
+    throw new ListenError(message, options, error);
   }
   server.off("error", reject);
   return (server.address() as AddressInfo).port;
 }
 
-function explain(error: unknown, port: number): string {
+/** Why, and the options that are to blame. */
+function explain(error: unknown, port: number): [string, ...("host" | "port")[]] {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   switch (code) {
     case "EADDRINUSE":
-      return "another process is using this port (see SESSIOND_PORT)";
+      return ["another process is using this port", "port"];
     case "ERR_SOCKET_BAD_PORT":
-      return "a port is a number from 0 to 65535 (see SESSIOND_PORT)";
+      return ["a port is a number from 0 to 65535", "port"];
     case "EACCES":
       return port < 1024
-        ? "ports below 1024 need a privilege that this process does not have (see SESSIOND_PORT)"
-        : "the operating system does not permit it (see SESSIOND_HOST and SESSIOND_PORT)";
+        ? ["ports below 1024 need a privilege that this process does not have", "port"]
+        : ["the operating system does not permit it", "host", "port"];
     case "EADDRNOTAVAIL":
-      return "this machine does not have this address (see SESSIOND_HOST)";
+      return ["this machine does not have this address", "host"];
     case "ENOTFOUND":
     case "EAI_AGAIN":
     case "EINVAL":
     case "EAFNOSUPPORT":
-      return `the host is not an address or a name that can be resolved (${code}, see SESSIOND_HOST)`;
+      return [`the host is not an address or a name that can be resolved (${code})`, "host"];
     default:
-      return `${code || String(error)} (see SESSIOND_HOST and SESSIOND_PORT)`;
+      return [code || String(error), "host", "port"];
   }
 }
 
 /** Tries each part by itself, because OpenSSL does not say which of them it dislikes. */
 function checked({ certificate, key }: TlsCredentials): { cert: string; key: string } {
-  attempt("SESSIOND_TLS_CERT holds no usable PEM certificate", () => {
+  attempt("the TLS certificate is not usable PEM", () => {
     createSecureContext({ cert: certificate });
   });
-  attempt("SESSIOND_TLS_KEY holds no usable PEM private key", () => {
+  attempt("the TLS private key is not usable PEM", () => {
     createSecureContext({ key });
   });
   // A context takes a key of another type than its certificate's; only handshakes would fail.
   if (!new X509Certificate(certificate).checkPrivateKey(createPrivateKey(key))) {
-    throw new Error("SESSIOND_TLS_KEY is not the key of SESSIOND_TLS_CERT");
+    throw new Error("the TLS private key is not the certificate's");
   }
   return { cert: certificate, key };
 }

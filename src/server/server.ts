@@ -4,6 +4,7 @@ import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
 import { createConnectHandler } from "./connect-handler.ts";
+import { type DecodeError, invalidArgument } from "./decode-failures.ts";
 import { createHttp2Sessions } from "./http2-connections.ts";
 import { createCalls } from "./in-flight-calls.ts";
 import { createListener, headersTimeoutMs, listen, type TlsCredentials } from "./listener.ts";
@@ -36,6 +37,8 @@ export interface ServerOptions {
   interceptors?: Interceptor[];
   /** unaryLane false leaves unary gRPC to Connect too; for comparisons. */
   unaryLane?: boolean;
+  /** decodeError makes the answer to a request that does not decode. INVALID_ARGUMENT by default. */
+  decodeError?: DecodeError;
   /** onError gets failures that no caller sees, with the place. Many are a client's doing. */
   onError?: (error: unknown, where: string) => void;
 }
@@ -63,7 +66,7 @@ const dropReportMs = 10_000;
  * is chosen by ALPN, without it by the connection's first bytes.
  */
 export async function startServer(options: ServerOptions): Promise<Server> {
-  const { host, limits, onError = () => {} } = options;
+  const { host, limits, decodeError = invalidArgument, onError = () => {} } = options;
   const calls = createCalls();
   const sockets = new Set<Socket>();
   const http1Responses = new Set<ServerResponse>();
@@ -79,6 +82,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     handlers: routing.connectHandlers,
     maxDeadlineMs,
     calls,
+    decodeError,
     onError,
   });
 
@@ -94,6 +98,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       calls,
       maxMessageBytes,
       maxDeadlineMs,
+      decodeError,
       otherwise: (stream, headers) => requests.emit("stream", stream, headers, 0, []),
       onError,
     });

@@ -3,7 +3,7 @@ import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { headerGrpcMessage, setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { closeUnread } from "./connect-handler.ts";
-import { percentEncode, undecodable } from "./decode-failures.ts";
+import { type DecodeError, notAMessage, percentEncode } from "./decode-failures.ts";
 import { prefixBytes } from "./envelope-encoder.ts";
 import { ActiveCall } from "./in-flight-call.ts";
 import type { Calls } from "./in-flight-calls.ts";
@@ -14,6 +14,7 @@ import type { LaneRequest } from "./unary-request.ts";
 export interface Lane {
   readonly calls: Calls;
   readonly maxMessageBytes: number;
+  readonly decodeError: DecodeError;
   /** Serves what the lane does not. The stream has lost nothing of its body. */
   readonly otherwise: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
   /** Told of failures that the caller sees as "internal error" and nobody else would know. */
@@ -143,7 +144,7 @@ export class LaneCall extends ActiveCall {
     try {
       message = method.input.parse(bytes);
     } catch {
-      this.#fail(undecodable());
+      this.#fail(this.#lane.decodeError(notAMessage));
       return;
     }
     try {

@@ -5,6 +5,7 @@ import type { ConnectRouter } from "@connectrpc/connect";
 import { expect } from "chai";
 import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
 import { createHealth } from "../../src/rpc/health.ts";
+import { invalidArgument } from "../../src/server/decode-failures.ts";
 import { createCalls } from "../../src/server/in-flight-calls.ts";
 import { createRouting } from "../../src/server/routing.ts";
 import { createUnaryLane } from "../../src/server/unary-fast-path.ts";
@@ -40,6 +41,7 @@ function useLane() {
         left.push({ headers, body: stream.toArray().then((chunks) => Buffer.concat(chunks)) });
         stream.respond({ ":status": 299 }, { endStream: true });
       },
+      decodeError: invalidArgument,
       onError: () => {},
     });
     server.on("stream", lane);

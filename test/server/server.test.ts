@@ -11,6 +11,7 @@ import {
 import * as grpc from "@grpc/grpc-js";
 import { expect } from "chai";
 import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
+import { ListenError } from "../../src/server/listener.ts";
 import type { Server } from "../../src/server/server.ts";
 import { testCertificate, testKey } from "../support/test-certificate.ts";
 import {
@@ -227,7 +228,7 @@ describe("server", () => {
   });
 
   describe("starting", () => {
-    it("names host, port and setting when the port is taken", async () => {
+    it("names host, port and option when the port is taken", async () => {
       const other = createServer().listen(0, "127.0.0.1");
       await once(other, "listening");
       const { port } = other.address() as AddressInfo;
@@ -235,26 +236,28 @@ describe("server", () => {
 
       const error = await failureOf(transport.start({ port }));
 
+      expect(error).to.be.instanceOf(ListenError).and.to.have.deep.property("options", ["port"]);
       expect(error.message).to.equal(
-        `cannot listen on host "127.0.0.1", port ${port}: ` +
-          "another process is using this port (see SESSIOND_PORT)",
+        `cannot listen on host "127.0.0.1", port ${port}: ` + "another process is using this port",
       );
     });
 
     const hosts: [string, RegExp][] = [
-      ["192.0.2.1", /this machine does not have this address \(see SESSIOND_HOST\)/],
-      ["no.such.host.invalid", /not an address or a name .*SESSIOND_HOST/],
+      ["192.0.2.1", /this machine does not have this address$/],
+      ["no.such.host.invalid", /not an address or a name that can be resolved/],
     ];
     for (const [host, message] of hosts) {
-      it(`names the setting for the host ${host}`, async () => {
+      it(`names the option for the host ${host}`, async () => {
         const error = await failureOf(transport.start({ host }));
         expect(error.message).to.match(message).and.to.contain(host);
+        expect(error).to.have.deep.property("options", ["host"]);
       });
     }
 
-    it("names the setting for a port out of range", async () => {
+    it("names the option for a port out of range", async () => {
       const error = await failureOf(transport.start({ port: 65_536 }));
-      expect(error.message).to.match(/port 65536: .*SESSIOND_PORT/);
+      expect(error.message).to.match(/port 65536: a port is a number from 0 to 65535$/);
+      expect(error).to.have.deep.property("options", ["port"]);
     });
 
     const otherKey = `-----BEGIN PRIVATE KEY-----
@@ -262,12 +265,12 @@ MC4CAQAwBQYDK2VwBCIEIJ+DYvh6SEqVTm50DFtMDoQikTmiCqirVv9mWG9qfSnF
 -----END PRIVATE KEY-----
 `;
     const credentials: [string, string, string, RegExp][] = [
-      ["certificate", "nonsense", testKey, /^SESSIOND_TLS_CERT holds no usable PEM certificate/],
-      ["key", testCertificate, "nonsense", /^SESSIOND_TLS_KEY holds no usable PEM private key/],
-      ["pair", testCertificate, otherKey, /^SESSIOND_TLS_KEY is not the key of SESSIOND_TLS_CERT/],
+      ["certificate", "nonsense", testKey, /^the TLS certificate is not usable PEM/],
+      ["key", testCertificate, "nonsense", /^the TLS private key is not usable PEM/],
+      ["pair", testCertificate, otherKey, /^the TLS private key is not the certificate's$/],
     ];
     for (const [what, certificate, key, message] of credentials) {
-      it(`names the setting for a bad ${what}`, async () => {
+      it(`says what is wrong with a bad ${what}`, async () => {
         const error = await failureOf(transport.start({ tls: { certificate, key } }));
         expect(error.message).to.match(message);
       });
