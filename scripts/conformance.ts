@@ -113,9 +113,9 @@ async function main(args: readonly string[]): Promise<number> {
     const complete = /^\d+ passed, /m.test(output) && !/Another \d+ could not be run/.test(output);
     if (status !== 0 || !complete) return status || 1;
     if (stock || args.includes("--run")) return 0;
-    const laneCalls = sumOfLines(`${descriptors}.lane-calls`);
-    console.log(`${laneCalls} of the calls went through the direct lane`);
-    return laneCalls > 0 ? 0 : 1;
+    const fastPathCalls = sumOfLines(`${descriptors}.fast-path-calls`);
+    console.log(`${fastPathCalls} of the calls went through the unary fast path`);
+    return fastPathCalls > 0 ? 0 : 1;
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }

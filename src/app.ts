@@ -15,12 +15,12 @@ import { type Server, startServer } from "./server/server.ts";
 import { AuditLog } from "./session/audit-log.ts";
 import { Authenticator } from "./session/authenticator.ts";
 import type { CallContext } from "./session/call-context.ts";
+import { Denials } from "./session/denials.ts";
 import { type RandomBytes, secureRandomBytes } from "./session/ids.ts";
 import { KeyEncryption } from "./session/key-encryption.ts";
 import { KeyRing } from "./session/key-ring.ts";
-import { Refusals } from "./session/refusals.ts";
 import { Sessions } from "./session/sessions.ts";
-import { CookieJar } from "./session/set-cookie.ts";
+import { SetCookieFactory } from "./session/set-cookie.ts";
 import { SigningKeys } from "./session/signing-keys.ts";
 import { type SweepResult, sweep } from "./session/sweep.ts";
 import { openStorage, type Storage } from "./storage/storage.ts";
@@ -143,18 +143,18 @@ function composeRoutes(parts: Parts): Parameters<typeof startServer>[0]["routes"
   const { config, log, storage, signingKeys, encryption, health, runSweep } = parts;
   const { random = secureRandomBytes } = parts;
   const { timeouts, bindings, sessionLimit: limit } = config;
-  const cookies = new CookieJar(config.cookies);
+  const cookies = new SetCookieFactory(config.cookies);
   const keyRing = new KeyRing(storage.signingKeys, encryption);
-  const refusalAudit = config.audit.refusals ? storage.refusalAudit : undefined;
-  const refusals = new Refusals(refusalAudit, () => performance.now());
+  const denialAudit = config.audit.refusals ? storage.denialAudit : undefined;
+  const denials = new Denials(denialAudit, () => performance.now());
   const store = storage.sessions;
-  const authenticator = new Authenticator({ store, keyRing, timeouts, refusals, cookies });
+  const authenticator = new Authenticator({ store, keyRing, timeouts, denials, cookies });
   const sessions = new Sessions({
     store,
     keyRing,
     signingKeys,
     authenticator,
-    refusals,
+    denials,
     timeouts,
     bindings,
     limit,

@@ -5,7 +5,7 @@ import type { AuditLog } from "../session/audit-log.ts";
 import type { CallContext } from "../session/call-context.ts";
 import type { TimeoutPolicy } from "../session/policy.ts";
 import type { Sessions } from "../session/sessions.ts";
-import type { CookieJar } from "../session/set-cookie.ts";
+import type { SetCookieFactory } from "../session/set-cookie.ts";
 import type { SigningKeys } from "../session/signing-keys.ts";
 import type { SweepResult } from "../session/sweep.ts";
 import { type ErrorMapping, toConnectError } from "./errors.ts";
@@ -15,7 +15,7 @@ export interface SessionRoutesDependencies {
   readonly sessions: Sessions;
   readonly signingKeys: SigningKeys;
   readonly auditLog: AuditLog;
-  readonly cookies: CookieJar;
+  readonly cookies: SetCookieFactory;
   readonly timeouts: TimeoutPolicy;
   /** Makes one sweep; undefined if another is at work. */
   readonly sweep: (context: CallContext) => Promise<SweepResult | undefined>;
@@ -24,7 +24,7 @@ export interface SessionRoutesDependencies {
 
 type Implementation = ServiceImpl<typeof SessionService>;
 type Method = typeof SessionService.method;
-type Calls = {
+type Handlers = {
   [Name in keyof Method]: (
     request: MessageShape<Method[Name]["input"]>,
     context: CallContext,
@@ -32,14 +32,14 @@ type Calls = {
 };
 
 export function sessionRoutes(deps: SessionRoutesDependencies): (router: ConnectRouter) => void {
-  const implementation = handled(sessionCalls(deps), deps.errors);
+  const implementation = withErrorMapping(sessionHandlers(deps), deps.errors);
   return (router) => {
     router.service(SessionService, implementation);
   };
 }
 
 /** What every call has in common, whichever way it came in. */
-function handled(calls: Calls, errors: ErrorMapping): Implementation {
+function withErrorMapping(calls: Handlers, errors: ErrorMapping): Implementation {
   const handle =
     <Request, Response>(call: (request: Request, context: CallContext) => Promise<Response>) =>
     async (request: Request, { signal }: Pick<HandlerContext, "signal">): Promise<Response> => {
@@ -55,7 +55,7 @@ function handled(calls: Calls, errors: ErrorMapping): Implementation {
   ) as unknown as Implementation;
 }
 
-function sessionCalls(deps: SessionRoutesDependencies): Calls {
+function sessionHandlers(deps: SessionRoutesDependencies): Handlers {
   const { sessions, signingKeys, auditLog, cookies, timeouts } = deps;
   const { sessionMessage, setCookieMessage, signingKeyMessage } = messages;
 

@@ -8,13 +8,13 @@ import {
 } from "@connectrpc/connect-node";
 import { limitDeadline, untilAborted } from "./deadline.ts";
 import { type DecodeError, rewriteDecodeFailure } from "./decode-failures.ts";
-import { ActiveCall } from "./in-flight-call.ts";
-import type { Calls } from "./in-flight-calls.ts";
+import { InFlightCall } from "./in-flight-call.ts";
+import type { InFlightCalls } from "./in-flight-calls.ts";
 
 export interface ConnectHandlerOptions {
   handlers: ReadonlyMap<string, UniversalHandler>;
   maxDeadlineMs: number;
-  calls: Calls;
+  calls: InFlightCalls;
   decodeError: DecodeError;
   /** onError gets what nobody else can be told: bugs and responses that could not be written. */
   onError: (error: unknown, where: string) => void;
@@ -73,10 +73,10 @@ export function createConnectHandler(options: ConnectHandlerOptions): NodeHandle
   };
 }
 
-class ConnectCall extends ActiveCall {
+class ConnectCall extends InFlightCall {
   readonly #req: NodeRequest;
 
-  constructor(calls: Calls, streaming: boolean, req: NodeRequest) {
+  constructor(calls: InFlightCalls, streaming: boolean, req: NodeRequest) {
     super(calls, streaming);
     this.#req = req;
   }

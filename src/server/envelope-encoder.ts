@@ -16,11 +16,11 @@ export const prefixBytes = 5;
 const scratchBytes = 64 * 1024;
 const scratch = Buffer.allocUnsafe(scratchBytes);
 
-/** Writes at a position of the scratch buffer; returns the next one, or LEFT. */
+/** Writes at a position of the scratch buffer; returns the next one, or UNSUPPORTED. */
 type Write<Value> = (value: Value, at: number) => number;
 
 /** What this encoder does not know, or has no place for: protobuf-es is to encode the message. */
-const LEFT = -1;
+const UNSUPPORTED = -1;
 
 /** The most bytes that a field's tag and a length or a number take. */
 const maxTagBytes = 5;
@@ -45,7 +45,7 @@ export function envelopeEncoder<Desc extends DescMessage>(
   const write = compileMessage(desc, new Map());
   return (message) => {
     const end = write(message, prefixBytes);
-    if (end === LEFT) return envelope(serialization.serialize(message));
+    if (end === UNSUPPORTED) return envelope(serialization.serialize(message));
     const bytes = Buffer.allocUnsafe(end);
     scratch.copy(bytes, prefixBytes, prefixBytes, end);
     return withPrefix(bytes);
@@ -72,9 +72,9 @@ function compileMessage(
   if (known !== undefined) return known;
   const fields: Write<Message>[] = [];
   const write: Write<Message> = (message, at) => {
-    if (message.$typeName !== desc.typeName || message.$unknown !== undefined) return LEFT;
+    if (message.$typeName !== desc.typeName || message.$unknown !== undefined) return UNSUPPORTED;
     let end = at;
-    for (let index = 0; index < fields.length && end !== LEFT; index += 1) {
+    for (let index = 0; index < fields.length && end !== UNSUPPORTED; index += 1) {
       end = (fields[index] as Write<Message>)(message, end);
     }
     return end;
@@ -97,7 +97,7 @@ function compileField(
     return (message, at) => {
       let end = at;
       for (const item of read(message) as Message[]) {
-        if (end !== LEFT) end = write(item, end);
+        if (end !== UNSUPPORTED) end = write(item, end);
       }
       return end;
     };
@@ -105,13 +105,13 @@ function compileField(
   if (field.fieldKind === "map" && field.mapKey === ScalarType.STRING) {
     return field.mapKind === "scalar" && field.scalar === ScalarType.STRING
       ? compileStringMap(field.number, read)
-      : leaveUnless((message) => Object.keys(read(message) as object).length === 0);
+      : unsupportedUnless((message) => Object.keys(read(message) as object).length === 0);
   }
   if (field.oneof !== undefined || field.fieldKind === "list" || field.fieldKind === "map") {
-    return () => LEFT;
+    return () => UNSUPPORTED;
   }
   if (field.fieldKind === "message") {
-    if (field.delimitedEncoding) return () => LEFT;
+    if (field.delimitedEncoding) return () => UNSUPPORTED;
     const write = lengthDelimited(field.number, compileMessage(field.message, compiled));
     return (message, at) => {
       const value = read(message) as Message | undefined;
@@ -120,7 +120,7 @@ function compileField(
   }
   const write = field.fieldKind === "enum" ? writeInt32 : scalarWriters[field.scalar];
   if (write === undefined || field.presence !== FeatureSet_FieldPresence.IMPLICIT) {
-    return leaveUnless((message) => !Object.hasOwn(message, localName));
+    return unsupportedUnless((message) => !Object.hasOwn(message, localName));
   }
   const zero = field.fieldKind === "enum" ? 0 : scalarZeroValue(field.scalar, false);
   const isString = field.fieldKind === "scalar" && field.scalar === ScalarType.STRING;
@@ -128,27 +128,27 @@ function compileField(
   return (message, at) => {
     const value = read(message);
     if (value === zero) return at;
-    if (at + maxTagBytes + maxVarintBytes > scratchBytes) return LEFT;
+    if (at + maxTagBytes + maxVarintBytes > scratchBytes) return UNSUPPORTED;
     return write(value, writeVarint(tag, at));
   };
 }
 
-function leaveUnless(isAbsent: (message: Message) => boolean): Write<Message> {
-  return (message, at) => (isAbsent(message) ? at : LEFT);
+function unsupportedUnless(isAbsent: (message: Message) => boolean): Write<Message> {
+  return (message, at) => (isAbsent(message) ? at : UNSUPPORTED);
 }
 
 function compileStringMap(number: number, read: (message: Message) => unknown): Write<Message> {
   const [keyTag, valueTag] = [1, 2].map((part) => part * 8 + delimitedWireType);
   const write = lengthDelimited<readonly [string, unknown]>(number, ([key, value], at) => {
-    if (at + 2 * maxTagBytes > scratchBytes) return LEFT;
+    if (at + 2 * maxTagBytes > scratchBytes) return UNSUPPORTED;
     const end = writeString(key, writeVarint(keyTag as number, at));
-    if (end === LEFT || end + maxTagBytes > scratchBytes) return LEFT;
+    if (end === UNSUPPORTED || end + maxTagBytes > scratchBytes) return UNSUPPORTED;
     return writeString(value, writeVarint(valueTag as number, end));
   });
   return (message, at) => {
     let end = at;
     for (const entry of Object.entries(read(message) as object)) {
-      if (end !== LEFT) end = write(entry, end);
+      if (end !== UNSUPPORTED) end = write(entry, end);
     }
     return end;
   };
@@ -158,18 +158,18 @@ function compileStringMap(number: number, read: (message: Message) => unknown): 
 function lengthDelimited<Value>(number: number, writeBody: Write<Value>): Write<Value> {
   const tag = number * 8 + delimitedWireType;
   return (value, at) => {
-    if (at + maxTagBytes + maxVarintBytes > scratchBytes) return LEFT;
+    if (at + maxTagBytes + maxVarintBytes > scratchBytes) return UNSUPPORTED;
     const lengthAt = writeVarint(tag, at);
     const bodyAt = lengthAt + 1;
     const end = writeBody(value, bodyAt);
-    if (end === LEFT) return LEFT;
+    if (end === UNSUPPORTED) return UNSUPPORTED;
     const length = end - bodyAt;
     if (length < 0x80) {
       scratch[lengthAt] = length;
       return end;
     }
     const more = varintBytes(length) - 1;
-    if (end + more > scratchBytes) return LEFT;
+    if (end + more > scratchBytes) return UNSUPPORTED;
     scratch.copyWithin(bodyAt + more, bodyAt, end);
     writeVarint(length, lengthAt);
     return end + more;
@@ -178,18 +178,18 @@ function lengthDelimited<Value>(number: number, writeBody: Write<Value>): Write<
 
 const scalarWriters: Partial<Record<ScalarType, Write<unknown>>> = {
   [ScalarType.STRING]: writeString,
-  [ScalarType.BOOL]: (value, at) => (value === true ? writeVarint(1, at) : LEFT),
+  [ScalarType.BOOL]: (value, at) => (value === true ? writeVarint(1, at) : UNSUPPORTED),
   [ScalarType.INT32]: writeInt32,
   [ScalarType.UINT32]: (value, at) =>
-    isIntegerWithin(value, 0xffff_ffff) ? writeVarint(value, at) : LEFT,
+    isIntegerWithin(value, 0xffff_ffff) ? writeVarint(value, at) : UNSUPPORTED,
   [ScalarType.INT64]: (value, at) =>
     typeof value === "bigint" && value > 0n && value <= Number.MAX_SAFE_INTEGER
       ? writeVarint(Number(value), at)
-      : LEFT,
+      : UNSUPPORTED,
 };
 
 function writeInt32(value: unknown, at: number): number {
-  return isIntegerWithin(value, 0x7fff_ffff) ? writeVarint(value, at) : LEFT;
+  return isIntegerWithin(value, 0x7fff_ffff) ? writeVarint(value, at) : UNSUPPORTED;
 }
 
 function isIntegerWithin(value: unknown, max: number): value is number {
@@ -197,8 +197,8 @@ function isIntegerWithin(value: unknown, max: number): value is number {
 }
 
 function writeString(value: unknown, at: number): number {
-  if (typeof value !== "string") return LEFT;
-  if (at + maxVarintBytes + value.length * maxUtf8BytesPerUnit > scratchBytes) return LEFT;
+  if (typeof value !== "string") return UNSUPPORTED;
+  if (at + maxVarintBytes + value.length * maxUtf8BytesPerUnit > scratchBytes) return UNSUPPORTED;
   if (value.length * maxUtf8BytesPerUnit < 0x80) {
     const length = scratch.write(value, at + 1);
     scratch[at] = length;

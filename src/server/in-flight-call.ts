@@ -1,6 +1,6 @@
 import type { ConnectError } from "@connectrpc/connect";
 import { deadlineExceeded } from "./deadline.ts";
-import type { Call, Calls } from "./in-flight-calls.ts";
+import type { InFlightCalls, TrackedCall } from "./in-flight-calls.ts";
 
 /** How long after its deadline a unary call may take to get its response to the client. */
 const responseFlushMs = 5000;
@@ -9,14 +9,14 @@ const responseFlushMs = 5000;
  * A call from its headers until its response has left or failed: it is among the calls in flight,
  * and its signal fires at its deadline. Both ways of serving a request share it.
  */
-export abstract class ActiveCall implements Call {
+export abstract class InFlightCall implements TrackedCall {
   readonly streaming: boolean;
-  readonly #calls: Calls;
+  readonly #calls: InFlightCalls;
   /** Made when somebody asks for the signal or it fires, because most calls do neither. */
   #controller: AbortController | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(calls: Calls, streaming: boolean) {
+  constructor(calls: InFlightCalls, streaming: boolean) {
     this.#calls = calls;
     this.streaming = streaming;
   }
@@ -65,6 +65,6 @@ export abstract class ActiveCall implements Call {
   }
 }
 
-function onDeadline(call: ActiveCall): void {
+function onDeadline(call: InFlightCall): void {
   call.deadlinePassed();
 }

@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 
 /** A call that is being served, from its headers until its response has left or failed. */
-export interface Call {
+export interface TrackedCall {
   /** streaming calls have no natural end, so they are ended when the server drains. */
   readonly streaming: boolean;
   /** abort makes the handler's signal fire with this reason. */
@@ -14,19 +14,19 @@ export interface Call {
  * Shutting down has two steps: `drain` ends the streaming calls and lets the unary ones finish,
  * `abort` ends what is left. A call that is added later meets the step that has been reached.
  */
-export interface Calls {
+export interface InFlightCalls {
   readonly size: number;
-  add(call: Call): void;
-  delete(call: Call): void;
+  add(call: TrackedCall): void;
+  delete(call: TrackedCall): void;
   drain(): void;
   abort(): void;
 }
 
-export function createCalls(): Calls {
-  const open = new Set<Call>();
+export function createInFlightCalls(): InFlightCalls {
+  const open = new Set<TrackedCall>();
   let stage: "serving" | "draining" | "aborting" = "serving";
 
-  function endIfDue(call: Call): void {
+  function endIfDue(call: TrackedCall): void {
     if (stage === "aborting" || (stage === "draining" && call.streaming)) {
       // UNAVAILABLE is the code that clients retry elsewhere.
       call.abort(new ConnectError("the server is shutting down", Code.Unavailable));

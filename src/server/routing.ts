@@ -34,7 +34,7 @@ export interface RoutingOptions {
   readonly maxMessageBytes: number;
 }
 
-/** What is served, by path: everything by Connect, unary methods also by the direct lane. */
+/** What is served, by path: everything by Connect, unary methods also by the unary fast path. */
 export interface Routing {
   readonly connectHandlers: ReadonlyMap<string, UniversalHandler>;
   readonly unaryMethods: ReadonlyMap<string, UnaryMethod>;
@@ -59,7 +59,7 @@ export function createRouting(options: RoutingOptions): Routing {
   });
   const unaryMethods = new Map<string, UnaryMethod>();
 
-  /** Options of its own, for which the lane has no place, leave a method to Connect. */
+  /** Options of its own, for which the fast path has no place, leave a method to Connect. */
   function record(spec: MethodImplSpec, methodOptions: unknown): void {
     const path = createMethodUrl("/", spec.method);
     // A later route for the same path takes the place of an earlier one.

@@ -6,11 +6,11 @@ import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
 import { createConnectHandler } from "./connect-handler.ts";
 import { type DecodeError, invalidArgument } from "./decode-failures.ts";
 import { createHttp2Sessions } from "./http2-connections.ts";
-import { createCalls } from "./in-flight-calls.ts";
+import { createInFlightCalls } from "./in-flight-calls.ts";
 import { createListener, headersTimeoutMs, listen, type TlsCredentials } from "./listener.ts";
 import { createProtocolSniffer } from "./protocol-detection.ts";
 import { createRouting } from "./routing.ts";
-import { createUnaryLane } from "./unary-fast-path.ts";
+import { createUnaryFastPath } from "./unary-fast-path.ts";
 
 export interface TransportLimits {
   /** maxMessageBytes bounds a request message, before and after decompression. */
@@ -35,8 +35,8 @@ export interface ServerOptions {
   limits: TransportLimits;
   routes: (router: ConnectRouter) => void;
   interceptors?: Interceptor[];
-  /** unaryLane false leaves unary gRPC to Connect too; for comparisons. */
-  unaryLane?: boolean;
+  /** unaryFastPath false leaves unary gRPC to Connect too; for comparisons. */
+  unaryFastPath?: boolean;
   /** decodeError makes the answer to a request that does not decode. INVALID_ARGUMENT by default. */
   decodeError?: DecodeError;
   /** onError gets failures that no caller sees, with the place. Many are a client's doing. */
@@ -56,7 +56,7 @@ export interface Server {
 }
 
 /** How long the calls that are ended by force have to tell their clients. */
-const lastWordsMs = 100;
+const finalFlushMs = 100;
 
 /** A flood of refused connections is reported this often at most. */
 const dropReportMs = 10_000;
@@ -67,7 +67,7 @@ const dropReportMs = 10_000;
  */
 export async function startServer(options: ServerOptions): Promise<Server> {
   const { host, limits, decodeError = invalidArgument, onError = () => {} } = options;
-  const calls = createCalls();
+  const calls = createInFlightCalls();
   const sockets = new Set<Socket>();
   const http1Responses = new Set<ServerResponse>();
   let draining: Promise<{ forced: number }> | undefined;
@@ -87,19 +87,19 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   });
 
   const http2 = createHttp2Sessions({ ...limits, onError });
-  if (options.unaryLane === false) {
+  if (options.unaryFastPath === false) {
     http2.server.on("request", handleWithConnect);
   } else {
     // Node makes a request of every stream if the server has a listener for requests. Therefore
-    // streams are for the lane, and another server makes the request if it leaves one.
+    // streams are for the fast path, and another server makes the request if it leaves one.
     const requests = createHttp2Server().on("request", handleWithConnect);
-    const serveUnary = createUnaryLane({
+    const serveUnary = createUnaryFastPath({
       routing,
       calls,
       maxMessageBytes,
       maxDeadlineMs,
       decodeError,
-      otherwise: (stream, headers) => requests.emit("stream", stream, headers, 0, []),
+      fallback: (stream, headers) => requests.emit("stream", stream, headers, 0, []),
       onError,
     });
     http2.server.on("stream", serveUnary);
@@ -171,7 +171,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     const forced = calls.size;
     calls.abort();
     if (forced > 0) {
-      await settlesWithin(closed, lastWordsMs);
+      await settlesWithin(closed, finalFlushMs);
     }
     for (const socket of sockets) {
       socket.destroy();

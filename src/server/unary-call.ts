@@ -5,18 +5,18 @@ import { headerGrpcMessage, setTrailerStatus } from "@connectrpc/connect/protoco
 import { closeUnread } from "./connect-handler.ts";
 import { type DecodeError, notAMessage, percentEncode } from "./decode-failures.ts";
 import { prefixBytes } from "./envelope-encoder.ts";
-import { ActiveCall } from "./in-flight-call.ts";
-import type { Calls } from "./in-flight-calls.ts";
-import { LaneContext, okTrailers } from "./unary-context.ts";
-import type { LaneRequest } from "./unary-request.ts";
+import { InFlightCall } from "./in-flight-call.ts";
+import type { InFlightCalls } from "./in-flight-calls.ts";
+import { okTrailers, UnaryContext } from "./unary-context.ts";
+import type { UnaryRequest } from "./unary-request.ts";
 
-/** What all calls through a lane have in common. */
-export interface Lane {
-  readonly calls: Calls;
+/** What all calls through a fast path have in common. */
+export interface UnaryCallOptions {
+  readonly calls: InFlightCalls;
   readonly maxMessageBytes: number;
   readonly decodeError: DecodeError;
-  /** Serves what the lane does not. The stream has lost nothing of its body. */
-  readonly otherwise: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
+  /** Serves what the fast path does not. The stream has lost nothing of its body. */
+  readonly fallback: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
   /** Told of failures that the caller sees as "internal error" and nobody else would know. */
   readonly onError: (error: unknown, where: string) => void;
 }
@@ -24,22 +24,22 @@ export interface Lane {
 const compressedFlag = 1;
 
 /** One unary call over gRPC: reads its message, has it handled, and answers once. */
-export class LaneCall extends ActiveCall {
-  readonly #lane: Lane;
+export class UnaryCall extends InFlightCall {
+  readonly #options: UnaryCallOptions;
   readonly #stream: ServerHttp2Stream;
-  readonly #request: LaneRequest;
+  readonly #request: UnaryRequest;
   /** The prefix, as far as it has come; then room for all, of which `#filled` bytes are here. */
   #received: Buffer | undefined;
   #filled = 0;
   /** The bytes of prefix and message, once the prefix has told; 0 if Connect is to serve the call. */
   #expected: number | undefined;
-  #context: LaneContext | undefined;
+  #context: UnaryContext | undefined;
   #trailers: OutgoingHttpHeaders = okTrailers;
   #answered = false;
 
-  constructor(lane: Lane, stream: ServerHttp2Stream, request: LaneRequest) {
-    super(lane.calls, false);
-    this.#lane = lane;
+  constructor(options: UnaryCallOptions, stream: ServerHttp2Stream, request: UnaryRequest) {
+    super(options.calls, false);
+    this.#options = options;
     this.#stream = stream;
     this.#request = request;
   }
@@ -75,7 +75,7 @@ export class LaneCall extends ActiveCall {
     }
   };
 
-  /** Returns all that has come if it is not for the lane. */
+  /** Returns all that has come if it is not for the fast path. */
   #takePrefix(chunk: Buffer): Buffer | undefined {
     const received = this.#received === undefined ? chunk : Buffer.concat([this.#received, chunk]);
     this.#received = received;
@@ -83,7 +83,7 @@ export class LaneCall extends ActiveCall {
     if (received.length < prefixBytes) return undefined;
     const length = received.readUInt32BE(1);
     const compressed = ((received[0] as number) & compressedFlag) !== 0;
-    const tooLong = length > this.#lane.maxMessageBytes;
+    const tooLong = length > this.#options.maxMessageBytes;
     this.#expected = compressed || tooLong ? 0 : prefixBytes + length;
     if (received.length > this.#expected) return received;
     if (received.length < this.#expected) {
@@ -113,7 +113,7 @@ export class LaneCall extends ActiveCall {
     stream.off("close", this.#onClose);
     this.end();
     stream.unshift(received);
-    this.#lane.otherwise(stream, this.#request.headers);
+    this.#options.fallback(stream, this.#request.headers);
   }
 
   readonly #onEnd = (): void => {
@@ -144,15 +144,15 @@ export class LaneCall extends ActiveCall {
     try {
       message = method.input.parse(bytes);
     } catch {
-      this.#fail(this.#lane.decodeError(notAMessage));
+      this.#fail(this.#options.decodeError(notAMessage));
       return;
     }
     try {
-      this.#context = new LaneContext(this, this.#stream, this.#request);
+      this.#context = new UnaryContext(this, this.#stream, this.#request);
       const response = await method.invoke(message, this.#context);
       this.#succeed(method.encode(response));
     } catch (error) {
-      if (!(error instanceof ConnectError)) this.#lane.onError(error, method.method.name);
+      if (!(error instanceof ConnectError)) this.#options.onError(error, method.method.name);
       this.#fail(error);
     }
   }
@@ -171,7 +171,7 @@ export class LaneCall extends ActiveCall {
     try {
       trailers = this.#statusTrailers(status);
     } catch (unencodable) {
-      this.#lane.onError(unencodable, this.#request.method.method.name);
+      this.#options.onError(unencodable, this.#request.method.method.name);
       trailers = this.#statusTrailers(internalError());
     }
     this.#trailers = toNodeHeaders(trailers);
@@ -212,7 +212,7 @@ export class LaneCall extends ActiveCall {
 
   /** A handler may have set what HTTP/2 cannot send. That ends its call, and nothing else. */
   #cannotSend(error: unknown): void {
-    this.#lane.onError(error, `response of ${this.#request.method.method.name}`);
+    this.#options.onError(error, `response of ${this.#request.method.method.name}`);
     this.destroy();
   }
 }

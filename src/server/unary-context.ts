@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import type { DescMethodUnary } from "@bufbuild/protobuf";
 import { type ContextValues, createContextValues, type HandlerContext } from "@connectrpc/connect";
 import { limitDeadline } from "./deadline.ts";
-import type { LaneRequest } from "./unary-request.ts";
+import type { UnaryRequest } from "./unary-request.ts";
 
 /** The trailers of a call that succeeds. */
 export const okTrailers = Object.freeze({ "grpc-status": "0" });
@@ -11,13 +11,13 @@ export const okTrailers = Object.freeze({ "grpc-status": "0" });
  * Connect's context of a handler, of which each part is made when it is asked for: to make all of
  * them costs more than to serve the call.
  */
-export class LaneContext implements HandlerContext {
+export class UnaryContext implements HandlerContext {
   readonly requestMethod = "POST";
   readonly protocolName = "grpc";
   readonly method: DescMethodUnary;
   readonly #call: { readonly signal: AbortSignal };
   readonly #stream: ServerHttp2Stream;
-  readonly #request: LaneRequest;
+  readonly #request: UnaryRequest;
   #requestHeader: Headers | undefined;
   #responseHeader: Headers | undefined;
   #responseTrailer: Headers | undefined;
@@ -26,7 +26,7 @@ export class LaneContext implements HandlerContext {
   constructor(
     call: { readonly signal: AbortSignal },
     stream: ServerHttp2Stream,
-    request: LaneRequest,
+    request: UnaryRequest,
   ) {
     this.#call = call;
     this.#stream = stream;

@@ -2,15 +2,15 @@ import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { compressionNegotiate } from "@connectrpc/connect/protocol";
 import { parseGrpcTimeout } from "./deadline.ts";
 import type { Routing } from "./routing.ts";
-import { type Lane, LaneCall } from "./unary-call.ts";
+import { UnaryCall, type UnaryCallOptions } from "./unary-call.ts";
 
-export interface UnaryLaneOptions extends Lane {
+export interface UnaryFastPathOptions extends UnaryCallOptions {
   readonly routing: Routing;
   readonly maxDeadlineMs: number;
 }
 
 /** How many spellings of a header that clients repeat are remembered. */
-const maxRemembered = 100;
+const maxMemoized = 100;
 
 /**
  * Serves gRPC's unary calls straight from HTTP/2 streams. Connect's own way there, through fetch's
@@ -20,12 +20,12 @@ const maxRemembered = 100;
  * rest goes the other way: streams, gRPC-Web and Connect, JSON, compressed messages, and the
  * requests that break the protocol in a way of which Connect is to judge.
  */
-export function createUnaryLane(
-  options: UnaryLaneOptions,
+export function createUnaryFastPath(
+  options: UnaryFastPathOptions,
 ): (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void {
-  const { routing, maxDeadlineMs, otherwise } = options;
-  const usableAuthority = remembered(isUsableAuthority);
-  const responseHeadersFor = remembered((acceptEncoding: string) =>
+  const { routing, maxDeadlineMs, fallback } = options;
+  const usableAuthority = memoize(isUsableAuthority);
+  const responseHeadersFor = memoize((acceptEncoding: string) =>
     responseHeaders(acceptEncoding, routing),
   );
 
@@ -45,7 +45,7 @@ export function createUnaryLane(
       authority === undefined ||
       !usableAuthority(authority)
     ) {
-      otherwise(stream, headers);
+      fallback(stream, headers);
       return;
     }
     // A reset stream says so by an event, also where it was reset together with its headers.
@@ -54,7 +54,7 @@ export function createUnaryLane(
     if (stream.closed) return;
 
     const acceptEncoding = headers["grpc-accept-encoding"] as string | undefined;
-    new LaneCall(options, stream, {
+    new UnaryCall(options, stream, {
       headers,
       method,
       arrivedAt: performance.now(),
@@ -94,13 +94,13 @@ function responseHeaders(acceptEncoding: string, { compressions }: Routing) {
 }
 
 /** The function with a memory for what clients send again and again. */
-function remembered<T>(compute: (text: string) => T): (text: string) => T {
+function memoize<T>(compute: (text: string) => T): (text: string) => T {
   const memory = new Map<string, T>();
   return (text) => {
     const known = memory.get(text);
     if (known !== undefined) return known;
     const value = compute(text);
-    if (memory.size >= maxRemembered) {
+    if (memory.size >= maxMemoized) {
       // The oldest goes; a Map iterates in the order of insertion.
       const [oldest] = memory.keys();
       memory.delete(oldest as string);

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from "node:http2";
 import type { UnaryMethod } from "./unary-method.ts";
 
 /** What the headers of a call say. */
-export interface LaneRequest {
+export interface UnaryRequest {
   readonly headers: IncomingHttpHeaders;
   readonly method: UnaryMethod;
   /** By performance.now(). */

@@ -37,6 +37,6 @@ export interface AuditEvent extends AuditEntry {
  * Takes the audit events of refusals. It returns at once and never fails: a refusal must not become
  * slower or turn into an error because its audit does.
  */
-export interface RefusalAudit {
+export interface DenialAudit {
   record(entry: AuditEntry): void;
 }

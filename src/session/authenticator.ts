@@ -1,14 +1,14 @@
 import type { CallContext } from "./call-context.ts";
 import { isGenuine, parseCookie } from "./cookie.ts";
 import { findCookie } from "./cookie-header.ts";
+import type { Denials } from "./denials.ts";
 import { type Reason, SessionError } from "./errors.ts";
 import type { SessionId, TenantId } from "./ids.ts";
 import type { KeyRing } from "./key-ring.ts";
 import type { TimeoutPolicy } from "./policy.ts";
-import type { Refusals } from "./refusals.ts";
 import { stateAt } from "./session.ts";
 import type { PreLoginCookie, SessionRef } from "./session-ref.ts";
-import type { Read, SessionStore } from "./session-store.ts";
+import type { SessionSnapshot, SessionStore } from "./session-store.ts";
 import type { CookieNames } from "./set-cookie.ts";
 import { signingKeyStateAt } from "./signing-key.ts";
 
@@ -27,7 +27,9 @@ const notFound: ReadonlySet<Reason> = new Set([
 ]);
 
 /** What was found, or the refusal if nothing was. Other failures, such as an outage, are thrown. */
-export async function refusalOr(finding: Promise<Read>): Promise<Read | SessionError> {
+export async function snapshotOrDenial(
+  finding: Promise<SessionSnapshot>,
+): Promise<SessionSnapshot | SessionError> {
   try {
     return await finding;
   } catch (error) {
@@ -36,7 +38,7 @@ export async function refusalOr(finding: Promise<Read>): Promise<Read | SessionE
   }
 }
 
-function isLive(found: Read | SessionError): found is Read {
+function isLive(found: SessionSnapshot | SessionError): found is SessionSnapshot {
   return !(found instanceof SessionError) && stateAt(found.session, found.now) === "ACTIVE";
 }
 
@@ -44,7 +46,7 @@ export interface AuthenticatorDependencies {
   readonly store: SessionStore;
   readonly keyRing: KeyRing;
   readonly timeouts: TimeoutPolicy;
-  readonly refusals: Refusals;
+  readonly denials: Denials;
   readonly cookies: CookieNames;
 }
 
@@ -53,20 +55,20 @@ export class Authenticator {
   readonly #store: SessionStore;
   readonly #keyRing: KeyRing;
   readonly #timeouts: TimeoutPolicy;
-  readonly #refusals: Refusals;
+  readonly #denials: Denials;
   readonly #cookies: CookieNames;
 
   constructor(dependencies: AuthenticatorDependencies) {
-    const { store, keyRing, timeouts, refusals, cookies } = dependencies;
+    const { store, keyRing, timeouts, denials, cookies } = dependencies;
     this.#store = store;
     this.#keyRing = keyRing;
     this.#timeouts = timeouts;
-    this.#refusals = refusals;
+    this.#denials = denials;
     this.#cookies = cookies;
   }
 
   /** The named session, live or ended. */
-  async find(ref: SessionRef, context: CallContext): Promise<Read> {
+  async find(ref: SessionRef, context: CallContext): Promise<SessionSnapshot> {
     switch (ref.kind) {
       case "cookie":
         return this.#findByCookie(ref.cookie, ref.tenantId, context);
@@ -78,16 +80,16 @@ export class Authenticator {
   }
 
   /** The named session, which is live. */
-  async findLive(ref: SessionRef, context: CallContext): Promise<Read> {
+  async findLive(ref: SessionRef, context: CallContext): Promise<SessionSnapshot> {
     const read = await this.find(ref, context);
     this.assertLive(read, context);
     return read;
   }
 
   /** Revocation wins over expiry, and the absolute deadline over the idle one. */
-  assertLive({ session, now }: Read, context: CallContext): void {
+  assertLive({ session, now }: SessionSnapshot, context: CallContext): void {
     const state = stateAt(session, now);
-    if (state !== "ACTIVE") throw this.#refusals.of(session, reasonOfState[state], context);
+    if (state !== "ACTIVE") throw this.#denials.record(session, reasonOfState[state], context);
   }
 
   /**
@@ -99,7 +101,7 @@ export class Authenticator {
     preLogin: PreLoginCookie,
     tenantId: TenantId | undefined,
     context: CallContext,
-  ): Promise<Read> {
+  ): Promise<SessionSnapshot> {
     const { sessionName, preLoginName } = this.#cookies;
     const names = {
       ignored: [sessionName],
@@ -112,8 +114,8 @@ export class Authenticator {
     if (second === undefined) return this.#findByCookie(first, tenantId, context);
 
     const found = [
-      await refusalOr(this.#findByCookie(first, tenantId, context)),
-      await refusalOr(this.#findByCookie(second, tenantId, context)),
+      await snapshotOrDenial(this.#findByCookie(first, tenantId, context)),
+      await snapshotOrDenial(this.#findByCookie(second, tenantId, context)),
     ];
     // If none is live, the session cookie's outcome is the one to tell.
     const outcome = found.find(isLive) ?? (preLogin === "first" ? found[1] : found[0]);
@@ -125,7 +127,7 @@ export class Authenticator {
     value: string,
     tenantId: TenantId | undefined,
     context: CallContext,
-  ): Promise<Read> {
+  ): Promise<SessionSnapshot> {
     const cookie = parseCookie(value);
     if (cookie === undefined) throw new SessionError("INVALID_COOKIE");
     const key = await this.#keyRing.find(cookie.signingKeyId, context);
@@ -140,12 +142,12 @@ export class Authenticator {
     if (signingKey === undefined) throw new SessionError("SIGNING_KEY_NOT_FOUND");
     // First, so that another tenant learns nothing else.
     if (session !== undefined && tenantId !== undefined && session.tenantId !== tenantId) {
-      throw this.#refusals.of(session, "INVALID_COOKIE", context);
+      throw this.#denials.record(session, "INVALID_COOKIE", context);
     }
     if (signingKeyStateAt(signingKey, now, this.#timeouts) === "EXPIRED") {
       throw session === undefined
         ? new SessionError("SIGNING_KEY_RETIRED")
-        : this.#refusals.of(session, "SIGNING_KEY_RETIRED", context);
+        : this.#denials.record(session, "SIGNING_KEY_RETIRED", context);
     }
     if (session === undefined) throw new SessionError("INVALID_COOKIE");
     return { session, now };
@@ -155,7 +157,7 @@ export class Authenticator {
     id: SessionId,
     tenantId: TenantId | undefined,
     context: CallContext,
-  ): Promise<Read> {
+  ): Promise<SessionSnapshot> {
     const read = await this.#store.find(id, context);
     if (read === undefined || (tenantId !== undefined && read.session.tenantId !== tenantId)) {
       throw new SessionError("SESSION_NOT_FOUND");

@@ -6,12 +6,12 @@ import type { SessionLimit } from "./policy.ts";
 import type { Actor, Session } from "./session.ts";
 
 /** A session as it was at `now`. */
-export interface Read {
+export interface SessionSnapshot {
   readonly session: Session;
   readonly now: Instant;
 }
 
-export interface CookieRead {
+export interface CookieLookup {
   /** 0 where there is nothing to judge by it: the key does not exist. */
   readonly now: Instant;
   /** Undefined if the key does not exist. */
@@ -61,10 +61,10 @@ export interface SessionStore {
     id: SessionId,
     signingKeyId: SigningKeyId,
     context: CallContext,
-  ): Promise<CookieRead>;
+  ): Promise<CookieLookup>;
 
   /** Undefined if there is no such session. */
-  find(id: SessionId, context: CallContext): Promise<Read | undefined>;
+  find(id: SessionId, context: CallContext): Promise<SessionSnapshot | undefined>;
 
   /**
    * Stores a session under the tenant's active signing key, ends the session that it replaces and,
@@ -83,10 +83,18 @@ export interface SessionStore {
    * absent or has ended, or if it was touched less than `intervalMs` ago: of calls that come
    * together, one writes.
    */
-  touch(id: SessionId, intervalMs: number, context: CallContext): Promise<Read | undefined>;
+  touch(
+    id: SessionId,
+    intervalMs: number,
+    context: CallContext,
+  ): Promise<SessionSnapshot | undefined>;
 
   /** Undefined, with nothing changed, if the session is absent or has ended. */
-  revoke(id: SessionId, revocation: Revocation, context: CallContext): Promise<Read | undefined>;
+  revoke(
+    id: SessionId,
+    revocation: Revocation,
+    context: CallContext,
+  ): Promise<SessionSnapshot | undefined>;
 
   /** Ends an actor's live sessions but for `keep`; returns how many. */
   revokeAllForActor(
@@ -102,7 +110,7 @@ export interface SessionStore {
     hash: Buffer,
     actingActorId: string,
     context: CallContext,
-  ): Promise<Read | undefined>;
+  ): Promise<SessionSnapshot | undefined>;
 
   /**
    * Gives each of an actor's live sessions the hash that `mint` makes for it. Undefined, with
@@ -114,7 +122,7 @@ export interface SessionStore {
     mint: (id: SessionId) => Buffer,
     actingActorId: string,
     context: CallContext,
-  ): Promise<readonly Read[] | undefined>;
+  ): Promise<readonly SessionSnapshot[] | undefined>;
 
   /** An actor's sessions, newest first. */
   list(

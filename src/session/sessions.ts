@@ -1,4 +1,4 @@
-import { type Authenticator, refusalOr } from "./authenticator.ts";
+import { type Authenticator, snapshotOrDenial } from "./authenticator.ts";
 import type { CallContext } from "./call-context.ts";
 import type {
   CreateCommand,
@@ -12,6 +12,7 @@ import type {
 } from "./commands.ts";
 import { signCookie } from "./cookie.ts";
 import { csrfTokenMatches, mintCsrfToken } from "./csrf.ts";
+import type { Denials } from "./denials.ts";
 import { invalidRequest, SessionError } from "./errors.ts";
 import { isSessionId, mintSessionId, type RandomBytes, type SessionId } from "./ids.ts";
 import * as input from "./input.ts";
@@ -19,14 +20,13 @@ import type { KeyRing } from "./key-ring.ts";
 import type { ListPage } from "./list-page.ts";
 import { listPosition, nextPageToken, PageTokens, pageSize } from "./pages.ts";
 import type { BindingPolicy, SessionLimit, TimeoutPolicy } from "./policy.ts";
-import type { Refusals } from "./refusals.ts";
 import { type Actor, isTouchDue, type Session, touchIntervalMs } from "./session.ts";
 import type { SessionRef } from "./session-ref.ts";
 import type {
   CreateOutcome,
   NewSession,
-  Read,
   ReplacedSession,
+  SessionSnapshot,
   SessionStore,
 } from "./session-store.ts";
 import type { SigningKeys } from "./signing-keys.ts";
@@ -35,23 +35,23 @@ import { resolveTimeouts } from "./timeouts.ts";
 /** As many as fit into an answer of the size that gRPC clients accept by default, 4 MiB. */
 const MAX_ROTATED_TOKENS = 5000;
 
-export interface CreatedSession extends Read {
+export interface CreatedSession extends SessionSnapshot {
   readonly cookie: string;
   readonly csrfToken: string;
   readonly replaced: ReplacedSession | undefined;
 }
 
-export interface TouchedSession extends Read {
+export interface TouchedSession extends SessionSnapshot {
   /** Whether this call wrote lastSeenAt. */
   readonly touched: boolean;
 }
 
-export interface RevokedSession extends Read {
+export interface RevokedSession extends SessionSnapshot {
   /** Whether this call ended the session. */
   readonly revoked: boolean;
 }
 
-export interface RotatedCsrf extends Read {
+export interface RotatedCsrf extends SessionSnapshot {
   readonly csrfToken: string;
 }
 
@@ -65,7 +65,7 @@ export interface SessionsDependencies {
   readonly keyRing: KeyRing;
   readonly signingKeys: SigningKeys;
   readonly authenticator: Authenticator;
-  readonly refusals: Refusals;
+  readonly denials: Denials;
   readonly timeouts: TimeoutPolicy;
   readonly bindings: BindingPolicy;
   readonly limit: SessionLimit;
@@ -128,7 +128,7 @@ export class Sessions {
     return command.touch ? this.#touch(ref, read, context) : { ...read, touched: false };
   }
 
-  async validateCsrf(command: ValidateCsrfCommand, context: CallContext): Promise<Read> {
+  async validateCsrf(command: ValidateCsrfCommand, context: CallContext): Promise<SessionSnapshot> {
     const preLogin = command.acceptPreLogin ? "first" : "ignored";
     const ref = input.sessionRef("session", command.session, preLogin);
     const read = await this.#deps.authenticator.findLive(ref, context);
@@ -210,7 +210,7 @@ export class Sessions {
     }
   }
 
-  get(session: SessionRefInput | undefined, context: CallContext): Promise<Read> {
+  get(session: SessionRefInput | undefined, context: CallContext): Promise<SessionSnapshot> {
     return this.#deps.authenticator.find(input.sessionRef("session", session), context);
   }
 
@@ -236,7 +236,7 @@ export class Sessions {
   ): Promise<SessionId | undefined> {
     const checked = input.optionalSessionRef("replaces", ref);
     if (checked === undefined) return undefined;
-    const found = await refusalOr(this.#deps.authenticator.find(checked, context));
+    const found = await snapshotOrDenial(this.#deps.authenticator.find(checked, context));
     return found instanceof SessionError ? undefined : found.session.id;
   }
 
@@ -262,7 +262,11 @@ export class Sessions {
     }
   }
 
-  async #touch(ref: SessionRef, read: Read, context: CallContext): Promise<TouchedSession> {
+  async #touch(
+    ref: SessionRef,
+    read: SessionSnapshot,
+    context: CallContext,
+  ): Promise<TouchedSession> {
     const { authenticator, store, timeouts } = this.#deps;
     if (!isTouchDue(read.session, read.now, timeouts)) return { ...read, touched: false };
     const intervalMs = touchIntervalMs(read.session, timeouts);
@@ -296,28 +300,28 @@ export class Sessions {
 
   #assertPreLogin(session: Session, accepted: boolean, context: CallContext): void {
     if (session.preLogin && !accepted) {
-      throw this.#deps.refusals.of(session, "PRE_LOGIN_NOT_ACCEPTED", context);
+      throw this.#deps.denials.record(session, "PRE_LOGIN_NOT_ACCEPTED", context);
     }
   }
 
   /** A side that is not known passes: a binding refuses what has changed, not what is missing. */
   #assertBound(session: Session, ipAddress: string, userAgent: string, context: CallContext): void {
-    const { bindings, refusals } = this.#deps;
+    const { bindings, denials } = this.#deps;
     const differ = (stored: string, seen: string) =>
       stored !== "" && seen !== "" && stored !== seen;
     if (bindings.ip && differ(session.ipAddress, ipAddress)) {
-      throw refusals.of(session, "IP_MISMATCH", context, { seen: ipAddress });
+      throw denials.record(session, "IP_MISMATCH", context, { seen: ipAddress });
     }
     if (bindings.userAgent && differ(session.userAgent, userAgent)) {
-      throw refusals.of(session, "USER_AGENT_MISMATCH", context, { seen: userAgent });
+      throw denials.record(session, "USER_AGENT_MISMATCH", context, { seen: userAgent });
     }
   }
 
   #assertCsrf(session: Session, token: string, context: CallContext): void {
-    const { refusals } = this.#deps;
-    if (token.trim() === "") throw refusals.of(session, "CSRF_MISSING", context);
+    const { denials } = this.#deps;
+    if (token.trim() === "") throw denials.record(session, "CSRF_MISSING", context);
     if (!csrfTokenMatches(token, session.csrfTokenHash)) {
-      throw refusals.of(session, "CSRF_MISMATCH", context);
+      throw denials.record(session, "CSRF_MISMATCH", context);
     }
   }
 }

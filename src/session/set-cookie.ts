@@ -23,7 +23,7 @@ export interface CookieNames {
 }
 
 /** Makes the cookies that a browser gets; names and attributes follow the policy. */
-export class CookieJar implements CookieNames {
+export class SetCookieFactory implements CookieNames {
   readonly sessionName: string;
   readonly preLoginName: string;
   readonly csrfName: string;

@@ -6,7 +6,7 @@ export interface SweepStore {
    * Runs `work` unless another sweep is at work in any process; the lock goes with the process.
    * Undefined if it was not run.
    */
-  exclusively<T>(work: () => Promise<T>, context: CallContext): Promise<T | undefined>;
+  withSweepLock<T>(work: () => Promise<T>, context: CallContext): Promise<T | undefined>;
 
   /** Sessions whose absolute deadline passed at least `historyMs` ago, so that none is live. */
   deleteEndedSessions(historyMs: number, limit: number, context: CallContext): Promise<number>;

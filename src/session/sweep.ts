@@ -33,7 +33,7 @@ export function sweep(
   };
   const endsAt = clock() + policy.timeLimitMs;
 
-  return store.exclusively(async () => {
+  return store.withSweepLock(async () => {
     const deleted = { sessions: 0, pre_login_sessions: 0, signing_keys: 0, audit_events: 0 };
     const failures = new Map<SweepPart, unknown>();
     let more = false;

@@ -6,7 +6,7 @@ import type { RandomBytes } from "../session/ids.ts";
 import type { SessionStore } from "../session/session-store.ts";
 import type { SigningKeyStore } from "../session/signing-key-store.ts";
 import type { SweepStore } from "../session/sweep-store.ts";
-import { RefusalAuditWriter } from "./audit/denial-audit-writer.ts";
+import { DenialAuditWriter } from "./audit/denial-audit-writer.ts";
 import { PgAuditStore } from "./audit/pg-audit-store.ts";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "./embedded-postgres.ts";
 import {
@@ -29,7 +29,7 @@ export interface Storage {
   readonly signingKeys: SigningKeyStore;
   readonly audit: AuditStore;
   readonly sweep: SweepStore;
-  readonly refusalAudit: RefusalAuditWriter;
+  readonly denialAudit: DenialAuditWriter;
   /** Never empty; the first one encrypts. */
   readonly keyEncryptionKeys: readonly Buffer[];
   /** Undefined with an external database. */
@@ -82,18 +82,18 @@ async function open(options: StorageOptions, closeables: Closeables): Promise<St
 
   const signingKeys = new PgSigningKeyStore(database);
   const audit = new PgAuditStore(database);
-  const refusalAudit = new RefusalAuditWriter(audit, {
+  const denialAudit = new DenialAuditWriter(audit, {
     queueLimit: config.audit.queueLimit,
     onLoss: (count, error) => log.warn({ count, err: error }, "audit of refusals lost"),
   });
-  closeables.add(() => refusalAudit.close(AUDIT_CLOSE_MS));
+  closeables.add(() => denialAudit.close(AUDIT_CLOSE_MS));
 
   return {
     sessions: new PgSessionStore(database),
     signingKeys,
     audit,
     sweep: new PgSweepStore(database),
-    refusalAudit,
+    denialAudit,
     keyEncryptionKeys: embedded
       ? await embeddedKeyEncryptionKeys(options, embedded.dataDirectory, signingKeys)
       : config.keyEncryptionKeys,

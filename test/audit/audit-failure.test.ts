@@ -41,25 +41,25 @@ describe("behaviours: an audit that cannot be written", () => {
   const mendAudit = () => app.sql("ALTER TABLE audit_events_away RENAME TO audit_events");
 
   it("A28: a refusal keeps its reason, and what was lost is counted", async () => {
-    const { refusalAudit } = app.app.storage;
+    const { denialAudit } = app.app.storage;
     const revoked = await openSession(app.client);
     await app.client.revoke({ session: byCookie(revoked.cookie) });
-    const lostBefore = refusalAudit.dropped;
+    const lostBefore = denialAudit.dropped;
     await breakAudit();
 
     await expectFailure(fromElsewhere(opened), "IP_MISMATCH");
     await expectFailure(validate(app.client, revoked.cookie), "REVOKED");
-    await refusalAudit.flush();
+    await denialAudit.flush();
     await mendAudit();
 
-    expect(refusalAudit.dropped - lostBefore).to.equal(2);
+    expect(denialAudit.dropped - lostBefore).to.equal(2);
     expect(await refusalsOf(app, opened.id)).to.be.empty;
   });
 
   it("A28: once the audit can be written again, refusals are", async () => {
     await breakAudit();
     await expectFailure(fromElsewhere(opened), "IP_MISMATCH");
-    await app.app.storage.refusalAudit.flush();
+    await app.app.storage.denialAudit.flush();
     await mendAudit();
     const later = await openSession(app.client, { ipAddress: "192.0.2.7" });
     await expectFailure(fromElsewhere(later), "IP_MISMATCH");
@@ -96,7 +96,7 @@ describe("behaviours: an audit that cannot be written", () => {
       await held.commit();
       const written = await refusalsOfAll(small, sessions);
       expect(written).to.be.within(1, 9);
-      expect(written + small.app.storage.refusalAudit.dropped).to.equal(10);
+      expect(written + small.app.storage.denialAudit.dropped).to.equal(10);
     } finally {
       await small.stop();
     }

@@ -161,7 +161,7 @@ describe("audit of changes", () => {
     it(`ASVS 16.3: ${name} that succeeds leaves no audit`, async () => {
       const audit = await auditedBy(app.sql, async () => {
         await everyCall[name]?.(app.client, opened);
-        await app.app.storage.refusalAudit.flush();
+        await app.app.storage.denialAudit.flush();
       });
       expect(audit).to.be.empty;
     });

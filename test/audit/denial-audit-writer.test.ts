@@ -2,7 +2,7 @@ import { expect } from "chai";
 import type { AuditEntry } from "../../src/session/audit.ts";
 import type { AuditStore } from "../../src/session/audit-store.ts";
 import type { TenantId } from "../../src/session/ids.ts";
-import { RefusalAuditWriter } from "../../src/storage/audit/denial-audit-writer.ts";
+import { DenialAuditWriter } from "../../src/storage/audit/denial-audit-writer.ts";
 import { PgAuditStore } from "../../src/storage/audit/pg-audit-store.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { numbers } from "../support/in-parallel.ts";
@@ -61,7 +61,7 @@ describe("audit of refusals", () => {
 
   it("A28: is written in the background, all of it, and flush waits for that", async () => {
     const losses: number[] = [];
-    const writer = new RefusalAuditWriter(new PgAuditStore(storage.database), {
+    const writer = new DenialAuditWriter(new PgAuditStore(storage.database), {
       queueLimit: 10_000,
       onLoss: (lost) => losses.push(lost),
     });
@@ -76,7 +76,7 @@ describe("audit of refusals", () => {
 
   it("is written in bounded batches, one at a time", async () => {
     const { store, batches, open } = heldStore();
-    const writer = new RefusalAuditWriter(store, { queueLimit: 10_000, onLoss: () => {} });
+    const writer = new DenialAuditWriter(store, { queueLimit: 10_000, onLoss: () => {} });
     for (const index of numbers(1100)) writer.record(entry(index));
     await new Promise(setImmediate);
     expect(batches).to.deep.equal([500]);
@@ -88,7 +88,7 @@ describe("audit of refusals", () => {
   it("is bounded: what does not fit is dropped and counted, and nothing throws", async () => {
     const { store, batches, open } = heldStore();
     const losses: [number, unknown][] = [];
-    const writer = new RefusalAuditWriter(store, {
+    const writer = new DenialAuditWriter(store, {
       queueLimit: 5,
       onLoss: (lost, error) => losses.push([lost, error]),
     });
@@ -106,7 +106,7 @@ describe("audit of refusals", () => {
   it("A28: counts a batch that could not be written as lost, and goes on with the next", async () => {
     const { store, batches, failures, open } = heldStore();
     const losses: [number, unknown][] = [];
-    const writer = new RefusalAuditWriter(store, {
+    const writer = new DenialAuditWriter(store, {
       queueLimit: 10_000,
       onLoss: (lost, error) => losses.push([lost, error]),
     });
@@ -123,7 +123,7 @@ describe("audit of refusals", () => {
   it("A28: a database that is away costs the entries, and nothing else", async () => {
     const lost = await openTestStorage(test.url, { poolSize: 1 });
     const losses: number[] = [];
-    const writer = new RefusalAuditWriter(new PgAuditStore(lost.database), {
+    const writer = new DenialAuditWriter(new PgAuditStore(lost.database), {
       queueLimit: 10,
       onLoss: (entries) => losses.push(entries),
     });
@@ -135,6 +135,6 @@ describe("audit of refusals", () => {
 
   it("flush has nothing to wait for where nothing was recorded", async () => {
     const { store } = heldStore();
-    await new RefusalAuditWriter(store, { queueLimit: 1, onLoss: () => {} }).flush();
+    await new DenialAuditWriter(store, { queueLimit: 1, onLoss: () => {} }).flush();
   });
 });

@@ -1,9 +1,9 @@
 import { expect } from "chai";
 import type { AuditEntry } from "../../src/session/audit.ts";
+import { Denials } from "../../src/session/denials.ts";
 import type { Reason } from "../../src/session/errors.ts";
 import { invalidRequest, SessionError } from "../../src/session/errors.ts";
 import { mintSessionId, type SessionId, secureRandomBytes } from "../../src/session/ids.ts";
-import { Refusals } from "../../src/session/refusals.ts";
 import { expectReason } from "../support/expect-reason.ts";
 import { aSession, context } from "../support/session-fixtures.ts";
 
@@ -12,8 +12,8 @@ describe("refusals", () => {
 
   function auditOf(reason: Reason, details?: Record<string, string>): AuditEntry[] {
     const entries: AuditEntry[] = [];
-    const refusals = new Refusals({ record: (entry) => entries.push(entry) }, () => 0);
-    expectReason(refusals.of(session, reason, context, details), reason);
+    const denials = new Denials({ record: (entry) => entries.push(entry) }, () => 0);
+    expectReason(denials.record(session, reason, context, details), reason);
     return entries;
   }
 
@@ -40,7 +40,7 @@ describe("refusals", () => {
   });
 
   it("are errors all the same where they are not audited", () => {
-    expectReason(new Refusals(undefined, () => 0).of(session, "REVOKED", context), "REVOKED");
+    expectReason(new Denials(undefined, () => 0).record(session, "REVOKED", context), "REVOKED");
   });
 
   describe("that repeat", () => {
@@ -49,15 +49,15 @@ describe("refusals", () => {
     function record() {
       const entries: AuditEntry[] = [];
       const time = { now: 0 };
-      const refusals = new Refusals({ record: (entry) => entries.push(entry) }, () => time.now);
-      return { entries, time, refusals };
+      const denials = new Denials({ record: (entry) => entries.push(entry) }, () => time.now);
+      return { entries, time, denials };
     }
 
     it("are audited once a minute, with the number of the others in the next event", () => {
-      const { entries, time, refusals } = record();
+      const { entries, time, denials } = record();
       for (const now of [0, 1, minute - 1, minute, 2 * minute]) {
         time.now = now;
-        expectReason(refusals.of(session, "REVOKED", context), "REVOKED");
+        expectReason(denials.record(session, "REVOKED", context), "REVOKED");
       }
       expect(entries.map(({ details }) => details)).to.deep.equal([
         { reason: "REVOKED" },
@@ -67,18 +67,18 @@ describe("refusals", () => {
     });
 
     it("are told apart by session and reason", () => {
-      const { entries, refusals } = record();
+      const { entries, denials } = record();
       const other = aSession({ id: mintSessionId(secureRandomBytes, 0) });
-      refusals.of(session, "REVOKED", context);
-      refusals.of(session, "CSRF_MISMATCH", context);
-      refusals.of(other, "REVOKED", context);
+      denials.record(session, "REVOKED", context);
+      denials.record(session, "CSRF_MISMATCH", context);
+      denials.record(other, "REVOKED", context);
       expect(entries).to.have.length(3);
     });
 
     it("are forgotten, the oldest first, beyond 10,000", () => {
-      const { entries, refusals } = record();
+      const { entries, denials } = record();
       const refuse = (index: number) =>
-        refusals.of({ ...session, id: `ses-${index}` as SessionId }, "REVOKED", context);
+        denials.record({ ...session, id: `ses-${index}` as SessionId }, "REVOKED", context);
       for (let index = 0; index <= 10_000; index += 1) refuse(index);
       refuse(10_000);
       expect(entries).to.have.length(10_001);
@@ -88,9 +88,9 @@ describe("refusals", () => {
   });
 
   it("are new objects each time: nothing is shared between calls", () => {
-    const refusals = new Refusals(undefined, () => 0);
-    expect(refusals.of(session, "REVOKED", context)).not.to.equal(
-      refusals.of(session, "REVOKED", context),
+    const denials = new Denials(undefined, () => 0);
+    expect(denials.record(session, "REVOKED", context)).not.to.equal(
+      denials.record(session, "REVOKED", context),
     );
   });
 });

@@ -6,14 +6,14 @@
  *
  * DESCRIPTORS is the suite's contract as a FileDescriptorSet. With --stock, Connect's own adapter
  * serves instead of our transport. In the end our transport's server appends to the file
- * DESCRIPTORS.lane-calls how many calls its direct lane has served.
+ * DESCRIPTORS.fast-path-calls how many calls its unary fast path has served.
  */
 import { appendFileSync } from "node:fs";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { ConnectRouter } from "@connectrpc/connect";
 import type { TlsCredentials } from "../../src/server/listener.ts";
 import { startServer } from "../../src/server/server.ts";
-import { LaneContext } from "../../src/server/unary-context.ts";
+import { UnaryContext } from "../../src/server/unary-context.ts";
 import { encodeFrame, readFrame } from "./framing.ts";
 import { loadSchema, type ServerCompatRequest } from "./schema.ts";
 import { createConformanceService } from "./service.ts";
@@ -39,11 +39,11 @@ const request = fromBinary(
   await readFrame(process.stdin),
 ) as unknown as ServerCompatRequest;
 const tls = credentialsOf(request);
-let laneCalls = 0;
+let fastPathCalls = 0;
 const service = createConformanceService(schema, {
   longestTimeoutMs,
   onCall(context) {
-    if (context instanceof LaneContext) laneCalls++;
+    if (context instanceof UnaryContext) fastPathCalls++;
   },
 });
 const port = await (flavour === "--stock" ? startStock() : startOurs());
@@ -83,7 +83,7 @@ async function startOurs(): Promise<number> {
       idleConnectionTimeoutMs: 60_000,
     },
     routes(router) {
-      // A service with options is not for the direct lane, which never needs these: they are for
+      // A service with options is not for the unary fast path, which never needs these: they are for
       // JSON. So it is registered without them too, and then what Connect serves is put last again,
       // where it counts.
       serveWithJson(router);
@@ -94,9 +94,9 @@ async function startOurs(): Promise<number> {
     onError: (error, where) => console.error(where, error),
   });
   process.once("SIGTERM", () => {
-    // The client cannot tell which way its calls have gone, so a run without the lane would look
+    // The client cannot tell which way its calls have gone, so a run without the fast path would look
     // like one with it.
-    appendFileSync(`${descriptors}.lane-calls`, `${laneCalls}\n`);
+    appendFileSync(`${descriptors}.fast-path-calls`, `${fastPathCalls}\n`);
     return server.drain(0);
   });
   return server.port;

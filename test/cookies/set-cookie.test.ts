@@ -4,7 +4,7 @@ import { mintCsrfToken } from "../../src/session/csrf.ts";
 import { secureRandomBytes } from "../../src/session/ids.ts";
 import { MacKey } from "../../src/session/mac-key.ts";
 import type { CookiePolicy } from "../../src/session/policy.ts";
-import { CookieJar } from "../../src/session/set-cookie.ts";
+import { SetCookieFactory } from "../../src/session/set-cookie.ts";
 import { SESSION_ID, SIGNING_KEY_ID } from "../support/session-fixtures.ts";
 
 const policy: CookiePolicy = {
@@ -14,7 +14,7 @@ const policy: CookiePolicy = {
   preLoginName: "prelogin",
   csrfName: "csrf",
 };
-const jar = new CookieJar(policy);
+const jar = new SetCookieFactory(policy);
 
 describe("Set-Cookie", () => {
   it("ASVS 3.3: the session cookie is Secure, HttpOnly, SameSite=Lax, of Path=/ and __Host-", () => {
@@ -42,7 +42,7 @@ describe("Set-Cookie", () => {
   });
 
   it("D02: without TLS the prefix and Secure go, and nothing else", () => {
-    const plain = new CookieJar({ ...policy, secure: false });
+    const plain = new SetCookieFactory({ ...policy, secure: false });
     expect(plain.session("v", 1, false).header).to.equal(
       "session=v; Path=/; Max-Age=1; SameSite=Lax; HttpOnly",
     );
@@ -57,7 +57,7 @@ describe("Set-Cookie", () => {
   it("A27: SameSite follows the policy", () => {
     const written = { strict: "SameSite=Strict", lax: "SameSite=Lax", none: "SameSite=None" };
     for (const sameSite of ["strict", "lax", "none"] as const) {
-      const { header } = new CookieJar({ ...policy, sameSite }).session("v", 1, false);
+      const { header } = new SetCookieFactory({ ...policy, sameSite }).session("v", 1, false);
       expect(header.split("; ")).to.include(written[sameSite]);
     }
   });
@@ -74,7 +74,7 @@ describe("Set-Cookie", () => {
   it("ASVS 3.3.5: name and value stay within 4096 bytes at the longest names", () => {
     const longest = "n".repeat(256);
     const names = { sessionName: longest, preLoginName: longest, csrfName: longest };
-    const long = new CookieJar({ ...policy, ...names });
+    const long = new SetCookieFactory({ ...policy, ...names });
     const key = new MacKey(secureRandomBytes(32));
     const session = long.session(signCookie(SESSION_ID, SIGNING_KEY_ID, key), 1, false);
     const csrf = long.csrf(mintCsrfToken(secureRandomBytes).token, 1);

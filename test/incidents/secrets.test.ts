@@ -24,7 +24,7 @@ describe("incidents of others: tokens in logs (Okta 2023, open-mercato #2668)", 
     });
     await useEverything();
     await failInEveryWay();
-    await replica.app.storage.refusalAudit.flush();
+    await replica.app.storage.denialAudit.flush();
     for (const { id } of await database.sql<{ id: string }>("SELECT id FROM signing_keys")) {
       const secret = await signingSecret(database.sql, id);
       for (const encoding of ["base64", "base64url", "hex"] as const) {
@@ -120,7 +120,7 @@ describe("incidents of others: tokens in logs (Okta 2023, open-mercato #2668)", 
     await failed(client.rotateCsrf({ target: { case: "session", value: session } }));
     await failed(client.revoke({ session }));
     await failed(client.validate({ credential, csrfToken: canary }));
-    await replica.app.storage.refusalAudit.flush();
+    await replica.app.storage.denialAudit.flush();
     await database.sql("ALTER TABLE audit_events_away RENAME TO audit_events");
     await database.sql("ALTER TABLE sessions RENAME TO sessions_away");
     await failed(client.validate({ credential, csrfToken }));

@@ -13,7 +13,7 @@ import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
 import { createHealth } from "../../src/rpc/health.ts";
 import { createReflection } from "../../src/rpc/reflection.ts";
 import { exchange, type RawRequest, sendBytes, sendMessage } from "../support/exchange.ts";
-import { type LanePair, useLanePairs, type Way } from "../support/fast-path-pair.ts";
+import { type FastPathPair, useFastPathPairs, type Way } from "../support/fast-path-pair.ts";
 import {
   cookieOf,
   frame,
@@ -66,8 +66,8 @@ const raw: [string, RawRequest][] = [
 ];
 
 for (const tls of [undefined, testTls]) {
-  describe(`the lane against Connect: clients ${tls ? "with" : "without"} TLS`, () => {
-    const pairs = useLanePairs();
+  describe(`the fast path against Connect: clients ${tls ? "with" : "without"} TLS`, () => {
+    const pairs = useFastPathPairs();
 
     function call(way: Way, cookie: string, options: grpc.CallOptions & { cancel?: true }) {
       const client = pairs.grpcClient(way.server);
@@ -104,12 +104,12 @@ for (const tls of [undefined, testTls]) {
       it(`tells grpc-js the same of ${name}`, async () => {
         const pair = await pairs.pair(() => ({ tls, service: service() }));
 
-        const byLane = await call(pair.lane, cookie, options);
+        const byFastPath = await call(pair.fastPath, cookie, options);
         const byConnect = await call(pair.connect, cookie, options);
 
-        expect(byLane).to.deep.equal(byConnect);
-        expect(byLane.status?.code).to.equal(code);
-        expect(pair.lane.servedBy).to.deep.equal(["lane"]);
+        expect(byFastPath).to.deep.equal(byConnect);
+        expect(byFastPath.status?.code).to.equal(code);
+        expect(pair.fastPath.servedBy).to.deep.equal(["fast-path"]);
         expect(pair.connect.servedBy).to.deep.equal(["connect"]);
       });
     }
@@ -118,7 +118,7 @@ for (const tls of [undefined, testTls]) {
       const pair = await pairs.pair(() => ({ tls, service: service() }));
       const statusOf = async (way: Way) =>
         (await call(way, "wait", { deadline: Date.now() + 100 })).status?.code;
-      expect(await statusOf(pair.lane)).to.equal(grpc.status.DEADLINE_EXCEEDED);
+      expect(await statusOf(pair.fastPath)).to.equal(grpc.status.DEADLINE_EXCEEDED);
       expect(await statusOf(pair.connect)).to.equal(grpc.status.DEADLINE_EXCEEDED);
     });
 
@@ -131,22 +131,22 @@ for (const tls of [undefined, testTls]) {
         return many.map(([name], index) => ({ name, ...observed[index] }));
       };
 
-      const [byLane, byConnect] = [await observe(pair.lane), await observe(pair.connect)];
+      const [byFastPath, byConnect] = [await observe(pair.fastPath), await observe(pair.connect)];
 
-      for (const [index, observed] of byLane.entries()) {
+      for (const [index, observed] of byFastPath.entries()) {
         expect(observed).to.deep.equal(byConnect[index]);
       }
-      expect(pair.connect.servedBy).not.to.include("lane");
-      const perRound = pair.lane.servedBy.length / 8;
-      // A message, a failure and a deadline; gRPC-Web is not for the lane.
-      expect(pair.lane.servedBy.filter((way) => way === "lane").length / 8).to.equal(3);
+      expect(pair.connect.servedBy).not.to.include("fast-path");
+      const perRound = pair.fastPath.servedBy.length / 8;
+      // A message, a failure and a deadline; gRPC-Web is not for the fastPath.
+      expect(pair.fastPath.servedBy.filter((way) => way === "fast-path").length / 8).to.equal(3);
       expect(perRound).to.equal(4);
     });
   });
 }
 
-describe("the lane against Connect: other services and what is left behind", () => {
-  const pairs = useLanePairs();
+describe("the fast path against Connect: other services and what is left behind", () => {
+  const pairs = useFastPathPairs();
 
   function everyService(): StartOptions {
     const health = createHealth([SessionService.typeName]);
@@ -202,8 +202,8 @@ describe("the lane against Connect: other services and what is left behind", () 
   it("leaves no call, stream or timer behind", async () => {
     const timers = () =>
       process.getActiveResourcesInfo().filter((resource) => resource === "Timeout").length;
-    const pair: LanePair = await pairs.pair(() => ({ service: service() }));
-    for (const way of [pair.lane, pair.connect]) {
+    const pair: FastPathPair = await pairs.pair(() => ({ service: service() }));
+    for (const way of [pair.fastPath, pair.connect]) {
       const tapped = await pairs.open(way);
       // Connections have timers too.
       await exchange(tapped);

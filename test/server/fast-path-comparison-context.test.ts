@@ -7,7 +7,7 @@ import {
 } from "@connectrpc/connect";
 import { expect } from "chai";
 import { sendMessage } from "../support/exchange.ts";
-import { useLanePairs } from "../support/fast-path-pair.ts";
+import { useFastPathPairs } from "../support/fast-path-pair.ts";
 import { cookieOf, testLimits } from "../support/transport.ts";
 
 const userKey = createContextKey("nobody", { description: "set by an interceptor" });
@@ -100,8 +100,8 @@ const stacks: [string, Interceptor[], boolean][] = [
   ["one that maps a refusal", [mapping, refusing], false],
 ];
 
-describe("the lane against Connect: context and interceptors", () => {
-  const pairs = useLanePairs();
+describe("the fast path against Connect: context and interceptors", () => {
+  const pairs = useFastPathPairs();
 
   const services = {
     answers: (context: HandlerContext) => ({ session: { id: portrayed(context) } }),
@@ -126,7 +126,7 @@ describe("the lane against Connect: context and interceptors", () => {
 
         const answer = await pairs.compare(pair, { headers });
 
-        expect(pair.lane.servedBy).to.deep.equal(["lane"]);
+        expect(pair.fastPath.servedBy).to.deep.equal(["fast-path"]);
         const body = Buffer.from(answer.body, "hex").toString();
         expect(body).to.contain('"hasTimeLeft":true').and.to.contain("sessiond.test/sessiond.v1.");
       });
@@ -136,21 +136,21 @@ describe("the lane against Connect: context and interceptors", () => {
   for (const [name, interceptors, reached] of stacks) {
     for (const [kind, implementation] of Object.entries(services)) {
       it(`gives interceptors the same outcome: ${name}, where the handler ${kind}`, async () => {
-        const outcomes: { lane: string[]; connect: string[] } = { lane: [], connect: [] };
-        const pair = await pairs.pair((unaryLane) => ({
-          // None means none: the lane has another way then.
+        const outcomes: { fastPath: string[]; connect: string[] } = { fastPath: [], connect: [] };
+        const pair = await pairs.pair((unaryFastPath) => ({
+          // None means none: the fast path has another way then.
           interceptors:
             interceptors.length === 0
               ? []
-              : [counting(outcomes[unaryLane ? "lane" : "connect"]), ...interceptors],
+              : [counting(outcomes[unaryFastPath ? "fastPath" : "connect"]), ...interceptors],
           service: { validate: (_, context) => implementation(context) },
         }));
 
         await pairs.compare(pair, { headers: { "x-many": ["1", "2"] } });
 
-        expect(pair.lane.servedBy).to.deep.equal(reached ? ["lane"] : []);
-        expect(outcomes.lane).to.deep.equal(outcomes.connect);
-        expect(outcomes.lane).to.have.length(interceptors.length === 0 ? 0 : 1);
+        expect(pair.fastPath.servedBy).to.deep.equal(reached ? ["fast-path"] : []);
+        expect(outcomes.fastPath).to.deep.equal(outcomes.connect);
+        expect(outcomes.fastPath).to.have.length(interceptors.length === 0 ? 0 : 1);
       });
     }
   }

@@ -5,7 +5,7 @@ import { Code, ConnectError, type HandlerContext, type Interceptor } from "@conn
 import { expect } from "chai";
 import { ValidateResponseSchema } from "../../gen/es/sessiond/v1/session_service_pb.ts";
 import { exchange, sendMessage } from "../support/exchange.ts";
-import { type LanePair, useLanePairs, type Way } from "../support/fast-path-pair.ts";
+import { type FastPathPair, useFastPathPairs, type Way } from "../support/fast-path-pair.ts";
 import { frame, validateBytes } from "../support/transport.ts";
 
 const deadline = { "grpc-timeout": "150m" };
@@ -75,8 +75,8 @@ const stacks: [string, Interceptor[], Code | 0][] = [
   ["with one that answers instead", [answering], 0],
 ];
 
-describe("the lane against Connect: how calls end", () => {
-  const pairs = useLanePairs();
+describe("the fast path against Connect: how calls end", () => {
+  const pairs = useFastPathPairs();
 
   for (const [stack, interceptors, code] of stacks) {
     for (const [name, handler] of handlers) {
@@ -94,7 +94,7 @@ describe("the lane against Connect: how calls end", () => {
 
         const answer = await pairs.compare(pair, { headers: deadline });
 
-        expect(pair.lane.servedBy).to.deep.equal(["lane"]);
+        expect(pair.fastPath.servedBy).to.deep.equal(["fast-path"]);
         expect(answer.trailers.some((line) => line === `grpc-status: ${code}`)).to.equal(true);
         expect(reasons.map((reason) => ConnectError.from(reason).code)).to.deep.equal([
           Code.DeadlineExceeded,
@@ -121,25 +121,25 @@ describe("the lane against Connect: how calls end", () => {
     expect((await hanging).headers).to.deep.equal([]);
     expect((await unread).error?.code).to.equal(Code.DeadlineExceeded);
     expect(closed).to.deep.equal(["unread", "hanging"]);
-    expect(pair.lane.servedBy).to.deep.equal([]);
+    expect(pair.fastPath.servedBy).to.deep.equal([]);
   });
 
   /** Calls that have begun and wait; `ended` has the reasons of their signals. */
   async function waiting(interceptors: Interceptor[] = []) {
-    const started: Record<"lane" | "connect", PromiseWithResolvers<void>> = {
-      lane: Promise.withResolvers(),
+    const started: Record<"fastPath" | "connect", PromiseWithResolvers<void>> = {
+      fastPath: Promise.withResolvers(),
       connect: Promise.withResolvers(),
     };
-    const ended: Record<"lane" | "connect", PromiseWithResolvers<unknown>> = {
-      lane: Promise.withResolvers(),
+    const ended: Record<"fastPath" | "connect", PromiseWithResolvers<unknown>> = {
+      fastPath: Promise.withResolvers(),
       connect: Promise.withResolvers(),
     };
     const release = Promise.withResolvers<void>();
-    const pair = await pairs.pair((unaryLane) => ({
+    const pair = await pairs.pair((unaryFastPath) => ({
       interceptors,
       service: {
         validate: async (_, { signal }) => {
-          const way = unaryLane ? "lane" : "connect";
+          const way = unaryFastPath ? "fastPath" : "connect";
           void untilAborted(signal).then(ended[way].resolve);
           started[way].resolve();
           await release.promise;
@@ -150,13 +150,13 @@ describe("the lane against Connect: how calls end", () => {
     return {
       pair,
       release: release.resolve,
-      started: Promise.all([started.lane.promise, started.connect.promise]),
-      ended: Promise.all([ended.lane.promise, ended.connect.promise]),
+      started: Promise.all([started.fastPath.promise, started.connect.promise]),
+      ended: Promise.all([ended.fastPath.promise, ended.connect.promise]),
     };
   }
 
-  const both = <T>(pair: LanePair, use: (way: Way) => Promise<T>) =>
-    Promise.all([use(pair.lane), use(pair.connect)]);
+  const both = <T>(pair: FastPathPair, use: (way: Way) => Promise<T>) =>
+    Promise.all([use(pair.fastPath), use(pair.connect)]);
 
   for (const [stack, interceptors] of [
     ["without interceptors", []],
@@ -175,18 +175,18 @@ describe("the lane against Connect: how calls end", () => {
         return [await observed, (await exchange(tapped)).trailers];
       });
 
-      const [byLane, byConnect] = (await ended).map((reason) => ConnectError.from(reason).code);
-      expect(byLane).to.equal(Code.Canceled).and.to.equal(byConnect);
+      const [byFastPath, byConnect] = (await ended).map((reason) => ConnectError.from(reason).code);
+      expect(byFastPath).to.equal(Code.Canceled).and.to.equal(byConnect);
       // What answers when its client has gone must do no harm; the connection serves on.
       release();
-      const [atLane, atConnect] = await cancelled;
-      expect(atLane).to.deep.equal(atConnect);
-      expect(pair.lane.servedBy).to.deep.equal(["lane", "lane"]);
+      const [onFastPath, atConnect] = await cancelled;
+      expect(onFastPath).to.deep.equal(atConnect);
+      expect(pair.fastPath.servedBy).to.deep.equal(["fast-path", "fast-path"]);
     });
 
     it(`lets a call finish alike that is in flight when the server drains, ${stack}`, async () => {
       const { pair, started, release } = await waiting([...interceptors]);
-      const [byLane, byConnect] = await both(pair, async (way) => {
+      const [byFastPath, byConnect] = await both(pair, async (way) => {
         const tapped = await pairs.open(way);
         const observed = exchange(tapped);
         await started;
@@ -196,9 +196,9 @@ describe("the lane against Connect: how calls end", () => {
         release();
         return [await observed, errorCode, lastStream, await drained];
       });
-      expect(byLane).to.deep.equal(byConnect);
-      expect(byLane?.[3]).to.deep.equal({ forced: 0 });
-      expect(pair.lane.servedBy).to.deep.equal(["lane"]);
+      expect(byFastPath).to.deep.equal(byConnect);
+      expect(byFastPath?.[3]).to.deep.equal({ forced: 0 });
+      expect(pair.fastPath.servedBy).to.deep.equal(["fast-path"]);
     });
   }
 
@@ -208,16 +208,16 @@ describe("the lane against Connect: how calls end", () => {
   ] as const) {
     it(`ends a call alike that outlasts the drain, ${stack}`, async () => {
       const { pair, started, ended } = await waiting([...interceptors]);
-      const [byLane, byConnect] = await both(pair, async (way) => {
+      const [byFastPath, byConnect] = await both(pair, async (way) => {
         const tapped = await pairs.open(way);
         const observed = exchange(tapped);
         await started;
         const { forced } = await way.server.drain(10);
         return { forced, observed: await observed };
       });
-      expect(byLane).to.deep.equal(byConnect);
-      expect(byLane?.forced).to.equal(1);
-      expect(byLane?.observed.error?.code).to.equal(Code.Unavailable);
+      expect(byFastPath).to.deep.equal(byConnect);
+      expect(byFastPath?.forced).to.equal(1);
+      expect(byFastPath?.observed.error?.code).to.equal(Code.Unavailable);
       for (const reason of await ended) {
         expect(ConnectError.from(reason).code).to.equal(Code.Unavailable);
       }
@@ -236,7 +236,7 @@ describe("the lane against Connect: how calls end", () => {
     for (const code of [0, 8, 2]) {
       it(`is quiet alike where the client resets with ${code} ${when}`, async () => {
         const pair = await pairs.pair();
-        const [byLane, byConnect] = await both(pair, async (way) => {
+        const [byFastPath, byConnect] = await both(pair, async (way) => {
           const tapped = await pairs.open(way);
           const reset = await exchange(tapped, {
             send: (stream) => {
@@ -246,9 +246,9 @@ describe("the lane against Connect: how calls end", () => {
           });
           return [reset, (await exchange(tapped)).trailers];
         });
-        expect(byLane).to.deep.equal(byConnect);
-        expect(byLane?.[1]).to.deep.equal(["grpc-status: 0"]);
-        expect(pair.lane.servedBy.at(-1)).to.equal("lane");
+        expect(byFastPath).to.deep.equal(byConnect);
+        expect(byFastPath?.[1]).to.deep.equal(["grpc-status: 0"]);
+        expect(pair.fastPath.servedBy.at(-1)).to.equal("fast-path");
       });
     }
   }

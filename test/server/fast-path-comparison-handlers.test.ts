@@ -6,7 +6,7 @@ import {
   type SessionService,
   ValidateResponseSchema,
 } from "../../gen/es/sessiond/v1/session_service_pb.ts";
-import { useLanePairs } from "../support/fast-path-pair.ts";
+import { useFastPathPairs } from "../support/fast-path-pair.ts";
 
 type Validate = ServiceImpl<typeof SessionService>["validate"];
 type Case = [string, Validate, Code | 0];
@@ -120,13 +120,13 @@ const metadata: [string, [string, string][]][] = [
   ["a date", [["date", "yesterday"]]],
 ];
 
-describe("the lane against Connect: handlers", () => {
-  const pairs = useLanePairs();
+describe("the fast path against Connect: handlers", () => {
+  const pairs = useFastPathPairs();
 
   async function check(validate: Validate, code: Code | 0) {
     const pair = await pairs.pair(() => ({ service: { validate } }));
     const answer = await pairs.compare(pair);
-    expect(pair.lane.servedBy).to.deep.equal(["lane"]);
+    expect(pair.fastPath.servedBy).to.deep.equal(["fast-path"]);
     expect(pair.connect.servedBy).to.deep.equal(["connect"]);
     expect(answer.trailers).to.include(`grpc-status: ${code}`);
     return answer;
@@ -183,7 +183,7 @@ describe("the lane against Connect: handlers", () => {
       }));
       const answer = await pairs.compare(pair);
       expect(answer.headers).to.deep.equal([]);
-      expect(pair.lane.servedBy).to.deep.equal(["lane"]);
+      expect(pair.fastPath.servedBy).to.deep.equal(["fast-path"]);
     });
   }
 
@@ -203,7 +203,7 @@ describe("the lane against Connect: handlers", () => {
           },
         }));
         await pairs.compare(pair);
-        expect(pair.lane.servedBy).to.deep.equal(["lane"]);
+        expect(pair.fastPath.servedBy).to.deep.equal(["fast-path"]);
       });
     }
   }

@@ -2,18 +2,18 @@ import type http2 from "node:http2";
 import { Code } from "@connectrpc/connect";
 import { expect } from "chai";
 import type { Observed } from "../support/exchange.ts";
-import { useLanePairs } from "../support/fast-path-pair.ts";
+import { useFastPathPairs } from "../support/fast-path-pair.ts";
 import { validatePath } from "../support/transport.ts";
 
-/** Who serves it where there is a lane, and the gRPC status (0: OK) or else the HTTP status. */
+/** Who serves it where there is a fast path, and the gRPC status (0: OK) or else the HTTP status. */
 type Expected =
-  | ["lane" | "connect" | "nobody", Code | 0]
+  | ["fast-path" | "connect" | "nobody", Code | 0]
   | ["nobody", `HTTP ${number | undefined}`];
 type Case = [string, http2.OutgoingHttpHeaders, ...Expected];
 
 const contentTypes: Case[] = [
-  ["application/grpc", {}, "lane", 0],
-  ["application/grpc+proto", { "content-type": "application/grpc+proto" }, "lane", 0],
+  ["application/grpc", {}, "fast-path", 0],
+  ["application/grpc+proto", { "content-type": "application/grpc+proto" }, "fast-path", 0],
   ["mixed case", { "content-type": "Application/gRPC+Proto" }, "connect", 0],
   // The message is binary.
   ["JSON", { "content-type": "application/grpc+json" }, "nobody", Code.InvalidArgument],
@@ -23,11 +23,11 @@ const contentTypes: Case[] = [
   ["gRPC-Web", { "content-type": "application/grpc-web+proto" }, "connect", 0],
   ["an empty type", { "content-type": "" }, "nobody", "HTTP 415"],
   ["no type", { "content-type": undefined }, "nobody", "HTTP 415"],
-  ["no te", { te: undefined }, "lane", 0],
+  ["no te", { te: undefined }, "fast-path", 0],
 ];
 
 const encodings: Case[] = [
-  ["identity", { "grpc-encoding": "identity" }, "lane", 0],
+  ["identity", { "grpc-encoding": "identity" }, "fast-path", 0],
   ["gzip", { "grpc-encoding": "gzip" }, "connect", 0],
   ["brotli", { "grpc-encoding": "br" }, "connect", 0],
   ["an unknown one", { "grpc-encoding": "zip" }, "nobody", Code.Unimplemented],
@@ -49,9 +49,9 @@ const acceptedEncodings = [
 ];
 
 const timeouts: [string | string[], ...Expected][] = [
-  ["5S", "lane", 0],
-  ["1H", "lane", 0],
-  ["99999999H", "lane", 0],
+  ["5S", "fast-path", 0],
+  ["1H", "fast-path", 0],
+  ["99999999H", "fast-path", 0],
   ["0n", "nobody", Code.DeadlineExceeded],
   ["0H", "nobody", Code.DeadlineExceeded],
   ["soon", "nobody", Code.InvalidArgument],
@@ -87,25 +87,25 @@ const targets: Case[] = [
   ["OPTIONS", { ":method": "OPTIONS" }, "nobody", "HTTP 405"],
   ["HEAD", { ":method": "HEAD" }, "nobody", "HTTP 405"],
   ["post in small letters", { ":method": "post" }, "nobody", "HTTP 405"],
-  ["a scheme that is not so", { ":scheme": "https" }, "lane", 0],
-  ["a host instead of an authority", { host: "sessiond.test" }, "lane", 0],
-  ["an authority and another host", { ":authority": "a.test", host: "b.test" }, "lane", 0],
-  ["an authority with a port", { ":authority": "SESSIOND.test:80" }, "lane", 0],
+  ["a scheme that is not so", { ":scheme": "https" }, "fast-path", 0],
+  ["a host instead of an authority", { host: "sessiond.test" }, "fast-path", 0],
+  ["an authority and another host", { ":authority": "a.test", host: "b.test" }, "fast-path", 0],
+  ["an authority with a port", { ":authority": "SESSIOND.test:80" }, "fast-path", 0],
   ["an unusable authority", { ":authority": "[" }, "nobody", "HTTP 400"],
   ["an authority with a user", { ":authority": "a@sessiond.test" }, "nobody", "HTTP undefined"],
   ["expect: 100-continue", { expect: "100-continue" }, "connect", 0],
   ["another expectation", { expect: "a miracle" }, "nobody", "HTTP 417"],
-  ["a content-length", { "content-length": "8" }, "lane", 0],
-  ["metadata of many kinds", { a: ["1", "2"], "b-bin": "AAE", cookie: "a=b" }, "lane", 0],
+  ["a content-length", { "content-length": "8" }, "fast-path", 0],
+  ["metadata of many kinds", { a: ["1", "2"], "b-bin": "AAE", cookie: "a=b" }, "fast-path", 0],
 ];
 
-describe("the lane against Connect: headers", () => {
-  const pairs = useLanePairs();
+describe("the fast path against Connect: headers", () => {
+  const pairs = useFastPathPairs();
 
   async function check(headers: http2.OutgoingHttpHeaders, ...[by, status]: Expected) {
     const pair = await pairs.pair();
     const answer = await pairs.compare(pair, { headers });
-    expect(pair.lane.servedBy).to.deep.equal(by === "nobody" ? [] : [by]);
+    expect(pair.fastPath.servedBy).to.deep.equal(by === "nobody" ? [] : [by]);
     expect(pair.connect.servedBy).to.deep.equal(by === "nobody" ? [] : ["connect"]);
     expect(statusOf(answer)).to.equal(status);
   }
@@ -125,7 +125,7 @@ describe("the lane against Connect: headers", () => {
     [...acceptedEncodings, ["identity", "br"], ["gzip", "gzip"]].map((accepted) => [
       JSON.stringify(accepted),
       { "grpc-accept-encoding": accepted },
-      "lane",
+      "fast-path",
       0,
     ]),
   );

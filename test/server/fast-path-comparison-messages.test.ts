@@ -2,7 +2,7 @@ import { gzipSync } from "node:zlib";
 import { Code } from "@connectrpc/connect";
 import { expect } from "chai";
 import { type RawRequest, sendBytes, sendMessage } from "../support/exchange.ts";
-import { useLanePairs } from "../support/fast-path-pair.ts";
+import { useFastPathPairs } from "../support/fast-path-pair.ts";
 import { frame, testLimits, validateBytes } from "../support/transport.ts";
 
 const { maxMessageBytes } = testLimits;
@@ -18,26 +18,31 @@ function messageOf(bytes: number): Buffer {
   return frame(validateBytes("a".repeat(bytes - overhead)));
 }
 
-/** The request, who serves it where there is a lane, and the gRPC status. */
-type Case = [string, RawRequest, "lane" | "connect" | "nobody", Code | 0];
+/** The request, who serves it where there is a fast path, and the gRPC status. */
+type Case = [string, RawRequest, "fast-path" | "connect" | "nobody", Code | 0];
 
 const cases: Case[] = [
-  ["one message", { send: sendBytes(good) }, "lane", 0],
-  ["an empty message", { send: sendBytes(empty) }, "lane", 0],
+  ["one message", { send: sendBytes(good) }, "fast-path", 0],
+  ["an empty message", { send: sendBytes(empty) }, "fast-path", 0],
   ["no body", { noBody: true }, "nobody", Code.Unimplemented],
   ["an empty body", { send: sendBytes() }, "nobody", Code.Unimplemented],
   ["an empty DATA frame", { send: sendBytes(Buffer.alloc(0)) }, "nobody", Code.Unimplemented],
-  ["an empty DATA frame first", { send: sendBytes(Buffer.alloc(0), good) }, "lane", 0],
+  ["an empty DATA frame first", { send: sendBytes(Buffer.alloc(0), good) }, "fast-path", 0],
   ["three bytes", { send: sendBytes(good.subarray(0, 3)) }, "nobody", Code.InvalidArgument],
   ["the prefix only", { send: sendBytes(good.subarray(0, 5)) }, "nobody", Code.Unimplemented],
   ["half a message", { send: sendBytes(good.subarray(0, 8)) }, "nobody", Code.InvalidArgument],
   [
     "prefix and message apart",
     { send: sendBytes(good.subarray(0, 5), good.subarray(5)) },
-    "lane",
+    "fast-path",
     0,
   ],
-  ["single bytes", { send: sendBytes(...Array.from(good, (byte) => Buffer.of(byte))) }, "lane", 0],
+  [
+    "single bytes",
+    { send: sendBytes(...Array.from(good, (byte) => Buffer.of(byte))) },
+    "fast-path",
+    0,
+  ],
   ["two messages", { send: sendBytes(good, good) }, "nobody", Code.Unimplemented],
   [
     "two in one DATA frame",
@@ -66,8 +71,13 @@ const cases: Case[] = [
     "nobody",
     Code.InvalidArgument,
   ],
-  ["a field that nobody knows", { send: sendBytes(frame(Buffer.of(0xf8, 0x7f, 1))) }, "lane", 0],
-  ["the longest message", { send: sendBytes(messageOf(maxMessageBytes)) }, "lane", 0],
+  [
+    "a field that nobody knows",
+    { send: sendBytes(frame(Buffer.of(0xf8, 0x7f, 1))) },
+    "fast-path",
+    0,
+  ],
+  ["the longest message", { send: sendBytes(messageOf(maxMessageBytes)) }, "fast-path", 0],
   [
     "one byte too many",
     { send: sendBytes(messageOf(maxMessageBytes + 1)) },
@@ -138,13 +148,13 @@ const cases: Case[] = [
     "nobody",
     Code.InvalidArgument,
   ],
-  ["flag 2", { send: sendBytes(frame(validateBytes("a"), 2)) }, "lane", 0],
+  ["flag 2", { send: sendBytes(frame(validateBytes("a"), 2)) }, "fast-path", 0],
   ["flag 3", { send: sendBytes(frame(validateBytes("a"), 3)) }, "nobody", Code.Internal],
-  ["flag 0x80", { send: sendBytes(frame(validateBytes("a"), 0x80)) }, "lane", 0],
+  ["flag 0x80", { send: sendBytes(frame(validateBytes("a"), 0x80)) }, "fast-path", 0],
 ];
 
-describe("the lane against Connect: messages", () => {
-  const pairs = useLanePairs();
+describe("the fast path against Connect: messages", () => {
+  const pairs = useFastPathPairs();
 
   for (const [name, request, by, code] of cases) {
     it(`answers alike to ${name}`, async () => {
@@ -152,7 +162,7 @@ describe("the lane against Connect: messages", () => {
 
       const answer = await pairs.compare(pair, request);
 
-      expect(pair.lane.servedBy).to.deep.equal(by === "nobody" ? [] : [by]);
+      expect(pair.fastPath.servedBy).to.deep.equal(by === "nobody" ? [] : [by]);
       expect(pair.connect.servedBy).to.deep.equal(by === "nobody" ? [] : ["connect"]);
       expect(answer.trailers).to.include(`grpc-status: ${code}`);
     });
@@ -160,7 +170,7 @@ describe("the lane against Connect: messages", () => {
 
   it("answers alike to trailers of the request", async () => {
     const pair = await pairs.pair();
-    const compare = async (way: typeof pair.lane) => {
+    const compare = async (way: typeof pair.fastPath) => {
       const { session } = await pairs.open(way);
       const stream = session.request(
         {
@@ -177,9 +187,9 @@ describe("the lane against Connect: messages", () => {
       return trailers;
     };
 
-    const [byLane, byConnect] = [await compare(pair.lane), await compare(pair.connect)];
+    const [byFastPath, byConnect] = [await compare(pair.fastPath), await compare(pair.connect)];
 
-    expect(byLane).to.deep.equal(byConnect);
-    expect(pair.lane.servedBy).to.deep.equal(["lane"]);
+    expect(byFastPath).to.deep.equal(byConnect);
+    expect(pair.fastPath.servedBy).to.deep.equal(["fast-path"]);
   });
 });

@@ -32,7 +32,7 @@ function headerBlock(headers: Record<string, string>): Buffer {
   );
 }
 
-describe("lane: resets and dates", () => {
+describe("fastPath: resets and dates", () => {
   const transport = useTransport();
 
   for (const [name, code] of Object.entries({

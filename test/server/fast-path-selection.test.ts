@@ -6,18 +6,18 @@ import { expect } from "chai";
 import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
 import { createHealth } from "../../src/rpc/health.ts";
 import { invalidArgument } from "../../src/server/decode-failures.ts";
-import { createCalls } from "../../src/server/in-flight-calls.ts";
+import { createInFlightCalls } from "../../src/server/in-flight-calls.ts";
 import { createRouting } from "../../src/server/routing.ts";
-import { createUnaryLane } from "../../src/server/unary-fast-path.ts";
+import { createUnaryFastPath } from "../../src/server/unary-fast-path.ts";
 import { echo, frame, rawCall, validateBytes, validatePath } from "../support/transport.ts";
 
 const maxMessageBytes = 100;
 const good = frame(validateBytes("a"));
 
-/** A lane alone on an HTTP/2 server, with the streams that it leaves to others. */
-function useLane() {
+/** A fast path alone on an HTTP/2 server, with the streams that it leaves to others. */
+function useFastPath() {
   const left: { headers: OutgoingHttpHeaders; body: Promise<Buffer> }[] = [];
-  const calls = createCalls();
+  const calls = createInFlightCalls();
   const server = http2.createServer();
   let session: http2.ClientHttp2Session;
 
@@ -32,19 +32,19 @@ function useLane() {
       interceptors: [],
       maxMessageBytes,
     });
-    const lane = createUnaryLane({
+    const fastPath = createUnaryFastPath({
       routing,
       calls,
       maxMessageBytes,
       maxDeadlineMs: 10_000,
-      otherwise(stream, headers) {
+      fallback(stream, headers) {
         left.push({ headers, body: stream.toArray().then((chunks) => Buffer.concat(chunks)) });
         stream.respond({ ":status": 299 }, { endStream: true });
       },
       decodeError: invalidArgument,
       onError: () => {},
     });
-    server.on("stream", lane);
+    server.on("stream", fastPath);
     await once(server.listen(0, "127.0.0.1"), "listening");
     session = http2.connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
     await once(session, "connect");
@@ -66,8 +66,8 @@ function useLane() {
   };
 }
 
-describe("what the lane serves", () => {
-  const lane = useLane();
+describe("what the fast path serves", () => {
+  const fastPath = useFastPath();
 
   const served: [string, OutgoingHttpHeaders, Buffer][] = [
     ["gRPC", {}, good],
@@ -82,12 +82,12 @@ describe("what the lane serves", () => {
   ];
   for (const [name, headers, body] of served) {
     it(`serves ${name}`, async () => {
-      const { status, grpcStatus } = await lane.send(headers, body);
+      const { status, grpcStatus } = await fastPath.send(headers, body);
 
       expect(status).to.equal(200);
       expect(grpcStatus).to.be.a("number");
-      expect(lane.left).to.deep.equal([]);
-      expect(lane.calls.size).to.equal(0);
+      expect(fastPath.left).to.deep.equal([]);
+      expect(fastPath.calls.size).to.equal(0);
     });
   }
 
@@ -110,13 +110,13 @@ describe("what the lane serves", () => {
   ];
   for (const [name, headers, body] of leftAlone) {
     it(`leaves ${name} to others, with the whole body`, async () => {
-      expect((await lane.send(headers, body)).status).to.equal(299);
+      expect((await fastPath.send(headers, body)).status).to.equal(299);
 
-      const [only, ...more] = lane.left;
+      const [only, ...more] = fastPath.left;
       expect(more).to.deep.equal([]);
       expect(only?.headers).to.include(headers);
       expect((await only?.body)?.equals(body)).to.equal(true);
-      expect(lane.calls.size).to.equal(0);
+      expect(fastPath.calls.size).to.equal(0);
     });
   }
 });

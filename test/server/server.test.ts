@@ -238,7 +238,7 @@ describe("server", () => {
 
       expect(error).to.be.instanceOf(ListenError).and.to.have.deep.property("options", ["port"]);
       expect(error.message).to.equal(
-        `cannot listen on host "127.0.0.1", port ${port}: ` + "another process is using this port",
+        `cannot listen on host "127.0.0.1", port ${port}: another process is using this port`,
       );
     });
 

@@ -2,14 +2,14 @@ import { expect } from "chai";
 import type { AuditEntry } from "../../src/session/audit.ts";
 import { Authenticator } from "../../src/session/authenticator.ts";
 import { signCookie } from "../../src/session/cookie.ts";
+import { Denials } from "../../src/session/denials.ts";
 import { SessionError } from "../../src/session/errors.ts";
 import type { TenantId } from "../../src/session/ids.ts";
 import type { KeyRing } from "../../src/session/key-ring.ts";
 import { MacKey } from "../../src/session/mac-key.ts";
-import { Refusals } from "../../src/session/refusals.ts";
 import type { Session } from "../../src/session/session.ts";
 import type { SessionRef } from "../../src/session/session-ref.ts";
-import type { CookieRead, SessionStore } from "../../src/session/session-store.ts";
+import type { CookieLookup, SessionStore } from "../../src/session/session-store.ts";
 import { rejected } from "../support/expect-reason.ts";
 import {
   aSession,
@@ -28,11 +28,11 @@ const EXPIRED_KEY = { retiredAt: T0 - timeouts.keyRetentionMs };
 
 interface Storage {
   readonly key?: () => typeof KEY | undefined;
-  readonly cookieRead?: Partial<CookieRead>;
+  readonly cookieLookup?: Partial<CookieLookup>;
   readonly session?: Session | undefined;
 }
 
-function setUp({ key = () => KEY, cookieRead = {}, session }: Storage) {
+function setUp({ key = () => KEY, cookieLookup = {}, session }: Storage) {
   const asked: string[] = [];
   const audit: AuditEntry[] = [];
   const store: Pick<SessionStore, "find" | "findByCookie"> = {
@@ -43,7 +43,7 @@ function setUp({ key = () => KEY, cookieRead = {}, session }: Storage) {
     async findByCookie() {
       asked.push("findByCookie");
       const found = { now: T0, signingKey: { retiredAt: undefined }, session: aSession() };
-      return { ...found, ...cookieRead };
+      return { ...found, ...cookieLookup };
     },
   };
   const keyRing: Pick<KeyRing, "find"> = {
@@ -52,12 +52,12 @@ function setUp({ key = () => KEY, cookieRead = {}, session }: Storage) {
       return key();
     },
   };
-  const refusals = new Refusals({ record: (entry) => audit.push(entry) }, () => 0);
+  const denials = new Denials({ record: (entry) => audit.push(entry) }, () => 0);
   const authenticator = new Authenticator({
     store: store as SessionStore,
     keyRing: keyRing as KeyRing,
     timeouts,
-    refusals,
+    denials,
     cookies,
   });
   return { authenticator, asked, audit };
@@ -106,25 +106,29 @@ describe("authenticator: by cookie", () => {
   });
 
   it("A09: believes the row, not the memory, that a key is gone", async () => {
-    const { authenticator } = setUp({ cookieRead: { signingKey: undefined, session: undefined } });
+    const { authenticator } = setUp({
+      cookieLookup: { signingKey: undefined, session: undefined },
+    });
     await rejected(authenticator.find(byCookie(), context), "SIGNING_KEY_NOT_FOUND");
   });
 
   it("A10, A11: accepts a key in its retention and refuses it past that", async () => {
-    const retired = setUp({ cookieRead: { signingKey: { retiredAt: EXPIRED_KEY.retiredAt + 1 } } });
+    const retired = setUp({
+      cookieLookup: { signingKey: { retiredAt: EXPIRED_KEY.retiredAt + 1 } },
+    });
     await retired.authenticator.findLive(byCookie(), context);
-    const expired = setUp({ cookieRead: { signingKey: EXPIRED_KEY } });
+    const expired = setUp({ cookieLookup: { signingKey: EXPIRED_KEY } });
     await rejected(expired.authenticator.find(byCookie(), context), "SIGNING_KEY_RETIRED");
     expect(expired.audit.map(({ details }) => details.reason)).to.deep.equal([
       "SIGNING_KEY_RETIRED",
     ]);
-    const gone = setUp({ cookieRead: { signingKey: EXPIRED_KEY, session: undefined } });
+    const gone = setUp({ cookieLookup: { signingKey: EXPIRED_KEY, session: undefined } });
     await rejected(gone.authenticator.find(byCookie(), context), "SIGNING_KEY_RETIRED");
     expect(gone.audit).to.deep.equal([]);
   });
 
   it("ASVS 7.2.1: refuses a genuine cookie without a row", async () => {
-    const { authenticator } = setUp({ cookieRead: { session: undefined } });
+    const { authenticator } = setUp({ cookieLookup: { session: undefined } });
     await rejected(authenticator.find(byCookie(), context), "INVALID_COOKIE");
   });
 

@@ -1,9 +1,9 @@
 import { expect } from "chai";
 import { Authenticator } from "../../src/session/authenticator.ts";
+import { Denials } from "../../src/session/denials.ts";
 import { secureRandomBytes } from "../../src/session/ids.ts";
 import type { KeyRing } from "../../src/session/key-ring.ts";
 import { MacKey } from "../../src/session/mac-key.ts";
-import { Refusals } from "../../src/session/refusals.ts";
 import type { Session } from "../../src/session/session.ts";
 import type { CreateOutcome, SessionStore } from "../../src/session/session-store.ts";
 import { Sessions } from "../../src/session/sessions.ts";
@@ -40,13 +40,13 @@ function setUp({ reads = [aSession()], store = {}, signingKeys = {}, keyRing = {
     ...store,
   } as SessionStore;
   const ring = keyRing as KeyRing;
-  const refusals = new Refusals(undefined, () => 0);
+  const denials = new Denials(undefined, () => 0);
   return new Sessions({
     store: fake,
     keyRing: ring,
     signingKeys: signingKeys as SigningKeys,
-    authenticator: new Authenticator({ store: fake, keyRing: ring, timeouts, refusals, cookies }),
-    refusals,
+    authenticator: new Authenticator({ store: fake, keyRing: ring, timeouts, denials, cookies }),
+    denials,
     timeouts,
     bindings: { ip: false, userAgent: false },
     limit: { maxPerActor: 0, policy: "reject" },

@@ -194,7 +194,7 @@ describe("behaviours: a login replaces the session before it", () => {
       expect(login?.created.replacedSessionId).to.equal("");
       expect(cookiesOf(login?.created as CreateResponse)).to.have.length(2);
       await validate(app.client, login?.cookie ?? "");
-      // Refusals are written in the background: those of earlier tests may come this late.
+      // Denials are written in the background: those of earlier tests may come this late.
       const ofThis = audit.filter(
         ({ action, resource_id }) => action !== "auth.session_refused" || resource_id === id,
       );

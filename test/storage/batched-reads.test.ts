@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import type { Session } from "../../src/session/session.ts";
-import type { CookieRead, SessionStore } from "../../src/session/session-store.ts";
+import type { CookieLookup, SessionStore } from "../../src/session/session-store.ts";
 import { PgSessionStore } from "../../src/storage/sessions/pg-session-store.ts";
 import { PgSigningKeyStore } from "../../src/storage/signing-keys/pg-signing-key-store.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
@@ -15,7 +15,7 @@ import { context, newKey, newSession, newTenant, noLimit } from "./contract/stor
 /** As many statements for reads as may be under way at once. */
 const IN_FLIGHT = 2;
 
-type FindByCookie = (session: Session) => Promise<CookieRead>;
+type FindByCookie = (session: Session) => Promise<CookieLookup>;
 
 /** A call whose failure, should it come early, is for whoever awaits it and not for the process. */
 function awaitedLater<T>(call: Promise<T>): Promise<T> {
@@ -61,7 +61,7 @@ describe("collected reads", () => {
       ),
     );
     proxy.holdAnswers();
-    const reads: Promise<CookieRead>[] = [];
+    const reads: Promise<CookieLookup>[] = [];
     for (const index of numbers(count)) {
       reads.push(awaitedLater(read(session)));
       await until("the server has answered it", async () => {
@@ -92,7 +92,7 @@ describe("collected reads", () => {
 
   it("the control: who joins a read that has been sent is told what was true before", async () => {
     const session = await opened();
-    let underWay: Promise<CookieRead> | undefined;
+    let underWay: Promise<CookieLookup> | undefined;
     const joining: FindByCookie = (which) => {
       underWay ??= find(which);
       return underWay;
@@ -136,7 +136,7 @@ describe("collected reads", () => {
     const held = await holdTransaction(test);
     try {
       await held.query("LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE");
-      const reads: Promise<CookieRead>[] = [];
+      const reads: Promise<CookieLookup>[] = [];
       for (const index of numbers(IN_FLIGHT)) {
         reads.push(awaitedLater(find(session)));
         await untilWaiting(test.sql, index + 1);

@@ -23,10 +23,10 @@ const errorOf = (call: Promise<unknown>) =>
     (error: unknown) => error,
   );
 
-describe("collector: who rides with whom", () => {
+describe("batcher: who rides with whom", () => {
   it("starts the first at once, by itself if nobody else has come by then", async () => {
-    const { collector, batches } = handDriven();
-    const call = collector.add("a", undefined);
+    const { batcher, batches } = handDriven();
+    const call = batcher.add("a", undefined);
     expect(batches).to.have.length(1);
     expect(nth(batches, 0).send()).to.deep.equal(["a"]);
     nth(batches, 0).answer();
@@ -34,8 +34,8 @@ describe("collector: who rides with whom", () => {
   });
 
   it("takes those that come before the statement is sent, in their order", async () => {
-    const { collector, batches } = handDriven();
-    const calls = ["a", "b", "c"].map((member) => collector.add(member, undefined));
+    const { batcher, batches } = handDriven();
+    const calls = ["a", "b", "c"].map((item) => batcher.add(item, undefined));
     expect(batches).to.have.length(1);
     expect(nth(batches, 0).send()).to.deep.equal(["a", "b", "c"]);
     nth(batches, 0).answer();
@@ -43,10 +43,10 @@ describe("collector: who rides with whom", () => {
   });
 
   it("never lets anybody join a statement that has been sent", async () => {
-    const { collector, batches } = handDriven();
-    const first = collector.add("a", undefined);
+    const { batcher, batches } = handDriven();
+    const first = batcher.add("a", undefined);
     nth(batches, 0).send();
-    const later = ["b", "c"].map((member) => collector.add(member, undefined));
+    const later = ["b", "c"].map((item) => batcher.add(item, undefined));
     expect(batches, "they wait").to.have.length(1);
     nth(batches, 0).answer();
     expect(await first).to.equal("a!");
@@ -57,42 +57,42 @@ describe("collector: who rides with whom", () => {
   });
 
   it("has no more batches under way than it may, and as many if there is work", () => {
-    const { collector, batches } = handDriven({ maxInFlight: 2 });
-    for (const member of ["a", "b", "c"]) {
-      void collector.add(member, undefined);
+    const { batcher, batches } = handDriven({ maxInFlight: 2 });
+    for (const item of ["a", "b", "c"]) {
+      void batcher.add(item, undefined);
       for (const batch of batches) batch.send();
     }
     expect(batches).to.have.length(2);
   });
 
   it("starts another batch where the one under way is slow, and goes back to one", async () => {
-    const { collector, batches } = handDriven({ maxInFlight: 2, patienceMs: 10 });
-    const calls = [collector.add("slow", undefined)];
+    const { batcher, batches } = handDriven({ maxInFlight: 2, maxDelayMs: 10 });
+    const calls = [batcher.add("slow", undefined)];
     nth(batches, 0).send();
-    calls.push(collector.add("b", undefined));
+    calls.push(batcher.add("b", undefined));
     expect(batches, "not at once").to.have.length(1);
     await until("another one", async () => batches.length === 2);
     expect(nth(batches, 1).send()).to.deep.equal(["b"]);
     nth(batches, 0).answer();
     nth(batches, 1).answer();
     await Promise.all(calls);
-    void collector.add("c", undefined);
+    void batcher.add("c", undefined);
     nth(batches, 2).send();
-    void collector.add("d", undefined);
+    void batcher.add("d", undefined);
     expect(batches).to.have.length(3);
   });
 
   it("rather starts another batch than refuse a call", () => {
-    const { collector, batches } = handDriven({ maxInFlight: 2, patienceMs: 1000, queueLimit: 0 });
-    void collector.add("a", undefined);
+    const { batcher, batches } = handDriven({ maxInFlight: 2, maxDelayMs: 1000, queueLimit: 0 });
+    void batcher.add("a", undefined);
     nth(batches, 0).send();
-    void collector.add("b", undefined);
+    void batcher.add("b", undefined);
     expect(nth(batches, 1).send()).to.deep.equal(["b"]);
   });
 
   it("takes no more into a batch than it may, and the others next", async () => {
-    const { collector, batches } = handDriven({ maxBatch: 2 });
-    const calls = ["a", "b", "c"].map((member) => collector.add(member, undefined));
+    const { batcher, batches } = handDriven({ maxBatch: 2 });
+    const calls = ["a", "b", "c"].map((item) => batcher.add(item, undefined));
     expect(nth(batches, 0).send()).to.deep.equal(["a", "b"]);
     nth(batches, 0).answer();
     await turn();
@@ -102,8 +102,8 @@ describe("collector: who rides with whom", () => {
   });
 
   it("keeps those of one key apart, and holds up nobody else", async () => {
-    const { collector, batches } = handDriven();
-    const calls = ["key1", "key1 again", "key2", "x"].map((m) => collector.add(m, undefined));
+    const { batcher, batches } = handDriven();
+    const calls = ["key1", "key1 again", "key2", "x"].map((m) => batcher.add(m, undefined));
     expect(nth(batches, 0).send()).to.deep.equal(["key1", "key2", "x"]);
     nth(batches, 0).answer();
     await turn();
@@ -112,22 +112,22 @@ describe("collector: who rides with whom", () => {
     await Promise.all(calls);
   });
 
-  it("sends the same members when the statement has to be sent again", () => {
-    const { collector, batches } = handDriven();
-    void collector.add("a", undefined);
+  it("sends the same items when the statement has to be sent again", () => {
+    const { batcher, batches } = handDriven();
+    void batcher.add("a", undefined);
     nth(batches, 0).send();
-    void collector.add("b", undefined);
+    void batcher.add("b", undefined);
     expect(nth(batches, 0).send()).to.deep.equal(["a"]);
   });
 });
 
-describe("collector: bounds", () => {
+describe("batcher: bounds", () => {
   it("refuses one more than may wait with OVERLOADED, at once, and serves the others", async () => {
-    const { collector, batches } = handDriven({ queueLimit: 2 });
-    const calls = [collector.add("a", undefined)];
+    const { batcher, batches } = handDriven({ queueLimit: 2 });
+    const calls = [batcher.add("a", undefined)];
     nth(batches, 0).send();
-    calls.push(collector.add("b", undefined), collector.add("c", undefined));
-    expectReason(await errorOf(collector.add("d", undefined)), "OVERLOADED");
+    calls.push(batcher.add("b", undefined), batcher.add("c", undefined));
+    expectReason(await errorOf(batcher.add("d", undefined)), "OVERLOADED");
     nth(batches, 0).answer();
     await turn();
     nth(batches, 1).answer();
@@ -135,12 +135,12 @@ describe("collector: bounds", () => {
   });
 
   it("refuses those that have waited too long with OVERLOADED, and no others", async () => {
-    const { collector, batches } = handDriven({ queueTimeoutMs: 20 });
-    const first = collector.add("a", undefined);
+    const { batcher, batches } = handDriven({ queueTimeoutMs: 20 });
+    const first = batcher.add("a", undefined);
     nth(batches, 0).send();
-    const waiting = ["b", "c"].map((member) => errorOf(collector.add(member, undefined)));
+    const waiting = ["b", "c"].map((item) => errorOf(batcher.add(item, undefined)));
     for (const error of await Promise.all(waiting)) expectReason(error, "OVERLOADED");
-    const last = collector.add("d", undefined);
+    const last = batcher.add("d", undefined);
     nth(batches, 0).answer();
     expect(await first, "what has been sent is not ended").to.equal("a!");
     expect(nth(batches, 1).send()).to.deep.equal(["d"]);
@@ -149,24 +149,24 @@ describe("collector: bounds", () => {
   });
 });
 
-describe("collector: a caller that goes", () => {
+describe("batcher: a caller that goes", () => {
   const reason = new Error("gone");
 
   it("is told its reason and has nothing sent where it had gone before", async () => {
-    const { collector, batches } = handDriven();
-    expect(await errorOf(collector.add("a", AbortSignal.abort(reason)))).to.equal(reason);
+    const { batcher, batches } = handDriven();
+    expect(await errorOf(batcher.add("a", AbortSignal.abort(reason)))).to.equal(reason);
     expect(batches).to.deep.equal([]);
   });
 
   it("leaves the queue, and makes room in it", async () => {
-    const { collector, batches } = handDriven({ queueLimit: 1 });
+    const { batcher, batches } = handDriven({ queueLimit: 1 });
     const abort = new AbortController();
-    const first = collector.add("a", undefined);
+    const first = batcher.add("a", undefined);
     nth(batches, 0).send();
-    const gone = errorOf(collector.add("b", abort.signal));
+    const gone = errorOf(batcher.add("b", abort.signal));
     abort.abort(reason);
     expect(await gone).to.equal(reason);
-    const next = collector.add("c", undefined);
+    const next = batcher.add("c", undefined);
     nth(batches, 0).answer();
     await first;
     expect(nth(batches, 1).send()).to.deep.equal(["c"]);
@@ -175,10 +175,10 @@ describe("collector: a caller that goes", () => {
   });
 
   it("is not sent where it goes before its batch is", async () => {
-    const { collector, batches } = handDriven();
+    const { batcher, batches } = handDriven();
     const abort = new AbortController();
-    const gone = errorOf(collector.add("a", abort.signal));
-    const stays = collector.add("b", undefined);
+    const gone = errorOf(batcher.add("a", abort.signal));
+    const stays = batcher.add("b", undefined);
     abort.abort(reason);
     expect(await gone).to.equal(reason);
     expect(nth(batches, 0).send()).to.deep.equal(["b"]);
@@ -187,10 +187,10 @@ describe("collector: a caller that goes", () => {
   });
 
   it("is told at once while its statement runs, and leaves the others unharmed", async () => {
-    const { collector, batches } = handDriven();
+    const { batcher, batches } = handDriven();
     const abort = new AbortController();
-    const calls = ["a", "b", "c"].map((member) =>
-      collector.add(member, member === "b" ? abort.signal : new AbortController().signal),
+    const calls = ["a", "b", "c"].map((item) =>
+      batcher.add(item, item === "b" ? abort.signal : new AbortController().signal),
     );
     const gone = errorOf(calls[1] as Promise<string>);
     nth(batches, 0).send();
@@ -203,15 +203,15 @@ describe("collector: a caller that goes", () => {
 
   it("is the last one: the statement is given up, with its reason, and nobody joins it", async () => {
     for (const isSent of [false, true]) {
-      const { collector, batches } = handDriven({ maxInFlight: 2 });
+      const { batcher, batches } = handDriven({ maxInFlight: 2 });
       const aborts = [new AbortController(), new AbortController()];
-      const calls = aborts.map(({ signal }, index) => errorOf(collector.add(`${index}`, signal)));
+      const calls = aborts.map(({ signal }, index) => errorOf(batcher.add(`${index}`, signal)));
       if (isSent) nth(batches, 0).send();
       aborts[1]?.abort(new Error("first to go"));
       expect(nth(batches, 0).signal?.aborted).to.equal(false);
       aborts[0]?.abort(reason);
       expect(nth(batches, 0).signal?.reason).to.equal(reason);
-      const next = collector.add("next", undefined);
+      const next = batcher.add("next", undefined);
       nth(batches, 0).fail(reason);
       await Promise.all(calls);
       expect(nth(batches, 1).send()).to.deep.equal(["next"]);
@@ -222,21 +222,21 @@ describe("collector: a caller that goes", () => {
 
   it("leaves no listener on its signal, whatever became of it", async () => {
     const { signal } = new AbortController();
-    const { collector, batches } = handDriven({ queueLimit: 0 });
-    const served = collector.add("a", signal);
+    const { batcher, batches } = handDriven({ queueLimit: 0 });
+    const served = batcher.add("a", signal);
     expect(getEventListeners(signal, "abort"), "the control").to.have.length(1);
     nth(batches, 0).send();
-    await errorOf(collector.add("refused", signal));
+    await errorOf(batcher.add("refused", signal));
     nth(batches, 0).answer("a");
     await served;
     expect(getEventListeners(signal, "abort")).to.deep.equal([]);
   });
 });
 
-describe("collector: failures", () => {
-  it("serves each member alone where the fault may be one's, so that it alone fails", async () => {
-    const { collector, batches, alone } = handDriven();
-    const calls = ["a", "bad", "c"].map((member) => collector.add(member, undefined));
+describe("batcher: failures", () => {
+  it("serves each item alone where the fault may be one's, so that it alone fails", async () => {
+    const { batcher, batches, alone } = handDriven();
+    const calls = ["a", "bad", "c"].map((item) => batcher.add(item, undefined));
     nth(batches, 0).send();
     nth(batches, 0).fail(new Fault("one of them"));
     const outcomes = await Promise.allSettled(calls);
@@ -249,10 +249,10 @@ describe("collector: failures", () => {
   });
 
   it("serves nobody alone that has gone", async () => {
-    const { collector, batches, alone } = handDriven();
+    const { batcher, batches, alone } = handDriven();
     const abort = new AbortController();
-    const gone = errorOf(collector.add("a", abort.signal));
-    const calls = ["b", "c"].map((member) => collector.add(member, undefined));
+    const gone = errorOf(batcher.add("a", abort.signal));
+    const calls = ["b", "c"].map((item) => batcher.add(item, undefined));
     nth(batches, 0).send();
     abort.abort();
     nth(batches, 0).fail(new Fault("one of them"));
@@ -261,8 +261,8 @@ describe("collector: failures", () => {
   });
 
   it("does not try again what failed by itself", async () => {
-    const { collector, batches, alone } = handDriven();
-    const call = errorOf(collector.add("a", undefined));
+    const { batcher, batches, alone } = handDriven();
+    const call = errorOf(batcher.add("a", undefined));
     const fault = new Fault("its own");
     nth(batches, 0).send();
     nth(batches, 0).fail(fault);
@@ -271,8 +271,8 @@ describe("collector: failures", () => {
   });
 
   it("tells all of them of an outage, and runs nothing again: who knows what was done", async () => {
-    const { collector, batches, alone } = handDriven();
-    const calls = ["a", "b"].map((member) => errorOf(collector.add(member, undefined)));
+    const { batcher, batches, alone } = handDriven();
+    const calls = ["a", "b"].map((item) => errorOf(batcher.add(item, undefined)));
     const outage = new SessionError("STORAGE_UNAVAILABLE");
     nth(batches, 0).send();
     nth(batches, 0).fail(outage);
@@ -281,14 +281,14 @@ describe("collector: failures", () => {
   });
 
   it("serves alone who could not be served with the others", async () => {
-    const { collector, batches } = handDriven();
-    const calls = ["a", "b"].map((member) => collector.add(member, undefined));
+    const { batcher, batches } = handDriven();
+    const calls = ["a", "b"].map((item) => batcher.add(item, undefined));
     nth(batches, 0).answer("b");
     expect(await Promise.all(calls)).to.deep.equal(["a!", "b alone"]);
   });
 });
 
-describe("collector: whatever happens", () => {
+describe("batcher: whatever happens", () => {
   type Step = { kind: "add" | "send" | "answer" | "go"; which: number };
   const step: fc.Arbitrary<Step> = fc.record({
     kind: fc.constantFrom("add", "add", "send", "answer", "go"),
@@ -302,19 +302,19 @@ describe("collector: whatever happens", () => {
         fc.integer({ min: 1, max: 3 }),
         fc.integer({ min: 1, max: 4 }),
         fc.constantFrom(0, 1),
-        async (steps, maxInFlight, maxBatch, patienceMs) => {
-          const limits = { maxInFlight, patienceMs, maxBatch, queueLimit: 5 };
-          const { collector, batches } = handDriven(limits);
+        async (steps, maxInFlight, maxBatch, maxDelayMs) => {
+          const limits = { maxInFlight, maxDelayMs, maxBatch, queueLimit: 5 };
+          const { batcher, batches } = handDriven(limits);
           const sent = new Map<string, number>();
           const calls: { abort: AbortController; outcome: Promise<unknown> }[] = [];
           const send = (index: number) => {
             const batch = batches[index];
             if (batch === undefined || batch.signal?.aborted) return;
-            const members = batch.send();
-            expect(members.length).to.be.within(1, maxBatch);
-            for (const member of members) {
-              expect(sent.get(member) ?? index, `${member} in two statements`).to.equal(index);
-              sent.set(member, index);
+            const items = batch.send();
+            expect(items.length).to.be.within(1, maxBatch);
+            for (const item of items) {
+              expect(sent.get(item) ?? index, `${item} in two statements`).to.equal(index);
+              sent.set(item, index);
             }
           };
           const answer = (index: number) => {
@@ -327,13 +327,13 @@ describe("collector: whatever happens", () => {
           };
           for (const { kind, which } of steps) {
             if (kind === "add") {
-              const member = `m${calls.length}`;
+              const item = `m${calls.length}`;
               const abort = new AbortController();
               const sentBefore = new Set(sent.values());
-              const outcome = collector.add(member, abort.signal).then(
+              const outcome = batcher.add(item, abort.signal).then(
                 (answered) => {
-                  expect(answered).to.equal(`${member}!`);
-                  expect(sentBefore.has(sent.get(member) as number), "sent before").to.equal(false);
+                  expect(answered).to.equal(`${item}!`);
+                  expect(sentBefore.has(sent.get(item) as number), "sent before").to.equal(false);
                   return "served";
                 },
                 (error: unknown) => error,

@@ -73,7 +73,7 @@ describe("database: a caller that goes", () => {
     const abort = new AbortController();
     const reason = new Error("the caller has gone");
     const outcome = storage.database
-      .manage(abort.signal, (manager) => manager.query("SELECT pg_sleep(60), 'managed'"))
+      .withEntityManager(abort.signal, (manager) => manager.query("SELECT pg_sleep(60), 'managed'"))
       .catch((error: unknown) => error);
     await isRunning("'managed'");
     abort.abort(reason);
@@ -105,7 +105,7 @@ describe("database: a caller that goes", () => {
     for (const call of [
       storage.database.query(PID, [], signal),
       storage.database.transaction(signal, async () => "never"),
-      storage.database.manage(signal, async () => "never"),
+      storage.database.withEntityManager(signal, async () => "never"),
     ]) {
       expect(await call.catch((error: unknown) => error)).to.equal(reason);
     }
@@ -187,7 +187,7 @@ describe("database: a caller that goes", () => {
       const calls = [
         () => database.query(NAP, [0.002 * (index % 5)], signal),
         () => database.transaction(signal, (run) => run(NAP, [0.002 * (index % 5)])),
-        () => database.manage(signal, (manager) => manager.query(NAP.text, [0.002])),
+        () => database.withEntityManager(signal, (manager) => manager.query(NAP.text, [0.002])),
       ];
       await calls[index % 3]?.().catch(() => {});
     });
@@ -199,7 +199,7 @@ describe("database: a caller that goes", () => {
     const held = numbers(4).map(() => database.query(NAP, [0.05], undefined));
     for (const rows of await Promise.all(held)) expect(rows).to.have.length(1);
     const [listeners] = await Promise.all([
-      database.manage(undefined, async () => Math.max(...errorListeners(pool))),
+      database.withEntityManager(undefined, async () => Math.max(...errorListeners(pool))),
     ]);
     expect(listeners, "listeners do not pile up").to.be.at.most(4);
   });
@@ -244,7 +244,9 @@ describe("database: a statement that takes too long", () => {
     const { database } = storage;
     const [before] = await database.query(PID, [], undefined);
     await rejected(database.query(NAP, [60], undefined), "STORAGE_UNAVAILABLE");
-    const managed = database.manage(undefined, (manager) => manager.query(NAP.text, [60]));
+    const managed = database.withEntityManager(undefined, (manager) =>
+      manager.query(NAP.text, [60]),
+    );
     await rejected(managed, "STORAGE_UNAVAILABLE");
     const inTransaction = database.transaction(undefined, (run) => run(NAP, [60]));
     await rejected(inTransaction, "STORAGE_UNAVAILABLE");

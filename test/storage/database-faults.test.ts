@@ -59,7 +59,7 @@ describe("database: connections that break", () => {
     for (const call of [
       () => database.query(NAP, [60], undefined),
       () => database.transaction(undefined, (run) => run(NAP, [60])),
-      () => database.manage(undefined, (manager) => manager.query(NAP.text, [60])),
+      () => database.withEntityManager(undefined, (manager) => manager.query(NAP.text, [60])),
     ]) {
       const outcome = rejected(call(), "STORAGE_UNAVAILABLE");
       await isRunning();
@@ -77,7 +77,9 @@ describe("database: connections that break", () => {
     await rejected(storage.database.query({ text: failure }, [], undefined), "STORAGE_UNAVAILABLE");
     const [after] = await storage.database.query(pid, [], undefined);
     expect(after?.pid).not.to.equal(before?.pid);
-    const managed = storage.database.manage(undefined, (manager) => manager.query(failure));
+    const managed = storage.database.withEntityManager(undefined, (manager) =>
+      manager.query(failure),
+    );
     await rejected(managed, "STORAGE_UNAVAILABLE");
     const [last] = await storage.database.query(pid, [], undefined);
     expect(last?.pid).not.to.equal(after?.pid);
@@ -171,7 +173,7 @@ describe("database: connections that break", () => {
       "STORAGE_UNAVAILABLE",
     );
     await rejected(
-      storage.database.manage(undefined, async () => {}),
+      storage.database.withEntityManager(undefined, async () => {}),
       "STORAGE_UNAVAILABLE",
     );
     proxy.restore();
@@ -212,7 +214,7 @@ describe("database: a network that is frozen", () => {
       const kinds = [
         () => database.query(ONE, [], abort.signal),
         () => database.transaction(abort.signal, (run) => run(ONE, [])),
-        () => database.manage(abort.signal, (manager) => manager.query("SELECT 1")),
+        () => database.withEntityManager(abort.signal, (manager) => manager.query("SELECT 1")),
       ];
       return kinds[index % 3]?.().catch((error: unknown) => error);
     });

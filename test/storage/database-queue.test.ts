@@ -53,7 +53,7 @@ describe("database: the queue for connections (ASVS 13.1.2)", () => {
     for (const call of [
       () => database.query(ONE, [], undefined),
       () => database.transaction(undefined, async () => {}),
-      () => database.manage(undefined, async () => {}),
+      () => database.withEntityManager(undefined, async () => {}),
     ]) {
       await rejected(call(), "OVERLOADED");
     }
@@ -73,7 +73,7 @@ describe("database: the queue for connections (ASVS 13.1.2)", () => {
         "OVERLOADED",
       ),
       rejected(
-        database.manage(undefined, async () => {}),
+        database.withEntityManager(undefined, async () => {}),
         "OVERLOADED",
       ),
     ]);
@@ -103,7 +103,7 @@ describe("database: the queue for connections (ASVS 13.1.2)", () => {
     const calls = [
       database.query(ONE, [], abort.signal),
       database.transaction(abort.signal, async () => {}),
-      database.manage(abort.signal, async () => {}),
+      database.withEntityManager(abort.signal, async () => {}),
     ].map((call) => call.catch((error: unknown) => error));
     abort.abort(reason);
     expect(await Promise.all(calls)).to.deep.equal([reason, reason, reason]);

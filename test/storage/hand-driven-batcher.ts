@@ -1,55 +1,55 @@
-import { ALONE, Collector, type CollectorLimits } from "../../src/storage/pg/batcher.ts";
+import { Batcher, type BatcherLimits, RETRY_ALONE } from "../../src/storage/pg/batcher.ts";
 
 /** A batch under way, which the test sends and answers. */
 export interface Underway {
   readonly signal: AbortSignal | undefined;
   /** Sends the statement: who is in it now is in it for good. */
   send(): readonly string[];
-  /** Answers each member with its name and an exclamation mark; those named are to go alone. */
+  /** Answers each item with its name and an exclamation mark; those named are to go alone. */
   answer(...alone: string[]): void;
   fail(error: unknown): void;
 }
 
 export class Fault extends Error {}
 
-/** A collector of strings whose statements are driven by hand. */
-export function handDriven(limits: Partial<CollectorLimits> = {}) {
+/** A batcher of strings whose statements are driven by hand. */
+export function handDriven(limits: Partial<BatcherLimits> = {}) {
   const batches: Underway[] = [];
   const alone: string[] = [];
-  const collector = new Collector<string, string>({
+  const batcher = new Batcher<string, string>({
     limits: {
       maxInFlight: 1,
-      patienceMs: 0,
+      maxDelayMs: 0,
       maxBatch: 100,
       queueLimit: 100,
-      // Longer than any run of the tests, some of which leave members behind.
+      // Longer than any run of the tests, some of which leave items behind.
       queueTimeoutMs: 2 ** 31 - 1,
       ...limits,
     },
-    execute(seal, signal) {
+    execute(close, signal) {
       const { promise, resolve, reject } =
-        Promise.withResolvers<readonly (string | typeof ALONE)[]>();
+        Promise.withResolvers<readonly (string | typeof RETRY_ALONE)[]>();
       batches.push({
         signal,
-        send: seal,
+        send: close,
         answer: (...apart) =>
-          resolve(seal().map((member) => (apart.includes(member) ? ALONE : `${member}!`))),
+          resolve(close().map((item) => (apart.includes(item) ? RETRY_ALONE : `${item}!`))),
         fail: reject,
       });
       return promise;
     },
     alone: {
-      async serve(member) {
-        alone.push(member);
-        if (member.startsWith("bad")) throw new Fault(member);
-        return `${member} alone`;
+      async serve(item) {
+        alone.push(item);
+        if (item.startsWith("bad")) throw new Fault(item);
+        return `${item} alone`;
       },
       isolates: (error) => error instanceof Fault,
     },
     // Those of one letter are in each other's way.
-    keyOf: (member) => (/^key/.test(member) ? member.slice(0, 4) : undefined),
+    keyOf: (item) => (/^key/.test(item) ? item.slice(0, 4) : undefined),
   });
-  return { collector, batches, alone };
+  return { batcher, batches, alone };
 }
 
 /** The batch with that number, from 0. */

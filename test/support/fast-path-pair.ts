@@ -11,28 +11,28 @@ type Service = Partial<ServiceImpl<typeof SessionService>>;
 export interface Way {
   readonly server: Server;
   /** servedBy tells for each call that reached the implementation which way it came. */
-  readonly servedBy: ("lane" | "connect")[];
+  readonly servedBy: ("fast-path" | "connect")[];
 }
 
-export interface LanePair {
-  readonly lane: Way;
+export interface FastPathPair {
+  readonly fastPath: Way;
   readonly connect: Way;
 }
 
 /**
  * How a call came can be told from the context: Connect's own carries a function with which
- * Connect ends the call's signal, and the lane has none. That the server without the lane is
+ * Connect ends the call's signal, and the fast path has none. That the server without the fast path is
  * always told as Connect shows that this holds.
  */
-export function wayOf(context: HandlerContext): "lane" | "connect" {
-  return "abort" in context ? "connect" : "lane";
+export function wayOf(context: HandlerContext): "fast-path" | "connect" {
+  return "abort" in context ? "connect" : "fast-path";
 }
 
 /** How long a call that has leaked would be waited for. */
 const leftInFlightMs = 2000;
 
-/** Starts servers in pairs: the same routes with the lane and without. */
-export function useLanePairs() {
+/** Starts servers in pairs: the same routes with the fast path and without. */
+export function useFastPathPairs() {
   const ways: Way[] = [];
   const connections: (() => void)[] = [];
 
@@ -45,10 +45,10 @@ export function useLanePairs() {
   });
   const transport = useTransport();
 
-  async function start(options: StartOptions, unaryLane: boolean): Promise<Way> {
+  async function start(options: StartOptions, unaryFastPath: boolean): Promise<Way> {
     const servedBy: Way["servedBy"] = [];
     const service = spied(options.service ?? echo, servedBy);
-    const server = await transport.start({ ...options, service, unaryLane });
+    const server = await transport.start({ ...options, service, unaryFastPath });
     const way = { server, servedBy };
     ways.push(way);
     return way;
@@ -57,15 +57,17 @@ export function useLanePairs() {
   return {
     ...transport,
     /** `options` is asked for each server, so that its service may have a state of its own. */
-    async pair(options: (unaryLane: boolean) => StartOptions = () => ({})): Promise<LanePair> {
+    async pair(
+      options: (unaryFastPath: boolean) => StartOptions = () => ({}),
+    ): Promise<FastPathPair> {
       return {
-        lane: await start(options(true), true),
+        fastPath: await start(options(true), true),
         connect: await start(options(false), false),
       };
     },
     /** For a pair of which calls were ended by force, as the test wanted. */
-    forget({ lane, connect }: LanePair) {
-      for (const way of [lane, connect]) ways.splice(ways.indexOf(way), 1);
+    forget({ fastPath, connect }: FastPathPair) {
+      for (const way of [fastPath, connect]) ways.splice(ways.indexOf(way), 1);
     },
     async open(way: Way) {
       const tapped = await openTapped(way.server);
@@ -73,12 +75,15 @@ export function useLanePairs() {
       return tapped;
     },
     /** Sends the request both ways, fails unless the answers are equal, and returns that answer. */
-    async compare({ lane, connect }: LanePair, request: RawRequest = {}): Promise<Observed> {
-      const [byLane, byConnect] = await Promise.all(
-        [lane, connect].map(async (way) => exchange(await this.open(way), request)),
+    async compare(
+      { fastPath, connect }: FastPathPair,
+      request: RawRequest = {},
+    ): Promise<Observed> {
+      const [byFastPath, byConnect] = await Promise.all(
+        [fastPath, connect].map(async (way) => exchange(await this.open(way), request)),
       );
-      expect(byLane).to.deep.equal(byConnect);
-      return byLane as Observed;
+      expect(byFastPath).to.deep.equal(byConnect);
+      return byFastPath as Observed;
     },
   };
 }

@@ -6,7 +6,7 @@ export async function refusalsOf(
   { app, sql }: Pick<TestApp, "app" | "sql">,
   sessionId: string,
 ): Promise<AuditRow[]> {
-  await app.storage.refusalAudit.flush();
+  await app.storage.denialAudit.flush();
   const rows = await auditOf(sql, sessionId);
   return rows.filter(({ action }) => /_(refused|mismatch)$/.test(action));
 }

@@ -2,7 +2,7 @@ import type { CallContext } from "../../src/session/call-context.ts";
 import type { SessionId, SigningKeyId, TenantId } from "../../src/session/ids.ts";
 import type { TimeoutPolicy } from "../../src/session/policy.ts";
 import type { Session } from "../../src/session/session.ts";
-import { CookieJar } from "../../src/session/set-cookie.ts";
+import { SetCookieFactory } from "../../src/session/set-cookie.ts";
 
 export const SECOND = 1000;
 export const MINUTE = 60 * SECOND;
@@ -55,7 +55,7 @@ export function aSession(facts: Partial<Session> = {}): Session {
   };
 }
 
-export const cookies = new CookieJar({
+export const cookies = new SetCookieFactory({
   secure: true,
   sameSite: "lax",
   sessionName: "session",

@@ -24,7 +24,7 @@ class FakeSweepStore implements SweepStore {
     this.rows = { ...none, ...rows };
   }
 
-  async exclusively<T>(work: () => Promise<T>): Promise<T | undefined> {
+  async withSweepLock<T>(work: () => Promise<T>): Promise<T | undefined> {
     return this.busy ? undefined : work();
   }
 

@@ -1,10 +1,10 @@
-import type { AuditEntry, RefusalAudit } from "../../session/audit.ts";
+import type { AuditEntry, DenialAudit } from "../../session/audit.ts";
 import type { AuditStore } from "../../session/audit-store.ts";
 
 const BATCH_SIZE = 500;
 const WRITE_TIMEOUT_MS = 5000;
 
-export interface RefusalAuditOptions {
+export interface DenialAuditOptions {
   /** Entries that may wait; more are dropped and counted. */
   readonly queueLimit: number;
   /** Told of entries that were lost, and why: a full queue has no error. */
@@ -12,9 +12,9 @@ export interface RefusalAuditOptions {
 }
 
 /** Writes the audit of refusals in the background, in batches, one at a time. */
-export class RefusalAuditWriter implements RefusalAudit {
+export class DenialAuditWriter implements DenialAudit {
   readonly #store: AuditStore;
-  readonly #options: RefusalAuditOptions;
+  readonly #options: DenialAuditOptions;
   #queue: AuditEntry[] = [];
   #writing: Promise<void> | undefined;
   readonly #closing = new AbortController();
@@ -22,7 +22,7 @@ export class RefusalAuditWriter implements RefusalAudit {
   /** Dropped because the queue was full, and not told of yet. */
   #untold = 0;
 
-  constructor(store: AuditStore, options: RefusalAuditOptions) {
+  constructor(store: AuditStore, options: DenialAuditOptions) {
     this.#store = store;
     this.#options = options;
   }

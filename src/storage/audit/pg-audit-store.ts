@@ -40,7 +40,7 @@ export class PgAuditStore implements AuditStore {
     { signal }: CallContext,
   ): Promise<{ readonly items: readonly AuditEvent[]; readonly more: boolean }> {
     const { tenantId, resourceId, actingActorId, before, limit } = filter;
-    return this.#database.manage(signal, async (manager) => {
+    return this.#database.withEntityManager(signal, async (manager) => {
       const query = manager
         .createQueryBuilder(auditEventEntity, "events")
         .where({ tenantId })

@@ -97,7 +97,10 @@ export class Database {
   }
 
   /** Runs queries that TypeORM builds, on one connection and outside a transaction. */
-  async manage<T>(signal: Signal, work: (manager: EntityManager) => Promise<T>): Promise<T> {
+  async withEntityManager<T>(
+    signal: Signal,
+    work: (manager: EntityManager) => Promise<T>,
+  ): Promise<T> {
     let runner: QueryRunner;
     const connect = async (): Promise<Lease> => {
       runner = this.#dataSource.createQueryRunner();

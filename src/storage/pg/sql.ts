@@ -38,8 +38,8 @@ export function arrayParameter(number: number, type: string): string {
   return `(SELECT $${number}::${type}[])::${type}[]`;
 }
 
-/** The members of a collected statement, from parameters that hold an array for each column. */
-export function membersFrom(alias: string, columns: Readonly<Record<string, string>>): string {
+/** The items of a collected statement, from parameters that hold an array for each column. */
+export function itemsFrom(alias: string, columns: Readonly<Record<string, string>>): string {
   const types = Object.values(columns);
   const arrays = types.map((type, index) => arrayParameter(index + 1, type));
   return `unnest(${arrays.join(", ")}) AS ${alias} (${Object.keys(columns).join(", ")})`;
@@ -47,21 +47,21 @@ export function membersFrom(alias: string, columns: Readonly<Record<string, stri
 
 /**
  * What a statement does about a session that another transaction has locked. In such a statement
- * `member` has what it is asked for, and `target`, with a `target_id`, locks rows.
+ * `item` has what it is asked for, and `target`, with a `target_id`, locks rows.
  */
 export interface Locking {
   /** Ends the names of prepared statements. */
   readonly suffix: string;
   readonly lock: string;
-  /** Whether a member's session is a candidate by the second expression, but has been passed over. */
-  isPassedOver(id: string, isCandidate: string): string;
+  /** Whether an item's session is a candidate by the second expression, but has been passed over. */
+  isSkipped(id: string, isCandidate: string): string;
 }
 
-/** A statement for one member waits for its row. */
+/** A statement for one item waits for its row. */
 export const WAIT_FOR_LOCKED: Locking = {
   suffix: "",
   lock: "FOR UPDATE OF sessions",
-  isPassedOver: () => "false",
+  isSkipped: () => "false",
 };
 
 /**
@@ -69,11 +69,11 @@ export const WAIT_FOR_LOCKED: Locking = {
  * such statements, in two replicas, wait for each other. A row that was changed since the statement
  * began counts as passed over too: asking again tells.
  */
-export const PASS_OVER_LOCKED: Locking = {
-  suffix: "_several",
+export const SKIP_LOCKED: Locking = {
+  suffix: "_batch",
   lock: "FOR UPDATE OF sessions SKIP LOCKED",
   // CASE, so that only those without a target are looked for a second time.
-  isPassedOver: (id, isCandidate) => `CASE
+  isSkipped: (id, isCandidate) => `CASE
         WHEN ${id} IN (SELECT target_id FROM target) THEN false
         ELSE COALESCE((SELECT ${isCandidate} FROM sessions WHERE sessions.id = ${id}), false)
       END`,

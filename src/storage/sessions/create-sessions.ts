@@ -1,12 +1,12 @@
 import type { SessionId } from "../../session/ids.ts";
 import type { CreateOutcome, NewSession, ReplacedSession } from "../../session/session-store.ts";
-import { ALONE, type Execute } from "../pg/batcher.ts";
+import { type Execute, RETRY_ALONE } from "../pg/batcher.ts";
 import type { Database, Row, Run, Statement } from "../pg/database.ts";
 import {
   AUDIT_COLUMNS,
+  itemsFrom,
   type Locking,
   live,
-  membersFrom,
   NO_SESSION,
   NOW,
   SESSION_COLUMNS,
@@ -20,8 +20,8 @@ export interface Create {
   readonly callingService: string;
 }
 
-const MEMBER = {
-  member_id: "text",
+const ITEM = {
+  item_id: "text",
   tenant_id: "text",
   actor_type: "text",
   actor_id: "text",
@@ -40,57 +40,57 @@ const MEMBER = {
 /**
  * Reads each tenant's active key where the row is written, so that a replica never signs with a key
  * that another one has retired. Without an active key nothing is written and no row comes back; nor
- * is anything written for a member whose session to be replaced was passed over. That session is
+ * is anything written for an item whose session to be replaced was passed over. That session is
  * locked before it is judged, for the reason that a revocation is.
  */
-function createStatement({ suffix, lock, isPassedOver }: Locking): Statement {
+function createStatement({ suffix, lock, isSkipped }: Locking): Statement {
   return {
     name: `create${suffix}`,
     text: `
-    WITH member AS (
+    WITH item AS (
       SELECT new.*, signing_keys.id AS signing_key_id
-      FROM ${membersFrom("new", MEMBER)}
+      FROM ${itemsFrom("new", ITEM)}
       JOIN signing_keys ON signing_keys.tenant_id = new.tenant_id AND retired_at IS NULL
     ), target AS (
       SELECT sessions.id AS target_id, revoked_at, last_seen_at, sessions.idle_timeout_seconds,
-        absolute_expires_at, member_id, member.actor_id AS acting_actor_id, calling_service
-      FROM member JOIN sessions ON sessions.id = replaces
-        AND sessions.tenant_id = member.tenant_id
+        absolute_expires_at, item_id, item.actor_id AS acting_actor_id, calling_service
+      FROM item JOIN sessions ON sessions.id = replaces
+        AND sessions.tenant_id = item.tenant_id
       WHERE revoked_at IS NULL ${lock}
     ), replaced AS (
       UPDATE sessions SET revoked_at = ${NOW}, revoke_reason = 'replaced',
         revoked_by = acting_actor_id
       FROM target WHERE sessions.id = target_id AND ${live("target")}
-      RETURNING sessions.id, sessions.tenant_id, sessions.pre_login, revoked_by, member_id,
+      RETURNING sessions.id, sessions.tenant_id, sessions.pre_login, revoked_by, item_id,
         calling_service
-    ), judged AS (
-      SELECT *, ${isPassedOver("replaces", "revoked_at IS NULL AND tenant_id = member.tenant_id")} AS passed_over
-      FROM member
+    ), evaluated AS (
+      SELECT *, ${isSkipped("replaces", "revoked_at IS NULL AND tenant_id = item.tenant_id")} AS skipped
+      FROM item
     ), created AS (
       INSERT INTO sessions (${SESSION_COLUMNS})
-      SELECT member_id, tenant_id, actor_type, actor_id, app_type, pre_login, ${NOW}, ${NOW},
+      SELECT item_id, tenant_id, actor_type, actor_id, app_type, pre_login, ${NOW}, ${NOW},
         idle_timeout_seconds, ${NOW} + absolute_timeout_ms * interval '1 millisecond', NULL, '', '',
         ip_address, user_agent, signing_key_id, csrf_token_hash, metadata
-      FROM judged WHERE NOT passed_over
+      FROM evaluated WHERE NOT skipped
       RETURNING ${SESSION_COLUMNS}
     ), audited AS (
       INSERT INTO audit_events (${AUDIT_COLUMNS})
       SELECT ${NOW}, 'auth', 'auth.session_revoked', revoked_by, calling_service, tenant_id,
-        'session', id, jsonb_build_object('reason', 'replaced', 'replaced_by', member_id)
+        'session', id, jsonb_build_object('reason', 'replaced', 'replaced_by', item_id)
       FROM replaced
       UNION ALL
       SELECT ${NOW}, 'auth', 'auth.session_created', actor_id, calling_service, tenant_id,
-        'session', member_id,
+        'session', item_id,
         jsonb_build_object('actor_type', actor_type, 'pre_login', pre_login::text)
-      FROM judged WHERE NOT passed_over
+      FROM evaluated WHERE NOT skipped
     )
     SELECT ${SESSION_COLUMNS}, ${NOW} AS now, NULL AS replaced_id, NULL AS replaced_pre_login,
-      false AS passed_over
+      false AS skipped
     FROM created
     UNION ALL
-    SELECT member_id, ${NO_SESSION}, NULL, id, pre_login, false FROM replaced
+    SELECT item_id, ${NO_SESSION}, NULL, id, pre_login, false FROM replaced
     UNION ALL
-    SELECT member_id, ${NO_SESSION}, NULL, NULL, NULL, true FROM judged WHERE passed_over`,
+    SELECT item_id, ${NO_SESSION}, NULL, NULL, NULL, true FROM evaluated WHERE skipped`,
   };
 }
 
@@ -99,9 +99,9 @@ export function createSessions(
   locking: Locking,
 ): Execute<Create, CreateOutcome> {
   const statement = createStatement(locking);
-  return async (seal, signal) => {
-    const rows = await database.query(statement, () => valuesOf(seal()), signal);
-    return outcomesOf(seal(), rows);
+  return async (close, signal) => {
+    const rows = await database.query(statement, () => valuesOf(close()), signal);
+    return outcomesOf(close(), rows);
   };
 }
 
@@ -138,13 +138,13 @@ function valuesOf(creates: readonly Create[]): readonly unknown[] {
 function outcomesOf(
   creates: readonly Create[],
   rows: readonly Row[],
-): readonly (CreateOutcome | typeof ALONE)[] {
+): readonly (CreateOutcome | typeof RETRY_ALONE)[] {
   const created = byId(rows.filter((row) => row.replaced_id === null));
   const replaced = byId(rows.filter((row) => row.replaced_id !== null));
   return creates.map(({ session: { id } }) => {
     const row = created.get(id);
     if (row === undefined) return { kind: "no_active_key" };
-    if (row.passed_over) return ALONE;
+    if (row.skipped) return RETRY_ALONE;
     return {
       kind: "created",
       session: sessionOf(row),

@@ -1,9 +1,9 @@
 import type { SessionId, SigningKeyId } from "../../session/ids.ts";
-import type { CookieRead, Read } from "../../session/session-store.ts";
+import type { CookieLookup, SessionSnapshot } from "../../session/session-store.ts";
 import type { Execute } from "../pg/batcher.ts";
 import type { Database, Row } from "../pg/database.ts";
 import { arrayParameter, NO_SESSION, NOW, SESSION_COLUMNS } from "../pg/sql.ts";
-import { byId, instantOf, optionalInstantOf, readOf, sessionOf } from "./session-rows.ts";
+import { byId, instantOf, optionalInstantOf, sessionOf, snapshotOf } from "./session-rows.ts";
 
 export interface CookieIds {
   readonly id: SessionId;
@@ -44,13 +44,13 @@ const FIND = {
   text: `SELECT ${SESSION_COLUMNS}, ${NOW} AS now FROM sessions WHERE id = ANY (${arrayParameter(1, "text")})`,
 };
 
-const NO_KEY: CookieRead = { now: 0, signingKey: undefined, session: undefined };
+const NO_KEY: CookieLookup = { now: 0, signingKey: undefined, session: undefined };
 
 /** A session answers only to the key that signed its cookie. */
-export function findByCookies(database: Database): Execute<CookieIds, CookieRead> {
-  return async (seal, signal) => {
+export function findByCookies(database: Database): Execute<CookieIds, CookieLookup> {
+  return async (close, signal) => {
     const values = () => {
-      const cookies = seal();
+      const cookies = close();
       const [only] = cookies;
       if (only !== undefined && cookies.length === 1) return [only.id, only.signingKeyId];
       const keys = new Set(cookies.map(({ signingKeyId }) => signingKeyId));
@@ -59,12 +59,12 @@ export function findByCookies(database: Database): Execute<CookieIds, CookieRead
     const statement = ([ids]: readonly unknown[]) =>
       typeof ids === "string" ? FIND_ONE_BY_COOKIE : FIND_BY_COOKIE;
     const rows = await database.query(statement, values, signal);
-    const cookies = seal();
-    if (cookies.length === 1) return [cookieRead(rows[0], rows[0])];
+    const cookies = close();
+    if (cookies.length === 1) return [cookieLookup(rows[0], rows[0])];
     const found = byId(rows);
     return cookies.map(({ id, signingKeyId }) => {
       const row = found.get(id);
-      return cookieRead(
+      return cookieLookup(
         found.get(signingKeyId),
         row?.signing_key_id === signingKeyId ? row : undefined,
       );
@@ -73,7 +73,7 @@ export function findByCookies(database: Database): Execute<CookieIds, CookieRead
 }
 
 /** `session` may be a row whose columns are all null. */
-function cookieRead(key: Row | undefined, session: Row | undefined): CookieRead {
+function cookieLookup(key: Row | undefined, session: Row | undefined): CookieLookup {
   if (key === undefined) return NO_KEY;
   return {
     now: instantOf(key.now),
@@ -82,9 +82,9 @@ function cookieRead(key: Row | undefined, session: Row | undefined): CookieRead 
   };
 }
 
-export function findSessions(database: Database): Execute<SessionId, Read | undefined> {
-  return async (seal, signal) => {
-    const rows = byId(await database.query(FIND, () => [seal()], signal));
-    return seal().map((id) => readOf(rows.get(id)));
+export function findSessions(database: Database): Execute<SessionId, SessionSnapshot | undefined> {
+  return async (close, signal) => {
+    const rows = byId(await database.query(FIND, () => [close()], signal));
+    return close().map((id) => snapshotOf(rows.get(id)));
   };
 }

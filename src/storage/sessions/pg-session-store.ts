@@ -4,19 +4,19 @@ import type { ListPage, ListPosition } from "../../session/list-page.ts";
 import type { SessionLimit } from "../../session/policy.ts";
 import type { Actor, Session } from "../../session/session.ts";
 import type {
-  CookieRead,
+  CookieLookup,
   CreateOutcome,
   NewSession,
-  Read,
   Revocation,
+  SessionSnapshot,
   SessionStore,
 } from "../../session/session-store.ts";
 import type { Database, Row } from "../pg/database.ts";
 import { AUDIT_COLUMNS, LIVE, live, NOW, SESSION_COLUMNS } from "../pg/sql.ts";
-import { SessionCollectors } from "./session-batchers.ts";
+import { SessionBatchers } from "./session-batchers.ts";
 import { sessionEntity } from "./session-entity.ts";
 import { createWithinLimit } from "./session-limit.ts";
-import { instantOf, readOf, sessionOf, sessionOfRecord } from "./session-rows.ts";
+import { instantOf, sessionOf, sessionOfRecord, snapshotOf } from "./session-rows.ts";
 
 /**
  * Rows are locked in the order of their ids, so that calls of this kind do not deadlock; and before
@@ -91,23 +91,23 @@ const SET_CSRF_HASHES = {
 
 export class PgSessionStore implements SessionStore {
   readonly #database: Database;
-  readonly #collected: SessionCollectors;
+  readonly #batchers: SessionBatchers;
 
   constructor(database: Database) {
     this.#database = database;
-    this.#collected = new SessionCollectors(database);
+    this.#batchers = new SessionBatchers(database);
   }
 
   findByCookie(
     id: SessionId,
     signingKeyId: SigningKeyId,
     { signal }: CallContext,
-  ): Promise<CookieRead> {
-    return this.#collected.findByCookie.add({ id, signingKeyId }, signal);
+  ): Promise<CookieLookup> {
+    return this.#batchers.findByCookie.add({ id, signingKeyId }, signal);
   }
 
-  find(id: SessionId, { signal }: CallContext): Promise<Read | undefined> {
-    return this.#collected.find.add(id, signal);
+  find(id: SessionId, { signal }: CallContext): Promise<SessionSnapshot | undefined> {
+    return this.#batchers.find.add(id, signal);
   }
 
   create(
@@ -118,20 +118,24 @@ export class PgSessionStore implements SessionStore {
   ): Promise<CreateOutcome> {
     const create = { session, replaces, callingService };
     return limit.maxPerActor === 0 || session.preLogin
-      ? this.#collected.create.add(create, signal)
+      ? this.#batchers.create.add(create, signal)
       : createWithinLimit(this.#database, create, limit, signal);
   }
 
-  touch(id: SessionId, intervalMs: number, { signal }: CallContext): Promise<Read | undefined> {
-    return this.#collected.touch.add({ id, intervalMs }, signal);
+  touch(
+    id: SessionId,
+    intervalMs: number,
+    { signal }: CallContext,
+  ): Promise<SessionSnapshot | undefined> {
+    return this.#batchers.touch.add({ id, intervalMs }, signal);
   }
 
   revoke(
     id: SessionId,
     { reason, revokedBy }: Revocation,
     { signal, callingService }: CallContext,
-  ): Promise<Read | undefined> {
-    return this.#collected.revoke.add({ id, reason, revokedBy, callingService }, signal);
+  ): Promise<SessionSnapshot | undefined> {
+    return this.#batchers.revoke.add({ id, reason, revokedBy, callingService }, signal);
   }
 
   async revokeAllForActor(
@@ -150,10 +154,10 @@ export class PgSessionStore implements SessionStore {
     hash: Buffer,
     actingActorId: string,
     { signal, callingService }: CallContext,
-  ): Promise<Read | undefined> {
+  ): Promise<SessionSnapshot | undefined> {
     const values = [id, hash, actingActorId, callingService];
     const [row] = await this.#database.query(ROTATE_CSRF, values, signal);
-    return readOf(row);
+    return snapshotOf(row);
   }
 
   rotateCsrfForActor(
@@ -162,7 +166,7 @@ export class PgSessionStore implements SessionStore {
     mint: (id: SessionId) => Buffer,
     actingActorId: string,
     { signal, callingService }: CallContext,
-  ): Promise<readonly Read[] | undefined> {
+  ): Promise<readonly SessionSnapshot[] | undefined> {
     return this.#database.transaction(signal, async (run) => {
       const rows = await run(LOCK_LIVE_OF_ACTOR, [tenantId, actorType, actorId, max + 1]);
       if (rows.length > max) return undefined;
@@ -187,7 +191,7 @@ export class PgSessionStore implements SessionStore {
     { signal }: CallContext,
   ): Promise<ListPage<Session>> {
     const { includeEnded, after, limit } = options;
-    return this.#database.manage(signal, async (manager) => {
+    return this.#database.withEntityManager(signal, async (manager) => {
       const query = manager
         .createQueryBuilder(sessionEntity, "sessions")
         .addSelect(NOW, "now")

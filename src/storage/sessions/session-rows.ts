@@ -1,7 +1,7 @@
 import type { Instant } from "../../session/clock.ts";
 import type { SessionId, SigningKeyId, TenantId } from "../../session/ids.ts";
 import type { Session } from "../../session/session.ts";
-import type { Read } from "../../session/session-store.ts";
+import type { SessionSnapshot } from "../../session/session-store.ts";
 import type { SigningKey } from "../../session/signing-key.ts";
 import type { Row } from "../pg/database.ts";
 import type { SessionRecord } from "./session-entity.ts";
@@ -38,7 +38,7 @@ export function sessionOf(row: Row): Session {
   };
 }
 
-export function readOf(row: Row | undefined): Read | undefined {
+export function snapshotOf(row: Row | undefined): SessionSnapshot | undefined {
   return row && { session: sessionOf(row), now: instantOf(row.now) };
 }
 

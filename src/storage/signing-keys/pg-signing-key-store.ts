@@ -157,7 +157,7 @@ export class PgSigningKeyStore implements SigningKeyStore {
     { signal }: CallContext,
   ): Promise<ListPage<SigningKey>> {
     const { after, limit } = options;
-    return this.#database.manage(signal, async (manager) => {
+    return this.#database.withEntityManager(signal, async (manager) => {
       const query = manager
         .createQueryBuilder(signingKeyEntity, "keys")
         .addSelect(NOW, "now")

@@ -57,7 +57,7 @@ export class PgSweepStore implements SweepStore {
    * The lock lives in a transaction of its own, on a connection of its own, while the work commits
    * batch by batch on others: it holds through PgBouncer and ends with the connection.
    */
-  exclusively<T>(work: () => Promise<T>, { signal }: CallContext): Promise<T | undefined> {
+  withSweepLock<T>(work: () => Promise<T>, { signal }: CallContext): Promise<T | undefined> {
     return this.#database.transaction(signal, async (run) => {
       const statement = { text: "SELECT pg_try_advisory_xact_lock($1) AS locked" };
       const [row] = await run(statement, [SWEEP_LOCK]);

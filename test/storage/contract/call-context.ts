@@ -47,7 +47,7 @@ const calls: Record<string, (stores: Stores, context: CallContext) => Promise<un
     signingKeys.list(tenantId, { after: undefined, limit: 1 }, context),
   "audit: append": ({ audit }, context) => audit.append([], context),
   "audit: list": ({ audit }, context) => audit.list(filter, context),
-  "sweep: exclusively": ({ sweep }, context) => sweep.exclusively(async () => {}, context),
+  "sweep: withSweepLock": ({ sweep }, context) => sweep.withSweepLock(async () => {}, context),
   "sweep: deleteEndedSessions": ({ sweep }, context) => sweep.deleteEndedSessions(0, 1, context),
   "sweep: deletePreLoginSessions": ({ sweep }, context) => sweep.deletePreLoginSessions(1, context),
   "sweep: deleteSigningKeys": ({ sweep }, context) => sweep.deleteSigningKeys(0, 1, context),

@@ -138,7 +138,7 @@ export function sweepStore(given: Given): void {
     });
   });
 
-  describe("SweepStore: exclusively", () => {
+  describe("SweepStore: withSweepLock", () => {
     it("A24: runs one at a time, and the others not at all", async () => {
       const { sweep } = given();
       let end = () => {};
@@ -149,30 +149,30 @@ export function sweepStore(given: Given): void {
       const hasBegun = new Promise<void>((resolve) => {
         begun = resolve;
       });
-      const first = sweep.exclusively(async () => {
+      const first = sweep.withSweepLock(async () => {
         begun();
         await ended;
         return "first";
       }, context);
       await hasBegun;
       let ran = false;
-      const second = await sweep.exclusively(async () => {
+      const second = await sweep.withSweepLock(async () => {
         ran = true;
       }, context);
       expect([second, ran]).to.deep.equal([undefined, false]);
       end();
       expect(await first).to.equal("first");
-      expect(await sweep.exclusively(async () => "next", context)).to.equal("next");
+      expect(await sweep.withSweepLock(async () => "next", context)).to.equal("next");
     });
 
     it("lets go of the lock when the work fails, and passes its error on", async () => {
       const { sweep } = given();
       const failure = new Error("mine");
-      const call = sweep.exclusively(async () => {
+      const call = sweep.withSweepLock(async () => {
         throw failure;
       }, context);
       expect(await errorOf(call)).to.equal(failure);
-      expect(await sweep.exclusively(async () => "next", context)).to.equal("next");
+      expect(await sweep.withSweepLock(async () => "next", context)).to.equal("next");
     });
   });
 }

@@ -1,4 +1,4 @@
-import type { AuditAction, RefusalAudit } from "./audit.ts";
+import type { AuditAction, DenialAudit } from "./audit.ts";
 import type { CallContext } from "./call-context.ts";
 import type { MonotonicClock } from "./clock.ts";
 import { type Reason, SessionError } from "./errors.ts";
@@ -15,7 +15,7 @@ const MAX_REMEMBERED = 10_000;
 
 interface Recent {
   readonly since: number;
-  /** Refusals that were not audited since. */
+  /** Denials that were not audited since. */
   unaudited: number;
 }
 
@@ -27,18 +27,18 @@ interface Recent {
  * a cookie refused as often as they like: repetitions are counted in the next event. Forged
  * cookies concern no session and leave no trace here.
  */
-export class Refusals {
-  readonly #audit: RefusalAudit | undefined;
+export class Denials {
+  readonly #audit: DenialAudit | undefined;
   readonly #clock: MonotonicClock;
   readonly #recent = new Map<string, Recent>();
 
   /** Without an audit, refusals are not recorded. */
-  constructor(audit: RefusalAudit | undefined, clock: MonotonicClock) {
+  constructor(audit: DenialAudit | undefined, clock: MonotonicClock) {
     this.#audit = audit;
     this.#clock = clock;
   }
 
-  of(
+  record(
     session: Session,
     reason: Reason,
     context: CallContext,
