@@ -10,10 +10,11 @@ import { startSweepSchedule } from "./jobs/sweep-schedule.ts";
 import { decodeError, type ErrorMapping } from "./rpc/errors.ts";
 import { createHealth, type HealthService } from "./rpc/health.ts";
 import { createReflection } from "./rpc/reflection.ts";
-import { sessionRoutes } from "./rpc/session-service.ts";
+import { sessionService } from "./rpc/session-service.ts";
 import { type Server, startServer } from "./server/server.ts";
 import { AuditLog } from "./session/audit-log.ts";
 import { Authenticator } from "./session/authenticator.ts";
+import { BrowserCookies } from "./session/browser-cookies.ts";
 import type { CallContext } from "./session/call-context.ts";
 import { Denials } from "./session/denials.ts";
 import { type RandomBytes, secureRandomBytes } from "./session/ids.ts";
@@ -155,6 +156,7 @@ function composeRoutes(parts: Parts): Parameters<typeof startServer>[0]["routes"
     signingKeys,
     authenticator,
     denials,
+    browserCookies: new BrowserCookies(cookies),
     timeouts,
     bindings,
     limit,
@@ -168,11 +170,10 @@ function composeRoutes(parts: Parts): Parameters<typeof startServer>[0]["routes"
   // The sweep has to end, and to be answered, within the call's own deadline.
   const { maxDeadlineMs } = config.server.limits;
   const callTimeLimitMs = Math.min(config.sweep.timeLimitMs, maxDeadlineMs / 2);
-  const serveSessions = sessionRoutes({
+  const serveSessions = sessionService({
     sessions,
     signingKeys,
     auditLog: new AuditLog(storage.audit),
-    cookies,
     timeouts,
     sweep: (context) => runSweep(context, callTimeLimitMs),
     errors,

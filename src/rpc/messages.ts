@@ -1,6 +1,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import {
+  type ActorRef,
   type AuditEventSchema,
   SameSite,
   type Session as SessionMessage,
@@ -12,22 +13,30 @@ import {
 } from "../../gen/es/sessiond/v1/session_pb.ts";
 import type {
   CreateRequest,
+  ListAuditEventsRequest,
   ListRequest,
+  ListSigningKeysRequest,
   RevokeAllForActorRequest,
   RevokeRequest,
   RotateCsrfRequest,
+  RotateSigningKeyRequest,
   ValidateCsrfRequest,
   ValidateRequest,
   ValidateResponse,
 } from "../../gen/es/sessiond/v1/session_service_pb.ts";
 import type { AuditEvent } from "../session/audit.ts";
 import type { Instant } from "../session/clock.ts";
+import { wholeSeconds } from "../session/clock.ts";
 import type {
+  ActorInput,
   CreateCommand,
+  ListAuditEventsCommand,
   ListCommand,
+  ListSigningKeysCommand,
   RevokeAllForActorCommand,
   RevokeCommand,
   RotateCsrfCommand,
+  RotateSigningKeyCommand,
   SessionRefInput,
   ValidateCommand,
   ValidateCsrfCommand,
@@ -70,9 +79,15 @@ export function refInput(ref: SessionRef | undefined): SessionRefInput | undefin
   }
 }
 
+function actorInput(actor: ActorRef | undefined): ActorInput | undefined {
+  if (actor === undefined) return undefined;
+  const { tenantId, actorType, actorId } = actor;
+  return { tenantId, actorType, actorId };
+}
+
 export function createCommand(request: CreateRequest): CreateCommand {
   return {
-    actor: request.actor,
+    actor: actorInput(request.actor),
     appType: request.appType,
     metadata: request.metadata,
     idleTimeoutMs: milliseconds("idle_timeout", request.idleTimeout),
@@ -121,7 +136,8 @@ export function revokeAllForActorCommand(
   request: RevokeAllForActorRequest,
 ): RevokeAllForActorCommand {
   const { reason, actingActorId } = request;
-  return { actor: request.actor, keep: refInput(request.keep), reason, actingActorId };
+  const actor = actorInput(request.actor);
+  return { actor, keep: refInput(request.keep), reason, actingActorId };
 }
 
 export function rotateCsrfCommand(request: RotateCsrfRequest): RotateCsrfCommand {
@@ -132,7 +148,10 @@ export function rotateCsrfCommand(request: RotateCsrfRequest): RotateCsrfCommand
       return { target: { kind: "session", session }, actingActorId };
     }
     case "actor":
-      return { target: { kind: "actor", actor: target.value }, actingActorId };
+      return {
+        target: { kind: "actor", actor: actorInput(target.value) as ActorInput },
+        actingActorId,
+      };
     case undefined:
       return { target: { kind: "unset" }, actingActorId };
   }
@@ -141,12 +160,32 @@ export function rotateCsrfCommand(request: RotateCsrfRequest): RotateCsrfCommand
 export function listCommand(request: ListRequest): ListCommand {
   const { includeEnded, pageSize, pageToken } = request;
   return {
-    actor: request.actor,
+    actor: actorInput(request.actor),
     includeEnded,
     current: refInput(request.current),
     pageSize,
     pageToken,
   };
+}
+
+export function rotateSigningKeyCommand({
+  tenantId,
+  actingActorId,
+}: RotateSigningKeyRequest): RotateSigningKeyCommand {
+  return { tenantId, actingActorId };
+}
+
+export function listSigningKeysCommand({
+  tenantId,
+  pageSize,
+  pageToken,
+}: ListSigningKeysRequest): ListSigningKeysCommand {
+  return { tenantId, pageSize, pageToken };
+}
+
+export function listAuditEventsCommand(request: ListAuditEventsRequest): ListAuditEventsCommand {
+  const { tenantId, resourceId, actingActorId, pageSize, pageToken } = request;
+  return { tenantId, resourceId, actingActorId, pageSize, pageToken };
 }
 
 // Results to messages.
@@ -203,10 +242,6 @@ export function sessionMessage(session: Session, now: Instant, current = false):
     endReason: end?.reason ?? "",
     current,
   };
-}
-
-export function wholeSeconds(ms: number): number {
-  return Math.floor(ms / 1000);
 }
 
 export function validateResponse(

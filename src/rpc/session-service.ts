@@ -5,17 +5,15 @@ import type { AuditLog } from "../session/audit-log.ts";
 import type { CallContext } from "../session/call-context.ts";
 import type { TimeoutPolicy } from "../session/policy.ts";
 import type { Sessions } from "../session/sessions.ts";
-import type { SetCookieFactory } from "../session/set-cookie.ts";
 import type { SigningKeys } from "../session/signing-keys.ts";
 import type { SweepResult } from "../session/sweep.ts";
 import { type ErrorMapping, toConnectError } from "./errors.ts";
 import * as messages from "./messages.ts";
 
-export interface SessionRoutesDependencies {
+export interface SessionServiceDependencies {
   readonly sessions: Sessions;
   readonly signingKeys: SigningKeys;
   readonly auditLog: AuditLog;
-  readonly cookies: SetCookieFactory;
   readonly timeouts: TimeoutPolicy;
   /** Makes one sweep; undefined if another is at work. */
   readonly sweep: (context: CallContext) => Promise<SweepResult | undefined>;
@@ -31,7 +29,7 @@ type Handlers = {
   ) => Promise<MessageInitShape<Method[Name]["output"]>>;
 };
 
-export function sessionRoutes(deps: SessionRoutesDependencies): (router: ConnectRouter) => void {
+export function sessionService(deps: SessionServiceDependencies): (router: ConnectRouter) => void {
   const implementation = withErrorMapping(sessionHandlers(deps), deps.errors);
   return (router) => {
     router.service(SessionService, implementation);
@@ -55,24 +53,14 @@ function withErrorMapping(calls: Handlers, errors: ErrorMapping): Implementation
   ) as unknown as Implementation;
 }
 
-function sessionHandlers(deps: SessionRoutesDependencies): Handlers {
-  const { sessions, signingKeys, auditLog, cookies, timeouts } = deps;
+function sessionHandlers(deps: SessionServiceDependencies): Handlers {
+  const { sessions, signingKeys, auditLog, timeouts } = deps;
   const { sessionMessage, setCookieMessage, signingKeyMessage } = messages;
 
   return {
     create: async (request, context) => {
       const created = await sessions.create(messages.createCommand(request), context);
-      const { session, now, cookie, csrfToken, replaced } = created;
-      const maxAge = messages.wholeSeconds(session.absoluteExpiresAt - now);
-      const setCookies = [
-        cookies.session(cookie, maxAge, session.preLogin),
-        cookies.csrf(csrfToken, maxAge),
-      ];
-      // By a Cookie header the browser's whole state is replaced, whichever of the two was ended.
-      const replacesAll = request.replaces?.ref.case === "cookieHeader";
-      if (replacesAll || (replaced !== undefined && replaced.preLogin !== session.preLogin)) {
-        setCookies.push(cookies.clearSession(!session.preLogin));
-      }
+      const { session, now, cookie, csrfToken, setCookies, replaced } = created;
       return {
         session: sessionMessage(session, now),
         cookie,
@@ -101,15 +89,11 @@ function sessionHandlers(deps: SessionRoutesDependencies): Handlers {
 
     revoke: async (request, context) => {
       const command = messages.revokeCommand(request);
-      const { session, now, revoked } = await sessions.revoke(command, context);
-      const cleared = [cookies.clearSession(session.preLogin), cookies.clearCsrf()];
-      if (request.session?.ref.case === "cookieHeader") {
-        cleared.push(cookies.clearSession(!session.preLogin));
-      }
+      const { session, now, revoked, setCookies } = await sessions.revoke(command, context);
       return {
         session: sessionMessage(session, now),
         revoked,
-        setCookies: cleared.map(setCookieMessage),
+        setCookies: setCookies.map(setCookieMessage),
       };
     },
 
@@ -121,16 +105,17 @@ function sessionHandlers(deps: SessionRoutesDependencies): Handlers {
     rotateCsrf: async (request, context) => {
       const rotated = await sessions.rotateCsrf(messages.rotateCsrfCommand(request), context);
       return {
-        rotated: rotated.map(({ session, now, csrfToken }) => {
-          const maxAge = messages.wholeSeconds(session.absoluteExpiresAt - now);
-          const setCookie = setCookieMessage(cookies.csrf(csrfToken, maxAge));
-          return { sessionId: session.id, csrfToken, setCookie };
-        }),
+        rotated: rotated.map(({ session, csrfToken, setCookie }) => ({
+          sessionId: session.id,
+          csrfToken,
+          setCookie: setCookieMessage(setCookie),
+        })),
       };
     },
 
     rotateSigningKey: async (request, context) => {
-      const { now, active, retired } = await signingKeys.rotate(request, context);
+      const command = messages.rotateSigningKeyCommand(request);
+      const { now, active, retired } = await signingKeys.rotate(command, context);
       return {
         activeKey: signingKeyMessage(active, now, timeouts),
         ...(retired && { retiredKey: signingKeyMessage(retired, now, timeouts) }),
@@ -166,7 +151,7 @@ function sessionHandlers(deps: SessionRoutesDependencies): Handlers {
     },
 
     listSigningKeys: async (request, context) => {
-      const page = await signingKeys.list(request, context);
+      const page = await signingKeys.list(messages.listSigningKeysCommand(request), context);
       return {
         signingKeys: page.items.map((key) => signingKeyMessage(key, page.now, timeouts)),
         nextPageToken: page.nextPageToken,
@@ -174,7 +159,7 @@ function sessionHandlers(deps: SessionRoutesDependencies): Handlers {
     },
 
     listAuditEvents: async (request, context) => {
-      const page = await auditLog.list(request, context);
+      const page = await auditLog.list(messages.listAuditEventsCommand(request), context);
       return {
         auditEvents: page.items.map(messages.auditEventMessage),
         nextPageToken: page.nextPageToken,

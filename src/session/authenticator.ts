@@ -6,7 +6,7 @@ import { type Reason, SessionError } from "./errors.ts";
 import type { SessionId, TenantId } from "./ids.ts";
 import type { KeyRing } from "./key-ring.ts";
 import type { TimeoutPolicy } from "./policy.ts";
-import { stateAt } from "./session.ts";
+import { type Session, stateAt } from "./session.ts";
 import type { PreLoginCookie, SessionRef } from "./session-ref.ts";
 import type { SessionSnapshot, SessionStore } from "./session-store.ts";
 import type { CookieNames } from "./set-cookie.ts";
@@ -18,7 +18,7 @@ const reasonOfState = {
   IDLE_EXPIRED: "EXPIRED_IDLE",
 } as const satisfies Record<string, Reason>;
 
-/** The reasons why a cookie finds no session. */
+/** The reasons why a reference finds no session. */
 const notFound: ReadonlySet<Reason> = new Set([
   "INVALID_COOKIE",
   "SIGNING_KEY_NOT_FOUND",
@@ -26,12 +26,12 @@ const notFound: ReadonlySet<Reason> = new Set([
   "SESSION_NOT_FOUND",
 ]);
 
-/** What was found, or the refusal if nothing was. Other failures, such as an outage, are thrown. */
+/** The session, or the denial if there is none. Other failures, such as an outage, are thrown. */
 export async function snapshotOrDenial(
-  finding: Promise<SessionSnapshot>,
+  found: Promise<SessionSnapshot>,
 ): Promise<SessionSnapshot | SessionError> {
   try {
-    return await finding;
+    return await found;
   } catch (error) {
     if (error instanceof SessionError && notFound.has(error.reason)) return error;
     throw error;
@@ -50,7 +50,7 @@ export interface AuthenticatorDependencies {
   readonly cookies: CookieNames;
 }
 
-/** Finds the session that a request names and refuses what is not genuine or has ended. */
+/** Finds the session that a request names, and denies what is forged, unknown or ended. */
 export class Authenticator {
   readonly #store: SessionStore;
   readonly #keyRing: KeyRing;
@@ -81,9 +81,25 @@ export class Authenticator {
 
   /** The named session, which is live. */
   async findLive(ref: SessionRef, context: CallContext): Promise<SessionSnapshot> {
-    const read = await this.find(ref, context);
-    this.assertLive(read, context);
-    return read;
+    const snapshot = await this.find(ref, context);
+    this.assertLive(snapshot, context);
+    return snapshot;
+  }
+
+  /**
+   * Reads a session again that this call has already identified by `ref`. The cookie is not verified
+   * a second time: a Cookie header with two cookies could name another session by then.
+   */
+  async readAgain(
+    ref: SessionRef,
+    { id }: Session,
+    context: CallContext,
+  ): Promise<SessionSnapshot> {
+    const snapshot = await this.#store.find(id, context);
+    if (snapshot === undefined) {
+      throw new SessionError(ref.kind === "id" ? "SESSION_NOT_FOUND" : "INVALID_COOKIE");
+    }
+    return snapshot;
   }
 
   /** Revocation wins over expiry, and the absolute deadline over the idle one. */
@@ -93,8 +109,8 @@ export class Authenticator {
   }
 
   /**
-   * What is left of an earlier login must not get in the way of the next one: of two cookies, the
-   * first one whose session is live counts.
+   * Of two cookies, the first one whose session is live counts: the cookie of an earlier login must
+   * not block the next one.
    */
   async #findByHeader(
     header: string,
@@ -117,7 +133,7 @@ export class Authenticator {
       await snapshotOrDenial(this.#findByCookie(first, tenantId, context)),
       await snapshotOrDenial(this.#findByCookie(second, tenantId, context)),
     ];
-    // If none is live, the session cookie's outcome is the one to tell.
+    // If none is live, the outcome of the session cookie is reported.
     const outcome = found.find(isLive) ?? (preLogin === "first" ? found[1] : found[0]);
     if (outcome === undefined || outcome instanceof SessionError) throw outcome;
     return outcome;
@@ -158,10 +174,11 @@ export class Authenticator {
     tenantId: TenantId | undefined,
     context: CallContext,
   ): Promise<SessionSnapshot> {
-    const read = await this.#store.find(id, context);
-    if (read === undefined || (tenantId !== undefined && read.session.tenantId !== tenantId)) {
+    const snapshot = await this.#store.find(id, context);
+    const otherTenant = tenantId !== undefined && snapshot?.session.tenantId !== tenantId;
+    if (snapshot === undefined || otherTenant) {
       throw new SessionError("SESSION_NOT_FOUND");
     }
-    return read;
+    return snapshot;
   }
 }

@@ -1,8 +1,8 @@
 import type { SessionId, TenantId } from "./ids.ts";
 
 /**
- * What the pre-login cookie of a Cookie header counts: nothing, or as much as the session cookie
- * where that is missing or its session is not live, or more than that.
+ * How the pre-login cookie of a Cookie header ranks beside the session cookie: it is ignored, used
+ * where the session cookie is missing or its session is not live, or preferred.
  */
 export type PreLoginCookie = "ignored" | "second" | "first";
 
@@ -12,6 +12,6 @@ export type SessionRef = (
   | { readonly kind: "header"; readonly header: string; readonly preLogin: PreLoginCookie }
   | { readonly kind: "id"; readonly id: SessionId }
 ) & {
-  /** If set, sessions of other tenants are as good as absent. */
+  /** If set, a session of another tenant is treated as absent. */
   readonly tenantId: TenantId | undefined;
 };

@@ -1,4 +1,5 @@
 import { type Authenticator, snapshotOrDenial } from "./authenticator.ts";
+import type { BrowserCookies, OpenedSession } from "./browser-cookies.ts";
 import type { CallContext } from "./call-context.ts";
 import type {
   CreateCommand,
@@ -22,23 +23,16 @@ import { listPosition, nextPageToken, PageTokens, pageSize } from "./pages.ts";
 import type { BindingPolicy, SessionLimit, TimeoutPolicy } from "./policy.ts";
 import { type Actor, isTouchDue, type Session, touchIntervalMs } from "./session.ts";
 import type { SessionRef } from "./session-ref.ts";
-import type {
-  CreateOutcome,
-  NewSession,
-  ReplacedSession,
-  SessionSnapshot,
-  SessionStore,
-} from "./session-store.ts";
+import type { CreateOutcome, NewSession, SessionSnapshot, SessionStore } from "./session-store.ts";
+import type { SetCookie } from "./set-cookie.ts";
 import type { SigningKeys } from "./signing-keys.ts";
 import { resolveTimeouts } from "./timeouts.ts";
 
-/** As many as fit into an answer of the size that gRPC clients accept by default, 4 MiB. */
+/** So many fit into a response of 4 MiB, the limit of gRPC clients by default. */
 const MAX_ROTATED_TOKENS = 5000;
 
-export interface CreatedSession extends SessionSnapshot {
-  readonly cookie: string;
-  readonly csrfToken: string;
-  readonly replaced: ReplacedSession | undefined;
+export interface CreatedSession extends OpenedSession {
+  readonly setCookies: readonly SetCookie[];
 }
 
 export interface TouchedSession extends SessionSnapshot {
@@ -49,10 +43,13 @@ export interface TouchedSession extends SessionSnapshot {
 export interface RevokedSession extends SessionSnapshot {
   /** Whether this call ended the session. */
   readonly revoked: boolean;
+  /** They clear the cookies of the session. */
+  readonly setCookies: readonly SetCookie[];
 }
 
 export interface RotatedCsrf extends SessionSnapshot {
   readonly csrfToken: string;
+  readonly setCookie: SetCookie;
 }
 
 export interface SessionPage extends ListPage<Session> {
@@ -66,11 +63,12 @@ export interface SessionsDependencies {
   readonly signingKeys: SigningKeys;
   readonly authenticator: Authenticator;
   readonly denials: Denials;
+  readonly browserCookies: BrowserCookies;
   readonly timeouts: TimeoutPolicy;
   readonly bindings: BindingPolicy;
   readonly limit: SessionLimit;
   readonly random: RandomBytes;
-  /** Milliseconds since the epoch, for the place of new ids only: it decides nothing. */
+  /** Milliseconds since the epoch. Only for the order of new ids: no rule depends on it. */
   readonly wallClock: () => number;
 }
 
@@ -83,7 +81,7 @@ export class Sessions {
   }
 
   async create(command: CreateCommand, context: CallContext): Promise<CreatedSession> {
-    const { keyRing, timeouts, random, wallClock } = this.#deps;
+    const { browserCookies, keyRing, timeouts, random, wallClock } = this.#deps;
     const owner = command.preLogin
       ? input.preLoginActor("actor", command.actor)
       : input.actor("actor", command.actor);
@@ -111,7 +109,10 @@ export class Sessions {
     const key = await keyRing.find(created.session.signingKeyId, context);
     if (key === undefined) throw new SessionError("SIGNING_KEY_NOT_FOUND");
     const { id, signingKeyId } = created.session;
-    return { ...created, cookie: signCookie(id, signingKeyId, key), csrfToken: csrf.token };
+    const cookie = signCookie(id, signingKeyId, key);
+    const opened = { ...created, cookie, csrfToken: csrf.token };
+    const replacesHeader = command.replaces?.kind === "header";
+    return { ...opened, setCookies: browserCookies.opened(opened, replacesHeader) };
   }
 
   async validate(command: ValidateCommand, context: CallContext): Promise<TouchedSession> {
@@ -119,43 +120,43 @@ export class Sessions {
     const ipAddress = input.ipAddress(command.ipAddress);
     const userAgent = input.userAgent(command.userAgent);
     const ref = input.credentialRef(command);
-    const read = await authenticator.findLive(ref, context);
-    this.#assertPreLogin(read.session, command.acceptPreLogin, context);
-    this.#assertBound(read.session, ipAddress, userAgent, context);
-    if (command.csrfToken !== undefined) {
-      this.#assertCsrf(read.session, command.csrfToken, context);
-    }
-    return command.touch ? this.#touch(ref, read, context) : { ...read, touched: false };
+    const snapshot = await authenticator.findLive(ref, context);
+    const { session } = snapshot;
+    this.#assertPreLogin(session, command.acceptPreLogin, context);
+    this.#assertBound(session, ipAddress, userAgent, context);
+    if (command.csrfToken !== undefined) this.#assertCsrf(session, command.csrfToken, context);
+    return command.touch ? this.#touch(ref, snapshot, context) : { ...snapshot, touched: false };
   }
 
   async validateCsrf(command: ValidateCsrfCommand, context: CallContext): Promise<SessionSnapshot> {
     const preLogin = command.acceptPreLogin ? "first" : "ignored";
     const ref = input.sessionRef("session", command.session, preLogin);
-    const read = await this.#deps.authenticator.findLive(ref, context);
-    this.#assertPreLogin(read.session, command.acceptPreLogin, context);
-    this.#assertCsrf(read.session, command.csrfToken, context);
-    return read;
+    const snapshot = await this.#deps.authenticator.findLive(ref, context);
+    this.#assertPreLogin(snapshot.session, command.acceptPreLogin, context);
+    this.#assertCsrf(snapshot.session, command.csrfToken, context);
+    return snapshot;
   }
 
   async touch(session: SessionRefInput | undefined, context: CallContext): Promise<TouchedSession> {
     const ref = input.sessionRef("session", session);
-    const read = await this.#deps.authenticator.findLive(ref, context);
-    return this.#touch(ref, read, context);
+    return this.#touch(ref, await this.#deps.authenticator.findLive(ref, context), context);
   }
 
   async revoke(command: RevokeCommand, context: CallContext): Promise<RevokedSession> {
-    const { authenticator, store } = this.#deps;
+    const { authenticator, browserCookies, store } = this.#deps;
     const ref = input.sessionRef("session", command.session);
     const reason = input.revokeReason(
       command.reason === "" && ref.kind !== "id" ? "logout" : command.reason,
     );
-    const named = this.#actingActorId(command.actingActorId, ref);
-    const read = await authenticator.find(ref, context);
-    const revokedBy = named ?? read.session.actorId;
-    const revoked = await store.revoke(read.session.id, { reason, revokedBy }, context);
-    return revoked === undefined
-      ? { ...(await authenticator.find(ref, context)), revoked: false }
-      : { ...revoked, revoked: true };
+    const actingActorId = this.#actingActorId(command.actingActorId, ref);
+    const { session } = await authenticator.find(ref, context);
+    const revokedBy = actingActorId ?? session.actorId;
+    const revoked = await store.revoke(session.id, { reason, revokedBy }, context);
+    return {
+      ...(revoked ?? (await authenticator.readAgain(ref, session, context))),
+      revoked: revoked !== undefined,
+      setCookies: browserCookies.revoked(session, ref.kind === "header"),
+    };
   }
 
   async revokeAllForActor(
@@ -193,7 +194,7 @@ export class Sessions {
           tokens.set(id, token);
           return hash;
         };
-        const { store } = this.#deps;
+        const { browserCookies, store } = this.#deps;
         const max = MAX_ROTATED_TOKENS;
         const rotated = await store.rotateCsrfForActor(actor, max, mint, actingActorId, context);
         if (rotated === undefined) {
@@ -202,10 +203,11 @@ export class Sessions {
             `has more than ${max} live sessions: name one session each`,
           );
         }
-        return rotated.map((read) => ({
-          ...read,
-          csrfToken: tokens.get(read.session.id) as string,
-        }));
+        return rotated.map(({ session, now }) => {
+          const csrfToken = tokens.get(session.id) as string;
+          const setCookie = browserCookies.csrfRotated(session, now, csrfToken);
+          return { session, now, csrfToken, setCookie };
+        });
       }
     }
   }
@@ -229,7 +231,7 @@ export class Sessions {
     return { ...page, currentId: current?.id, nextPageToken: nextPageToken(tokens, page) };
   }
 
-  /** The session that a Create may end. A stale or forged reference is none; an outage is one. */
+  /** The session that a Create may end: undefined if the reference is stale or forged. */
   async #replaceable(
     ref: SessionRefInput | undefined,
     context: CallContext,
@@ -264,36 +266,40 @@ export class Sessions {
 
   async #touch(
     ref: SessionRef,
-    read: SessionSnapshot,
+    snapshot: SessionSnapshot,
     context: CallContext,
   ): Promise<TouchedSession> {
     const { authenticator, store, timeouts } = this.#deps;
-    if (!isTouchDue(read.session, read.now, timeouts)) return { ...read, touched: false };
-    const intervalMs = touchIntervalMs(read.session, timeouts);
-    const touched = await store.touch(read.session.id, intervalMs, context);
+    const { session, now } = snapshot;
+    if (!isTouchDue(session, now, timeouts)) return { ...snapshot, touched: false };
+    const touched = await store.touch(session.id, touchIntervalMs(session, timeouts), context);
     if (touched !== undefined) return { ...touched, touched: true };
-    // Another call wrote it, or it ended, between the read and the write: reading again tells.
-    return { ...(await authenticator.findLive(ref, context)), touched: false };
+    // Between the read and the write another call touched the session, or it ended.
+    const current = await authenticator.readAgain(ref, session, context);
+    authenticator.assertLive(current, context);
+    return { ...current, touched: false };
   }
 
   async #rotateCsrfOfSession(
-    session: SessionRefInput,
+    target: SessionRefInput,
     actingActorId: string,
     context: CallContext,
   ): Promise<RotatedCsrf> {
-    const { authenticator, store, random } = this.#deps;
-    const ref = input.sessionRef("session", session);
+    const { authenticator, browserCookies, store, random } = this.#deps;
+    const ref = input.sessionRef("session", target);
     const named = this.#actingActorId(actingActorId, ref);
-    const read = await authenticator.findLive(ref, context);
+    const { session } = await authenticator.findLive(ref, context);
     const { token, hash } = mintCsrfToken(random);
-    const actor = named ?? read.session.actorId;
-    const rotated = await store.rotateCsrf(read.session.id, hash, actor, context);
-    if (rotated !== undefined) return { ...rotated, csrfToken: token };
-    await authenticator.findLive(ref, context);
-    throw new SessionError("STORAGE_UNAVAILABLE");
+    const rotated = await store.rotateCsrf(session.id, hash, named ?? session.actorId, context);
+    if (rotated === undefined) {
+      authenticator.assertLive(await authenticator.readAgain(ref, session, context), context);
+      throw new SessionError("STORAGE_UNAVAILABLE");
+    }
+    const setCookie = browserCookies.csrfRotated(rotated.session, rotated.now, token);
+    return { ...rotated, csrfToken: token, setCookie };
   }
 
-  /** Who has shown a cookie acts for its session's actor; who only knows an id must say. */
+  /** A caller that shows a cookie acts for the session's actor; one that names an id must say who acts. */
   #actingActorId(text: string, ref: SessionRef): string | undefined {
     return text === "" && ref.kind !== "id" ? undefined : input.actingActorId(text);
   }
@@ -304,7 +310,7 @@ export class Sessions {
     }
   }
 
-  /** A side that is not known passes: a binding refuses what has changed, not what is missing. */
+  /** An unknown side passes: a binding denies what has changed, not what is missing. */
   #assertBound(session: Session, ipAddress: string, userAgent: string, context: CallContext): void {
     const { bindings, denials } = this.#deps;
     const differ = (stored: string, seen: string) =>

@@ -1,5 +1,7 @@
 import { expect } from "chai";
 import { Authenticator } from "../../src/session/authenticator.ts";
+import { BrowserCookies } from "../../src/session/browser-cookies.ts";
+import { signCookie } from "../../src/session/cookie.ts";
 import { Denials } from "../../src/session/denials.ts";
 import { secureRandomBytes } from "../../src/session/ids.ts";
 import type { KeyRing } from "../../src/session/key-ring.ts";
@@ -8,7 +10,7 @@ import type { Session } from "../../src/session/session.ts";
 import type { CreateOutcome, SessionStore } from "../../src/session/session-store.ts";
 import { Sessions } from "../../src/session/sessions.ts";
 import type { SigningKeys } from "../../src/session/signing-keys.ts";
-import { rejected } from "../support/expect-reason.ts";
+import { expectReason, rejected } from "../support/expect-reason.ts";
 import {
   aSession,
   context,
@@ -47,6 +49,7 @@ function setUp({ reads = [aSession()], store = {}, signingKeys = {}, keyRing = {
     signingKeys: signingKeys as SigningKeys,
     authenticator: new Authenticator({ store: fake, keyRing: ring, timeouts, denials, cookies }),
     denials,
+    browserCookies: new BrowserCookies(cookies),
     timeouts,
     bindings: { ip: false, userAgent: false },
     limit: { maxPerActor: 0, policy: "reject" },
@@ -72,6 +75,45 @@ describe("sessions: what ends between the read and the write", () => {
       store: { touch: async () => undefined },
     });
     await rejected(sessions.touch(ref, context), "SESSION_NOT_FOUND");
+  });
+
+  describe("by cookie: the session is read again by its id, the cookie not verified again", () => {
+    const session = aSession();
+    const cookie = signCookie(session.id, session.signingKeyId, KEY);
+    const byCookie = { kind: "cookie", cookie, tenantId: undefined } as const;
+
+    /** A touch that changes nothing, after which a read by id finds `current`. */
+    async function lostTouch(current: Session | undefined) {
+      let verified = 0;
+      const sessions = setUp({
+        reads: [current],
+        keyRing: { find: async () => KEY },
+        store: {
+          touch: async () => undefined,
+          findByCookie: async () => {
+            verified += 1;
+            const now = T0 + timeouts.touchIntervalMs;
+            return { now, signingKey: { retiredAt: undefined }, session };
+          },
+        },
+      });
+      const outcome = await sessions.touch(byCookie, context).catch((error: unknown) => error);
+      expect(verified).to.equal(1);
+      return outcome;
+    }
+
+    it("a touch that lost to another touch returns the session as it is", async () => {
+      const touched = aSession({ lastSeenAt: T0 + timeouts.touchIntervalMs });
+      expect(await lostTouch(touched)).to.deep.include({ session: touched, touched: false });
+    });
+
+    it("a touch that lost to a revocation is REVOKED", async () => {
+      expectReason(await lostTouch(revoked), "REVOKED");
+    });
+
+    it("a touch that lost to the deletion is INVALID_COOKIE, as for any cookie without a session", async () => {
+      expectReason(await lostTouch(undefined), "INVALID_COOKIE");
+    });
   });
 
   it("a CSRF rotation that lost to a revocation says so, and gives no token", async () => {

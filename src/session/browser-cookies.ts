@@ -1,0 +1,55 @@
+import { type Instant, wholeSeconds } from "./clock.ts";
+import type { Session } from "./session.ts";
+import type { ReplacedSession } from "./session-store.ts";
+import type { SetCookie, SetCookieFactory } from "./set-cookie.ts";
+
+/** A session that a call has opened. */
+export interface OpenedSession {
+  readonly session: Session;
+  readonly now: Instant;
+  readonly cookie: string;
+  readonly csrfToken: string;
+  readonly replaced: ReplacedSession | undefined;
+}
+
+/**
+ * Decides which cookies a browser gets or loses by a call. A call that named the session by the
+ * whole Cookie header speaks for everything the browser has, so the cookie of the other kind (login
+ * or pre-login) is cleared too.
+ */
+export class BrowserCookies {
+  readonly #factory: SetCookieFactory;
+
+  constructor(factory: SetCookieFactory) {
+    this.#factory = factory;
+  }
+
+  /** After Create; `replacesHeader`: the session to replace was named by the Cookie header. */
+  opened(
+    { session, now, cookie, csrfToken, replaced }: OpenedSession,
+    replacesHeader: boolean,
+  ): readonly SetCookie[] {
+    const maxAge = wholeSeconds(session.absoluteExpiresAt - now);
+    const cookies = [
+      this.#factory.session(cookie, maxAge, session.preLogin),
+      this.#factory.csrf(csrfToken, maxAge),
+    ];
+    const replacesOtherKind = replaced !== undefined && replaced.preLogin !== session.preLogin;
+    if (replacesHeader || replacesOtherKind) {
+      cookies.push(this.#factory.clearSession(!session.preLogin));
+    }
+    return cookies;
+  }
+
+  /** After Revoke; `byHeader`: the session was named by the Cookie header. */
+  revoked({ preLogin }: Session, byHeader: boolean): readonly SetCookie[] {
+    const cookies = [this.#factory.clearSession(preLogin), this.#factory.clearCsrf()];
+    if (byHeader) cookies.push(this.#factory.clearSession(!preLogin));
+    return cookies;
+  }
+
+  /** After RotateCsrf. */
+  csrfRotated(session: Session, now: Instant, csrfToken: string): SetCookie {
+    return this.#factory.csrf(csrfToken, wholeSeconds(session.absoluteExpiresAt - now));
+  }
+}
