@@ -1,6 +1,6 @@
 import { EntitySchema } from "typeorm";
 import type { AuditEvent } from "../../session/audit.ts";
-import { bigint, instant } from "../pg/column-transformers.ts";
+import { bigint, instant } from "../pg/instants.ts";
 
 export const auditEventEntity = new EntitySchema<AuditEvent>({
   name: "audit_event",

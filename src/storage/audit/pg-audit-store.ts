@@ -2,7 +2,8 @@ import type { AuditEntry, AuditEvent } from "../../session/audit.ts";
 import type { AuditStore } from "../../session/audit-store.ts";
 import type { CallContext } from "../../session/call-context.ts";
 import type { Database } from "../pg/database.ts";
-import { AUDIT_COLUMNS, NOW } from "../pg/sql.ts";
+import { NOW } from "../pg/sql.ts";
+import { AUDIT_COLUMNS } from "./audit-columns.ts";
 import { auditEventEntity } from "./audit-event-entity.ts";
 
 const APPEND = {

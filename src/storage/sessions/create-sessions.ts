@@ -1,18 +1,12 @@
 import type { SessionId } from "../../session/ids.ts";
 import type { CreateOutcome, NewSession, ReplacedSession } from "../../session/session-store.ts";
+import { AUDIT_COLUMNS } from "../audit/audit-columns.ts";
 import { type Execute, RETRY_ALONE } from "../pg/batcher.ts";
 import type { Database, Row, Run, Statement } from "../pg/database.ts";
-import {
-  AUDIT_COLUMNS,
-  itemsFrom,
-  type Locking,
-  live,
-  NO_SESSION,
-  NOW,
-  SESSION_COLUMNS,
-  WAIT_FOR_LOCKED,
-} from "../pg/sql.ts";
-import { byId, instantOf, sessionOf } from "./session-rows.ts";
+import { instantOf } from "../pg/instants.ts";
+import { itemsFrom, NOW } from "../pg/sql.ts";
+import { byId, NO_SESSION, SESSION_COLUMNS, sessionColumns, sessionOf } from "./session-columns.ts";
+import { type Locking, live, WAIT_FOR_LOCKED } from "./session-conditions.ts";
 
 export interface Create {
   readonly session: NewSession;
@@ -20,22 +14,27 @@ export interface Create {
   readonly callingService: string;
 }
 
+/** The columns that the statement fills by itself; all others come from the new session. */
+const FILLED: Readonly<Record<string, string>> = {
+  created_at: NOW,
+  last_seen_at: NOW,
+  absolute_expires_at: `${NOW} + absolute_timeout_ms * interval '1 millisecond'`,
+  revoked_at: "NULL",
+  revoke_reason: "''",
+  revoked_by: "''",
+  signing_key_id: "signing_key_id",
+};
+
+const given = sessionColumns.filter(({ name }) => FILLED[name] === undefined);
+
 const ITEM = {
-  item_id: "text",
-  tenant_id: "text",
-  actor_type: "text",
-  actor_id: "text",
-  app_type: "text",
-  pre_login: "boolean",
-  idle_timeout_seconds: "integer",
+  ...Object.fromEntries(given.map(({ name, type }) => [name, type])),
   absolute_timeout_ms: "float8",
-  ip_address: "text",
-  user_agent: "text",
-  csrf_token_hash: "bytea",
-  metadata: "jsonb",
   calling_service: "text",
   replaces: "text",
 };
+
+const INSERTED = sessionColumns.map(({ name }) => FILLED[name] ?? name).join(", ");
 
 /**
  * Reads each tenant's active key where the row is written, so that a replica never signs with a key
@@ -53,7 +52,7 @@ function createStatement({ suffix, lock, isSkipped }: Locking): Statement {
       JOIN signing_keys ON signing_keys.tenant_id = new.tenant_id AND retired_at IS NULL
     ), target AS (
       SELECT sessions.id AS target_id, revoked_at, last_seen_at, sessions.idle_timeout_seconds,
-        absolute_expires_at, item_id, item.actor_id AS acting_actor_id, calling_service
+        absolute_expires_at, item.id AS item_id, item.actor_id AS acting_actor_id, calling_service
       FROM item JOIN sessions ON sessions.id = replaces
         AND sessions.tenant_id = item.tenant_id
       WHERE revoked_at IS NULL ${lock}
@@ -68,10 +67,7 @@ function createStatement({ suffix, lock, isSkipped }: Locking): Statement {
       FROM item
     ), created AS (
       INSERT INTO sessions (${SESSION_COLUMNS})
-      SELECT item_id, tenant_id, actor_type, actor_id, app_type, pre_login, ${NOW}, ${NOW},
-        idle_timeout_seconds, ${NOW} + absolute_timeout_ms * interval '1 millisecond', NULL, '', '',
-        ip_address, user_agent, signing_key_id, csrf_token_hash, metadata
-      FROM evaluated WHERE NOT skipped
+      SELECT ${INSERTED} FROM evaluated WHERE NOT skipped
       RETURNING ${SESSION_COLUMNS}
     ), audited AS (
       INSERT INTO audit_events (${AUDIT_COLUMNS})
@@ -80,8 +76,7 @@ function createStatement({ suffix, lock, isSkipped }: Locking): Statement {
       FROM replaced
       UNION ALL
       SELECT ${NOW}, 'auth', 'auth.session_created', actor_id, calling_service, tenant_id,
-        'session', item_id,
-        jsonb_build_object('actor_type', actor_type, 'pre_login', pre_login::text)
+        'session', id, jsonb_build_object('actor_type', actor_type, 'pre_login', pre_login::text)
       FROM evaluated WHERE NOT skipped
     )
     SELECT ${SESSION_COLUMNS}, ${NOW} AS now, NULL AS replaced_id, NULL AS replaced_pre_login,
@@ -90,7 +85,7 @@ function createStatement({ suffix, lock, isSkipped }: Locking): Statement {
     UNION ALL
     SELECT item_id, ${NO_SESSION}, NULL, id, pre_login, false FROM replaced
     UNION ALL
-    SELECT item_id, ${NO_SESSION}, NULL, NULL, NULL, true FROM evaluated WHERE skipped`,
+    SELECT id, ${NO_SESSION}, NULL, NULL, NULL, true FROM evaluated WHERE skipped`,
   };
 }
 
@@ -115,21 +110,11 @@ export async function createWithin(run: Run, create: Create): Promise<CreateOutc
 }
 
 function valuesOf(creates: readonly Create[]): readonly unknown[] {
-  const column = (value: (session: NewSession) => unknown) =>
-    creates.map(({ session }) => value(session));
   return [
-    column(({ id }) => id),
-    column(({ tenantId }) => tenantId),
-    column(({ actorType }) => actorType),
-    column(({ actorId }) => actorId),
-    column(({ appType }) => appType),
-    column(({ preLogin }) => preLogin),
-    column(({ idleTimeoutMs }) => idleTimeoutMs / 1000),
-    column(({ absoluteTimeoutMs }) => absoluteTimeoutMs),
-    column(({ ipAddress }) => ipAddress),
-    column(({ userAgent }) => userAgent),
-    column(({ csrfTokenHash }) => csrfTokenHash),
-    column(({ metadata }) => JSON.stringify(metadata)),
+    ...given.map(({ property, toParameter }) =>
+      creates.map(({ session }) => toParameter(session[property as keyof NewSession])),
+    ),
+    creates.map(({ session }) => session.absoluteTimeoutMs),
     creates.map(({ callingService }) => callingService),
     creates.map(({ replaces }) => replaces ?? ""),
   ];

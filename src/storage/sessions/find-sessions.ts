@@ -2,8 +2,9 @@ import type { SessionId, SigningKeyId } from "../../session/ids.ts";
 import type { CookieLookup, SessionSnapshot } from "../../session/session-store.ts";
 import type { Execute } from "../pg/batcher.ts";
 import type { Database, Row } from "../pg/database.ts";
-import { arrayParameter, NO_SESSION, NOW, SESSION_COLUMNS } from "../pg/sql.ts";
-import { byId, instantOf, optionalInstantOf, sessionOf, snapshotOf } from "./session-rows.ts";
+import { instantOf, optionalInstantOf } from "../pg/instants.ts";
+import { arrayParameter, NOW } from "../pg/sql.ts";
+import { byId, NO_SESSION, SESSION_COLUMNS, sessionOf, snapshotOf } from "./session-columns.ts";
 
 export interface CookieIds {
   readonly id: SessionId;

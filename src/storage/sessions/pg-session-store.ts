@@ -11,12 +11,15 @@ import type {
   SessionSnapshot,
   SessionStore,
 } from "../../session/session-store.ts";
+import { AUDIT_COLUMNS } from "../audit/audit-columns.ts";
 import type { Database, Row } from "../pg/database.ts";
-import { AUDIT_COLUMNS, LIVE, live, NOW, SESSION_COLUMNS } from "../pg/sql.ts";
+import { instantOf } from "../pg/instants.ts";
+import { NOW } from "../pg/sql.ts";
 import { SessionBatchers } from "./session-batchers.ts";
+import { SESSION_COLUMNS, sessionOf, snapshotOf } from "./session-columns.ts";
+import { LIVE, live } from "./session-conditions.ts";
 import { sessionEntity } from "./session-entity.ts";
 import { createWithinLimit } from "./session-limit.ts";
-import { instantOf, sessionOf, sessionOfRecord, snapshotOf } from "./session-rows.ts";
 
 /**
  * Rows are locked in the order of their ids, so that calls of this kind do not deadlock; and before
@@ -208,7 +211,7 @@ export class PgSessionStore implements SessionStore {
       const { entities, raw } = await query.getRawAndEntities<Row>();
       return {
         now: raw[0] === undefined ? 0 : instantOf(raw[0].now),
-        items: entities.slice(0, limit).map(sessionOfRecord),
+        items: entities.slice(0, limit),
         more: entities.length > limit,
       };
     });

@@ -1,18 +1,17 @@
 import type { SessionId } from "../../session/ids.ts";
 import type { Revocation, SessionSnapshot } from "../../session/session-store.ts";
+import { AUDIT_COLUMNS } from "../audit/audit-columns.ts";
 import { type Execute, RETRY_ALONE } from "../pg/batcher.ts";
 import type { Database, Statement } from "../pg/database.ts";
+import { itemsFrom, NOW } from "../pg/sql.ts";
 import {
-  AUDIT_COLUMNS,
-  itemsFrom,
-  type Locking,
-  live,
+  byId,
   NO_SESSION,
-  NOW,
-  qualified,
+  QUALIFIED_SESSION_COLUMNS,
   SESSION_COLUMNS,
-} from "../pg/sql.ts";
-import { byId, snapshotOf } from "./session-rows.ts";
+  snapshotOf,
+} from "./session-columns.ts";
+import { type Locking, live } from "./session-conditions.ts";
 
 export interface Revoke extends Revocation {
   readonly id: SessionId;
@@ -44,7 +43,7 @@ function revokeStatement({ suffix, lock, isSkipped }: Locking): Statement {
       UPDATE sessions
       SET revoked_at = ${NOW}, revoke_reason = reason, revoked_by = acting_actor_id
       FROM target WHERE id = target_id AND ${live("target")}
-      RETURNING ${qualified("sessions", SESSION_COLUMNS)}, calling_service
+      RETURNING ${QUALIFIED_SESSION_COLUMNS}, calling_service
     ), audited AS (
       INSERT INTO audit_events (${AUDIT_COLUMNS})
       SELECT ${NOW}, 'auth', 'auth.session_revoked', revoked_by, calling_service, tenant_id,

@@ -3,10 +3,10 @@ import type { CookieLookup, CreateOutcome, SessionSnapshot } from "../../session
 import { Batcher, type BatcherLimits, type Execute, type RETRY_ALONE } from "../pg/batcher.ts";
 import type { Database } from "../pg/database.ts";
 import { StorageFault } from "../pg/errors.ts";
-import { SKIP_LOCKED, WAIT_FOR_LOCKED } from "../pg/sql.ts";
 import { type Create, createSessions } from "./create-sessions.ts";
 import { type CookieIds, findByCookies, findSessions } from "./find-sessions.ts";
 import { type Revoke, revokeSessions } from "./revoke-sessions.ts";
+import { SKIP_LOCKED, WAIT_FOR_LOCKED } from "./session-conditions.ts";
 import { type Touch, touchSessions } from "./touch-sessions.ts";
 
 type Signal = AbortSignal | undefined;

@@ -1,13 +1,18 @@
-import { EntitySchema } from "typeorm";
+import { EntitySchema, type ValueTransformer } from "typeorm";
 import type { Session } from "../../session/session.ts";
-import { instant } from "../pg/column-transformers.ts";
+import { instant } from "../pg/instants.ts";
 
-/** The row of a session; it has the domain's fields but for the unit of the idle timeout. */
-export interface SessionRecord extends Omit<Session, "idleTimeoutMs"> {
-  readonly idleTimeoutSeconds: number;
-}
+/** Timeouts are whole seconds, as cookies have them (Max-Age). */
+const seconds: ValueTransformer = {
+  from: (value: number) => value * 1000,
+  to: (ms: number) => ms / 1000,
+};
 
-export const sessionEntity = new EntitySchema<SessionRecord>({
+/**
+ * The table of the sessions. Column lists, the mapping of rows and the parameters of a Create are
+ * derived from it (session-columns.ts).
+ */
+export const sessionEntity = new EntitySchema<Session>({
   name: "session",
   tableName: "sessions",
   columns: {
@@ -19,7 +24,7 @@ export const sessionEntity = new EntitySchema<SessionRecord>({
     preLogin: { name: "pre_login", type: "boolean" },
     createdAt: { name: "created_at", type: "timestamptz", transformer: instant },
     lastSeenAt: { name: "last_seen_at", type: "timestamptz", transformer: instant },
-    idleTimeoutSeconds: { name: "idle_timeout_seconds", type: "integer" },
+    idleTimeoutMs: { name: "idle_timeout_seconds", type: "integer", transformer: seconds },
     absoluteExpiresAt: { name: "absolute_expires_at", type: "timestamptz", transformer: instant },
     revokedAt: { name: "revoked_at", type: "timestamptz", nullable: true, transformer: instant },
     revokeReason: { name: "revoke_reason", type: "text", default: "" },

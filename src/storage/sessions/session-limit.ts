@@ -1,8 +1,10 @@
 import type { SessionLimit } from "../../session/policy.ts";
 import type { CreateOutcome } from "../../session/session-store.ts";
+import { AUDIT_COLUMNS } from "../audit/audit-columns.ts";
 import type { Database } from "../pg/database.ts";
-import { AUDIT_COLUMNS, LIVE, NOW } from "../pg/sql.ts";
+import { NOW } from "../pg/sql.ts";
 import { type Create, createWithin } from "./create-sessions.ts";
+import { LIVE } from "./session-conditions.ts";
 
 /**
  * Creates of one actor wait here for each other until their transactions end. The statement that

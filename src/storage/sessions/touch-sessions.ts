@@ -2,16 +2,15 @@ import type { SessionId } from "../../session/ids.ts";
 import type { SessionSnapshot } from "../../session/session-store.ts";
 import { type Execute, RETRY_ALONE } from "../pg/batcher.ts";
 import type { Database, Statement } from "../pg/database.ts";
+import { itemsFrom, NOW } from "../pg/sql.ts";
 import {
-  itemsFrom,
-  type Locking,
-  live,
+  byId,
   NO_SESSION,
-  NOW,
-  qualified,
+  QUALIFIED_SESSION_COLUMNS,
   SESSION_COLUMNS,
-} from "../pg/sql.ts";
-import { byId, snapshotOf } from "./session-rows.ts";
+  snapshotOf,
+} from "./session-columns.ts";
+import { type Locking, live } from "./session-conditions.ts";
 
 export interface Touch {
   readonly id: SessionId;
@@ -40,7 +39,7 @@ function touchStatement({ suffix, lock, isSkipped }: Locking): Statement {
     ), touched AS (
       UPDATE sessions SET last_seen_at = GREATEST(sessions.last_seen_at, ${NOW})
       FROM target WHERE id = target_id AND ${due("target")}
-      RETURNING ${qualified("sessions", SESSION_COLUMNS)}
+      RETURNING ${QUALIFIED_SESSION_COLUMNS}
     )
     SELECT ${SESSION_COLUMNS}, ${NOW} AS now, false AS skipped FROM touched
     UNION ALL

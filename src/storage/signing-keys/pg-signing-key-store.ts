@@ -5,14 +5,15 @@ import type { EncryptedKey } from "../../session/key-encryption.ts";
 import type { ListPage, ListPosition } from "../../session/list-page.ts";
 import type { NewSigningKey, SigningKey, StoredSigningKey } from "../../session/signing-key.ts";
 import type { RotatedSigningKeys, SigningKeyStore } from "../../session/signing-key-store.ts";
+import { AUDIT_COLUMNS } from "../audit/audit-columns.ts";
 import type { Database, Row } from "../pg/database.ts";
 import { StorageFault, storageUnavailable, UNIQUE_VIOLATION } from "../pg/errors.ts";
-import { AUDIT_COLUMNS, NOW } from "../pg/sql.ts";
-import { instantOf, signingKeyOf } from "../sessions/session-rows.ts";
+import { instantOf } from "../pg/instants.ts";
+import { NOW } from "../pg/sql.ts";
+import { SIGNING_KEY_COLUMNS, signingKeyOf } from "./signing-key-columns.ts";
 import { signingKeyEntity } from "./signing-key-entity.ts";
 
-const STORED_COLUMNS =
-  "id, tenant_id, created_at, retired_at, encrypted_key, key_encryption_key_id";
+const STORED_COLUMNS = `${SIGNING_KEY_COLUMNS}, encrypted_key, key_encryption_key_id`;
 
 const FIND = {
   name: "find_signing_key",
@@ -42,7 +43,7 @@ const INSERT_FIRST = {
 const RETIRE_ACTIVE = {
   text: `
     UPDATE signing_keys SET retired_at = ${NOW} WHERE tenant_id = $1 AND retired_at IS NULL
-    RETURNING id, tenant_id, created_at, retired_at`,
+    RETURNING ${SIGNING_KEY_COLUMNS}`,
 };
 
 const INSERT_ROTATED = {
@@ -50,7 +51,7 @@ const INSERT_ROTATED = {
     WITH inserted AS (
       INSERT INTO signing_keys (id, tenant_id, encrypted_key, key_encryption_key_id, created_at)
       VALUES ($1, $2, $3, $4, ${NOW})
-      RETURNING id, tenant_id, created_at, retired_at
+      RETURNING ${SIGNING_KEY_COLUMNS}
     ), audited AS (
       INSERT INTO audit_events (${AUDIT_COLUMNS})
       SELECT ${NOW}, 'auth', 'auth.session_signing_key_rotated', $5, $6, $2, 'signing_key', id,

@@ -1,6 +1,6 @@
 import { EntitySchema } from "typeorm";
 import type { SigningKey } from "../../session/signing-key.ts";
-import { instant } from "../pg/column-transformers.ts";
+import { instant } from "../pg/instants.ts";
 
 export interface SigningKeyRecord extends SigningKey {
   readonly encryptedKey: Buffer;
