@@ -2,6 +2,7 @@
  * Runs the tests against a PostgreSQL: the one that SESSIOND_TEST_DATABASE_URL names (its user
  * must be allowed to create databases), else one that is started for this run and thrown away.
  * Arguments go to mocha; without any, all tests run and the coverage of the rules is reported.
+ * Exits with 1 if a test fails, if no test ran, or if mocha ended before all of them had run.
  */
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
@@ -84,7 +85,8 @@ function run(command: readonly string[], env: Record<string, string>): Promise<n
 
 const args = process.argv.slice(2);
 const bin = (name: string) => join(import.meta.dirname, "..", "node_modules", ".bin", name);
-const mocha = [bin("mocha"), ...args];
+const completion = join(import.meta.dirname, "mocha-completion.ts");
+const mocha = [bin("mocha"), "--require", completion, "--fail-zero", ...args];
 const server = await startServer();
 try {
   const template = await createTemplate(server.url);
