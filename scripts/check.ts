@@ -10,15 +10,29 @@ interface Check {
   readonly command: readonly string[];
 }
 
-/** The commit that the contract must stay compatible with; undefined outside a repository. */
-function baseline(): string | undefined {
-  for (const revision of ["origin/main", "main"]) {
-    try {
-      const args = ["rev-parse", "--verify", "--quiet", `${revision}^{commit}`];
-      return execFileSync("git", args, { cwd: root, encoding: "utf8", stdio: "pipe" }).trim();
-    } catch {
-      // Not this one, or no git at all.
-    }
+function git(...args: readonly string[]): string | undefined {
+  try {
+    return execFileSync("git", args, { cwd: root, encoding: "utf8", stdio: "pipe" }).trim();
+  } catch {
+    // There is no such revision, or no git at all.
+    return undefined;
+  }
+}
+
+interface Baseline {
+  readonly name: string;
+  readonly commit: string;
+}
+
+/**
+ * What the contract must stay compatible with: the last release, or main while there is none.
+ * Undefined outside a repository.
+ */
+function baseline(): Baseline | undefined {
+  const release = git("describe", "--tags", "--match", "v*", "--abbrev=0");
+  for (const name of release === undefined ? ["origin/main", "main"] : [release]) {
+    const commit = git("rev-parse", "--verify", "--quiet", `${name}^{commit}`);
+    if (commit !== undefined) return { name, commit };
   }
   return undefined;
 }
@@ -40,12 +54,11 @@ const checks: Check[] = [
 
 const base = baseline();
 if (base === undefined) {
-  console.log("contract compatibility: not checked, there is no main branch to compare with");
+  console.log("contract compatibility: not checked, there is neither a release nor a main branch");
 } else {
-  const against = `.git#ref=${base}`;
   checks.push({
-    name: "contract compatibility with main",
-    command: [bin("buf"), "breaking", "--against", against],
+    name: `contract compatibility with ${base.name}`,
+    command: [bin("buf"), "breaking", "--against", `.git#ref=${base.commit}`],
   });
 }
 
