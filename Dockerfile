@@ -28,5 +28,6 @@ ENV NODE_ENV=production SESSIOND_HOST=0.0.0.0
 USER node
 EXPOSE 8480
 HEALTHCHECK --interval=10s --timeout=3s CMD ["node", "dist/src/healthcheck.js"]
-# Without a shell in between, so that SIGTERM reaches the process, which handles it.
-ENTRYPOINT ["node", "dist/src/main.js"]
+# Without a shell in between, so that SIGTERM reaches the process, which handles it. Stack traces
+# name the lines of the TypeScript sources.
+ENTRYPOINT ["node", "--enable-source-maps", "dist/src/main.js"]

