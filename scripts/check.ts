@@ -50,6 +50,10 @@ const checks: Check[] = [
     name: "configuration documentation in step",
     command: [process.execPath, "scripts/configuration-docs.ts", "--check"],
   },
+  {
+    name: "behaviours in step",
+    command: [process.execPath, "scripts/behaviours.ts", "--check"],
+  },
 ];
 
 const base = baseline();
