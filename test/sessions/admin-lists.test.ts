@@ -2,11 +2,10 @@ import { expect } from "chai";
 import { SigningKeyState } from "../../gen/es/sessiond/v1/session_pb.ts";
 import { byId, newActor, newTenant, openSession } from "../support/actors.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
-import { expectFailure } from "../support/expect-failure.ts";
 import { numbers } from "../support/in-parallel.ts";
-import { allPages, forgePageToken } from "../support/pages.ts";
+import { allPages } from "../support/pages.ts";
 
-describe("pagination: ListSigningKeys and ListAuditEvents", () => {
+describe("ListSigningKeys and ListAuditEvents", () => {
   let app: TestApp;
 
   before(async () => {
@@ -26,9 +25,7 @@ describe("pagination: ListSigningKeys and ListAuditEvents", () => {
     return { tenantId, keys };
   }
 
-  const badToken = { field: "page_token" };
-
-  it("the keys of a tenant, newest first, with their states and no material", async () => {
+  it("list a tenant's keys, newest first, with their states and no key material", async () => {
     const { tenantId, keys } = await tenantWithKeys(5);
     await app.sql(
       "UPDATE signing_keys SET retired_at = retired_at - interval '14 hours' WHERE id = $1",
@@ -64,7 +61,7 @@ describe("pagination: ListSigningKeys and ListAuditEvents", () => {
     }
   });
 
-  it("keys made between pages neither repeat nor hide others", async () => {
+  it("neither repeat nor miss keys when others are made between pages", async () => {
     const { tenantId, keys } = await tenantWithKeys(6);
 
     const pages = await allPages(
@@ -74,25 +71,6 @@ describe("pagination: ListSigningKeys and ListAuditEvents", () => {
 
     const ids = pages.flatMap(({ signingKeys }) => signingKeys.map(({ id }) => id));
     expect(ids).to.have.members(keys).and.to.have.lengthOf(keys.length);
-  });
-
-  it("a key's page token is refused for another tenant, another list and when forged", async () => {
-    const { tenantId } = await tenantWithKeys(3);
-    const ask = (request: { tenantId: string; pageToken?: string; pageSize?: number }) =>
-      app.client.listSigningKeys({ pageSize: 1, ...request });
-    const { nextPageToken: pageToken } = await ask({ tenantId });
-
-    const other = ask({ tenantId: newTenant(), pageToken });
-    await expectFailure(other, "INVALID_REQUEST", badToken);
-    const events = app.client.listAuditEvents({ tenantId, pageToken });
-    await expectFailure(events, "INVALID_REQUEST", badToken);
-    for (const id of ["", "sk-1", `ses-${"0".repeat(44)}`]) {
-      const forged = forgePageToken(pageToken, ([scope, createdAt]) => [scope, createdAt, id]);
-      await expectFailure(ask({ tenantId, pageToken: forged }), "INVALID_REQUEST", badToken);
-    }
-    await expectFailure(ask({ tenantId, pageSize: 201 }), "INVALID_REQUEST", {
-      field: "page_size",
-    });
   });
 
   /** A tenant with ten events of its own, and what they are about. */
@@ -110,7 +88,7 @@ describe("pagination: ListSigningKeys and ListAuditEvents", () => {
     return { tenantId, actor, id };
   }
 
-  it("a tenant's events, newest first, over all pages", async () => {
+  it("list a tenant's events over all pages, newest first", async () => {
     const { tenantId, id } = await tenantWithEvents();
 
     const pages = await allPages((pageToken) =>
@@ -133,7 +111,7 @@ describe("pagination: ListSigningKeys and ListAuditEvents", () => {
     expect(new Set(events.map((event) => event.tenantId))).to.deep.equal(new Set([tenantId]));
   });
 
-  it("filters by resource and by acting actor, over all pages", async () => {
+  it("filter events by resource and by acting actor", async () => {
     const { tenantId, id } = await tenantWithEvents();
     const count = async (filter: { resourceId?: string; actingActorId?: string }) => {
       const pages = await allPages((pageToken) =>
@@ -150,7 +128,7 @@ describe("pagination: ListSigningKeys and ListAuditEvents", () => {
     expect(elsewhere.auditEvents).to.deep.equal([]);
   });
 
-  it("events written between pages neither repeat nor hide others", async () => {
+  it("neither repeat nor miss events when others are written between pages", async () => {
     const { tenantId, actor } = await tenantWithEvents();
 
     const pages = await allPages(
@@ -163,7 +141,7 @@ describe("pagination: ListSigningKeys and ListAuditEvents", () => {
     expect(new Set(ids).size).to.equal(10);
   });
 
-  it("a token goes on where it was after its event has been deleted", async () => {
+  it("continue after an event that has been deleted since", async () => {
     const { tenantId } = await tenantWithEvents();
     const first = await app.client.listAuditEvents({ tenantId, pageSize: 3 });
     await app.sql("DELETE FROM audit_events WHERE id = $1", [first.auditEvents.at(-1)?.id]);
@@ -174,29 +152,5 @@ describe("pagination: ListSigningKeys and ListAuditEvents", () => {
     });
 
     expect(auditEvents).to.have.lengthOf(7);
-  });
-
-  it("an event's page token is refused for another tenant or filter and when forged", async () => {
-    const { tenantId, id } = await tenantWithEvents();
-    const { nextPageToken: pageToken } = await app.client.listAuditEvents({
-      tenantId,
-      pageSize: 1,
-    });
-    const forged = (position: unknown) => forgePageToken(pageToken, ([scope]) => [scope, position]);
-
-    for (const request of [
-      { tenantId: newTenant(), pageToken },
-      { tenantId, resourceId: id, pageToken },
-      { tenantId, actingActorId: "even", pageToken },
-      { tenantId, pageToken: forged("") },
-      { tenantId, pageToken: forged("-1") },
-      { tenantId, pageToken: forged("9".repeat(19)) },
-      { tenantId, pageToken: forged(7) },
-      { tenantId, pageToken: forged("1; DROP TABLE sessions") },
-    ]) {
-      await expectFailure(app.client.listAuditEvents(request), "INVALID_REQUEST", badToken);
-    }
-    const later = await app.client.listAuditEvents({ tenantId, pageToken: forged("9".repeat(18)) });
-    expect(later.auditEvents, "elsewhere in the same list").to.have.lengthOf(10);
   });
 });

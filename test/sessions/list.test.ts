@@ -1,21 +1,14 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { expect } from "chai";
 import type { Session } from "../../gen/es/sessiond/v1/session_pb.ts";
-import {
-  byCookie,
-  byId,
-  newActor,
-  newTenant,
-  openSession,
-  type TestActor,
-} from "../support/actors.ts";
+import { byCookie, byId, newActor, openSession, type TestActor } from "../support/actors.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { idle } from "../support/back-dating.ts";
 import { cloneSessions } from "../support/clone-sessions.ts";
 import { expectFailure } from "../support/expect-failure.ts";
-import { allPages, forgePageToken } from "../support/pages.ts";
+import { allPages } from "../support/pages.ts";
 
-describe("pagination: List", () => {
+describe("List", () => {
   let app: TestApp;
 
   before(async () => {
@@ -41,7 +34,7 @@ describe("pagination: List", () => {
     return (pageToken: string) => app.client.list({ actor, pageSize, pageToken, includeEnded });
   };
 
-  it("pages have all sessions once, newest first, ties by id", async () => {
+  it("returns every session once over all pages, newest first and then by id", async () => {
     const { actor, ids } = await actorWith(25);
 
     const pages = await allPages(askFor(actor, 10));
@@ -58,7 +51,7 @@ describe("pagination: List", () => {
     expect(idsOf(await allPages(askFor(actor, 1))), "one by one").to.deep.equal(idsOf(pages));
   });
 
-  it("a full last page has no next_page_token; no session at all is one empty page", async () => {
+  it("gives no next_page_token after a full last page or without any session", async () => {
     const { actor } = await actorWith(4);
 
     expect((await allPages(askFor(actor, 2))).map((page) => page.sessions.length)).to.deep.equal([
@@ -68,7 +61,7 @@ describe("pagination: List", () => {
     expect(none.map(({ sessions }) => sessions)).to.deep.equal([[]]);
   });
 
-  it("sessions opened between pages neither repeat nor hide others", async () => {
+  it("neither repeats nor misses sessions when others are opened between pages", async () => {
     const { actor, ids } = await actorWith(25);
     const opened: string[] = [];
 
@@ -80,7 +73,7 @@ describe("pagination: List", () => {
     expect(idsOf(pages)).to.have.members(ids).and.to.have.lengthOf(ids.length);
   });
 
-  it("sessions ended between pages, the last one of a page included, hide no others", async () => {
+  it("misses no session when others are deleted between pages, a page's last one included", async () => {
     const { actor, ids } = await actorWith(25);
     const ended = new Set<string>();
     let last = "";
@@ -102,7 +95,7 @@ describe("pagination: List", () => {
     expect(idsOf(pages)).to.have.members(ids).and.to.have.lengthOf(ids.length);
   });
 
-  it("ended sessions are there on request only", async () => {
+  it("returns ended sessions on request only", async () => {
     const { actor, ids } = await actorWith(9);
     const [revoked = "", idled = "", ...live] = ids;
     await app.client.revoke({ session: byId(revoked), reason: "logout", actingActorId: "user" });
@@ -112,7 +105,7 @@ describe("pagination: List", () => {
     expect(idsOf(await allPages(askFor(actor, 4, true)))).to.have.members(ids);
   });
 
-  it("the session that asks is flagged, whichever page it is on, and no other", async () => {
+  it("flags the current session, on whichever page it is, and no other", async () => {
     const { id, actor, cookie } = await openSession(app.client);
     await cloneSessions(app.sql, id, 5);
 
@@ -127,7 +120,7 @@ describe("pagination: List", () => {
     expect(sessions.filter(({ current }) => current)).to.deep.equal([]);
   });
 
-  it("`current` of another actor flags nothing; a forged or unknown one fails", async () => {
+  it("flags nothing for another actor's `current`, and refuses a forged or unknown one", async () => {
     const { actor, cookie } = await openSession(app.client);
     const other = await openSession(app.client);
 
@@ -140,81 +133,11 @@ describe("pagination: List", () => {
     await expectFailure(list(byCookie(cookie, "another")), "INVALID_COOKIE");
   });
 
-  it("page_size is 50 by default, at most 200, and out of range is refused", async () => {
+  it("returns 50 sessions by default and up to 200", async () => {
     const { actor } = await actorWith(210);
     const size = async (pageSize: number) => (await askFor(actor, pageSize)("")).sessions.length;
 
     expect(await size(0)).to.equal(50);
     expect(await size(200)).to.equal(200);
-    for (const pageSize of [-1, 201, 2 ** 31 - 1, -(2 ** 31)]) {
-      await expectFailure(size(pageSize), "INVALID_REQUEST", { field: "page_size" });
-    }
-  });
-
-  it("a token of another actor, tenant, filter or list is refused", async () => {
-    const { actor } = await actorWith(3);
-    const { nextPageToken } = await askFor(actor, 1)("");
-    const ask = (on: TestActor, includeEnded = false) =>
-      app.client.list({ actor: on, pageSize: 1, pageToken: nextPageToken, includeEnded });
-
-    for (const call of [
-      ask(newActor()),
-      ask({ ...actor, actorType: "service_account" }),
-      ask({ ...actor, tenantId: newTenant() }),
-      ask(actor, true),
-      app.client.listSigningKeys({ pageToken: nextPageToken }),
-      app.client.listAuditEvents({ pageToken: nextPageToken }),
-    ]) {
-      await expectFailure(call, "INVALID_REQUEST", { field: "page_token" });
-    }
-  });
-
-  it("a token that is not one is refused, whatever it is", async () => {
-    const { actor } = await actorWith(3);
-    const { nextPageToken } = await askFor(actor, 1)("");
-    const forged = (...position: unknown[]) =>
-      forgePageToken(nextPageToken, ([scope]) => [scope, ...position]);
-    const json = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");
-
-    for (const pageToken of [
-      "x",
-      " ",
-      "\u{1f98a}",
-      nextPageToken.slice(0, -8),
-      nextPageToken.repeat(8),
-      json(null),
-      json({ length: 3 }),
-      json([[]]),
-      json(["__proto__"]),
-      forged(),
-      forged("1"),
-      forged("", ""),
-      forged("1", "ses-1"),
-      forged("-1", `ses-${"0".repeat(44)}`),
-      forged("1e3", `ses-${"0".repeat(44)}`),
-      forged("9".repeat(15), `ses-${"0".repeat(44)}`),
-      forged(1, `ses-${"0".repeat(44)}`),
-      forged("1", "' OR 1=1 --"),
-    ]) {
-      const call = app.client.list({ actor, pageSize: 1, pageToken });
-      await expectFailure(call, "INVALID_REQUEST", { field: "page_token" });
-    }
-  });
-
-  it("a forged place in the same list shows no more than the list does", async () => {
-    const { actor, ids } = await actorWith(3);
-    await openSession(app.client);
-    const { nextPageToken } = await askFor(actor, 1)("");
-    const pageToken = forgePageToken(nextPageToken, ([scope]) => [
-      scope,
-      "9".repeat(14),
-      `ses-${"f".repeat(44)}`,
-    ]);
-
-    const { sessions } = await app.client.list({ actor, pageToken });
-
-    expect(sessions.map(({ id }) => id))
-      .to.have.members(ids)
-      .and.to.have.lengthOf(3);
   });
 });

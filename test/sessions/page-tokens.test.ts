@@ -1,32 +1,23 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import { isSessionId } from "../../src/session/ids.ts";
-import { listPosition, nextPageToken, PageTokens, pageSize } from "../../src/session/pages.ts";
+import { listPosition, nextPageToken, PageTokens } from "../../src/session/pages.ts";
 import { refused } from "../support/expect-reason.ts";
 import { SESSION_ID, T0 } from "../support/session-fixtures.ts";
 
 const tokens = new PageTokens("sessions", "tenant", "user", "alice", false);
 
-describe("pages: size", () => {
-  it("is from 1 to 200, and 50 if not given", () => {
-    expect([0, 1, 200].map(pageSize)).to.deep.equal([50, 1, 200]);
-    for (const wrong of [-1, 201, 2 ** 31 - 1, -(2 ** 31), 1.5, Number.NaN]) {
-      refused(() => pageSize(wrong), "INVALID_REQUEST", "page_size");
-    }
-  });
-});
-
-describe("pages: tokens", () => {
-  it("give back the position, and the first page for none", () => {
+describe("page tokens", () => {
+  it("decode to the position, and to the first page if empty", () => {
     expect(tokens.decode("")).to.equal(undefined);
     expect(tokens.decode(tokens.encode("1", "a"))).to.deep.equal(["1", "a"]);
   });
 
-  it("can be put into a URL", () => {
+  it("consist of characters that URLs allow", () => {
     expect(tokens.encode("1", "\u{1F600}?&=+/")).to.match(/^[A-Za-z0-9_-]+$/);
   });
 
-  it("ASVS 8.2.2: of one list are refused in every other", () => {
+  it("are refused for every other list (ASVS 8.2.2)", () => {
     const others = [
       new PageTokens("signing_keys", "tenant"),
       new PageTokens("sessions", "other", "user", "alice", false),
@@ -42,36 +33,13 @@ describe("pages: tokens", () => {
     }
   });
 
-  it("are refused when forged", () => {
-    const base64 = (text: string) => Buffer.from(text).toString("base64url");
-    const good = tokens.encode("1", "a");
-    for (const token of [
-      " ",
-      "x",
-      "*",
-      good.slice(0, -4),
-      `${good.slice(0, 5)}A${good.slice(6)}`,
-      base64("{}"),
-      base64("[]"),
-      base64("null"),
-      base64('"text"'),
-      base64("[1, 2]"),
-      base64('["x", "1", "a"]'),
-      "A".repeat(513),
-      good.padEnd(513, "A"),
-      "A".repeat(2 ** 20),
-    ]) {
-      refused(() => tokens.decode(token), "INVALID_REQUEST", "page_token");
-    }
-  });
-
-  it("are refused, with our own scope, when longer than any of ours", () => {
+  it("are refused beyond 512 characters, with the right scope too", () => {
     const own = tokens.encode("x".repeat(400));
     expect(own.length).to.be.greaterThan(512);
     refused(() => tokens.decode(own), "INVALID_REQUEST", "page_token");
   });
 
-  it("property: round-trip, and no text makes decoding fail otherwise than by refusal", () => {
+  it("round-trip, and any other text is INVALID_REQUEST (property)", () => {
     fc.assert(
       fc.property(fc.array(fc.string({ maxLength: 20 }), { maxLength: 4 }), (position) => {
         expect(tokens.decode(tokens.encode(...position))).to.deep.equal(position);
@@ -88,8 +56,8 @@ describe("pages: tokens", () => {
   });
 });
 
-describe("pages: positions", () => {
-  it("are a time and an id", () => {
+describe("positions in page tokens", () => {
+  it("consist of a time and an id", () => {
     expect(listPosition(undefined, isSessionId)).to.equal(undefined);
     expect(listPosition([String(T0), SESSION_ID], isSessionId)).to.deep.equal({
       createdAt: T0,
@@ -97,7 +65,7 @@ describe("pages: positions", () => {
     });
   });
 
-  it("are refused if either is not one, before the database sees it", () => {
+  it("are refused before the database sees them if either part is malformed", () => {
     for (const position of [
       [],
       [String(T0)],
@@ -115,7 +83,7 @@ describe("pages: positions", () => {
     expect(listPosition(["9".repeat(14), SESSION_ID], isSessionId)?.createdAt).to.equal(1e14 - 1);
   });
 
-  it("of the last item make the next token, if there is more", () => {
+  it("make the next token from the last item if there is more", () => {
     const items = [
       { createdAt: T0 + 1, id: "first" },
       { createdAt: T0, id: "last" },
