@@ -10,8 +10,7 @@ import {
 } from "../support/bad-input.ts";
 import { failureOf } from "../support/expect-failure.ts";
 
-/** What the browser says of itself: its user agent and its address. */
-describe("bad input: the browser", () => {
+describe("bad input: user agent and IP address", () => {
   let app: BadInputApp;
   /** Takes larger messages than the default. */
   let roomy: Replica;
@@ -26,9 +25,6 @@ describe("bad input: the browser", () => {
     await roomy?.stop();
     await app.stop();
   });
-
-  const validating = (cookie: string, more: { ipAddress?: string; userAgent?: string }) =>
-    roomy.client.validate({ credential: { case: "cookie", value: cookie }, ...more });
 
   const userAgents: Record<string, [sent: string, kept: string]> = {
     "of 256 bytes": ["a".repeat(256), "a".repeat(256)],
@@ -53,10 +49,11 @@ describe("bad input: the browser", () => {
     "that is blank": ["  ", "  "],
   };
   for (const [what, [sent, kept]] of Object.entries(userAgents)) {
-    it(`bad input: a user agent ${what} does not break login (Hanko #2877)`, async () => {
+    it(`logs in with a user agent ${what}, and keeps 512 characters (B02, Hanko #2877)`, async () => {
       const { cookie, created } = await openSession(roomy.client, { userAgent: sent });
       // Cut in the same way, so that the binding does not refuse the very browser.
-      const { session } = await validating(cookie, { userAgent: sent });
+      const credential = { case: "cookie", value: cookie } as const;
+      const { session } = await roomy.client.validate({ credential, userAgent: sent });
 
       expect(created.session?.userAgent).to.equal(kept);
       expect(session?.userAgent).to.equal(kept);
@@ -145,41 +142,4 @@ describe("bad input: the browser", () => {
       },
     ]),
   );
-
-  const spellings: Record<string, string[]> = {
-    "192.0.2.1": ["192.0.2.1", "::ffff:192.0.2.1", "::FFFF:c000:0201", "0:0:0:0:0:ffff:c000:201"],
-    "2001:db8::1": [
-      "2001:db8::1",
-      "2001:DB8::1",
-      "2001:0db8:0000:0000:0000:0000:0000:0001",
-      "2001:db8:0:0::0.0.0.1",
-    ],
-    "::1": ["::1", "0:0:0:0:0:0:0:1"],
-    "::": ["::", "0::0"],
-    "64:ff9b::c000:201": ["64:ff9b::192.0.2.1", "64:ff9b::c000:201"],
-    "0.0.0.0": ["0.0.0.0", "::ffff:0.0.0.0", "::ffff:0:0"],
-  };
-  for (const [normal, variants] of Object.entries(spellings)) {
-    it(`A14: ${variants.join(", ")} are one address, ${normal}`, async () => {
-      for (const ipAddress of variants) {
-        const { cookie, created } = await openSession(roomy.client, { ipAddress });
-        expect(created.session?.ipAddress).to.equal(normal);
-        for (const seen of [...variants, ""]) await validating(cookie, { ipAddress: seen });
-      }
-    });
-  }
-
-  it("A14: addresses that only look alike are not one", async () => {
-    const pairs: [string, string][] = [
-      ["192.0.2.1", "::192.0.2.1"],
-      ["192.0.2.1", "64:ff9b::192.0.2.1"],
-      ["192.0.2.1", "::ffff:0:192.0.2.1"],
-      ["::1", "127.0.0.1"],
-    ];
-    for (const [ipAddress, seen] of pairs) {
-      const { cookie } = await openSession(roomy.client, { ipAddress });
-      const { code } = await failureOf(validating(cookie, { ipAddress: seen }));
-      expect(Code[code]).to.equal("Unauthenticated");
-    }
-  });
 });
