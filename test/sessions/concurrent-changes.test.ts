@@ -60,8 +60,8 @@ function setUp({ reads = [aSession()], store = {}, signingKeys = {}, keyRing = {
 
 const revoked = aSession({ revokedAt: T0 + 1, revokeReason: "logout" });
 
-describe("sessions: what ends between the read and the write", () => {
-  it("express-session #632: a touch that lost to a revocation says so", async () => {
+describe("sessions that end between the read and the write", () => {
+  it("a touch that comes after a revocation is REVOKED (express-session #632)", async () => {
     const sessions = setUp({
       reads: [aSession(), revoked],
       store: { touch: async () => undefined },
@@ -69,7 +69,7 @@ describe("sessions: what ends between the read and the write", () => {
     await rejected(sessions.touch(ref, context), "REVOKED");
   });
 
-  it("a touch that lost to the deletion of the session says that it is not found", async () => {
+  it("a touch that comes after the deletion is SESSION_NOT_FOUND", async () => {
     const sessions = setUp({
       reads: [aSession(), undefined],
       store: { touch: async () => undefined },
@@ -116,7 +116,7 @@ describe("sessions: what ends between the read and the write", () => {
     });
   });
 
-  it("a CSRF rotation that lost to a revocation says so, and gives no token", async () => {
+  it("a CSRF rotation that comes after a revocation is REVOKED and returns no token", async () => {
     const sessions = setUp({
       reads: [aSession(), revoked],
       store: { rotateCsrf: async () => undefined },
@@ -128,7 +128,7 @@ describe("sessions: what ends between the read and the write", () => {
     await rejected(call, "REVOKED");
   });
 
-  it("a CSRF rotation that changed nothing though the session lives is not a success", async () => {
+  it("a CSRF rotation that changed nothing of a live session is STORAGE_UNAVAILABLE", async () => {
     const sessions = setUp({ store: { rotateCsrf: async () => undefined } });
     const call = sessions.rotateCsrf(
       { target: { kind: "session", session: ref }, actingActorId: "alice" },
@@ -137,7 +137,7 @@ describe("sessions: what ends between the read and the write", () => {
     await rejected(call, "STORAGE_UNAVAILABLE");
   });
 
-  it("fault 7, D04: a revocation that lost to another one reports that one's reason", async () => {
+  it("a revocation that comes after another one returns that one's reason (D04, fault 7)", async () => {
     const sessions = setUp({
       reads: [aSession(), revoked],
       store: { revoke: async () => undefined },
@@ -148,7 +148,7 @@ describe("sessions: what ends between the read and the write", () => {
   });
 });
 
-describe("sessions: creation", () => {
+describe("sessions: Create", () => {
   const command = {
     actor: { tenantId: "", actorType: "user", actorId: "alice" },
     appType: "",
@@ -167,7 +167,7 @@ describe("sessions: creation", () => {
     replaced: undefined,
   };
 
-  it("A18: a tenant's first one makes its key and tries again, once", async () => {
+  it("makes a tenant's first key and tries again, once (A18)", async () => {
     const outcomes: CreateOutcome[] = [{ kind: "no_active_key" }, created];
     const made: string[] = [];
     const sessions = setUp({
@@ -185,7 +185,7 @@ describe("sessions: creation", () => {
     expect(made).to.deep.equal(["default"]);
   });
 
-  it("A16: one whose tenant cannot be given a key fails, and does not try for ever", async () => {
+  it("fails after two tries if the tenant cannot get a key (A16)", async () => {
     let tries = 0;
     const sessions = setUp({
       store: {
@@ -200,7 +200,7 @@ describe("sessions: creation", () => {
     expect(tries).to.equal(2);
   });
 
-  it("one whose key vanished before it could sign fails, and returns no cookie", async () => {
+  it("fails without a cookie if its key was deleted before it could sign", async () => {
     const sessions = setUp({
       store: { create: async () => created },
       keyRing: { find: async () => undefined },
@@ -208,7 +208,7 @@ describe("sessions: creation", () => {
     await rejected(sessions.create(command, context), "SIGNING_KEY_NOT_FOUND");
   });
 
-  it("A29: one whose `replaces` cannot be looked up for an outage fails", async () => {
+  it("fails if `replaces` cannot be looked up because of an outage (A29)", async () => {
     const outage = new Error("outage");
     const sessions = setUp({
       store: {
