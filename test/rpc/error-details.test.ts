@@ -5,8 +5,8 @@ import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
 import type { Reason } from "../../src/session/errors.ts";
 import { newActor, newTenant, openSession, type TestActor, validate } from "../support/actors.ts";
 import { startReplica, startTestApp, type TestApp } from "../support/app.ts";
-import { idle, setAbsolute } from "../support/back-dating.ts";
 import { startDatabaseProxy } from "../support/database-proxy.ts";
+import { refusedSessions } from "../support/refused-sessions.ts";
 import { sentinelMessages } from "../support/sentinel-messages.ts";
 import { holdTransaction } from "../support/transaction.ts";
 import { untilWaiting } from "../support/until.ts";
@@ -60,97 +60,17 @@ const validating = (cookie: string, more: JsonObject = {}): Failing => ({
 });
 
 const sentinels: readonly Sentinel[] = [
-  {
-    reason: "INVALID_COOKIE",
-    code: "UNAUTHENTICATED",
-    hint: 401,
-    arrange: async ({ client }) => {
-      const { cookie } = await openSession(client);
-      return validating(cookie.replace("v1.ses-0", "v1.ses-f"));
-    },
-  },
-  {
-    reason: "EXPIRED_IDLE",
-    code: "UNAUTHENTICATED",
-    hint: 401,
-    arrange: async (app) => {
-      const { cookie, id } = await openSession(app.client);
-      await idle(app, id, 31 * 60);
-      return validating(cookie);
-    },
-  },
-  {
-    reason: "EXPIRED_ABSOLUTE",
-    code: "UNAUTHENTICATED",
-    hint: 401,
-    arrange: async (app) => {
-      const { cookie, id } = await openSession(app.client);
-      await setAbsolute(app, id, -1);
-      return validating(cookie);
-    },
-  },
-  {
-    reason: "REVOKED",
-    code: "UNAUTHENTICATED",
-    hint: 401,
-    arrange: async ({ client }) => {
-      const { cookie } = await openSession(client);
-      await client.revoke({ session: { ref: { case: "cookie", value: cookie } } });
-      return validating(cookie);
-    },
-  },
-  {
-    reason: "SIGNING_KEY_NOT_FOUND",
-    code: "UNAUTHENTICATED",
-    hint: 401,
-    arrange: async ({ client }) => {
-      const { cookie } = await openSession(client);
-      return validating(cookie.replace(/sk-\w+/, `sk-${randomBytes(16).toString("hex")}`));
-    },
-  },
-  {
-    reason: "SIGNING_KEY_RETIRED",
-    code: "UNAUTHENTICATED",
-    hint: 401,
-    arrange: async ({ client, sql }) => {
-      const actor = newActor({ tenantId: newTenant() });
-      const { cookie } = await openSession(client, { actor });
-      await client.rotateSigningKey({ tenantId: actor.tenantId, actingActorId: "operator" });
-      await sql(
-        `UPDATE signing_keys SET retired_at = now() - interval '14 hours'
-         WHERE tenant_id = $1 AND retired_at IS NOT NULL`,
-        [actor.tenantId],
-      );
-      return validating(cookie);
-    },
-  },
-  {
-    reason: "IP_MISMATCH",
-    code: "UNAUTHENTICATED",
-    hint: 401,
-    arrange: async ({ client }) => {
-      const { cookie } = await openSession(client, { ipAddress: "192.0.2.1" });
-      return validating(cookie, { ipAddress: "192.0.2.2" });
-    },
-  },
-  {
-    reason: "USER_AGENT_MISMATCH",
-    code: "UNAUTHENTICATED",
-    hint: 401,
-    arrange: async ({ client }) => {
-      const { cookie } = await openSession(client, { userAgent: "Browser/1" });
-      return validating(cookie, { userAgent: "Browser/2" });
-    },
-  },
-  {
-    reason: "PRE_LOGIN_NOT_ACCEPTED",
-    code: "UNAUTHENTICATED",
-    hint: 401,
-    arrange: async ({ client }) => {
-      const { cookie } = await client.create({ preLogin: true });
-      return validating(cookie);
-    },
-  },
+  ...Object.entries(refusedSessions).map(
+    ([reason, arrange]): Sentinel => ({
+      reason: reason as Reason,
+      code: "UNAUTHENTICATED",
+      hint: 401,
+      arrange: async (app) => ({
+        method: method.validate,
+        request: (await arrange(app)).request,
+      }),
+    }),
+  ),
   {
     reason: "CSRF_MISSING",
     code: "PERMISSION_DENIED",
@@ -272,7 +192,7 @@ const clients: Record<string, (call: WireCall) => Promise<WireFailure>> = {
   ...(curlPath && { curl: failOverCurl }),
 };
 
-describe("sentinels", () => {
+describe("error details", () => {
   let app: TestApp;
 
   before(async () => {
@@ -287,7 +207,7 @@ describe("sentinels", () => {
   });
   after(() => app.stop());
 
-  it("are all here, but for those about callers, who are not authenticated yet", () => {
+  it("are shown for all reasons but those about callers, who are not authenticated yet", () => {
     const callers = ["CALLER_UNAUTHENTICATED", "CALLER_FORBIDDEN"];
     expect([...sentinels.map(({ reason }) => reason), ...callers]).to.have.members(
       Object.keys(sentinelMessages),
