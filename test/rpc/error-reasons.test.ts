@@ -65,7 +65,7 @@ describe("error reasons", () => {
   });
 
   for (const reason of unionReasons) {
-    it(`${reason} has the code and the HTTP status that the contract says, and a stable message`, () => {
+    it(`give ${reason} the documented code and HTTP status, and a stable message`, () => {
       const error = toConnectError(new SessionError(reason), mapping);
       const [detail] = error.findDetails(ErrorDetailSchema);
 
@@ -77,7 +77,7 @@ describe("error reasons", () => {
     });
   }
 
-  it("are new objects for each call: state is not shared between requests (Ory's shared errors)", () => {
+  it("become a new error for each call, with no state in common (Ory's shared errors)", () => {
     const errors = [new SessionError("REVOKED"), new SessionError("REVOKED")];
     const [first, second] = errors.map((error) => toConnectError(error, mapping));
 
@@ -86,7 +86,7 @@ describe("error reasons", () => {
     expect(first?.details).to.not.equal(second?.details);
   });
 
-  it("keep the cause to the log: neither message nor details hold it", () => {
+  it("are sent without their cause, which is only logged", () => {
     const seen: unknown[] = [];
     const cause = new Error('duplicate key value violates "secret_index"');
     const error = new SessionError("STORAGE_UNAVAILABLE", { cause });
@@ -100,7 +100,7 @@ describe("error reasons", () => {
     expect(inspect([sent.message, values], { depth: 9 })).to.not.include("secret_index");
   });
 
-  it("an unknown failure becomes INTERNAL without its words, and is reported", () => {
+  it("include no unknown failure, which becomes INTERNAL without its message and is logged", () => {
     const seen: unknown[] = [];
     const bug = new TypeError("cannot read properties of row 17");
 
@@ -113,7 +113,7 @@ describe("error reasons", () => {
     expect(sent.cause).to.equal(undefined);
   });
 
-  it("D03: uniform errors hide what is wrong with a session, and nothing else", () => {
+  it("are hidden by uniform errors if they are about a session, and only then (D03)", () => {
     const uniform = { uniform: true, onInternalError: () => {} };
     const about401 = unionReasons.filter(
       (reason) => documented.get(reason)?.httpStatus === 401 && reason !== "CALLER_UNAUTHENTICATED",

@@ -7,7 +7,7 @@ import { expectFailure } from "../support/expect-failure.ts";
 const HOUR = 3600;
 const DAY = 24 * HOUR;
 
-describe("B and C: history and clean-up", () => {
+describe("history and clean-up", () => {
   let app: TestApp;
 
   before(async () => {
@@ -15,7 +15,7 @@ describe("B and C: history and clean-up", () => {
   });
   after(() => app.stop());
 
-  it("B08: the page of active sessions has what a user may see, and nothing secret", async () => {
+  it("List shows the active sessions and nothing secret (B08)", async () => {
     const actor = newActor();
     const [laptop, phone, ended] = await Promise.all(
       ["Laptop/1", "Phone/1", "Old/1"].map((userAgent) =>
@@ -49,7 +49,7 @@ describe("B and C: history and clean-up", () => {
     }
   });
 
-  it("B09: an ended session stays listable for the history window, with its end", async () => {
+  it("an ended session stays in List for the history window, with its end and reason (B09)", async () => {
     const actor = newActor();
     const [loggedOut, expired] = await Promise.all([
       openSession(app.client, { actor }),
@@ -75,7 +75,7 @@ describe("B and C: history and clean-up", () => {
     expect((await app.client.list({ actor })).sessions).to.deep.equal([]);
   });
 
-  it("B09: after the window it is gone, and who it was stays readable in the audit", async () => {
+  it("an ended session is deleted after the window, and its actor stays in the audit (B09)", async () => {
     const { id, actor } = await openSession(app.client);
     await age(app, id, 7 * DAY + 13 * HOUR);
 
@@ -88,7 +88,7 @@ describe("B and C: history and clean-up", () => {
     ]);
   });
 
-  it("C02: one call cleans up and returns how many rows of each kind went", async () => {
+  it("GarbageCollect returns how many rows of each kind it deleted (C02)", async () => {
     const tenantId = newTenant();
     const open = (preLogin: boolean) =>
       openSession(app.client, { actor: newActor({ tenantId }), preLogin });
@@ -125,7 +125,7 @@ describe("B and C: history and clean-up", () => {
     });
   });
 
-  it("C02: a key past retention goes with the last session that refers to it", async () => {
+  it("GarbageCollect deletes a key past its retention with the last session that refers to it (C02)", async () => {
     const tenantId = newTenant();
     const { id, created } = await openSession(app.client, { actor: newActor({ tenantId }) });
     await app.client.rotateSigningKey({ tenantId, actingActorId: "admin-7" });
@@ -143,7 +143,7 @@ describe("B and C: history and clean-up", () => {
     expect((await app.client.listSigningKeys({ tenantId })).signingKeys).to.have.lengthOf(1);
   });
 
-  it("C02: a window of zero deletes an ended session at its absolute deadline", async () => {
+  it("a window of zero deletes an ended session at its absolute deadline (C02)", async () => {
     const replica = await startReplica(app.database.url, {
       env: { SESSIOND_HISTORY_WINDOW: "0s" },
     });

@@ -21,7 +21,7 @@ const counted =
   };
 
 describe("ids", () => {
-  it("are a time and 128 random bits for a session, 128 random bits for a signing key", () => {
+  it("consist of 128 random bits, those of sessions with a time before them", () => {
     expect(mintSessionId(counted(16), 0x0194214be000)).to.equal(
       `ses-0194214be000${"ab".repeat(16)}`,
     );
@@ -29,7 +29,7 @@ describe("ids", () => {
     expect(mintSigningKeyId(counted(16))).to.equal(`sk-${"ab".repeat(16)}`);
   });
 
-  it("of sessions sort by time as bytes sort, whatever their random part is", () => {
+  it("sort by time, those of sessions, whatever their random part is", () => {
     const times = [0, 1, 255, 256, T0 - 1, T0, T0 + 1, 2 ** 32, 2 ** 47, 2 ** 48 - 1];
     const ids = times
       .toSorted((a, b) => a - b)
@@ -42,7 +42,7 @@ describe("ids", () => {
     expect(ids.toSorted()).to.deep.equal(ids);
   });
 
-  it("are told from everything else", () => {
+  it("have one form, and every other text is refused", () => {
     const id = mintSessionId(secureRandomBytes, T0);
     const keyId = mintSigningKeyId(secureRandomBytes);
     expect([isSessionId(id), isSigningKeyId(keyId)]).to.deep.equal([true, true]);
@@ -69,13 +69,13 @@ describe("ids", () => {
     }
   });
 
-  it("ASVS 7.2.3: 1,000,000 of one millisecond, none twice", () => {
+  it("do not repeat among 1,000,000 of one millisecond (ASVS 7.2.3)", () => {
     const seen = new Set<string>();
     for (let made = 0; made < 1_000_000; made += 1) seen.add(mintSessionId(secureRandomBytes, T0));
     expect(seen.size).to.equal(1_000_000);
   }).timeout(60_000);
 
-  it("ASVS 11.5.1: take their random bits from node:crypto's randomBytes and nothing else", () => {
+  it("take their random bits from node:crypto's randomBytes only (ASVS 11.5.1)", () => {
     const original = crypto.randomBytes;
     const asked: number[] = [];
     try {
@@ -93,7 +93,7 @@ describe("ids", () => {
     expect(asked).to.deep.equal([16, 16]);
   });
 
-  it("ASVS 11.5.1: the rules know no other source of randomness", async () => {
+  it("have no other source of randomness in src/session (ASVS 11.5.1)", async () => {
     const directory = join(import.meta.dirname, "../../src/session");
     const files = (await readdir(directory)).filter((name) => name.endsWith(".ts"));
     expect(files).to.include("ids.ts");

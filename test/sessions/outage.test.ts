@@ -14,7 +14,7 @@ import { everyCall } from "../support/every-call.ts";
 import { expectFailure, failureOf } from "../support/expect-failure.ts";
 import { sessionRow } from "../support/session-row.ts";
 import { forgeCookie } from "../support/signing-keys.ts";
-import { holdTransaction } from "../support/transaction.ts";
+import { type HeldTransaction, holdTransaction } from "../support/transaction.ts";
 import { until, untilBlockedBy } from "../support/until.ts";
 
 /** Short, so that what is stuck fails soon; and enough connections that no call has to queue. */
@@ -25,7 +25,7 @@ const impatient = {
 };
 const unknownKeyId = `sk-${"0".repeat(32)}`;
 
-describe("behaviours: outages of the database", () => {
+describe("outages of the database", () => {
   let app: TestApp;
   let proxy: DatabaseProxy;
   let replica: Replica;
@@ -72,7 +72,7 @@ describe("behaviours: outages of the database", () => {
     "that does not answer": () => proxy.freeze(),
   };
   for (const [what, fail] of Object.entries(faults)) {
-    it(`A29: with a database ${what}, every call is STORAGE_UNAVAILABLE with a delay to retry`, async () => {
+    it(`every call on a database ${what} is STORAGE_UNAVAILABLE with a delay to retry (A29)`, async () => {
       const before = await sessionRow(app, opened.id);
       fail();
       const calls = Object.entries(everyCall).map(async ([name, call]) => {
@@ -85,7 +85,7 @@ describe("behaviours: outages of the database", () => {
       expect(await sessionRow(app, opened.id)).to.deep.equal(before);
     });
 
-    it(`A29: with a database ${what}, no cookie that may be good is called bad, nor a bad one good`, async () => {
+    it(`only a forged or malformed cookie is INVALID_COOKIE on a database ${what} (A29)`, async () => {
       const revoked = await openSession(app.client);
       await app.client.revoke({ session: byCookie(revoked.cookie) });
       fail();
@@ -107,7 +107,7 @@ describe("behaviours: outages of the database", () => {
     });
   }
 
-  it("the control: with a database that answers, every call succeeds", async () => {
+  it("every call on a database that answers succeeds (the control)", async () => {
     for (const [name, call] of Object.entries(everyCall)) {
       const session = await openSession(app.client);
       await call(replica.client, session).catch((error: Error) => {
@@ -115,6 +115,18 @@ describe("behaviours: outages of the database", () => {
       });
     }
   });
+
+  /** Runs the work while another transaction keeps everyone from the table. */
+  async function whileLocked(table: string, work: (held: HeldTransaction) => Promise<unknown>) {
+    const held = await holdTransaction(app.database);
+    try {
+      await held.query(`LOCK TABLE ${table} IN ACCESS EXCLUSIVE MODE`);
+      await work(held);
+      await held.commit();
+    } finally {
+      await held.end();
+    }
+  }
 
   const losses: Record<string, () => unknown> = {
     "the connection is cut": () => proxy.cut(),
@@ -125,51 +137,35 @@ describe("behaviours: outages of the database", () => {
       ),
   };
   for (const [what, lose] of Object.entries(losses)) {
-    it(`A29: a Validate during which ${what} is STORAGE_UNAVAILABLE, and the next is served`, async () => {
+    it(`a Validate during which ${what} is STORAGE_UNAVAILABLE, and the next one is served (A29)`, async () => {
       const patient = await startReplica(proxy.url);
-      const held = await holdTransaction(app.database);
       try {
-        await held.query("LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE");
-        const call = expectUnavailable(validate(patient.client, opened.cookie));
-        await untilBlockedBy(app.sql, held.pid);
-        await lose();
-        await call;
-        await held.commit();
+        await whileLocked("sessions", async ({ pid }) => {
+          const call = expectUnavailable(validate(patient.client, opened.cookie));
+          await untilBlockedBy(app.sql, pid);
+          await lose();
+          await call;
+        });
         await validate(patient.client, opened.cookie);
       } finally {
-        await held.end();
         await patient.stop();
       }
     });
   }
 
-  it("A29: a Validate that takes too long is STORAGE_UNAVAILABLE, and the next is served", async () => {
-    const held = await holdTransaction(app.database);
-    try {
-      await held.query("LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE");
-      await expectUnavailable(validate(replica.client, opened.cookie));
-      await held.commit();
-    } finally {
-      await held.end();
-    }
+  it("a Validate that takes too long is STORAGE_UNAVAILABLE, and the next one is served (A29)", async () => {
+    await whileLocked("sessions", () => expectUnavailable(validate(replica.client, opened.cookie)));
     await validate(replica.client, opened.cookie);
   });
 
-  it("A09: a failure while the key is looked up is STORAGE_UNAVAILABLE, not an unknown key", async () => {
+  it("a failed look-up of a key is STORAGE_UNAVAILABLE, not an unknown key (A09, fault 2)", async () => {
     const cookie = forgeCookie(opened.id, unknownKeyId, Buffer.alloc(32));
     await expectFailure(validate(replica.client, cookie), "SIGNING_KEY_NOT_FOUND");
-    const held = await holdTransaction(app.database);
-    try {
-      await held.query("LOCK TABLE signing_keys IN ACCESS EXCLUSIVE MODE");
-      await expectUnavailable(validate(replica.client, cookie));
-      await held.commit();
-    } finally {
-      await held.end();
-    }
+    await whileLocked("signing_keys", () => expectUnavailable(validate(replica.client, cookie)));
     await expectFailure(validate(replica.client, cookie), "SIGNING_KEY_NOT_FOUND");
   });
 
-  it("A09: nor does a genuine cookie of a key that was not seen before turn bad", async () => {
+  it("a genuine cookie of a key not seen before is STORAGE_UNAVAILABLE too (A09)", async () => {
     const fresh = await startReplica(proxy.url, { env: impatient });
     try {
       proxy.refuse();
@@ -182,28 +178,26 @@ describe("behaviours: outages of the database", () => {
     }
   });
 
-  it("A29: a login whose `replaces` cannot be looked up is not made without it", async () => {
+  it("a Create whose `replaces` cannot be looked up opens no session (A29)", async () => {
     const actor = newActor();
     const patient = await startReplica(proxy.url);
-    const held = await holdTransaction(app.database);
     try {
-      await held.query("LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE");
-      const call = expectUnavailable(
-        patient.client.create({ actor, replaces: byCookie(opened.cookie) }),
-      );
-      await untilBlockedBy(app.sql, held.pid);
-      // The look-up is lost; everything after it would be served.
-      proxy.cut();
-      await held.commit();
+      let call: Promise<void> | undefined;
+      await whileLocked("sessions", async ({ pid }) => {
+        const replaces = byCookie(opened.cookie);
+        call = expectUnavailable(patient.client.create({ actor, replaces }));
+        await untilBlockedBy(app.sql, pid);
+        // The look-up is lost; everything after it would be served.
+        proxy.cut();
+      });
       await call;
     } finally {
-      await held.end();
       await patient.stop();
     }
     expect((await app.client.list({ actor, includeEnded: true })).sessions).to.be.empty;
   });
 
-  it("A29: a database that only reads still validates, and every change is STORAGE_UNAVAILABLE", async () => {
+  it("a read-only database serves Validate, and every change is STORAGE_UNAVAILABLE (A29)", async () => {
     const [row] = await app.sql<{ name: string }>("SELECT current_database() AS name");
     const readOnly = `ALTER DATABASE ${row?.name} SET default_transaction_read_only`;
     await app.sql(`${readOnly} = on`);
@@ -222,7 +216,7 @@ describe("behaviours: outages of the database", () => {
     await everyCall.Create?.(replica.client, opened);
   });
 
-  it("A29: a defect of the database is neither a bad cookie nor told to the caller", async () => {
+  it("a defect of the database is INTERNAL, without its cause (A29)", async () => {
     await app.sql("ALTER TABLE signing_keys RENAME TO away");
     const error = await failureOf(validate(replica.client, opened.cookie));
     await app.sql("ALTER TABLE away RENAME TO signing_keys");

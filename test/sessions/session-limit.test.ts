@@ -17,7 +17,7 @@ const CREATES = 50;
 /** 50 Creates of one actor go one after the other: on a slow machine that takes its time. */
 const patience = { SESSIOND_DATABASE_QUEUE_TIMEOUT: "30s" };
 
-describe("ASVS 7.1.2: the limit of concurrent sessions", () => {
+describe("the limit of concurrent sessions (ASVS 7.1.2)", () => {
   let evicting: TestApp;
   let rejecting: Replica;
   let unlimited: Replica;
@@ -50,7 +50,7 @@ describe("ASVS 7.1.2: the limit of concurrent sessions", () => {
   const fulfilled = <T>(outcomes: PromiseSettledResult<T>[]) =>
     outcomes.flatMap((outcome) => (outcome.status === "fulfilled" ? [outcome.value] : []));
 
-  it("evict_oldest: 50 Creates at once all succeed and leave exactly the limit live", async () => {
+  it("evict_oldest lets 50 Creates at once succeed and leaves exactly the limit live", async () => {
     const actor = newActor();
     const audit = await auditedBy(evicting.sql, async () => {
       expect(fulfilled(await createAtOnce(evicting, actor))).to.have.length(CREATES);
@@ -64,7 +64,7 @@ describe("ASVS 7.1.2: the limit of concurrent sessions", () => {
     }
   });
 
-  it("reject: of 50 Creates at once exactly the limit succeeds and is live", async () => {
+  it("reject lets exactly the limit of 50 Creates at once succeed", async () => {
     const actor = newActor();
     const outcomes = await createAtOnce(rejecting, actor);
     const opened = fulfilled(outcomes);
@@ -76,19 +76,19 @@ describe("ASVS 7.1.2: the limit of concurrent sessions", () => {
     }
   });
 
-  it("the control: without a limit all 50 are live", async () => {
+  it("no limit leaves all 50 live (the control)", async () => {
     const actor = newActor();
     await createAtOnce(unlimited, actor);
     expect(await liveOf(actor)).to.have.length(CREATES);
   });
 
-  it("the two policies at once, from two replicas, keep to the limit together", async () => {
+  it("the two policies together keep to the limit, on two replicas at once", async () => {
     const actor = newActor();
     await Promise.all([createAtOnce(evicting, actor), createAtOnce(rejecting, actor)]);
     expect(await liveOf(actor)).to.have.length(LIMIT);
   });
 
-  it("evict_oldest: it is the oldest that goes", async () => {
+  it("evict_oldest ends the oldest session", async () => {
     const actor = newActor();
     const opened = [];
     for (let index = 0; index < LIMIT; index += 1) {
@@ -102,7 +102,7 @@ describe("ASVS 7.1.2: the limit of concurrent sessions", () => {
     expect(await liveOf(actor)).to.have.members([...rest, newest].map(({ id }) => id));
   });
 
-  it("evict_oldest: a limit that was lowered is kept by the next Create", async () => {
+  it("evict_oldest enforces a lowered limit at the next Create", async () => {
     const actor = newActor();
     await createAtOnce(unlimited, actor);
     const newest = await openSession(evicting.client, { actor });
@@ -111,7 +111,7 @@ describe("ASVS 7.1.2: the limit of concurrent sessions", () => {
     expect(live).to.include(newest.id);
   });
 
-  it("reject: room comes back as soon as a session has ended, however it did", async () => {
+  it("reject allows another session as soon as one has ended, however it did", async () => {
     const actor = newActor();
     const create = () => openSession(rejecting.client, { actor });
     const [revoked, expired, idled] = [await create(), await create(), await create()];
@@ -127,7 +127,7 @@ describe("ASVS 7.1.2: the limit of concurrent sessions", () => {
     await expectFailure(create(), "SESSION_LIMIT_REACHED");
   });
 
-  it("reject: a session that is replaced makes its own room", async () => {
+  it("reject allows a session that replaces another one", async () => {
     const actor = newActor();
     const opened = await openSession(rejecting.client, { actor });
     await openSession(rejecting.client, { actor });
@@ -140,7 +140,7 @@ describe("ASVS 7.1.2: the limit of concurrent sessions", () => {
     await expectFailure(rejecting.client.create({ actor, replaces }), "SESSION_LIMIT_REACHED");
   });
 
-  it("reject: a refused Create leaves the session that it was to replace as it was", async () => {
+  it("reject leaves the session that a refused Create was to replace as it was", async () => {
     const preLogin = await openSession(rejecting.client, { preLogin: true });
     const actor = newActor();
     await createAtOnce(rejecting, actor);
@@ -153,7 +153,7 @@ describe("ASVS 7.1.2: the limit of concurrent sessions", () => {
     await rejecting.client.validate({ credential, acceptPreLogin: true });
   });
 
-  it("pre-login sessions neither count nor are evicted", async () => {
+  it("pre-login sessions are neither counted nor evicted", async () => {
     const actor = newActor();
     const preLogin = await openSession(evicting.client, { actor, preLogin: true });
     await age(evicting, preLogin.id, 60);
@@ -164,7 +164,7 @@ describe("ASVS 7.1.2: the limit of concurrent sessions", () => {
     expect(await liveOf(actor)).to.have.length(LIMIT + 2);
   });
 
-  it("the same name in another tenant or of another type is another actor", async () => {
+  it("an actor of the same id in another tenant or of another type has a limit of its own", async () => {
     const actor = newActor();
     const others = [
       { ...actor, tenantId: newTenant() },
