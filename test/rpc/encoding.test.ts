@@ -65,7 +65,7 @@ describe("bad input: encoding", () => {
     "a value of metadata": (bytes) => entry(Buffer.from("k"), bytes),
   };
   for (const [place, put] of Object.entries(places)) {
-    it(`bad input: ${place} that is not UTF-8 is refused before it is looked at`, async () => {
+    it(`${place} that is not UTF-8 is refused before it is looked at`, async () => {
       for (const [what, bytes] of Object.entries(notUtf8)) {
         const answer = await withoutTrace(app, () => createWith(put(Uint8Array.from(bytes))));
         expect(answer.grpcStatus, what).to.equal(grpc.status.INVALID_ARGUMENT);
@@ -78,12 +78,12 @@ describe("bad input: encoding", () => {
     });
   }
 
-  it("bad input: fields that are not known are ignored", async () => {
+  it("fields that are not known are ignored", async () => {
     const unknown = field(1000, Buffer.from("x"));
     expect((await createWith(unknown)).grpcStatus).to.equal(grpc.status.OK);
   });
 
-  it("bad input: of a key of metadata that is there twice, the last value counts", async () => {
+  it("of a key of metadata that is there twice, the last value counts", async () => {
     const twice = [
       entry(Buffer.from("k"), Buffer.from("a")),
       entry(Buffer.from("k"), Buffer.from("b")),
@@ -128,7 +128,7 @@ describe("bad input: encoding", () => {
     ["arrays 10,000 deep", "Create", "[".repeat(10_000), "CreateRequest"],
   ];
   for (const [what, rpc, body, names] of badJson) {
-    it(`bad input: JSON with ${what} is refused with 400, naming ${names}`, async () => {
+    it(`JSON with ${what} is refused with 400, naming ${names}`, async () => {
       const response = await withoutTrace(app, () =>
         fetch(`${app.url}/sessiond.v1.SessionService/${rpc}`, {
           method: "POST",
@@ -157,7 +157,7 @@ describe("bad input: encoding", () => {
     "a value that is longer than a compressed answer": `{"touch":"${canary.repeat(200)}"}`,
   };
   for (const [what, body] of Object.entries(quoting)) {
-    it(`tokens in errors: ${what} is not quoted in the answer`, async () => {
+    it(`${what} is not quoted in the answer`, async () => {
       const response = await fetch(`${app.url}/sessiond.v1.SessionService/Validate`, {
         method: "POST",
         headers: { "content-type": "application/json" },
@@ -168,7 +168,7 @@ describe("bad input: encoding", () => {
   }
 
   for (const contentType of ["application/grpc+json", "application/grpc-web+json"]) {
-    it(`bad input: ${contentType} with half a surrogate pair is answered all the same`, async () => {
+    it(`${contentType} with half a surrogate pair is answered all the same`, async () => {
       const path = "/sessiond.v1.SessionService/List";
       const call = rawCall(connection, { ":path": path, "content-type": contentType });
       call.stream.end(frame(Buffer.from('{"pageSize":"\\ud800"}')));
@@ -183,7 +183,7 @@ describe("bad input: encoding", () => {
     "application/grpc-web+proto": frame,
   };
   for (const [contentType, encode] of Object.entries(binaryProtocols)) {
-    it(`bad input: bytes that do not decode are INVALID_REQUEST in ${contentType} too`, async () => {
+    it(`bytes that do not decode are INVALID_REQUEST in ${contentType} too`, async () => {
       const response = await fetch(app.url + createPath, {
         method: "POST",
         headers: { "content-type": contentType },

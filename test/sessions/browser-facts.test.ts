@@ -61,7 +61,7 @@ describe("bad input: user agent and IP address", () => {
     });
   }
 
-  it("bad input: a user agent of 1 MB is too large a message by default", async () => {
+  it("a user agent of 1 MB is too large a message by default", async () => {
     await withoutTrace(app, async () => {
       const call = app.client.create({ actor: newActor(), userAgent: "a".repeat(1_000_000) });
       expect((await failureOf(call)).code).to.equal(Code.ResourceExhausted);

@@ -240,7 +240,7 @@ describe("bad input: identifiers", () => {
     ],
   );
 
-  it("bad input: the longest identifiers are accepted, whatever is printable, and come back", async () => {
+  it("the longest identifiers are accepted, whatever is printable, and come back", async () => {
     // Unique, so that other tests' sessions stay out of it.
     const unique = randomUUID();
     const actor = {

@@ -156,7 +156,7 @@ describe("bad input: page_size and page_token", () => {
     ListAuditEvents: ["9".repeat(18)],
   };
   for (const [rpc, list] of Object.entries(lists)) {
-    it(`bad input: a forged page_token of ${rpc} shows no more than the list itself`, async () => {
+    it(`a forged page_token of ${rpc} shows no more than the list itself`, async () => {
       const all = await list(app.client, {});
       const pageToken = withPosition(tokens[rpc] ?? "", ...(farthest[rpc] ?? []));
 

@@ -41,7 +41,7 @@ describe("bad input: metadata", () => {
     ],
   );
 
-  it("bad input: 10,000 keys are refused, by the size of the message or by that of the metadata", async () => {
+  it("10,000 keys are refused, by the size of the message or by that of the metadata", async () => {
     const request = { actor: newActor(), metadata: manyKeys(10_000) };
     const roomy = await startReplica(app.database.url, {
       env: { SESSIOND_MAX_MESSAGE_BYTES: "4MiB" },
@@ -70,7 +70,7 @@ describe("bad input: metadata", () => {
     "what is not ASCII": { "🔑": "значение", "\ufeffbom": "\ufeff", e: "e\u0301" },
   };
   for (const [what, metadata] of Object.entries(accepted)) {
-    it(`bad input: metadata with ${what} comes back as it was, from each call`, async () => {
+    it(`metadata with ${what} comes back as it was, from each call`, async () => {
       const { actor, id, cookie, created } = await openSession(app.client, { metadata });
 
       const { session: validated } = await validate(app.client, cookie);
@@ -97,7 +97,7 @@ describe("bad input: metadata", () => {
     });
   }
 
-  it("bad input: the key __proto__ comes back over JSON too", async () => {
+  it("the key __proto__ comes back over JSON too", async () => {
     const post = async (rpc: string, body: string) => {
       const response = await fetch(`${app.url}/sessiond.v1.SessionService/${rpc}`, {
         method: "POST",

@@ -55,7 +55,7 @@ export interface BadInput {
 /** A test for each row: it is refused as the row says, and nothing has happened. */
 export function itRefuses(app: () => BadInputApp, rows: readonly BadInput[]): void {
   for (const { what, call, field, reason = "INVALID_REQUEST", message } of rows) {
-    it(`bad input: ${what} is refused with ${reason}`, async () => {
+    it(`${what} is refused with ${reason}`, async () => {
       const options = field === undefined ? {} : { field };
       const error = await withoutTrace(app(), () =>
         expectFailure(call(app().client), reason, options),
