@@ -45,7 +45,11 @@ describe("input", () => {
     expect(input.tenantId("tenant_id", "")).to.equal("default");
     expect(input.actor("actor", { ...actor, tenantId: "" }).tenantId).to.equal("default");
     const nobody = { tenantId: "default", actorType: "", actorId: "" };
-    expect(input.preLoginActor("actor", undefined)).to.deep.equal(nobody);
+    for (const actor of [undefined, { ...nobody, tenantId: "" }]) {
+      expect(input.preLoginActor("actor", actor)).to.deep.equal(nobody);
+    }
+    const known = { ...nobody, tenantId: "t" };
+    expect(input.preLoginActor("actor", known), "whose tenant is known").to.deep.equal(known);
     const ref = { kind: "cookie", cookie: "\0 anything", tenantId: "" } as const;
     expect(input.sessionRef("session", ref)).to.deep.equal({ ...ref, tenantId: "default" });
   });
