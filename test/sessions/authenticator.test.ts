@@ -92,6 +92,12 @@ describe("authenticator", () => {
     expect(audit, "anyone could fill the audit with these").to.deep.equal([]);
   });
 
+  it("accepts a key to the end of its retention (A10)", async () => {
+    const signingKey = { retiredAt: EXPIRED_KEY.retiredAt + 1 };
+    const { authenticator } = setUp({ cookieLookup: { signingKey } });
+    await authenticator.findLive(byCookie(), context);
+  });
+
   it("refuses a key past its retention, and audits it only if its session is still there (A11)", async () => {
     for (const [session, audited] of [
       [aSession(), ["SIGNING_KEY_RETIRED"]],
@@ -103,6 +109,11 @@ describe("authenticator", () => {
       await rejected(authenticator.find(byCookie(), context), "SIGNING_KEY_RETIRED");
       expect(audit.map(({ details }) => details.reason)).to.deep.equal(audited);
     }
+  });
+
+  it("refuses a genuine cookie without a row (ASVS 7.2.1)", async () => {
+    const { authenticator } = setUp({ cookieLookup: { session: undefined } });
+    await rejected(authenticator.find(byCookie(), context), "INVALID_COOKIE");
   });
 
   it("refuses another tenant's session as INVALID_COOKIE, and audits it (ASVS 8.2.2)", async () => {

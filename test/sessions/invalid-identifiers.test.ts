@@ -40,99 +40,52 @@ describe("bad input: identifiers", () => {
     List: (client, actor) => client.list({ actor }),
   };
 
-  const actorTargets = (part: "actorId" | "actorType" | "tenantId", maxBytes: number): Target[] =>
-    Object.entries(withActor).map(([rpc, call]) => ({
-      rpc,
-      field: `actor.${part.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}`,
-      maxBytes,
-      call: (client, text) => call(client, { ...newActor(), [part]: text }),
-    }));
+  type Call = Target["call"];
+  const targetsOf = (field: string, maxBytes: number, calls: Record<string, Call>): Target[] =>
+    Object.entries(calls).map(([rpc, call]) => ({ rpc, field, maxBytes, call }));
+  const actorTargets = (field: string, part: string, maxBytes: number) =>
+    Object.entries(withActor).map(([rpc, call]): Target => {
+      return { rpc, field, maxBytes, call: (c, text) => call(c, { ...newActor(), [part]: text }) };
+    });
 
-  const acting = { field: "acting_actor_id", maxBytes: 256 };
   const required: readonly Target[] = [
-    ...actorTargets("actorId", 256),
-    ...actorTargets("actorType", 64),
-    {
-      ...acting,
-      rpc: "Revoke by id",
-      call: (client, text) => client.revoke({ session: byId(id), reason, actingActorId: text }),
-    },
-    {
-      ...acting,
-      rpc: "RevokeAllForActor",
-      call: (client, text) =>
+    ...actorTargets("actor.actor_id", "actorId", 256),
+    ...actorTargets("actor.actor_type", "actorType", 64),
+    ...targetsOf("acting_actor_id", 256, {
+      "Revoke by id": (client, text) =>
+        client.revoke({ session: byId(id), reason, actingActorId: text }),
+      RevokeAllForActor: (client, text) =>
         client.revokeAllForActor({ actor: newActor(), reason, actingActorId: text }),
-    },
-    {
-      ...acting,
-      rpc: "RotateCsrf by id",
-      call: (client, text) =>
+      "RotateCsrf by id": (client, text) =>
         client.rotateCsrf({ target: { case: "session", value: byId(id) }, actingActorId: text }),
-    },
-    {
-      ...acting,
-      rpc: "RotateSigningKey",
-      call: (client, text) => client.rotateSigningKey({ actingActorId: text }),
-    },
+      RotateSigningKey: (client, text) => client.rotateSigningKey({ actingActorId: text }),
+    }),
   ];
-
-  const tenant = { field: "tenant_id", maxBytes: 128 };
-  const inSession = { field: "session.tenant_id", maxBytes: 128 };
   const tenants: readonly Target[] = [
-    ...actorTargets("tenantId", 128),
-    {
-      ...tenant,
-      rpc: "Validate",
-      call: (client, tenantId) =>
+    ...actorTargets("actor.tenant_id", "tenantId", 128),
+    ...targetsOf("tenant_id", 128, {
+      Validate: (client, tenantId) =>
         client.validate({ credential: { case: "cookie", value: cookie }, tenantId }),
-    },
-    {
-      ...tenant,
-      rpc: "RotateSigningKey",
-      call: (client, tenantId) => client.rotateSigningKey({ tenantId, actingActorId }),
-    },
-    {
-      ...tenant,
-      rpc: "ListSigningKeys",
-      call: (client, tenantId) => client.listSigningKeys({ tenantId }),
-    },
-    {
-      ...tenant,
-      rpc: "ListAuditEvents",
-      call: (client, tenantId) => client.listAuditEvents({ tenantId }),
-    },
-    {
-      ...inSession,
-      rpc: "Get by cookie",
-      call: (client, text) => client.get({ session: byCookie(cookie, text) }),
-    },
-    {
-      ...inSession,
-      rpc: "Revoke by id",
-      call: (client, text) =>
+      RotateSigningKey: (client, tenantId) => client.rotateSigningKey({ tenantId, actingActorId }),
+      ListSigningKeys: (client, tenantId) => client.listSigningKeys({ tenantId }),
+      ListAuditEvents: (client, tenantId) => client.listAuditEvents({ tenantId }),
+    }),
+    ...targetsOf("session.tenant_id", 128, {
+      "Get by cookie": (client, text) => client.get({ session: byCookie(cookie, text) }),
+      "Revoke by id": (client, text) =>
         client.revoke({ session: byId(id, text), reason: "admin_revoke", actingActorId }),
-    },
+    }),
   ];
-
   const optional: readonly Target[] = [
-    {
-      rpc: "Create",
-      field: "app_type",
-      maxBytes: 64,
-      call: (client, appType) => client.create({ actor: newActor(), appType }),
-    },
-    {
-      rpc: "ListAuditEvents",
-      field: "resource_id",
-      maxBytes: 256,
-      call: (client, resourceId) => client.listAuditEvents({ resourceId }),
-    },
-    {
-      rpc: "ListAuditEvents",
-      field: "acting_actor_id",
-      maxBytes: 256,
-      call: (client, text) => client.listAuditEvents({ actingActorId: text }),
-    },
+    ...targetsOf("app_type", 64, {
+      Create: (client, appType) => client.create({ actor: newActor(), appType }),
+    }),
+    ...targetsOf("resource_id", 256, {
+      ListAuditEvents: (client, resourceId) => client.listAuditEvents({ resourceId }),
+    }),
+    ...targetsOf("acting_actor_id", 256, {
+      ListAuditEvents: (client, text) => client.listAuditEvents({ actingActorId: text }),
+    }),
   ];
 
   /** What no identifier may be; `expected` completes the message. */
@@ -210,21 +163,22 @@ describe("bad input: identifiers", () => {
 
   itRefuses(
     () => app,
-    Object.keys(withActor).map((rpc) => ({
+    ["Create", "RevokeAllForActor", "List"].map((rpc) => ({
       what: `${rpc} without an actor`,
-      call: (client) =>
-        rpc === "RotateCsrf"
-          ? client.rotateCsrf({ actingActorId })
-          : (withActor[rpc]?.(client, undefined as never) ?? Promise.resolve()),
-      ...(rpc === "RotateCsrf"
-        ? { field: "target", message: "target is required, either a session or an actor" }
-        : { field: "actor", message: "actor is required" }),
+      call: (client) => withActor[rpc]?.(client, undefined as never) ?? Promise.resolve(),
+      field: "actor",
+      message: "actor is required",
     })),
   );
-
   itRefuses(
     () => app,
     [
+      {
+        what: "RotateCsrf without a target",
+        call: (client) => client.rotateCsrf({ actingActorId }),
+        field: "target",
+        message: "target is required, either a session or an actor",
+      },
       {
         what: "Create before login with an actor_type but no actor_id",
         call: (client) => client.create({ preLogin: true, actor: { actorType: "user" } }),
