@@ -3,18 +3,18 @@ import { openSession, validate } from "../support/actors.ts";
 import { type Replica, startReplica, startTestApp, type TestApp } from "../support/app.ts";
 import { type DatabaseProxy, startDatabaseProxy } from "../support/database-proxy.ts";
 import { expectFailure } from "../support/expect-failure.ts";
-import { malformedCookies } from "../support/malformed-cookies.ts";
+import { malformedCookies, wrongVersions } from "../support/malformed-cookies.ts";
 import { holdTransaction } from "../support/transaction.ts";
 import { untilWaiting } from "../support/until.ts";
 
-/** What waits for the database goes on waiting, however slow the machine is. */
-const patient = {
+/** Calls that wait for the database go on waiting, however slow the machine is. */
+const longTimeouts = {
   SESSIOND_DATABASE_STATEMENT_TIMEOUT: "1m",
   SESSIOND_DATABASE_QUEUE_TIMEOUT: "1m",
   SESSIOND_DATABASE_CONNECT_TIMEOUT: "1m",
 };
 
-describe("bad input: forged cookies and the database", () => {
+describe("forged cookies and the database", () => {
   let app: TestApp;
   let proxy: DatabaseProxy;
   let replica: Replica;
@@ -22,7 +22,7 @@ describe("bad input: forged cookies and the database", () => {
   before(async () => {
     app = await startTestApp();
     proxy = await startDatabaseProxy(app.database.url);
-    replica = await startReplica(proxy.url, { env: patient });
+    replica = await startReplica(proxy.url, { env: longTimeouts });
   });
   afterEach(() => proxy.restore());
   after(async () => {
@@ -31,11 +31,11 @@ describe("bad input: forged cookies and the database", () => {
     await app.stop();
   });
 
-  it("ASVS 9.1: a forged cookie is refused although the database does not answer at all", async () => {
+  it("refuses a forged cookie while the database does not answer (ASVS 9.1)", async () => {
     const { cookie, id } = await openSession(replica.client);
     const other = await openSession(replica.client);
     const forgeries = [
-      ...Object.values(malformedCookies).map((change) => change(cookie)),
+      ...Object.values({ ...wrongVersions, ...malformedCookies }).map((change) => change(cookie)),
       // Of the right form, and with the MAC of another session or of none.
       cookie.replace(id, other.id),
       cookie.replace(/.{43}$/, other.cookie.slice(-43)),
@@ -53,41 +53,45 @@ describe("bad input: forged cookies and the database", () => {
       await expectFailure(replica.client.revoke({ session }), "INVALID_COOKIE");
     }
 
-    // The control: the genuine one is waiting for its row all the while.
+    // The control: the genuine one is still waiting for its row.
     expect(answered).to.equal(false);
     proxy.restore();
     expect((await genuine).session?.id).to.equal(id);
   });
 
-  it("ASVS 9.1: forged cookies, however many, take no connection of the pool", async () => {
+  it("refuses any number of forged cookies without a connection of the pool (ASVS 9.1)", async () => {
     const { cookie, id } = await openSession(replica.client);
-    const cramped = await startReplica(proxy.url, {
-      env: { ...patient, SESSIOND_DATABASE_POOL_SIZE: "2", SESSIOND_DATABASE_QUEUE_LIMIT: "1" },
+    const small = await startReplica(proxy.url, {
+      env: {
+        ...longTimeouts,
+        SESSIOND_DATABASE_POOL_SIZE: "2",
+        SESSIOND_DATABASE_QUEUE_LIMIT: "1",
+      },
     });
     const held = await holdTransaction(app.database);
     try {
-      await validate(cramped.client, cookie);
+      await validate(small.client, cookie);
       const forged = cookie.replace(/.{43}$/, Buffer.alloc(32, 9).toString("base64url"));
       await held.query("LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE");
-      // Two are sent, one after the other, so that they share no statement, and one waits.
+      // Two use the pool's connections, in separate statements, and one waits in the queue.
       const genuine: ReturnType<typeof validate>[] = [];
       for (const sent of [1, 2]) {
-        genuine.push(validate(cramped.client, cookie));
+        genuine.push(validate(small.client, cookie));
         await untilWaiting(app.sql, sent);
       }
-      genuine.push(validate(cramped.client, cookie));
+      genuine.push(validate(small.client, cookie));
       await Promise.all(
         Array.from({ length: 200 }, () =>
-          expectFailure(validate(cramped.client, forged), "INVALID_COOKIE"),
+          expectFailure(validate(small.client, forged), "INVALID_COOKIE"),
         ),
       );
-      // The control: one call more that needs the database is one too many.
-      await expectFailure(validate(cramped.client, cookie), "OVERLOADED");
+      // The control: one more call that needs the database is refused.
+      await expectFailure(validate(small.client, cookie), "OVERLOADED");
       await held.commit();
       for (const { session } of await Promise.all(genuine)) expect(session?.id).to.equal(id);
     } finally {
       await held.end();
-      await cramped.stop();
+      await small.stop();
     }
   });
 });

@@ -1,85 +1,157 @@
 import { expect } from "chai";
-import { signCookie } from "../../src/session/cookie.ts";
-import { mintCsrfToken } from "../../src/session/csrf.ts";
-import { secureRandomBytes } from "../../src/session/ids.ts";
-import { MacKey } from "../../src/session/mac-key.ts";
-import type { CookiePolicy } from "../../src/session/policy.ts";
-import { SetCookieFactory } from "../../src/session/set-cookie.ts";
-import { SESSION_ID, SIGNING_KEY_ID } from "../support/session-fixtures.ts";
+import { SameSite, type SetCookie } from "../../gen/es/sessiond/v1/session_pb.ts";
+import { byCookie, byId, openSession } from "../support/actors.ts";
+import { type SessionClient, startReplica, startTestApp, type TestApp } from "../support/app.ts";
+import { setAbsolute } from "../support/back-dating.ts";
+import { type ParsedSetCookie, parseSetCookie } from "../support/set-cookie-parser.ts";
 
-const policy: CookiePolicy = {
-  secure: true,
-  sameSite: "lax",
-  sessionName: "session",
-  preLoginName: "prelogin",
-  csrfName: "csrf",
-};
-const jar = new SetCookieFactory(policy);
+const TWELVE_HOURS = 12 * 3600;
 
 describe("Set-Cookie", () => {
-  it("ASVS 3.3: the session cookie is Secure, HttpOnly, SameSite=Lax, of Path=/ and __Host-", () => {
-    expect(jar.session("v", 43_200, false)).to.deep.equal({
-      name: "__Host-session",
-      value: "v",
-      maxAgeSeconds: 43_200,
-      path: "/",
-      secure: true,
-      httpOnly: true,
-      sameSite: "lax",
-      header: "__Host-session=v; Path=/; Max-Age=43200; SameSite=Lax; HttpOnly; Secure",
+  let app: TestApp;
+
+  before(async () => {
+    app = await startTestApp();
+  });
+  after(() => app.stop());
+
+  async function withReplica(
+    env: Record<string, string>,
+    work: (client: SessionClient) => Promise<unknown>,
+  ): Promise<void> {
+    const replica = await startReplica(app.database.url, { env });
+    try {
+      await work(replica.client);
+    } finally {
+      await replica.stop();
+    }
+  }
+
+  /** Parses the header, and expects the structured attributes to say the same. */
+  function parsed(cookie: SetCookie | undefined): ParsedSetCookie {
+    const result = parseSetCookie(cookie?.header ?? "");
+    const { attributes } = result;
+    const sameSites = { Strict: SameSite.STRICT, Lax: SameSite.LAX, None: SameSite.NONE };
+    expect({ ...cookie, $typeName: undefined, $unknown: undefined }).to.deep.equal({
+      $typeName: undefined,
+      $unknown: undefined,
+      header: cookie?.header,
+      name: result.name,
+      value: result.value,
+      maxAgeSeconds: Number(attributes.get("max-age")),
+      path: attributes.get("path"),
+      secure: attributes.has("secure"),
+      httpOnly: attributes.has("httponly"),
+      sameSite: sameSites[attributes.get("samesite") as keyof typeof sameSites],
     });
-  });
+    return result;
+  }
 
-  it("the CSRF cookie is the same but readable by scripts", () => {
-    const { header, httpOnly } = jar.csrf("t", 60);
-    expect(httpOnly).to.equal(false);
-    expect(header).to.equal("__Host-csrf=t; Path=/; Max-Age=60; SameSite=Lax; Secure");
-  });
+  /** The headers, each of which has to agree with its structured attributes. */
+  function headersOf(cookies: readonly SetCookie[]): string[] {
+    return cookies.map((cookie) => {
+      parsed(cookie);
+      return cookie.header;
+    });
+  }
 
-  it("A25: a pre-login session has its own cookie name", () => {
-    expect(jar.session("v", 600, true).name).to.equal("__Host-prelogin");
-    expect(jar.clearSession(true).name).to.equal("__Host-prelogin");
-  });
+  const secure = { prefix: "__Host-", end: "; Secure", sameSite: "Lax" };
+  for (const { title, env, prefix, end, sameSite } of [
+    {
+      title: "is Secure, Lax, of Path=/ and __Host- by default (D02, ASVS 3.3)",
+      env: {},
+      ...secure,
+    },
+    {
+      title: "lacks only Secure and the prefix in plain-HTTP development (D02)",
+      env: { SESSIOND_COOKIE_SECURE: "false" },
+      prefix: "",
+      end: "",
+      sameSite: "Lax",
+    },
+    ...["Strict", "Lax", "None"].map((sameSite) => ({
+      title: `has SameSite=${sameSite} by SESSIOND_COOKIE_SAME_SITE (D02, A27)`,
+      env: { SESSIOND_COOKIE_SAME_SITE: sameSite.toLowerCase() },
+      ...secure,
+      sameSite,
+    })),
+  ]) {
+    it(title, async () => {
+      await withReplica(env, async (client) => {
+        const { cookie, csrfToken, created } = await openSession(client);
+        const common = `; Path=/; Max-Age=${TWELVE_HOURS}; SameSite=${sameSite}`;
+        expect(headersOf(created.setCookies)).to.deep.equal([
+          `${prefix}session=${cookie}${common}; HttpOnly${end}`,
+          // Without HttpOnly: scripts must be able to read it.
+          `${prefix}csrf=${csrfToken}${common}${end}`,
+        ]);
+      });
+    });
+  }
 
-  it("D02: without TLS the prefix and Secure go, and nothing else", () => {
-    const plain = new SetCookieFactory({ ...policy, secure: false });
-    expect(plain.session("v", 1, false).header).to.equal(
-      "session=v; Path=/; Max-Age=1; SameSite=Lax; HttpOnly",
-    );
-    expect(plain.csrf("t", 1).header).to.equal("csrf=t; Path=/; Max-Age=1; SameSite=Lax");
-    expect([plain.sessionName, plain.preLoginName, plain.csrfName]).to.deep.equal([
-      "session",
-      "prelogin",
-      "csrf",
+  it("has another name and a shorter Max-Age before login (D02, A25)", async () => {
+    const before = await openSession(app.client, { preLogin: true });
+    const common = "; Path=/; Max-Age=600; SameSite=Lax";
+    expect(headersOf(before.created.setCookies)).to.deep.equal([
+      `__Host-prelogin=${before.cookie}${common}; HttpOnly; Secure`,
+      `__Host-csrf=${before.csrfToken}${common}; Secure`,
+    ]);
+
+    const login = await openSession(app.client, { replaces: byCookie(before.cookie) });
+    const [session, csrf, ...cleared] = headersOf(login.created.setCookies);
+    const attributes = `Path=/; Max-Age=${TWELVE_HOURS}; SameSite=Lax`;
+    expect(session).to.equal(`__Host-session=${login.cookie}; ${attributes}; HttpOnly; Secure`);
+    expect(csrf).to.equal(`__Host-csrf=${login.csrfToken}; ${attributes}; Secure`);
+    expect(cleared).to.deep.equal([
+      "__Host-prelogin=; Path=/; Max-Age=0; SameSite=Lax; HttpOnly; Secure",
     ]);
   });
 
-  it("A27: SameSite follows the policy", () => {
-    const written = { strict: "SameSite=Strict", lax: "SameSite=Lax", none: "SameSite=None" };
-    for (const sameSite of ["strict", "lax", "none"] as const) {
-      const { header } = new SetCookieFactory({ ...policy, sameSite }).session("v", 1, false);
-      expect(header.split("; ")).to.include(written[sameSite]);
-    }
-  });
-
-  it("clearing empties the value, with the same attributes, at once", () => {
-    expect(jar.clearSession(false).header).to.equal(
+  it("clears both cookies on Revoke, with the attributes that they were set with (D02)", async () => {
+    const { cookie } = await openSession(app.client);
+    const { setCookies } = await app.client.revoke({ session: byCookie(cookie) });
+    expect(headersOf(setCookies)).to.deep.equal([
       "__Host-session=; Path=/; Max-Age=0; SameSite=Lax; HttpOnly; Secure",
-    );
-    expect(jar.clearCsrf().header).to.equal(
       "__Host-csrf=; Path=/; Max-Age=0; SameSite=Lax; Secure",
-    );
+    ]);
   });
 
-  it("ASVS 3.3.5: name and value stay within 4096 bytes at the longest names", () => {
-    const longest = "n".repeat(256);
-    const names = { sessionName: longest, preLoginName: longest, csrfName: longest };
-    const long = new SetCookieFactory({ ...policy, ...names });
-    const key = new MacKey(secureRandomBytes(32));
-    const session = long.session(signCookie(SESSION_ID, SIGNING_KEY_ID, key), 1, false);
-    const csrf = long.csrf(mintCsrfToken(secureRandomBytes).token, 1);
-    for (const { name, value } of [session, csrf]) {
-      expect(Buffer.byteLength(name) + Buffer.byteLength(value)).to.be.at.most(4096);
-    }
+  it("gives the CSRF cookie of a rotation the session's remaining time (D02)", async () => {
+    const { id } = await openSession(app.client);
+    await setAbsolute(app, id, 3600);
+
+    const { rotated } = await app.client.rotateCsrf({
+      target: { case: "session", value: byId(id) },
+      actingActorId: "admin",
+    });
+
+    const cookie = parsed(rotated[0]?.setCookie);
+    expect(cookie).to.include({ name: "__Host-csrf", value: rotated[0]?.csrfToken });
+    expect(Number(cookie.attributes.get("max-age"))).to.be.within(3590, 3600);
+  });
+
+  it("stays within 4096 bytes at the longest names (D02, ASVS 3.3.5)", async () => {
+    const name = (letter: string) => letter.repeat(256);
+    const env = {
+      SESSIOND_COOKIE_NAME: name("s"),
+      SESSIOND_PRE_LOGIN_COOKIE_NAME: name("p"),
+      SESSIOND_CSRF_COOKIE_NAME: name("c"),
+    };
+    await withReplica(env, async (client) => {
+      const login = await openSession(client);
+      const before = await openSession(client, { preLogin: true });
+      const cookies = [...login.created.setCookies, ...before.created.setCookies].map(parsed);
+
+      expect(cookies.map(({ name }) => name)).to.deep.equal(
+        ["s", "c", "p", "c"].map((letter) => `__Host-${name(letter)}`),
+      );
+      for (const { bytes } of cookies) expect(bytes).to.be.within(263, 4096);
+      await client.validate({
+        credential: { case: "cookieHeader", value: `a=b; __Host-${name("s")}=${login.cookie}` },
+      });
+    });
+    const env257 = { SESSIOND_COOKIE_NAME: "s".repeat(257) };
+    const outcome = await startReplica(app.database.url, { env: env257 }).catch((error) => error);
+    expect(outcome).to.be.an("error").with.property("message").includes("SESSIOND_COOKIE_NAME");
   });
 });

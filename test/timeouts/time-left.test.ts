@@ -135,6 +135,18 @@ describe("B and C: what a caller learns of a session's life", () => {
     expect(second.session).to.deep.equal(first.session);
   });
 
+  it("writes only one of many touches at once (fault 8)", async () => {
+    const { id, cookie } = await openSession(app.client);
+    await idle(app, id, 60);
+    const credential = { case: "cookie", value: cookie } as const;
+
+    const answers = await Promise.all(
+      Array.from({ length: 50 }, () => app.client.validate({ credential, touch: true })),
+    );
+
+    expect(answers.filter(({ touched }) => touched)).to.have.lengthOf(1);
+  });
+
   it("B05: activity on an unknown or ended session is refused, changing nothing", async () => {
     const [idled, over, revoked] = await Promise.all([1, 2, 3].map(() => openSession(app.client)));
     await idle(app, idled?.id ?? "", IDLE);

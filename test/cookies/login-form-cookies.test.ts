@@ -6,14 +6,14 @@ import { expectFailure } from "../support/expect-failure.ts";
 
 const HOUR = 3600;
 
-describe("Cookie headers", () => {
+describe("cookies of a login form", () => {
   let app: TestApp;
   before(async () => {
     app = await startTestApp();
   });
   after(() => app.stop());
 
-  /** A browser at the login form: it has a pre-login cookie and what is left of the last login. */
+  /** A browser at the login form: it has a pre-login cookie and the cookie of an earlier login. */
   async function atLoginForm(sessionCookie: string) {
     const preLogin = await app.client.create({ preLogin: true });
     const header = `__Host-session=${sessionCookie}; __Host-prelogin=${preLogin.cookie}`;
@@ -24,7 +24,7 @@ describe("Cookie headers", () => {
     await app.client.revoke({ session: byId(id), reason: "logout", actingActorId: "user" });
   }
 
-  const leftovers: Record<string, () => Promise<string>> = {
+  const earlierLogins: Record<string, () => Promise<string>> = {
     "an idle session's": async () => {
       const { id, cookie } = await openSession(app.client);
       await idle(app, id, HOUR);
@@ -42,8 +42,8 @@ describe("Cookie headers", () => {
     },
     "a forged": async () => "v1.forged",
   };
-  for (const [what, make] of Object.entries(leftovers)) {
-    it(`A25: ${what} cookie does not hide the pre-login cookie from the login form`, async () => {
+  for (const [what, make] of Object.entries(earlierLogins)) {
+    it(`accepts the pre-login cookie beside ${what} cookie (A25)`, async () => {
       const { preLogin, credential } = await atLoginForm(await make());
       const { csrfToken } = preLogin;
 
@@ -56,7 +56,7 @@ describe("Cookie headers", () => {
     });
   }
 
-  it("A25: a live login does not keep the login form from working, and is replaced", async () => {
+  it("accepts the pre-login cookie beside a live session's, which the login replaces (A25)", async () => {
     const { id, cookie } = await openSession(app.client);
     const { preLogin, credential } = await atLoginForm(cookie);
     const { csrfToken } = preLogin;
@@ -70,7 +70,7 @@ describe("Cookie headers", () => {
     expect(cleared.map(({ name }) => name)).to.deep.equal(["__Host-prelogin"]);
   });
 
-  it("A25: elsewhere a live session's cookie comes before the pre-login cookie", async () => {
+  it("prefers a live session's cookie to the pre-login cookie elsewhere (A25)", async () => {
     const { id, cookie } = await openSession(app.client);
     const { credential } = await atLoginForm(cookie);
 
@@ -78,7 +78,7 @@ describe("Cookie headers", () => {
     expect((await app.client.touch({ session: { ref: credential } })).session?.id).to.equal(id);
   });
 
-  it("A25: keep, current and ValidateCsrf do not take the pre-login cookie unasked", async () => {
+  it("uses the pre-login cookie for ValidateCsrf and keep only if asked to (A25)", async () => {
     const { id, cookie, actor } = await openSession(app.client);
     const { preLogin, credential } = await atLoginForm(cookie);
     await revoked(id);
@@ -92,7 +92,7 @@ describe("Cookie headers", () => {
     expect((await app.client.revokeAllForActor(keeping)).revokedCount).to.equal(0);
   });
 
-  it("A25: Revoke by a Cookie header clears all of the browser's cookies", async () => {
+  it("clears all of the browser's cookies on Revoke by a Cookie header (A25)", async () => {
     const { cookie } = await openSession(app.client);
     const { credential } = await atLoginForm(cookie);
 
@@ -103,7 +103,7 @@ describe("Cookie headers", () => {
     expect(setCookies.every(({ maxAgeSeconds }) => maxAgeSeconds === 0)).to.equal(true);
   });
 
-  it("A25: without accept_pre_login the pre-login cookie is not looked at", async () => {
+  it("ignores the pre-login cookie without accept_pre_login (A25)", async () => {
     const { id, cookie } = await openSession(app.client);
     await revoked(id);
     const { credential } = await atLoginForm(cookie);
@@ -111,7 +111,7 @@ describe("Cookie headers", () => {
     await expectFailure(app.client.validate({ credential }), "REVOKED");
   });
 
-  it("A25: of two cookies that are both no good, the session cookie's reason is given", async () => {
+  it("gives the session cookie's reason where neither cookie is accepted (A25)", async () => {
     const { id, cookie } = await openSession(app.client);
     await revoked(id);
     const { preLogin, credential } = await atLoginForm(cookie);
@@ -120,45 +120,5 @@ describe("Cookie headers", () => {
     const call = app.client.validate({ credential, acceptPreLogin: true });
 
     await expectFailure(call, "REVOKED");
-  });
-
-  it("names the session in every call that takes a session", async () => {
-    const { id, cookie, csrfToken, actor } = await openSession(app.client);
-    const session = {
-      ref: { case: "cookieHeader", value: `a=b; __Host-session=${cookie}` },
-    } as const;
-    const { client } = app;
-
-    expect((await client.get({ session })).session?.id).to.equal(id);
-    expect((await client.validateCsrf({ session, csrfToken })).session?.id).to.equal(id);
-    expect((await client.touch({ session })).session?.id).to.equal(id);
-    const [listed] = (await client.list({ actor, current: session })).sessions;
-    expect(listed?.current).to.equal(true);
-    const rotated = await client.rotateCsrf({ target: { case: "session", value: session } });
-    expect(rotated.rotated[0]?.sessionId).to.equal(id);
-    // As with a cookie, who shows it acts for the session's actor.
-    const { session: ended } = await client.revoke({ session });
-    expect([ended?.revokeReason, ended?.revokedBy]).to.deep.equal(["logout", actor.actorId]);
-  });
-
-  it("cookie tossing: a name that is there twice is refused, for either cookie", async () => {
-    const { cookie } = await openSession(app.client);
-    for (const name of ["__Host-session", "__Host-prelogin"]) {
-      const value = `__Host-session=${cookie}; ${name}=a; ${name}=b`;
-      const session = { ref: { case: "cookieHeader", value } } as const;
-      await expectFailure(app.client.touch({ session }), "INVALID_COOKIE");
-    }
-  });
-
-  it("fault 8: of touches that come together, one writes", async () => {
-    const { id, cookie } = await openSession(app.client);
-    await idle(app, id, 60);
-    const credential = { case: "cookie", value: cookie } as const;
-
-    const answers = await Promise.all(
-      Array.from({ length: 50 }, () => app.client.validate({ credential, touch: true })),
-    );
-
-    expect(answers.filter(({ touched }) => touched)).to.have.lengthOf(1);
   });
 });
