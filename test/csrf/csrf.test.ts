@@ -1,5 +1,8 @@
 import { createHash } from "node:crypto";
 import { expect } from "chai";
+import fc from "fast-check";
+import { csrfTokenMatches, mintCsrfToken } from "../../src/session/csrf.ts";
+import { secureRandomBytes } from "../../src/session/ids.ts";
 import {
   byCookie,
   byId,
@@ -15,14 +18,14 @@ import { age, idle } from "../support/back-dating.ts";
 import { expectFailure } from "../support/expect-failure.ts";
 import { sessionRow } from "../support/session-row.ts";
 
-describe("behaviours: CSRF tokens", () => {
+describe("CSRF tokens", () => {
   let app: TestApp;
   before(async () => {
     app = await startTestApp();
   });
   after(() => app.stop());
 
-  /** The ways in which a token can be checked: all of them have to agree. */
+  /** The calls that check a token: all of them have to agree. */
   const ways = {
     "ValidateCsrf by cookie": ({ cookie }: OpenedSession, csrfToken: string) =>
       app.client.validateCsrf({ session: byCookie(cookie), csrfToken }),
@@ -35,19 +38,19 @@ describe("behaviours: CSRF tokens", () => {
     app.client.rotateCsrf({ target: { case: "session", value: byCookie(session.cookie) } });
 
   for (const [way, check] of Object.entries(ways)) {
-    it(`A13: ${way} accepts the session's token`, async () => {
+    it(`accepts the session's token in ${way} (A13)`, async () => {
       const opened = await openSession(app.client);
       expect((await check(opened, opened.csrfToken)).session?.id).to.equal(opened.id);
     });
 
-    it(`A13: ${way} finds an empty or blank token CSRF_MISSING`, async () => {
+    it(`refuses an empty or blank token in ${way} with CSRF_MISSING (A13)`, async () => {
       const opened = await openSession(app.client);
       for (const blank of ["", " ", "\t\n", "\u00a0"]) {
         await expectFailure(check(opened, blank), "CSRF_MISSING");
       }
     });
 
-    it(`A13: ${way} finds a wrong token CSRF_MISMATCH`, async () => {
+    it(`refuses a wrong token in ${way} with CSRF_MISMATCH (A13)`, async () => {
       const opened = await openSession(app.client);
       const { csrfToken } = opened;
       const first = csrfToken.startsWith("A") ? "B" : "A";
@@ -64,7 +67,7 @@ describe("behaviours: CSRF tokens", () => {
       for (const token of wrong) await expectFailure(check(opened, token), "CSRF_MISMATCH");
     });
 
-    it(`A13: ${way} finds another session's token CSRF_MISMATCH, the same actor's too`, async () => {
+    it(`refuses another session's token in ${way}, of the same actor too (A13)`, async () => {
       const opened = await openSession(app.client);
       const sibling = await openSession(app.client, { actor: opened.actor });
       const stranger = await openSession(app.client);
@@ -72,14 +75,14 @@ describe("behaviours: CSRF tokens", () => {
       await expectFailure(check(opened, stranger.csrfToken), "CSRF_MISMATCH");
     });
 
-    it(`A13: ${way} finds a token from before a rotation CSRF_MISMATCH`, async () => {
+    it(`refuses a token from before a rotation in ${way} (A13)`, async () => {
       const opened = await openSession(app.client);
       const [rotated] = (await rotate(opened)).rotated;
       await expectFailure(check(opened, opened.csrfToken), "CSRF_MISMATCH");
       expect((await check(opened, rotated?.csrfToken ?? "")).session?.id).to.equal(opened.id);
     });
 
-    it(`A13: ${way} refuses an ended session whatever the token`, async () => {
+    it(`refuses an ended session in ${way} with any token (A13)`, async () => {
       const opened = await openSession(app.client);
       await app.client.revoke({ session: byCookie(opened.cookie) });
       await expectFailure(check(opened, opened.csrfToken), "REVOKED");
@@ -87,12 +90,12 @@ describe("behaviours: CSRF tokens", () => {
     });
   }
 
-  it("A13: Validate without a token does not ask for one", async () => {
+  it("does not require a token in Validate (A13)", async () => {
     const { id, cookie } = await openSession(app.client);
     expect((await validate(app.client, cookie)).session?.id).to.equal(id);
   });
 
-  it("A20: RotateCsrf returns a new token, stores its hash, and is audited with the actor", async () => {
+  it("returns a new token, stores only its hash and audits the rotation (A20, B01)", async () => {
     const opened = await openSession(app.client);
     let answer: Awaited<ReturnType<typeof rotate>> | undefined;
 
@@ -128,7 +131,7 @@ describe("behaviours: CSRF tokens", () => {
     ]);
   });
 
-  it("A20: who names the session by its id must say who acts", async () => {
+  it("requires the acting actor of a rotation by session id (A20)", async () => {
     const { id } = await openSession(app.client);
     const target = { case: "session", value: byId(id) } as const;
     await expectFailure(app.client.rotateCsrf({ target }), "INVALID_REQUEST", {
@@ -140,7 +143,7 @@ describe("behaviours: CSRF tokens", () => {
     expect(audit.map((row) => row.acting_actor_id)).to.deep.equal(["support-agent"]);
   });
 
-  it("A20: all live sessions of an actor get tokens, and no others", async () => {
+  it("rotates the tokens of all live sessions of an actor and no others (A20)", async () => {
     const tenantId = newTenant();
     const actor = newActor({ tenantId });
     const fresh = await openSession(app.client, { actor });
@@ -193,17 +196,39 @@ describe("behaviours: CSRF tokens", () => {
     ]);
   });
 
-  it("A20: an actor without sessions gets no tokens", async () => {
+  it("returns no tokens for an actor without sessions (A20)", async () => {
     const target = { case: "actor", value: newActor() } as const;
     const { rotated } = await app.client.rotateCsrf({ target, actingActorId: "admin-7" });
     expect(rotated).to.be.empty;
   });
 
-  it("A20: an ended session gets no token, and its hash stays", async () => {
+  it("refuses a rotation for an ended session and keeps its hash (A20)", async () => {
     const opened = await openSession(app.client);
     await idle(app, opened.id, 31 * 60);
     const before = await sessionRow(app, opened.id);
     await expectFailure(rotate(opened), "EXPIRED_IDLE");
     expect(await sessionRow(app, opened.id)).to.deep.equal(before);
+  });
+
+  it("mints 32 random bytes in base64url (B01)", () => {
+    const bytes = Buffer.from(Array.from({ length: 32 }, (_, index) => 255 - index));
+    const sizes: number[] = [];
+    const { token } = mintCsrfToken((size) => {
+      sizes.push(size);
+      return bytes;
+    });
+    expect(sizes).to.deep.equal([32]);
+    expect(token).to.match(/^[A-Za-z0-9_-]{43}$/);
+    expect(Buffer.from(token, "base64url")).to.deep.equal(bytes);
+  });
+
+  it("matches a hash with the text of its own token only (A13, property)", () => {
+    const { token, hash } = mintCsrfToken(secureRandomBytes);
+    fc.assert(
+      fc.property(fc.string({ unit: "binary", maxLength: 100 }), (text) => {
+        expect(csrfTokenMatches(text, hash)).to.equal(text === token);
+      }),
+      { examples: [[token], [""], [mintCsrfToken(secureRandomBytes).token]] },
+    );
   });
 });
