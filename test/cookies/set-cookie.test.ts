@@ -4,6 +4,7 @@ import { byCookie, byId, openSession } from "../support/actors.ts";
 import { type SessionClient, startReplica, startTestApp, type TestApp } from "../support/app.ts";
 import { setAbsolute } from "../support/back-dating.ts";
 import { type ParsedSetCookie, parseSetCookie } from "../support/set-cookie-parser.ts";
+import { withReplica } from "../support/with-replica.ts";
 
 const TWELVE_HOURS = 12 * 3600;
 
@@ -15,17 +16,10 @@ describe("Set-Cookie", () => {
   });
   after(() => app.stop());
 
-  async function withReplica(
+  const withEnv = (
     env: Record<string, string>,
     work: (client: SessionClient) => Promise<unknown>,
-  ): Promise<void> {
-    const replica = await startReplica(app.database.url, { env });
-    try {
-      await work(replica.client);
-    } finally {
-      await replica.stop();
-    }
-  }
+  ) => withReplica(app.database.url, { env }, ({ client }) => work(client));
 
   /** Parses the header, and expects the structured attributes to say the same. */
   function parsed(cookie: SetCookie | undefined): ParsedSetCookie {
@@ -77,7 +71,7 @@ describe("Set-Cookie", () => {
     })),
   ]) {
     it(title, async () => {
-      await withReplica(env, async (client) => {
+      await withEnv(env, async (client) => {
         const { cookie, csrfToken, created } = await openSession(client);
         const common = `; Path=/; Max-Age=${TWELVE_HOURS}; SameSite=${sameSite}`;
         expect(headersOf(created.setCookies)).to.deep.equal([
@@ -137,7 +131,7 @@ describe("Set-Cookie", () => {
       SESSIOND_PRE_LOGIN_COOKIE_NAME: name("p"),
       SESSIOND_CSRF_COOKIE_NAME: name("c"),
     };
-    await withReplica(env, async (client) => {
+    await withEnv(env, async (client) => {
       const login = await openSession(client);
       const before = await openSession(client, { preLogin: true });
       const cookies = [...login.created.setCookies, ...before.created.setCookies].map(parsed);

@@ -1,17 +1,19 @@
 import { type Duration, durationFromMs, type Timestamp, timestampMs } from "@bufbuild/protobuf/wkt";
 import { expect } from "chai";
 import type { Session } from "../../gen/es/sessiond/v1/session_pb.ts";
+import { timeoutProfileNames, timeoutProfiles } from "../../src/session/profiles.ts";
 import { byId, openSession, validate } from "../support/actors.ts";
-import { type Replica, startReplica } from "../support/app.ts";
+import type { Replica } from "../support/app.ts";
 import { idle } from "../support/back-dating.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { expectFailure } from "../support/expect-failure.ts";
+import { withReplica } from "../support/with-replica.ts";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-describe("B11 and A27: the service obeys its configuration", () => {
+describe("configured timeouts", () => {
   let database: TestDatabase;
 
   before(async () => {
@@ -19,17 +21,8 @@ describe("B11 and A27: the service obeys its configuration", () => {
   });
   after(() => database.drop());
 
-  async function withReplica(
-    env: Record<string, string>,
-    work: (replica: Replica) => Promise<unknown>,
-  ): Promise<void> {
-    const replica = await startReplica(database.url, { env });
-    try {
-      await work(replica);
-    } finally {
-      await replica.stop();
-    }
-  }
+  const withEnv = (env: Record<string, string>, work: (replica: Replica) => Promise<unknown>) =>
+    withReplica(database.url, { env }, work);
 
   function timeoutsOf(session: Session | undefined) {
     const since = (end: Timestamp | undefined, start: Timestamp | undefined) =>
@@ -53,9 +46,9 @@ describe("B11 and A27: the service obeys its configuration", () => {
     { env: { SESSIOND_TIMEOUT_PROFILE: "remember-me" }, idleMs: 14 * DAY, absoluteMs: 90 * DAY },
   ]) {
     const settings = Object.entries(env).map((pair) => pair.join("="));
-    const pair = `${idleMs / MINUTE} and ${absoluteMs / MINUTE} minutes`;
-    it(`B11: ${settings.join(" ") || "by default"}: ${pair}`, async () => {
-      await withReplica(env, async ({ client }) => {
+    const minutes = `${idleMs / MINUTE} and ${absoluteMs / MINUTE} minutes`;
+    it(`are ${minutes}: ${settings.join(" ") || "the defaults"} (A27, B11)`, async () => {
+      await withEnv(env, async ({ client }) => {
         const { id, cookie, created } = await openSession(client);
         expect(timeoutsOf(created.session)).to.deep.equal({ idle: idleMs, absolute: absoluteMs });
 
@@ -67,19 +60,19 @@ describe("B11 and A27: the service obeys its configuration", () => {
     });
   }
 
-  it("A27: a session keeps the timeouts that it was opened with", async () => {
-    await withReplica({}, async ({ client }) => {
+  it("do not change those of open sessions (A27)", async () => {
+    await withEnv({}, async ({ client }) => {
       const { id } = await openSession(client);
-      await withReplica({ SESSIOND_TIMEOUT_PROFILE: "workday" }, async (other) => {
+      await withEnv({ SESSIOND_TIMEOUT_PROFILE: "workday" }, async (other) => {
         const { session } = await other.client.get({ session: byId(id) });
         expect(timeoutsOf(session)).to.deep.equal({ idle: 30 * MINUTE, absolute: 12 * HOUR });
       });
     });
   });
 
-  it("A27: the maxima bound what Create may ask for", async () => {
+  it("bound what Create may ask for by the maxima (A27)", async () => {
     const env = { SESSIOND_MAX_IDLE_TIMEOUT: "2h", SESSIOND_MAX_ABSOLUTE_TIMEOUT: "24h" };
-    await withReplica(env, async ({ client }) => {
+    await withEnv(env, async ({ client }) => {
       const open = (idleMs: number, absoluteMs: number) => {
         const [idleTimeout, absoluteTimeout] = [idleMs, absoluteMs].map(durationFromMs) as [
           Duration,
@@ -99,17 +92,17 @@ describe("B11 and A27: the service obeys its configuration", () => {
     });
   });
 
-  it("A27: the pre-login timeout is obeyed", async () => {
-    await withReplica({ SESSIOND_PRE_LOGIN_TIMEOUT: "3m" }, async ({ client }) => {
+  it("have one of their own for sessions before login (A25, A27)", async () => {
+    await withEnv({ SESSIOND_PRE_LOGIN_TIMEOUT: "3m" }, async ({ client }) => {
       const { created } = await openSession(client, { preLogin: true });
       expect(timeoutsOf(created.session).absolute).to.equal(3 * MINUTE);
     });
   });
 
-  it("A27: the retention decides how long a retired key verifies", async () => {
+  it("include the time for which a retired key verifies (A11, A27)", async () => {
     const tenantId = "tenant-retention";
     const actor = { tenantId, actorType: "user", actorId: "user" };
-    await withReplica({ SESSIOND_SIGNING_KEY_RETENTION: "20h" }, async ({ client }) => {
+    await withEnv({ SESSIOND_SIGNING_KEY_RETENTION: "20h" }, async ({ client }) => {
       const { cookie } = await openSession(client, { actor });
       const { retiredKey } = await client.rotateSigningKey({ tenantId, actingActorId: "admin" });
       expect(
@@ -129,29 +122,29 @@ describe("B11 and A27: the service obeys its configuration", () => {
     });
   });
 
-  it("A27: the touch interval decides how often a touch is written", async () => {
+  it("include the interval within which a second touch is not written (A27, fault 8)", async () => {
     const touchTwice = async (client: Replica["client"], idleSeconds: number) => {
       const { id } = await openSession(client);
       await idle(database, id, idleSeconds);
       const touch = async () => (await client.touch({ session: byId(id) })).touched;
       return [await touch(), await touch()];
     };
-    await withReplica({ SESSIOND_TOUCH_INTERVAL: "5m" }, async ({ client }) => {
+    await withEnv({ SESSIOND_TOUCH_INTERVAL: "5m" }, async ({ client }) => {
       expect(await touchTwice(client, 4 * 60)).to.deep.equal([false, false]);
       expect(await touchTwice(client, 5 * 60)).to.deep.equal([true, false]);
     });
-    await withReplica({ SESSIOND_TOUCH_INTERVAL: "0s" }, async ({ client }) => {
+    await withEnv({ SESSIOND_TOUCH_INTERVAL: "0s" }, async ({ client }) => {
       expect(await touchTwice(client, 0)).to.deep.equal([true, true]);
     });
-    await withReplica({}, async ({ client }) => {
+    await withEnv({}, async ({ client }) => {
       expect(await touchTwice(client, 15), "30 s by default").to.deep.equal([false, false]);
       expect(await touchTwice(client, 30), "30 s by default").to.deep.equal([true, false]);
     });
   });
 
-  it("A27: the warnings are as early as configured", async () => {
+  it("include the times of the warnings (A27, B10)", async () => {
     const env = { SESSIOND_IDLE_WARNING: "20m", SESSIOND_ABSOLUTE_WARNING: "0s" };
-    await withReplica(env, async ({ client }) => {
+    await withEnv(env, async ({ client }) => {
       const { id, cookie } = await openSession(client);
       expect((await validate(client, cookie)).expiryWarning).to.equal(false);
       await idle(database, id, 10 * 60);
@@ -159,23 +152,19 @@ describe("B11 and A27: the service obeys its configuration", () => {
     });
   });
 
-  for (const { env, ip, userAgent } of [
-    { env: {}, ip: "passes", userAgent: "passes" },
-    { env: { SESSIOND_BIND_IP: "true" }, ip: "IP_MISMATCH", userAgent: "passes" },
-    { env: { SESSIOND_BIND_USER_AGENT: "true" }, ip: "passes", userAgent: "USER_AGENT_MISMATCH" },
-  ] as const) {
-    const bound = Object.keys(env).join() || "no binding";
-    it(`A27: with ${bound}, another address: ${ip}, user agent: ${userAgent}`, async () => {
-      await withReplica(env, async ({ client }) => {
-        const { cookie } = await openSession(client, { ipAddress: "192.0.2.1", userAgent: "A/1" });
-        const call = (changed: { ipAddress?: string; userAgent?: string }) =>
-          client.validate({ credential: { case: "cookie", value: cookie }, ...changed });
-        const check = (outcome: typeof ip | typeof userAgent, call: Promise<unknown>) =>
-          outcome === "passes" ? call : expectFailure(call, outcome);
-
-        await check(ip, call({ ipAddress: "192.0.2.2" }));
-        await check(userAgent, call({ userAgent: "B/1" }));
-      });
+  it("have profiles with the figures of the sources that they name (B11, ASVS 7.1.1, ASVS 7.3)", () => {
+    const figures = timeoutProfileNames.map((name) => {
+      const { idleMs, absoluteMs, source } = timeoutProfiles[name];
+      expect(source, name).to.match(/\.$/);
+      expect(idleMs, name).to.be.at.most(absoluteMs);
+      return [name, [idleMs, absoluteMs]];
     });
-  }
+    expect(Object.fromEntries(figures)).to.deep.equal({
+      "nist-aal1": [30 * DAY, 30 * DAY],
+      "nist-aal2": [HOUR, DAY],
+      "nist-aal3": [15 * MINUTE, 12 * HOUR],
+      workday: [4 * HOUR, 8 * HOUR],
+      "remember-me": [14 * DAY, 90 * DAY],
+    });
+  });
 });

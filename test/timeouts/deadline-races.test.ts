@@ -8,7 +8,7 @@ import { until, untilBlockedBy, untilWaiting } from "../support/until.ts";
 
 const IDLE_SECONDS = 30 * 60;
 
-describe("races: deadlines and locks", () => {
+describe("races at the idle deadline", () => {
   let replicas: TwoReplicas;
   let held: HeldTransaction | undefined;
 
@@ -40,7 +40,7 @@ describe("races: deadlines and locks", () => {
     return { session, touch, held };
   }
 
-  it("a Touch that waited past the idle deadline for a change does not revive", async () => {
+  it("does not revive a session by a Touch that waited past the deadline for a change (A06)", async () => {
     const { app } = replicas;
     const { session, touch, held } = await lateTouch(
       "UPDATE sessions SET metadata = '{}' WHERE id = $1",
@@ -61,7 +61,7 @@ describe("races: deadlines and locks", () => {
       replicas.app.client.create({ actor, replaces: byId(id) }),
   };
   for (const [name, end] of Object.entries(enders)) {
-    it(`a ${name} is not undone by a Touch that was under way at the idle deadline`, async () => {
+    it(`does not undo a ${name} by a Touch that was under way at the deadline`, async () => {
       const { app } = replicas;
       const lock = "SELECT FROM sessions WHERE id = $1 FOR UPDATE";
       const { session, touch, held } = await lateTouch(lock);
@@ -78,9 +78,9 @@ describe("races: deadlines and locks", () => {
     });
   }
 
-  it("a deadlock with a transaction of somebody else is retried, not shown", async () => {
-    // Of the two, PostgreSQL ends the one that has waited for a second when the circle is there.
-    // If the test itself was held up for that long, it is the test's, and there was nothing to see.
+  it("retries a deadlock with a foreign transaction", async () => {
+    // PostgreSQL ends the transaction that has waited for a second when the deadlock is there. On
+    // a slow machine that may be the test's own, which shows nothing.
     for (let attempts = 1; (await deadlockAgainstRevokeAll()) === "test"; attempts += 1) {
       expect(attempts, "attempts").to.be.below(10);
     }

@@ -1,107 +1,129 @@
 import { expect } from "chai";
-import { timeoutProfileNames, timeoutProfiles } from "../../src/session/profiles.ts";
 import { resolveTimeouts } from "../../src/session/timeouts.ts";
+import { newActor } from "../support/actors.ts";
+import type { SessionClient } from "../support/app.ts";
+import {
+  type BadInput,
+  type BadInputApp,
+  itRefuses,
+  startBadInputApp,
+} from "../support/bad-input.ts";
 import { refused } from "../support/expect-reason.ts";
-import { HOUR, MINUTE, SECOND, timeouts } from "../support/session-fixtures.ts";
+import { timeouts } from "../support/session-fixtures.ts";
 
-function resolve(asked: { idleMs?: number; absoluteMs?: number } = {}, preLogin = false) {
-  const requested = { idleMs: asked.idleMs, absoluteMs: asked.absoluteMs };
-  return resolveTimeouts(timeouts, requested, preLogin);
+interface Duration {
+  readonly seconds: bigint;
+  readonly nanos?: number;
 }
 
-describe("timeouts of a new session", () => {
-  it("are the configured ones unless others are asked for", () => {
-    expect(resolve()).to.deep.equal({ idleMs: 30 * MINUTE, absoluteMs: 12 * HOUR });
-  });
+interface Requested {
+  readonly idleTimeout?: Duration;
+  readonly absoluteTimeout?: Duration;
+}
 
-  it("may be anything from a second to the maximum, on the boundary and a second beyond", () => {
-    for (const idleMs of [SECOND, 2 * SECOND, timeouts.maxIdleMs]) {
-      expect(resolve({ idleMs }).idleMs).to.equal(idleMs);
-    }
-    for (const absoluteMs of [SECOND, 2 * SECOND, timeouts.maxAbsoluteMs]) {
-      expect(resolve({ absoluteMs }).absoluteMs).to.equal(absoluteMs);
-    }
-    for (const ms of [0, -SECOND, timeouts.maxIdleMs + SECOND]) {
-      refused(() => resolve({ idleMs: ms }), "INVALID_REQUEST", "idle_timeout");
-    }
-    for (const ms of [0, -SECOND, timeouts.maxAbsoluteMs + SECOND]) {
-      refused(() => resolve({ absoluteMs: ms }), "INVALID_REQUEST", "absolute_timeout");
-    }
-  });
+const seconds = (count: bigint): Duration => ({ seconds: count });
+const int64 = { min: -(2n ** 63n), max: 2n ** 63n - 1n };
+const int32 = { min: -(2 ** 31), max: 2 ** 31 - 1 };
 
-  it("are whole seconds within what a number can count", () => {
-    const wrong = [1, 999, 1500, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53 * 1000];
-    for (const ms of wrong) {
-      refused(() => resolve({ idleMs: ms }), "INVALID_REQUEST", "idle_timeout");
-      refused(() => resolve({ absoluteMs: ms }), "INVALID_REQUEST", "absolute_timeout");
+function create(client: SessionClient, requested: Requested, preLogin = false) {
+  return client.create(preLogin ? { preLogin, ...requested } : { actor: newActor(), ...requested });
+}
+
+describe("timeouts that Create asks for", () => {
+  let app: BadInputApp;
+  before(async () => {
+    app = await startBadInputApp();
+  });
+  after(() => app.stop());
+
+  const whole = "must be whole seconds";
+  const durations = (max: bigint): [string, Duration, string][] => {
+    const range = `must be from 1s to ${max}s`;
+    return [
+      ["of 0", seconds(0n), range],
+      ["of minus a second", seconds(-1n), range],
+      ["of a second too much", seconds(max + 1n), range],
+      ["that overflows 32 bits of milliseconds", seconds(2n ** 32n / 1000n + 1n), range],
+      ["that overflows 32 bits of seconds", seconds(2n ** 32n + 1n), range],
+      ["of 10,000 years", seconds(315_576_000_000n), range],
+      ["of the largest int64", seconds(int64.max), range],
+      ["of the smallest int64", seconds(int64.min), range],
+      ["of a millisecond", { seconds: 0n, nanos: 1_000_000 }, whole],
+      ["of half a second", { seconds: 0n, nanos: 500_000_000 }, whole],
+      ["of a second and a half", { seconds: 1n, nanos: 500_000_000 }, whole],
+      ["of a second and a nanosecond", { seconds: 1n, nanos: 1 }, whole],
+      ["with nanos against its sign", { seconds: 1n, nanos: -1 }, whole],
+      ["of a whole second in nanos", { seconds: 0n, nanos: 1_000_000_000 }, whole],
+      ["with the largest nanos", { seconds: 1n, nanos: int32.max }, whole],
+      ["with the smallest nanos", { seconds: 1n, nanos: int32.min }, whole],
+    ];
+  };
+  const rows: BadInput[] = [];
+  for (const [name, field, max] of [
+    ["idleTimeout", "idle_timeout", 1800n],
+    ["absoluteTimeout", "absolute_timeout", 43_200n],
+  ] as const) {
+    for (const [what, duration, expected] of durations(max)) {
+      rows.push({
+        what: `${field} ${what}`,
+        call: (client) => create(client, { [name]: duration }),
+        field,
+        message: `${field} ${expected}`,
+      });
     }
-  });
-
-  it("say in the refusal what would be right", () => {
-    const { message } = refused(
-      () => resolve({ idleMs: 2 * HOUR }),
-      "INVALID_REQUEST",
-      "idle_timeout",
-    );
-    expect(message).to.equal("idle_timeout must be from 1s to 3600s");
-  });
-
-  it("have an absolute timeout below the default idle one shorten that too", () => {
-    expect(resolve({ absoluteMs: MINUTE })).to.deep.equal({ idleMs: MINUTE, absoluteMs: MINUTE });
-  });
-
-  it("refuse an idle timeout above the absolute one, and accept it at that", () => {
-    const absoluteMs = 10 * MINUTE;
-    expect(resolve({ idleMs: absoluteMs, absoluteMs })).to.deep.equal({
-      idleMs: absoluteMs,
-      absoluteMs,
+    rows.push({
+      what: `${field} before login that is longer than the session may be (A25)`,
+      call: (client) => create(client, { [name]: seconds(601n) }, true),
+      field,
+      message: `${field} must be from 1s to 600s`,
     });
-    const above = { idleMs: absoluteMs + SECOND, absoluteMs };
-    refused(() => resolve(above), "INVALID_REQUEST", "idle_timeout");
+  }
+  rows.push({
+    what: "idle_timeout above absolute_timeout",
+    call: (client) => create(client, { idleTimeout: seconds(61n), absoluteTimeout: seconds(60n) }),
+    field: "idle_timeout",
+    message: "idle_timeout must not be longer than the absolute timeout, which is 60s",
   });
+  itRefuses(() => app, rows);
 
-  it("A25: of a pre-login session are both the pre-login timeout", () => {
-    const preLogin = { idleMs: 10 * MINUTE, absoluteMs: 10 * MINUTE };
-    expect(resolve({}, true)).to.deep.equal(preLogin);
-    expect(resolve({ absoluteMs: MINUTE }, true)).to.deep.equal({
-      idleMs: MINUTE,
-      absoluteMs: MINUTE,
+  const accepted: [string, boolean, bigint | undefined, bigint | undefined, number, number][] = [
+    ["the shortest", false, 1n, 1n, 1, 1],
+    ["of two seconds", false, 2n, 2n, 2, 2],
+    ["the longest", false, 1800n, 43_200n, 1800, 43_200],
+    ["an idle one as long as the absolute one", false, 60n, 60n, 60, 60],
+    ["an absolute one shorter than the default idle one", false, undefined, 60n, 60, 60],
+    ["an idle one alone", false, 60n, undefined, 60, 43_200],
+    ["none", false, undefined, undefined, 1800, 43_200],
+    ["none before login (A25)", true, undefined, undefined, 600, 600],
+    ["the longest before login (A25)", true, undefined, 600n, 600, 600],
+    ["an absolute one before login (A25)", true, undefined, 60n, 60, 60],
+    ["an idle one before login (A25)", true, 60n, undefined, 60, 600],
+  ];
+  for (const [what, preLogin, idle, absolute, idleSeconds, absoluteSeconds] of accepted) {
+    it(`are used: ${what}`, async () => {
+      const requested = {
+        ...(idle && { idleTimeout: seconds(idle) }),
+        ...(absolute && { absoluteTimeout: seconds(absolute) }),
+      };
+      const { session } = await create(app.client, requested, preLogin);
+
+      const [row] = await app.sql(
+        `SELECT extract(epoch FROM absolute_expires_at - created_at)::float AS absolute,
+           idle_timeout_seconds AS idle
+         FROM sessions WHERE id = $1`,
+        [session?.id],
+      );
+      expect(row).to.deep.equal({ idle: idleSeconds, absolute: absoluteSeconds });
     });
-    expect(resolve({ idleMs: MINUTE }, true)).to.deep.equal({ ...preLogin, idleMs: MINUTE });
-  });
+  }
 
-  it("A25: of a pre-login session can only be shortened", () => {
-    const longer = timeouts.preLoginMs + SECOND;
-    expect(resolve({ absoluteMs: timeouts.preLoginMs }, true).absoluteMs).to.equal(10 * MINUTE);
-    refused(() => resolve({ absoluteMs: longer }, true), "INVALID_REQUEST", "absolute_timeout");
-    refused(() => resolve({ idleMs: longer }, true), "INVALID_REQUEST", "idle_timeout");
-  });
-});
-
-describe("timeout profiles", () => {
-  const DAY = 24 * HOUR;
-
-  it("B11, ASVS 7.3: have the figures that their sources name", () => {
-    const figures = Object.fromEntries(
-      timeoutProfileNames.map((name) => {
-        const { idleMs, absoluteMs } = timeoutProfiles[name];
-        return [name, [idleMs, absoluteMs]];
-      }),
-    );
-    expect(figures).to.deep.equal({
-      "nist-aal1": [30 * DAY, 30 * DAY],
-      "nist-aal2": [HOUR, DAY],
-      "nist-aal3": [15 * MINUTE, 12 * HOUR],
-      workday: [4 * HOUR, 8 * HOUR],
-      "remember-me": [14 * DAY, 90 * DAY],
-    });
-  });
-
-  it("ASVS 7.1.1: each say where the figures come from, and idle never exceeds absolute", () => {
-    for (const name of timeoutProfileNames) {
-      const { idleMs, absoluteMs, source } = timeoutProfiles[name];
-      expect(source, name).to.match(/\.$/);
-      expect(idleMs, name).to.be.at.most(absoluteMs);
+  // What no Duration can say.
+  it("must be safe integers of milliseconds, in whole seconds (unit)", () => {
+    for (const ms of [0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53 * 1000]) {
+      const resolve = (idleMs: number | undefined, absoluteMs: number | undefined) => () =>
+        resolveTimeouts(timeouts, { idleMs, absoluteMs }, false);
+      refused(resolve(ms, undefined), "INVALID_REQUEST", "idle_timeout");
+      refused(resolve(undefined, ms), "INVALID_REQUEST", "absolute_timeout");
     }
   });
 });
