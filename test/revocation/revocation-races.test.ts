@@ -7,7 +7,7 @@ import { expectFailure } from "../support/expect-failure.ts";
 import { inParallel, numbers } from "../support/in-parallel.ts";
 import { startTwoReplicas, type TwoReplicas } from "../support/two-replicas.ts";
 
-describe("races: revocation", () => {
+describe("revocation races", () => {
   let replicas: TwoReplicas;
 
   before(async () => {
@@ -16,12 +16,12 @@ describe("races: revocation", () => {
   });
   after(() => replicas.stop());
 
-  it("once Revoke is acknowledged on one replica, no Validate on the other accepts", async () => {
+  it("is effective on the other replica once Revoke has been acknowledged (ASVS 7.4.1)", async () => {
     const { app, other } = replicas;
 
     await inParallel(10, numbers(300), async () => {
       const { id, cookie } = await openSession(app.client);
-      // The other replica knows the session, and is being asked about it while it ends.
+      // The other replica knows the session, and validates it while it ends.
       await validate(other.client, cookie);
       const racing = numbers(3).map(() => validate(other.client, cookie).catch(() => {}));
 
@@ -33,7 +33,7 @@ describe("races: revocation", () => {
     });
   }).timeout(60_000);
 
-  it("once a CSRF rotation is acknowledged, the other replica refuses the old token", async () => {
+  it("makes the other replica refuse the old token once a CSRF rotation has been acknowledged", async () => {
     const { app, other } = replicas;
 
     await inParallel(10, numbers(100), async () => {
@@ -50,7 +50,7 @@ describe("races: revocation", () => {
     });
   });
 
-  it("once a login has replaced a session, the other replica refuses the old one", async () => {
+  it("makes the other replica refuse a session once a login has replaced it", async () => {
     const { app, other } = replicas;
 
     await inParallel(10, numbers(100), async () => {
@@ -64,7 +64,7 @@ describe("races: revocation", () => {
     });
   });
 
-  it("Touch against Revoke, 2000 interleavings: none is revived", async () => {
+  it("revives no session in 2000 interleavings of Touch and Revoke", async () => {
     const { app, other } = replicas;
     const { id: original } = await openSession(app.client);
     const ids = await cloneSessions(app.sql, original, 2000);
@@ -81,7 +81,7 @@ describe("races: revocation", () => {
             outcomes.refused += 1;
           },
         );
-      // Now the revocation gets there first and now the touches, and often they meet.
+      // Sometimes the revocation comes first, sometimes the touches, and often they meet.
       const touches = Promise.all([touch(), touch()]);
       await Promise.race([touches, delay(10 * Math.random())]);
       const revoked = app.client.revoke({ session, reason: "logout", actingActorId: "user" });
@@ -104,7 +104,7 @@ describe("races: revocation", () => {
     }
   }).timeout(120_000);
 
-  it("RevokeAllForActor against 100 Creates: none acknowledged before survives", async () => {
+  it("ends every session acknowledged before RevokeAllForActor, against 100 Creates (ASVS 7.4.2)", async () => {
     const { app, other } = replicas;
     for (const round of numbers(5)) {
       const actor = newActor();
@@ -136,7 +136,7 @@ describe("races: revocation", () => {
     }
   }).timeout(60_000);
 
-  it("RotateCsrf for an actor against RevokeAllForActor: no call fails", async () => {
+  it("fails no call of RotateCsrf for an actor against RevokeAllForActor", async () => {
     const { app, other } = replicas;
     const { id: original, actor } = await openSession(app.client);
     const request = { actor, reason: "disabled", actingActorId: "admin" };
