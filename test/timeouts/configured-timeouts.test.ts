@@ -152,6 +152,29 @@ describe("configured timeouts", () => {
     });
   });
 
+  for (const { setting, ip, userAgent } of [
+    { setting: "SESSIOND_BIND_IP", ip: "IP_MISMATCH", userAgent: undefined },
+    { setting: "SESSIOND_BIND_USER_AGENT", ip: undefined, userAgent: "USER_AGENT_MISMATCH" },
+  ] as const) {
+    it(`stand beside ${setting}, which binds to that only (A14, A15, A27)`, async () => {
+      await withEnv({ [setting]: "true" }, async ({ client }) => {
+        const { cookie } = await openSession(client, { ipAddress: "192.0.2.1", userAgent: "A/1" });
+        const check = (
+          reason: typeof ip | typeof userAgent,
+          changed: { ipAddress?: string; userAgent?: string },
+        ) => {
+          const call = client.validate({
+            credential: { case: "cookie", value: cookie },
+            ...changed,
+          });
+          return reason === undefined ? call : expectFailure(call, reason);
+        };
+        await check(ip, { ipAddress: "192.0.2.2" });
+        await check(userAgent, { userAgent: "B/1" });
+      });
+    });
+  }
+
   it("have profiles with the figures of the sources that they name (B11, ASVS 7.1.1, ASVS 7.3)", () => {
     const figures = timeoutProfileNames.map((name) => {
       const { idleMs, absoluteMs, source } = timeoutProfiles[name];
