@@ -3,28 +3,29 @@ import { newActor, newTenant, openSession, validate } from "../support/actors.ts
 import { startReplica, TEST_KEY_ENCRYPTION_KEY } from "../support/app.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { signingSecret } from "../support/signing-keys.ts";
+import { withReplica } from "../support/with-replica.ts";
 
 const otherKey = Buffer.alloc(32, 8).toString("base64");
 const underKeys = (...keys: string[]) => ({
   env: { SESSIOND_KEY_ENCRYPTION_KEYS: keys.join(",") },
 });
 
-describe("behaviours: encryption of the signing keys at rest", () => {
+describe("signing keys: encryption at rest", () => {
   let database: TestDatabase;
   let cookies: string[];
 
-  // A database that a replica has served, with the keys of three tenants, one of them rotated.
+  // The database of a stopped replica, with the keys of three tenants, one of them rotated.
   beforeEach(async () => {
     database = await createTestDatabase();
-    const replica = await startReplica(database.url);
     cookies = [];
-    const rotated = newTenant();
-    for (const tenantId of ["default", newTenant(), rotated]) {
-      const actor = newActor({ tenantId });
-      cookies.push((await openSession(replica.client, { actor })).cookie);
-    }
-    await replica.client.rotateSigningKey({ tenantId: rotated, actingActorId: "key-admin" });
-    await replica.stop();
+    await withReplica(database.url, {}, async ({ client }) => {
+      const rotated = newTenant();
+      for (const tenantId of ["default", newTenant(), rotated]) {
+        const actor = newActor({ tenantId });
+        cookies.push((await openSession(client, { actor })).cookie);
+      }
+      await client.rotateSigningKey({ tenantId: rotated, actingActorId: "key-admin" });
+    });
   });
   afterEach(() => database.drop());
 
@@ -48,16 +49,13 @@ describe("behaviours: encryption of the signing keys at rest", () => {
 
   /** Starts with these keys and expects all cookies to be good. */
   async function expectServes(...keys: string[]): Promise<void> {
-    const replica = await startReplica(database.url, underKeys(...keys));
-    try {
-      for (const cookie of cookies) await validate(replica.client, cookie);
-      await openSession(replica.client);
-    } finally {
-      await replica.stop();
-    }
+    await withReplica(database.url, underKeys(...keys), async ({ client }) => {
+      for (const cookie of cookies) await validate(client, cookie);
+      await openSession(client);
+    });
   }
 
-  it("A26: the row holds nonce, ciphertext and tag, and nothing that contains the key", async () => {
+  it("stores nonce, ciphertext and tag of AES-256-GCM, and nothing that contains the key (A26, ASVS 11.3)", async () => {
     const nonces = new Set<string>();
     for (const { id, encrypted_key: bytes, key_encryption_key_id: name } of await storedKeys()) {
       const secret = await signingSecret(database.sql, id);
@@ -70,10 +68,10 @@ describe("behaviours: encryption of the signing keys at rest", () => {
     expect(nonces).to.have.length(4);
   });
 
-  it("A26: another process with the same key-encryption key goes on with the keys", () =>
+  it("serves with the same keys in another process with the same key-encryption key (A26)", () =>
     expectServes(TEST_KEY_ENCRYPTION_KEY));
 
-  it("A26: a wrong key-encryption key refuses to serve and leaves the data as it is", async () => {
+  it("refuses to serve with a wrong key-encryption key and leaves the data as it is (A26)", async () => {
     const before = await everything();
     const failure = await bootFailure(otherKey);
     expect(failure.name).to.equal("KeyDecryptionError");
@@ -82,7 +80,7 @@ describe("behaviours: encryption of the signing keys at rest", () => {
     await expectServes(TEST_KEY_ENCRYPTION_KEY);
   });
 
-  it("A26: under a new first key-encryption key all keys are re-wrapped, and the old one can go", async () => {
+  it("re-wraps all keys under a new first key-encryption key, so that the old one can go (A26)", async () => {
     const before = await storedKeys();
     const secrets = await Promise.all(before.map(({ id }) => signingSecret(database.sql, id)));
 
@@ -102,7 +100,7 @@ describe("behaviours: encryption of the signing keys at rest", () => {
     expect((await bootFailure(TEST_KEY_ENCRYPTION_KEY)).name).to.equal("KeyDecryptionError");
   });
 
-  it("A26: replicas that re-wrap at once do not spoil each other's work", async () => {
+  it("re-wraps on several replicas at once without harm (A26)", async () => {
     await Promise.all([
       expectServes(otherKey, TEST_KEY_ENCRYPTION_KEY),
       expectServes(otherKey, TEST_KEY_ENCRYPTION_KEY),
@@ -111,7 +109,7 @@ describe("behaviours: encryption of the signing keys at rest", () => {
     await expectServes(otherKey);
   });
 
-  it("A26: one key that does not decrypt keeps all of them from being re-wrapped", async () => {
+  it("re-wraps no key if one of them does not decrypt (A26)", async () => {
     await database.sql(
       `UPDATE signing_keys SET encrypted_key = set_byte(encrypted_key, 20,
          get_byte(encrypted_key, 20) # 1)
@@ -123,7 +121,7 @@ describe("behaviours: encryption of the signing keys at rest", () => {
     expect(await everything()).to.deep.equal(before);
   });
 
-  it("A26: two ciphertexts that were swapped between rows refuse to serve", async () => {
+  it("refuses to serve with two ciphertexts swapped between rows (A26, ASVS 11.3)", async () => {
     await database.sql(
       `UPDATE signing_keys SET encrypted_key = other.encrypted_key
        FROM signing_keys other

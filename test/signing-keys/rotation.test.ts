@@ -1,29 +1,57 @@
 import { expect } from "chai";
 import { SigningKeyState } from "../../gen/es/sessiond/v1/session_pb.ts";
+import { signingKeyStateAt, verifiesUntil } from "../../src/session/signing-key.ts";
 import { newActor, newTenant, openSession, validate } from "../support/actors.ts";
-import { type Replica, startReplica, startTestApp, type TestApp } from "../support/app.ts";
+import type { Replica, TestApp } from "../support/app.ts";
 import { auditOf } from "../support/audit-rows.ts";
-import { createTestDatabase } from "../support/database.ts";
 import { expectFailure, failureOf } from "../support/expect-failure.ts";
+import { numbers } from "../support/in-parallel.ts";
+import { T0, timeouts } from "../support/session-fixtures.ts";
 import { forgeCookie, signingSecret } from "../support/signing-keys.ts";
+import { startTwoReplicas, type TwoReplicas } from "../support/two-replicas.ts";
+import { withReplica } from "../support/with-replica.ts";
 
 const RETENTION_SECONDS = 13 * 3600;
 
-describe("behaviours: signing keys", () => {
-  let app: TestApp;
-  before(async () => {
-    app = await startTestApp();
-  });
-  after(() => app.stop());
+const openIn = ({ client }: Replica, tenantId: string) =>
+  openSession(client, { actor: newActor({ tenantId }) });
 
-  const inTenant = (tenantId: string) => openSession(app.client, { actor: newActor({ tenantId }) });
+function keysOf({ app }: TwoReplicas, tenantId: string) {
+  return app.sql<{ id: string; retired_at: Date | null }>(
+    "SELECT id, retired_at FROM signing_keys WHERE tenant_id = $1 ORDER BY created_at, id",
+    [tenantId],
+  );
+}
+
+async function activeKeys(on: TwoReplicas, tenantId: string): Promise<string[]> {
+  const keys = await keysOf(on, tenantId);
+  return keys.filter(({ retired_at }) => retired_at === null).map(({ id }) => id);
+}
+
+/** Twenty rotations of one tenant at once, half of them on each replica. */
+function rotateTwentyTimes({ app, other }: TwoReplicas, tenantId: string) {
+  return Promise.all(
+    numbers(20).map((index) =>
+      (index % 2 ? app : other).client.rotateSigningKey({
+        tenantId,
+        actingActorId: `admin-${index}`,
+      }),
+    ),
+  );
+}
+
+describe("signing-key rotation", () => {
+  let replicas: TwoReplicas;
+  let app: TestApp;
+  let other: Replica;
+  before(async () => {
+    replicas = await startTwoReplicas();
+    ({ app, other } = replicas);
+  });
+  after(() => replicas.stop());
+
   const rotate = (tenantId: string) =>
     app.client.rotateSigningKey({ tenantId, actingActorId: "key-admin" });
-  const keysOf = (tenantId: string) =>
-    app.sql<{ id: string; retired_at: Date | null }>(
-      "SELECT id, retired_at FROM signing_keys WHERE tenant_id = $1 ORDER BY created_at, id",
-      [tenantId],
-    );
   const retireAgo = (id: string, seconds: number) =>
     app.sql(
       `UPDATE signing_keys SET retired_at = statement_timestamp() - $2 * interval '1 second'
@@ -31,146 +59,17 @@ describe("behaviours: signing keys", () => {
       [id, seconds],
     );
 
-  it("A09: a key id that no row has is SIGNING_KEY_NOT_FOUND", async () => {
-    const { id, cookie } = await openSession(app.client);
-    const [, , , mac] = cookie.split(".");
-    const unknown = `v1.${id}.sk-${"0".repeat(32)}.${mac}`;
-    await expectFailure(validate(app.client, unknown), "SIGNING_KEY_NOT_FOUND");
-    await expectFailure(
-      app.client.touch({ session: { ref: { case: "cookie", value: unknown } } }),
-      "SIGNING_KEY_NOT_FOUND",
-    );
-  });
-
-  it("A09: a key that is deleted is SIGNING_KEY_NOT_FOUND, though its secret is in memory", async () => {
-    const { id, cookie, created } = await inTenant(newTenant());
-    const keyId = created.session?.signingKeyId;
-    await validate(app.client, cookie);
-    await app.sql("DELETE FROM sessions WHERE id = $1", [id]);
-    await app.sql("DELETE FROM signing_keys WHERE id = $1", [keyId]);
-    await expectFailure(validate(app.client, cookie), "SIGNING_KEY_NOT_FOUND");
-  });
-
-  it("A10: a cookie of a retired key is accepted to the end of the retention", async () => {
+  /** A session whose key was retired by a rotation. */
+  async function withRetiredKey() {
     const tenantId = newTenant();
-    const { id, cookie, created } = await inTenant(tenantId);
-    const keyId = created.session?.signingKeyId as string;
+    const opened = await openIn(app, tenantId);
     await rotate(tenantId);
+    return { ...opened, keyId: opened.created.session?.signingKeyId ?? "" };
+  }
 
-    expect((await validate(app.client, cookie)).session?.id).to.equal(id);
-    await retireAgo(keyId, RETENTION_SECONDS - 60);
-    expect((await validate(app.client, cookie)).session?.id).to.equal(id);
-  });
-
-  it("A10: so it is on a replica that never saw the key active", async () => {
+  it("makes a new active key, retires the old one and is audited with both (A19, fault 4)", async () => {
     const tenantId = newTenant();
-    const { id, cookie } = await inTenant(tenantId);
-    await rotate(tenantId);
-    const other = await startReplica(app.database.url);
-    try {
-      expect((await validate(other.client, cookie)).session?.id).to.equal(id);
-    } finally {
-      await other.stop();
-    }
-  });
-
-  it("A11: a cookie of a key past its retention is SIGNING_KEY_RETIRED", async () => {
-    const tenantId = newTenant();
-    const { cookie, created } = await inTenant(tenantId);
-    await rotate(tenantId);
-    await retireAgo(created.session?.signingKeyId as string, RETENTION_SECONDS);
-    await expectFailure(validate(app.client, cookie), "SIGNING_KEY_RETIRED");
-  });
-
-  it("A11: it is told only to who has a genuine cookie", async () => {
-    const tenantId = newTenant();
-    const { id, created } = await inTenant(tenantId);
-    const keyId = created.session?.signingKeyId as string;
-    await rotate(tenantId);
-    await retireAgo(keyId, RETENTION_SECONDS);
-    const forged = forgeCookie(id, keyId, Buffer.alloc(32));
-    await expectFailure(validate(app.client, forged), "INVALID_COOKIE");
-  });
-
-  it("A18: the first key is made at boot, audited as a bootstrap, and a second boot makes none", async () => {
-    const database = await createTestDatabase();
-    const keys = () => database.sql<{ id: string }>("SELECT id, tenant_id FROM signing_keys");
-    try {
-      expect(await keys()).to.be.empty;
-      await (await startReplica(database.url)).stop();
-      const made = await keys();
-      expect(made).to.have.length(1);
-      const keyId = made[0]?.id as string;
-      expect(await auditOf(database.sql, keyId)).to.deep.equal([
-        {
-          category: "auth",
-          action: "auth.session_signing_key_bootstrap",
-          acting_actor_id: "",
-          calling_service: "sessiond",
-          tenant_id: "default",
-          resource_type: "signing_key",
-          resource_id: keyId,
-          details: {},
-        },
-      ]);
-
-      await (await startReplica(database.url)).stop();
-      expect(await keys()).to.deep.equal(made);
-      expect(await database.sql("SELECT 1 FROM audit_events")).to.have.length(1);
-    } finally {
-      await database.drop();
-    }
-  });
-
-  it("A18: replicas that boot at once make one key between them", async () => {
-    const database = await createTestDatabase();
-    const replicas: Replica[] = [];
-    try {
-      const boots = Array.from({ length: 4 }, () => startReplica(database.url));
-      replicas.push(...(await Promise.all(boots)));
-      const cookies = [];
-      for (const { client } of replicas) cookies.push((await openSession(client)).cookie);
-      for (const { client } of replicas) {
-        for (const cookie of cookies) await validate(client, cookie);
-      }
-
-      const bootstraps = await database.sql(
-        "SELECT 1 FROM audit_events WHERE action = 'auth.session_signing_key_bootstrap'",
-      );
-      expect(await database.sql("SELECT 1 FROM signing_keys")).to.have.length(1);
-      expect(bootstraps).to.have.length(1);
-    } finally {
-      await Promise.all(replicas.map((replica) => replica.stop()));
-      await database.drop();
-    }
-  });
-
-  it("A18: a tenant's first Creates, however many at once, make one key", async () => {
-    const tenantId = newTenant();
-    // With every insertion taking a while, all have begun before the first is done.
-    await app.sql(`
-      CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS
-        $$ BEGIN PERFORM pg_sleep(0.2); RETURN NEW; END $$`);
-    await app.sql(`
-      CREATE TRIGGER dawdle BEFORE INSERT ON signing_keys
-      FOR EACH ROW EXECUTE FUNCTION dawdle()`);
-    const opened = await Promise.all(Array.from({ length: 20 }, () => inTenant(tenantId)));
-    await app.sql("DROP FUNCTION dawdle CASCADE");
-
-    const [key, ...others] = await keysOf(tenantId);
-    expect(others).to.be.empty;
-    for (const { created, cookie } of opened) {
-      expect(created.session?.signingKeyId).to.equal(key?.id);
-      await validate(app.client, cookie);
-    }
-    const audit = await auditOf(app.sql, key?.id as string);
-    expect(audit.map(({ action }) => action)).to.deep.equal(["auth.session_signing_key_bootstrap"]);
-    expect(audit[0]?.tenant_id).to.equal(tenantId);
-  });
-
-  it("A19: a rotation makes a new active key, retires the old one and is audited with both", async () => {
-    const tenantId = newTenant();
-    const before = await inTenant(tenantId);
+    const before = await openIn(app, tenantId);
     const oldId = before.created.session?.signingKeyId as string;
 
     const { activeKey, retiredKey } = await rotate(tenantId);
@@ -180,7 +79,7 @@ describe("behaviours: signing keys", () => {
     expect(activeKey).to.deep.include({ tenantId, state: SigningKeyState.ACTIVE });
     expect(retiredKey).to.deep.include({ id: oldId, tenantId, state: SigningKeyState.RETIRED });
     expect(
-      (await keysOf(tenantId)).map(({ id, retired_at }) => [id, retired_at !== null]),
+      (await keysOf(replicas, tenantId)).map(({ id, retired_at }) => [id, retired_at !== null]),
     ).to.have.deep.members([
       [oldId, true],
       [newId, false],
@@ -198,7 +97,7 @@ describe("behaviours: signing keys", () => {
       },
     ]);
 
-    const after = await inTenant(tenantId);
+    const after = await openIn(app, tenantId);
     expect(after.created.session?.signingKeyId).to.equal(newId);
     for (const { id, cookie } of [before, after]) {
       expect((await validate(app.client, cookie)).session?.id).to.equal(id);
@@ -208,40 +107,147 @@ describe("behaviours: signing keys", () => {
     );
   });
 
-  it("A19: a rotation that cannot be completed leaves the old key active", async () => {
+  it("leaves the old key active if it cannot be completed (A19, fault 4)", async () => {
     const tenantId = newTenant();
-    const { cookie } = await inTenant(tenantId);
-    const before = await keysOf(tenantId);
+    const { cookie } = await openIn(app, tenantId);
+    const before = await keysOf(replicas, tenantId);
 
     await app.sql("ALTER TABLE audit_events RENAME TO audit_events_away");
     await failureOf(rotate(tenantId));
     await app.sql("ALTER TABLE audit_events_away RENAME TO audit_events");
 
-    expect(await keysOf(tenantId)).to.deep.equal(before);
+    expect(await keysOf(replicas, tenantId)).to.deep.equal(before);
     await validate(app.client, cookie);
-    await inTenant(tenantId);
+    await openIn(app, tenantId);
   });
 
-  it("A19: rotations at once leave one active key, each having replaced another", async () => {
-    const tenantId = newTenant();
-    const { cookie } = await inTenant(tenantId);
-
-    const rotations = await Promise.all(Array.from({ length: 20 }, () => rotate(tenantId)));
-
-    const keys = await keysOf(tenantId);
-    expect(keys).to.have.length(21);
-    expect(keys.filter(({ retired_at }) => retired_at === null)).to.have.length(1);
-    expect(new Set(rotations.map(({ retiredKey }) => retiredKey?.id)).size).to.equal(20);
-    await validate(app.client, cookie);
-  });
-
-  it("A19: a rotation of a tenant without keys makes its first one", async () => {
+  it("makes the first key of a tenant without keys (A19)", async () => {
     const tenantId = newTenant();
     const { activeKey, retiredKey } = await rotate(tenantId);
     expect(retiredKey).to.equal(undefined);
     const [audit] = await auditOf(app.sql, activeKey?.id as string);
     expect(audit?.details).to.deep.equal({ active_key_id: activeKey?.id });
-    const { created } = await inTenant(tenantId);
+    const { created } = await openIn(app, tenantId);
     expect(created.session?.signingKeyId).to.equal(activeKey?.id);
+  });
+
+  it("keeps cookies of the retired key valid to the end of the retention (A10, fault 3)", async () => {
+    const { id, cookie, keyId } = await withRetiredKey();
+    expect((await validate(app.client, cookie)).session?.id).to.equal(id);
+    await retireAgo(keyId, RETENTION_SECONDS - 60);
+    expect((await validate(app.client, cookie)).session?.id).to.equal(id);
+  });
+
+  it("keeps them valid on a replica that never saw the key active (A10)", async () => {
+    const { id, cookie } = await withRetiredKey();
+    await withReplica(app.database.url, {}, async ({ client }) => {
+      expect((await validate(client, cookie)).session?.id).to.equal(id);
+    });
+  });
+
+  it("refuses cookies of a key past its retention with SIGNING_KEY_RETIRED (A11)", async () => {
+    const { id, cookie, keyId } = await withRetiredKey();
+    await retireAgo(keyId, RETENTION_SECONDS);
+    await expectFailure(validate(app.client, cookie), "SIGNING_KEY_RETIRED");
+    // Only a genuine cookie is told so.
+    const forged = forgeCookie(id, keyId, Buffer.alloc(32));
+    await expectFailure(validate(app.client, forged), "INVALID_COOKIE");
+  });
+
+  it("refuses cookies of a deleted key, although its secret is cached (A09)", async () => {
+    const { id, cookie, created } = await openIn(app, newTenant());
+    await validate(app.client, cookie);
+    await app.sql("DELETE FROM sessions WHERE id = $1", [id]);
+    await app.sql("DELETE FROM signing_keys WHERE id = $1", [created.session?.signingKeyId]);
+    await expectFailure(validate(app.client, cookie), "SIGNING_KEY_NOT_FOUND");
+  });
+
+  it("leaves one active key and a chain of retired ones after 20 at once on two replicas (A19)", async () => {
+    const tenantId = newTenant();
+    const { created, cookie } = await openIn(app, tenantId);
+
+    const rotations = await rotateTwentyTimes(replicas, tenantId);
+
+    const active = await activeKeys(replicas, tenantId);
+    expect(active).to.have.lengthOf(1);
+    expect(await keysOf(replicas, tenantId)).to.have.lengthOf(21);
+    const made = rotations.map(({ activeKey }) => activeKey?.id);
+    const retired = rotations.map(({ retiredKey }) => retiredKey?.id);
+    expect(new Set(made).size).to.equal(20);
+    // A chain: every key but the last was retired, by one rotation each.
+    expect(new Set(retired)).to.deep.equal(
+      new Set([created.session?.signingKeyId, ...made.filter((id) => id !== active[0])]),
+    );
+    const audited = await app.sql(
+      `SELECT resource_id, details->>'retired_key_id' AS retired FROM audit_events
+       WHERE tenant_id = $1 AND action = 'auth.session_signing_key_rotated'`,
+      [tenantId],
+    );
+    expect(audited.map(({ resource_id, retired }) => [resource_id, retired])).to.have.deep.members(
+      rotations.map(({ activeKey, retiredKey }) => [activeKey?.id, retiredKey?.id]),
+    );
+    await validate(app.client, cookie);
+  });
+
+  it("lets no Create fail and no cookie be refused meanwhile on two replicas (A19)", async () => {
+    const tenantId = newTenant();
+    const actor = newActor({ tenantId });
+    const [one, two] = [app.client, other.client];
+    const cookies = [(await openSession(one, { actor })).cookie];
+    let rotating = true;
+    const users = numbers(4).map(async (index) => {
+      const [here, there] = index % 2 ? [one, two] : [two, one];
+      while (rotating) {
+        const { cookie } = await openSession(here, { actor });
+        cookies.push(cookie);
+        await validate(there, cookie);
+        await validate(there, cookies[0] ?? "");
+      }
+    });
+
+    await rotateTwentyTimes(replicas, tenantId);
+    rotating = false;
+    await Promise.all(users);
+
+    expect(cookies).to.have.length.greaterThan(8);
+    const keys = new Set(cookies.map((cookie) => cookie.split(".")[2]));
+    expect(keys.size, "cookies of several keys").to.be.greaterThan(1);
+    for (const cookie of cookies) await Promise.all([validate(one, cookie), validate(two, cookie)]);
+    expect(await activeKeys(replicas, tenantId)).to.have.lengthOf(1);
+  });
+
+  it("the control: without the unique index, there is more than one active key", async () => {
+    const unguarded = await startTwoReplicas();
+    try {
+      const tenants = numbers(20).map(newTenant);
+      for (const tenantId of tenants) await openIn(unguarded.app, tenantId);
+      await unguarded.app.sql("DROP INDEX signing_keys_one_active_per_tenant");
+
+      for (const tenantId of tenants) {
+        await rotateTwentyTimes(unguarded, tenantId);
+        if ((await activeKeys(unguarded, tenantId)).length > 1) return;
+      }
+      expect.fail("the rotations did not collide, so that nothing was shown");
+    } finally {
+      await unguarded.stop();
+    }
+  });
+});
+
+describe("signing-key state", () => {
+  it("is retired until the retention ends, and expired at that instant (A10, A11)", () => {
+    const retired = { retiredAt: T0 };
+    const until = T0 + timeouts.keyRetentionMs;
+    expect(verifiesUntil(retired, timeouts)).to.equal(until);
+    const states = [T0, until - 1, until, until + 1].map((now) =>
+      signingKeyStateAt(retired, now, timeouts),
+    );
+    expect(states).to.deep.equal(["RETIRED", "RETIRED", "EXPIRED", "EXPIRED"]);
+  });
+
+  it("is active without end for a key that is not retired", () => {
+    const active = { retiredAt: undefined };
+    expect(verifiesUntil(active, timeouts)).to.equal(undefined);
+    expect(signingKeyStateAt(active, Number.MAX_SAFE_INTEGER, timeouts)).to.equal("ACTIVE");
   });
 });
