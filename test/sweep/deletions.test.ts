@@ -8,14 +8,14 @@ import { holdTransaction } from "../support/transaction.ts";
 
 const DAY = 24 * 3600;
 
-describe("behaviours: what a sweep deletes", () => {
+describe("sweep deletions", () => {
   let app: TestApp;
   before(async () => {
     app = await startTestApp({ env: { SESSIOND_SWEEP_BATCH_SIZE: "3" } });
   });
   after(() => app.stop());
 
-  // What a test has left behind is gone before the next one counts.
+  // Deletes what the last test left, so that the next one counts its own only.
   beforeEach(() => app.client.garbageCollect({}));
 
   const sweep = () => app.client.garbageCollect({});
@@ -30,7 +30,13 @@ describe("behaviours: what a sweep deletes", () => {
   const keyExists = async (id: string) =>
     (await app.sql("SELECT 1 FROM signing_keys WHERE id = $1", [id])).length > 0;
 
-  /** A tenant whose first key is retired since longer than the retention; with its session. */
+  const ageOldestAuditEvent = () =>
+    app.sql(
+      `UPDATE audit_events SET occurred_at = occurred_at - interval '90 days'
+       WHERE id = (SELECT min(id) FROM audit_events)`,
+    );
+
+  /** A tenant whose first key was retired longer ago than the retention, with its session. */
   async function withExpiredKey() {
     const tenantId = newTenant();
     const opened = await openSession(app.client, { actor: newActor({ tenantId }) });
@@ -43,7 +49,7 @@ describe("behaviours: what a sweep deletes", () => {
     return { ...opened, keyId };
   }
 
-  it("A23: expired sessions go when the history window has passed, in batches", async () => {
+  it("include expired sessions past the history window, in batches (A23, fault 6)", async () => {
     const past = [];
     for (let index = 0; index < 8; index += 1) {
       const { id } = await openSession(app.client);
@@ -64,7 +70,7 @@ describe("behaviours: what a sweep deletes", () => {
     expect(counts(await sweep())).to.deep.equal([0, 0, 0, 0]);
   });
 
-  it("A23: a live session stays, however old, and so does what ended lately", async () => {
+  it("spare live sessions of any age and those that ended within the window (A23, fault 6)", async () => {
     const live = await openSession(app.client);
     await age(app, live.id, 11 * 3600);
     await idle(app, live.id, 0);
@@ -80,7 +86,7 @@ describe("behaviours: what a sweep deletes", () => {
     await expectFailure(validate(app.client, revoked.cookie), "REVOKED");
   });
 
-  it("A23: pre-login sessions go after their 10 minutes, without a history", async () => {
+  it("include pre-login sessions after their 10 minutes, without a history (A23)", async () => {
     const past = await openSession(app.client, { preLogin: true });
     await age(app, past.id, 600);
     const recent = await openSession(app.client, { preLogin: true });
@@ -91,7 +97,7 @@ describe("behaviours: what a sweep deletes", () => {
     expect(await exists(recent.id)).to.equal(true);
   });
 
-  it("A23: a key past its retention goes when nothing refers to it", async () => {
+  it("include a key past its retention that nothing refers to (A23)", async () => {
     const { id, cookie, keyId } = await withExpiredKey();
     await app.sql("DELETE FROM sessions WHERE id = $1", [id]);
     expect(counts(await sweep())).to.deep.equal([0, 0, 1, 0]);
@@ -99,7 +105,7 @@ describe("behaviours: what a sweep deletes", () => {
     await expectFailure(validate(app.client, cookie), "SIGNING_KEY_NOT_FOUND");
   });
 
-  it("A23: a key that is still referred to is kept, quietly, until its session goes", async () => {
+  it("spare a key that a session still refers to, without a failed part (A23)", async () => {
     const { id, keyId } = await withExpiredKey();
     const unreferred = await withExpiredKey();
     await app.sql("DELETE FROM sessions WHERE id = $1", [unreferred.id]);
@@ -115,7 +121,7 @@ describe("behaviours: what a sweep deletes", () => {
     expect(counts(await sweep())).to.deep.equal([1, 0, 1, 0]);
   });
 
-  it("A23: an active key and one within its retention are kept", async () => {
+  it("spare an active key and one within its retention (A23)", async () => {
     const tenantId = newTenant();
     await app.client.rotateSigningKey({ tenantId, actingActorId: "key-admin" });
     await app.client.rotateSigningKey({ tenantId, actingActorId: "key-admin" });
@@ -124,39 +130,32 @@ describe("behaviours: what a sweep deletes", () => {
     expect(signingKeys).to.have.length(2);
   });
 
-  it("A23: audit events go when their retention has passed", async () => {
+  it("include audit events past their retention (A23)", async () => {
     const { id } = await openSession(app.client);
     const { actor } = await openSession(app.client);
-    await app.sql(
-      `UPDATE audit_events SET occurred_at = occurred_at - interval '90 days'
-       WHERE id = (SELECT min(id) FROM audit_events)`,
-    );
+    await ageOldestAuditEvent();
     expect((await sweep()).auditEventsDeleted).to.equal(1);
     for (const filter of [{ resourceId: id }, { actingActorId: actor.actorId }]) {
       expect((await app.client.listAuditEvents(filter)).auditEvents).to.have.length(1);
     }
   });
 
-  const parts = [
-    { part: "signing_keys", table: "signing_keys", counted: [1, 1, 0, 1] },
-    { part: "audit_events", table: "audit_events", counted: [1, 1, 1, 0] },
-  ] as const;
-  for (const { part, table, counted } of parts) {
-    it(`A23: where the part ${part} fails, the others are done and counted`, async () => {
+  for (const { part, counted } of [
+    { part: "signing_keys", counted: [1, 1, 0, 1] },
+    { part: "audit_events", counted: [1, 1, 1, 0] },
+  ]) {
+    it(`are made and counted in the other parts where ${part} fails (A23)`, async () => {
       const expired = await withExpiredKey();
       await app.sql("DELETE FROM sessions WHERE id = $1", [expired.id]);
       const past = await openSession(app.client);
       await age(app, past.id, 8 * DAY);
       const preLogin = await openSession(app.client, { preLogin: true });
       await age(app, preLogin.id, 600);
-      await app.sql(
-        `UPDATE audit_events SET occurred_at = occurred_at - interval '90 days'
-         WHERE id = (SELECT min(id) FROM audit_events)`,
-      );
+      await ageOldestAuditEvent();
 
-      await app.sql(`ALTER TABLE ${table} RENAME TO away`);
+      await app.sql(`ALTER TABLE ${part} RENAME TO away`);
       const answer = await sweep();
-      await app.sql(`ALTER TABLE away RENAME TO ${table}`);
+      await app.sql(`ALTER TABLE away RENAME TO ${part}`);
 
       expect(counts(answer)).to.deep.equal(counted);
       expect(answer.failedParts).to.deep.equal([part]);
@@ -166,7 +165,7 @@ describe("behaviours: what a sweep deletes", () => {
     });
   }
 
-  it("A23: a session that somebody holds locked is left to the next sweep", async () => {
+  it("leave a locked session to the next sweep (A23)", async () => {
     const locked = await openSession(app.client);
     const free = await openSession(app.client);
     for (const { id } of [locked, free]) await age(app, id, 8 * DAY);

@@ -11,21 +11,21 @@ const policy: SweepPolicy = {
   batchSize: 10,
 };
 
-/** Has so many rows of each kind to delete, and notes what it is asked. */
+const none = { sessions: 0, pre_login_sessions: 0, signing_keys: 0, audit_events: 0 };
+
+/** Has that many rows of each kind to delete, and records what it is asked. */
 class FakeSweepStore implements SweepStore {
   readonly rows: Record<SweepPart, number>;
   readonly asked: string[] = [];
   readonly failing = new Map<SweepPart, Error>();
-  busy = false;
   onDelete: (part: SweepPart) => void = () => {};
 
   constructor(rows: Partial<Record<SweepPart, number>> = {}) {
-    const none = { sessions: 0, pre_login_sessions: 0, signing_keys: 0, audit_events: 0 };
     this.rows = { ...none, ...rows };
   }
 
   async withSweepLock<T>(work: () => Promise<T>): Promise<T | undefined> {
-    return this.busy ? undefined : work();
+    return work();
   }
 
   deleteEndedSessions = (age: number, limit: number) => this.#delete("sessions", limit, age);
@@ -55,21 +55,12 @@ async function run(
   return result;
 }
 
-describe("sweep", () => {
-  it("A23: deletes each kind by its own age, keys after the sessions that refer to them", async () => {
-    const store = new FakeSweepStore({
-      sessions: 1,
-      pre_login_sessions: 2,
-      signing_keys: 3,
-      audit_events: 4,
-    });
+describe("sweep rules", () => {
+  it("deletes each kind by its own age, keys after the sessions that refer to them (A23)", async () => {
+    const rows = { sessions: 1, pre_login_sessions: 2, signing_keys: 3, audit_events: 4 };
+    const store = new FakeSweepStore(rows);
     const { deleted, more, failures } = await run(store);
-    expect(deleted).to.deep.equal({
-      sessions: 1,
-      pre_login_sessions: 2,
-      signing_keys: 3,
-      audit_events: 4,
-    });
+    expect(deleted).to.deep.equal(rows);
     expect([more, failures.size]).to.deep.equal([false, 0]);
     expect(store.asked).to.deep.equal([
       `sessions 10 ${policy.historyMs}`,
@@ -79,7 +70,7 @@ describe("sweep", () => {
     ]);
   });
 
-  it("fault 6: deletes in batches until one is not full", async () => {
+  it("deletes in batches until one is not full (fault 6)", async () => {
     const store = new FakeSweepStore({ sessions: 25, signing_keys: 20 });
     const { deleted } = await run(store);
     expect(deleted).to.include({ sessions: 25, signing_keys: 20 });
@@ -88,7 +79,7 @@ describe("sweep", () => {
     expect([batches("sessions"), batches("signing_keys")]).to.deep.equal([3, 3]);
   });
 
-  it("A24: stops at the time limit and says that there is more", async () => {
+  it("stops at the time limit and says that there is more (A24)", async () => {
     let now = 0;
     const store = new FakeSweepStore({ sessions: 1000, audit_events: 5 });
     store.onDelete = () => {
@@ -96,16 +87,11 @@ describe("sweep", () => {
     };
     const { deleted, more } = await run(store, { clock: () => now });
     // Begun at 0, 40 and 80; at 120 the limit of 100 has passed.
-    expect(deleted).to.deep.equal({
-      sessions: 30,
-      pre_login_sessions: 0,
-      signing_keys: 0,
-      audit_events: 0,
-    });
+    expect(deleted).to.deep.equal({ ...none, sessions: 30 });
     expect(more).to.equal(true);
   });
 
-  it("A24: begins a batch a millisecond before the time limit, and none at it", async () => {
+  it("begins a batch a millisecond before the time limit, and none at it (A24)", async () => {
     const deletedBy = async (now: number) => {
       let calls = 0;
       const store = new FakeSweepStore({ sessions: 1 });
@@ -117,7 +103,7 @@ describe("sweep", () => {
     expect(await deletedBy(policy.timeLimitMs)).to.equal(0);
   });
 
-  it("A23: keeps the other kinds' counts where one fails, also what that one had done", async () => {
+  it("keeps all counts where one kind fails, also what that one had done (A23)", async () => {
     const store = new FakeSweepStore({ sessions: 15, signing_keys: 30, audit_events: 3 });
     const failure = new Error("keys");
     let batches = 0;
@@ -125,41 +111,22 @@ describe("sweep", () => {
       if (part === "signing_keys" && ++batches === 2) store.failing.set(part, failure);
     };
     const { deleted, more, failures } = await run(store);
-    expect(deleted).to.deep.equal({
-      sessions: 15,
-      pre_login_sessions: 0,
-      signing_keys: 10,
-      audit_events: 3,
-    });
+    expect(deleted).to.deep.equal({ ...none, sessions: 15, signing_keys: 10, audit_events: 3 });
     expect([...failures]).to.deep.equal([["signing_keys", failure]]);
     expect(more).to.equal(false);
   });
 
-  it("A24: is not run, and says so, while another is at work", async () => {
-    const store = new FakeSweepStore({ sessions: 1 });
-    store.busy = true;
-    expect(await sweep(store, policy, timeouts, () => 0, context)).to.equal(undefined);
-    expect(store.asked).to.deep.equal([]);
-  });
-
-  it("A24: stops between batches when its caller has gone, with the caller's reason", async () => {
-    const abort = new AbortController();
-    const reason = new Error("gone");
-    const store = new FakeSweepStore({ sessions: 100 });
-    store.onDelete = () => abort.abort(reason);
-    const error = await run(store, { signal: abort.signal }).catch((thrown: unknown) => thrown);
-    expect(error).to.equal(reason);
-    expect(store.asked).to.have.length(1);
-  });
-
-  it("A24: does not take its caller's leaving for the failure of a part", async () => {
-    const abort = new AbortController();
-    const reason = new Error("gone");
-    const store = new FakeSweepStore();
-    store.onDelete = () => abort.abort(reason);
-    store.failing.set("sessions", new Error("cancelled"));
-    const error = await run(store, { signal: abort.signal }).catch((thrown: unknown) => thrown);
-    expect(error).to.equal(reason);
-    expect(store.asked).to.have.length(1);
-  });
+  for (const failing of [false, true]) {
+    const how = failing ? "in a batch that fails for it" : "between batches";
+    it(`stops ${how} when its caller has gone, with the caller's reason (A24)`, async () => {
+      const abort = new AbortController();
+      const reason = new Error("gone");
+      const store = new FakeSweepStore({ sessions: 100 });
+      store.onDelete = () => abort.abort(reason);
+      if (failing) store.failing.set("sessions", new Error("cancelled"));
+      const error = await run(store, { signal: abort.signal }).catch((thrown: unknown) => thrown);
+      expect(error).to.equal(reason);
+      expect(store.asked).to.have.length(1);
+    });
+  }
 });

@@ -5,23 +5,23 @@ import { type SweepScheduleOptions, startSweepSchedule } from "../../src/jobs/sw
 
 const SECOND = 1000;
 
-/** Sweeps that the test lets end when it wants to. */
+/** Sweeps that end when the test says so. */
 function controlledSweeps() {
   const started: { readonly signal: AbortSignal; end(): void }[] = [];
-  let atWork = 0;
-  let mostAtWork = 0;
+  let running = 0;
+  let mostRunning = 0;
   const sweep = async (signal: AbortSignal) => {
-    atWork += 1;
-    mostAtWork = Math.max(mostAtWork, atWork);
+    running += 1;
+    mostRunning = Math.max(mostRunning, running);
     const { promise, resolve } = Promise.withResolvers<void>();
     started.push({ signal, end: resolve });
     await promise;
-    atWork -= 1;
+    running -= 1;
   };
-  return { started, sweep, mostAtWork: () => mostAtWork };
+  return { started, sweep, mostRunning: () => mostRunning };
 }
 
-describe("the schedule of sweeps", () => {
+describe("sweep schedule", () => {
   const warnings: string[] = [];
   const stops: (() => Promise<void>)[] = [];
 
@@ -46,7 +46,7 @@ describe("the schedule of sweeps", () => {
     return schedule;
   }
 
-  /** Lets time pass second by second, as it does. */
+  /** Advances the clock second by second, as time does. */
   async function pass(seconds: number): Promise<void> {
     for (let second = 0; second < seconds; second += 1) {
       mock.timers.tick(SECOND);
@@ -54,15 +54,7 @@ describe("the schedule of sweeps", () => {
     }
   }
 
-  it("A24: a sweep is made at each time of the schedule", async () => {
-    const { started, sweep } = controlledSweeps();
-    start({ sweep: async (signal) => void sweep(signal) });
-    expect(started).to.be.empty;
-    await pass(3);
-    expect(started).to.have.length(3);
-  });
-
-  it("A24, A27: the interval is the configured one", async () => {
+  it("starts a sweep at each time of the configured interval (A24, A27)", async () => {
     let sweeps = 0;
     const sweep = async () => {
       sweeps += 1;
@@ -76,8 +68,8 @@ describe("the schedule of sweeps", () => {
     expect(sweeps).to.equal(2);
   });
 
-  it("A24: never two at once: one that is still at work is not joined by the next", async () => {
-    const { started, sweep, mostAtWork } = controlledSweeps();
+  it("skips a sweep while the last one is still running, with a warning (A24)", async () => {
+    const { started, sweep, mostRunning } = controlledSweeps();
     start({ sweep });
     await pass(5);
     expect(started).to.have.length(1);
@@ -87,11 +79,11 @@ describe("the schedule of sweeps", () => {
     await nextTurn();
     await pass(1);
     expect(started).to.have.length(2);
-    expect(mostAtWork()).to.equal(1);
+    expect(mostRunning()).to.equal(1);
     started[1]?.end();
   });
 
-  it("A24: stop starts no further sweep", async () => {
+  it("starts no further sweep after stop (A24)", async () => {
     const { started, sweep } = controlledSweeps();
     const schedule = start({ sweep: async (signal) => void sweep(signal) });
     await pass(1);
@@ -100,7 +92,7 @@ describe("the schedule of sweeps", () => {
     expect(started).to.have.length(1);
   });
 
-  it("A24: stop aborts the sweep at work and waits until it has ended", async () => {
+  it("aborts the running sweep on stop and waits until it has ended (A24)", async () => {
     const { started, sweep } = controlledSweeps();
     const schedule = start({ sweep });
     await pass(1);
@@ -118,7 +110,7 @@ describe("the schedule of sweeps", () => {
     expect(stopped).to.equal(true);
   });
 
-  it("A24: stop during the jitter leaves the sweep unmade", async () => {
+  it("does not start a sweep whose jitter was interrupted by stop (A24)", async () => {
     const { started, sweep } = controlledSweeps();
     const random = mock.method(Math, "random", () => 0.5);
     const schedule = start({ sweep, jitterMs: 10 * SECOND });
@@ -130,7 +122,7 @@ describe("the schedule of sweeps", () => {
     expect(started).to.be.empty;
   });
 
-  it("A24: the jitter puts a sweep off by its share", async () => {
+  it("delays a sweep by its share of the jitter (A24)", async () => {
     const { started, sweep } = controlledSweeps();
     const random = mock.method(Math, "random", () => 0.5);
     start({ sweep, schedule: "0 * * * *", jitterMs: 60 * SECOND });
@@ -142,7 +134,7 @@ describe("the schedule of sweeps", () => {
     started[0]?.end();
   });
 
-  it("A24: stop can be called before anything was swept, and again", async () => {
+  it("can be stopped before the first sweep, and again (A24)", async () => {
     const schedule = start({ sweep: async () => {} });
     await schedule.stop();
     await schedule.stop();
