@@ -24,7 +24,7 @@ async function refusalsOfAll(app: TestApp, sessions: readonly OpenedSession[]): 
   return refusals.flat().length;
 }
 
-describe("behaviours: an audit that cannot be written", () => {
+describe("audit that cannot be written", () => {
   let app: TestApp;
   let opened: OpenedSession;
   before(async () => {
@@ -38,9 +38,9 @@ describe("behaviours: an audit that cannot be written", () => {
   const fromElsewhere = ({ cookie }: OpenedSession) =>
     app.client.validate({ credential: { case: "cookie", value: cookie }, ipAddress: "192.0.2.8" });
   const breakAudit = () => app.sql("ALTER TABLE audit_events RENAME TO audit_events_away");
-  const mendAudit = () => app.sql("ALTER TABLE audit_events_away RENAME TO audit_events");
+  const restoreAudit = () => app.sql("ALTER TABLE audit_events_away RENAME TO audit_events");
 
-  it("A28: a refusal keeps its reason, and what was lost is counted", async () => {
+  it("leaves a refusal its reason, and counts what was lost (A28)", async () => {
     const { denialAudit } = app.app.storage;
     const revoked = await openSession(app.client);
     await app.client.revoke({ session: byCookie(revoked.cookie) });
@@ -50,23 +50,23 @@ describe("behaviours: an audit that cannot be written", () => {
     await expectFailure(fromElsewhere(opened), "IP_MISMATCH");
     await expectFailure(validate(app.client, revoked.cookie), "REVOKED");
     await denialAudit.flush();
-    await mendAudit();
+    await restoreAudit();
 
     expect(denialAudit.dropped - lostBefore).to.equal(2);
     expect(await refusalsOf(app, opened.id)).to.be.empty;
   });
 
-  it("A28: once the audit can be written again, refusals are", async () => {
+  it("does not stop later refusals from being audited (A28)", async () => {
     await breakAudit();
     await expectFailure(fromElsewhere(opened), "IP_MISMATCH");
     await app.app.storage.denialAudit.flush();
-    await mendAudit();
+    await restoreAudit();
     const later = await openSession(app.client, { ipAddress: "192.0.2.7" });
     await expectFailure(fromElsewhere(later), "IP_MISMATCH");
     expect(await refusalsOf(app, later.id)).to.have.length(1);
   });
 
-  it("A28: a refusal does not wait for its audit", async () => {
+  it("does not delay a refusal (A28)", async () => {
     const sessions = await openMany(app, 20);
     const held = await holdTransaction(app.database);
     try {
@@ -80,7 +80,7 @@ describe("behaviours: an audit that cannot be written", () => {
     await until("they are written", async () => (await refusalsOfAll(app, sessions)) === 20);
   });
 
-  it("A28: a full queue drops and counts, and the refusal keeps its reason", async () => {
+  it("is dropped and counted beyond the queue's limit, and the refusal keeps its reason (A28)", async () => {
     const small = await startTestApp({
       env: { SESSIOND_BIND_IP: "true", SESSIOND_AUDIT_QUEUE_LIMIT: "2" },
     });
@@ -102,7 +102,7 @@ describe("behaviours: an audit that cannot be written", () => {
     }
   });
 
-  it("promise 4: a change whose audit cannot be written fails and changes nothing", async () => {
+  it("fails a change, which changes nothing (promise 4, ASVS 16.3)", async () => {
     const changes = [
       "Create",
       "Create of a pre-login session",
@@ -127,6 +127,6 @@ describe("behaviours: an audit that cannot be written", () => {
     await failureOf(app.client.create({ actor: newActor({ tenantId: "a-new-tenant" }) }));
     expect(await everything()).to.deep.equal(before);
     await validate(app.client, opened.cookie);
-    await mendAudit();
+    await restoreAudit();
   });
 });

@@ -11,9 +11,8 @@ import { startTestApp, type TestApp } from "../support/app.ts";
 import { auditedBy } from "../support/audit-rows.ts";
 import { age, idle } from "../support/back-dating.ts";
 import { everyCall } from "../support/every-call.ts";
-import { failureOf } from "../support/expect-failure.ts";
+import { expectFailure, failureOf } from "../support/expect-failure.ts";
 
-/** ASVS 16.3: one row for each change, with who really did it, and none where nothing changed. */
 describe("audit of changes", () => {
   let app: TestApp;
   let tenantId: string;
@@ -38,6 +37,7 @@ describe("audit of changes", () => {
   }
 
   const own = () => opened.actor.actorId;
+  const admin = { actingActorId: "admin-1" };
   const changes: readonly Change[] = [
     {
       name: "Create",
@@ -69,18 +69,12 @@ describe("audit of changes", () => {
     },
     {
       name: "Revoke by id",
-      make: () =>
-        app.client.revoke({ session: byId(opened.id), reason: "ban", actingActorId: "admin-1" }),
+      make: () => app.client.revoke({ session: byId(opened.id), reason: "ban", ...admin }),
       audit: () => [["auth.session_revoked", `session ${opened.id}`, "admin-1"]],
     },
     {
       name: "RevokeAllForActor",
-      make: () =>
-        app.client.revokeAllForActor({
-          actor: opened.actor,
-          reason: "ban",
-          actingActorId: "admin-1",
-        }),
+      make: () => app.client.revokeAllForActor({ actor: opened.actor, reason: "ban", ...admin }),
       audit: () => [
         ["auth.session_revoked", `session ${opened.id}`, "admin-1"],
         ["auth.sessions_revoked_for_actor", `actor ${own()}`, "admin-1"],
@@ -95,10 +89,7 @@ describe("audit of changes", () => {
     {
       name: "RotateCsrf of an actor",
       make: () =>
-        app.client.rotateCsrf({
-          target: { case: "actor", value: opened.actor },
-          actingActorId: "admin-1",
-        }),
+        app.client.rotateCsrf({ target: { case: "actor", value: opened.actor }, ...admin }),
       audit: () => [
         ["auth.session_csrf_rotated", `session ${opened.id}`, "admin-1"],
         ["auth.sessions_csrf_rotated_for_actor", `actor ${own()}`, "admin-1"],
@@ -106,7 +97,7 @@ describe("audit of changes", () => {
     },
     {
       name: "RotateSigningKey",
-      make: () => app.client.rotateSigningKey({ tenantId, actingActorId: "admin-1" }),
+      make: () => app.client.rotateSigningKey({ tenantId, ...admin }),
       audit: ({ activeKey }: { activeKey: { id: string } }) => [
         ["auth.session_signing_key_rotated", `signing_key ${activeKey.id}`, "admin-1"],
       ],
@@ -114,7 +105,7 @@ describe("audit of changes", () => {
   ];
 
   for (const { name, make, audit } of changes) {
-    it(`ASVS 16.3: ${name} is audited with who acted, each change once`, async () => {
+    it(`has one row for each change by ${name}, with who acted (ASVS 16.3)`, async () => {
       let answer: unknown;
       const rows = await auditedBy(app.sql, async () => {
         answer = await make();
@@ -132,7 +123,7 @@ describe("audit of changes", () => {
     });
   }
 
-  it("ASVS 16.3: the audit can be read over the wire, newest first", async () => {
+  it("is listed newest first, to its own tenant only (ASVS 16.3, ASVS 8.2.2)", async () => {
     await app.client.revoke({ session: byCookie(opened.cookie), reason: "logout" });
     const { auditEvents } = await app.client.listAuditEvents({ tenantId, resourceId: opened.id });
     expect(auditEvents.map(({ action }) => action)).to.deep.equal([
@@ -147,6 +138,14 @@ describe("audit of changes", () => {
       resourceId: opened.id,
       details: { reason: "logout" },
     });
+
+    const elsewhere = { tenantId: newTenant(), resourceId: opened.id };
+    expect((await app.client.listAuditEvents(elsewhere)).auditEvents).to.deep.equal([]);
+    const page = await app.client.listAuditEvents({ tenantId, pageSize: 1 });
+    const foreign = { tenantId: elsewhere.tenantId, pageToken: page.nextPageToken };
+    await expectFailure(app.client.listAuditEvents(foreign), "INVALID_REQUEST", {
+      field: "page_token",
+    });
   });
 
   for (const name of [
@@ -158,7 +157,7 @@ describe("audit of changes", () => {
     "ListSigningKeys",
     "ListAuditEvents",
   ]) {
-    it(`ASVS 16.3: ${name} that succeeds leaves no audit`, async () => {
+    it(`has no row for a ${name} that succeeds (ASVS 16.3)`, async () => {
       const audit = await auditedBy(app.sql, async () => {
         await everyCall[name]?.(app.client, opened);
         await app.app.storage.denialAudit.flush();
@@ -167,7 +166,7 @@ describe("audit of changes", () => {
     });
   }
 
-  it("ASVS 16.3: a change that is refused, or that was made before, leaves no audit", async () => {
+  it("has no row for a change that is refused or was made before (ASVS 16.3)", async () => {
     await age(app, opened.id, 13 * 3600);
     const session = byCookie(opened.cookie);
     const audit = await auditedBy(app.sql, async () => {
