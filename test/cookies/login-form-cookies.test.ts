@@ -121,4 +121,22 @@ describe("cookies of a login form", () => {
 
     await expectFailure(call, "REVOKED");
   });
+
+  it("finds the session cookie's session for Revoke where neither is live (A25)", async () => {
+    const { id, cookie } = await openSession(app.client);
+    await revoked(id);
+    const { preLogin, credential } = await atLoginForm(cookie);
+    await revoked(preLogin.session?.id ?? "");
+
+    const answer = await app.client.revoke({ session: { ref: credential } });
+
+    expect(answer.revoked).to.equal(false);
+    expect(answer.session?.id).to.equal(id);
+  });
+
+  it("refuses Revoke with INVALID_COOKIE where neither cookie is genuine (A25)", async () => {
+    const value = "__Host-session=v1.forged; __Host-prelogin=v1.forged";
+    const session = { ref: { case: "cookieHeader", value } } as const;
+    await expectFailure(app.client.revoke({ session }), "INVALID_COOKIE");
+  });
 });

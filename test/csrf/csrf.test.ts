@@ -15,6 +15,7 @@ import {
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { auditedBy } from "../support/audit-rows.ts";
 import { age, idle } from "../support/back-dating.ts";
+import { cloneSessions } from "../support/clone-sessions.ts";
 import { expectFailure } from "../support/expect-failure.ts";
 import { sessionRow } from "../support/session-row.ts";
 
@@ -194,6 +195,15 @@ describe("CSRF tokens", () => {
         details: { actor_type: "user", count: "2" },
       },
     ]);
+  });
+
+  it("refuses a rotation for an actor with more than 5000 live sessions (A20)", async () => {
+    const opened = await openSession(app.client);
+    await cloneSessions(app.sql, opened.id, 5000);
+    const target = { case: "actor", value: opened.actor } as const;
+    const call = app.client.rotateCsrf({ target, actingActorId: "admin-7" });
+    await expectFailure(call, "INVALID_REQUEST", { field: "actor" });
+    await ways.Validate(opened, opened.csrfToken);
   });
 
   it("returns no tokens for an actor without sessions (A20)", async () => {
