@@ -73,6 +73,7 @@ describe("denials", () => {
   it("are compared with the last 10,000", () => {
     const refuse = (index: number) => deny("REVOKED", `ses-${index}` as SessionId);
     for (let index = 0; index <= 10_000; index += 1) refuse(index);
+    refuse(1);
     refuse(10_000);
     expect(entries).to.have.length(10_001);
     refuse(0);
