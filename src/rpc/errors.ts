@@ -9,10 +9,10 @@ import {
 import { ErrorDetailSchema, ErrorReason } from "../../gen/es/sessiond/v1/error_pb.ts";
 import { type Reason, SessionError } from "../session/errors.ts";
 
-/** The domain of google.rpc.ErrorInfo. */
+/** `domain` in google.rpc.ErrorInfo. */
 export const ERROR_DOMAIN = "sessiond.v1";
 
-/** When a caller may try again after an outage or an overload. */
+/** How long a caller should wait before it retries after an outage or an overload. */
 const RETRY_DELAY_MS = 1000;
 
 interface WireError {
@@ -46,14 +46,17 @@ const wireErrors: Record<Reason, WireError> = {
   INITIAL_SIGNING_KEY_MINT_FAILED: { code: Code.Internal, httpStatus: 500 },
 };
 
-/** What is wrong with the caller's own credentials must stay visible to it. */
-function uniformed(error: SessionError): SessionError {
+/**
+ * Hides why a session is not accepted. CALLER_UNAUTHENTICATED stays: it is about the credentials of
+ * the calling service.
+ */
+function toUniformError(error: SessionError): SessionError {
   const aboutSession =
     wireErrors[error.reason] === UNAUTHENTICATED && error.reason !== "CALLER_UNAUTHENTICATED";
   return aboutSession ? new SessionError("INVALID_COOKIE") : error;
 }
 
-/** The status of a refusal, with its details. */
+/** The gRPC status of a session error, with its details. */
 export function sessionErrorToConnect(error: SessionError): ConnectError {
   const { reason, field, message } = error;
   const { code, httpStatus, retry } = wireErrors[reason];
@@ -79,26 +82,26 @@ export function sessionErrorToConnect(error: SessionError): ConnectError {
   return connectError;
 }
 
-/** The answer to a request that does not decode: INVALID_REQUEST, as for any other wrong request. */
+/** The error for a request that cannot be decoded: INVALID_REQUEST, as for any invalid request. */
 export function decodeError(message: string, field?: string): ConnectError {
   const options = field === undefined ? { message } : { message, field };
   return sessionErrorToConnect(new SessionError("INVALID_REQUEST", options));
 }
 
 export interface ErrorMapping {
-  /** Every reason about a session that means 401 becomes INVALID_COOKIE. */
+  /** Whether every reason why a session is not accepted (HTTP status 401) becomes INVALID_COOKIE. */
   readonly uniform: boolean;
-  /** Told of what the caller is not told: defects and the causes of outages. */
+  /** Called with what the caller does not see: defects and the causes of outages. */
   readonly onInternalError: (error: unknown) => void;
 }
 
-/** The one place where a failure becomes a status. What it does not know becomes "internal". */
+/** Converts any failure of a call to a gRPC status. Unknown errors become "internal error". */
 export function toConnectError(error: unknown, mapping: ErrorMapping): ConnectError {
   if (error instanceof SessionError) {
     if (error.cause !== undefined) mapping.onInternalError(error);
-    return sessionErrorToConnect(mapping.uniform ? uniformed(error) : error);
+    return sessionErrorToConnect(mapping.uniform ? toUniformError(error) : error);
   }
-  // From Connect itself or from the signal: a deadline, a cancellation, a shutdown.
+  // From Connect, or the reason of an aborted signal: deadline, cancellation or shutdown.
   if (error instanceof ConnectError) return error;
   mapping.onInternalError(error);
   return new ConnectError("internal error", Code.Internal);

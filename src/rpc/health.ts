@@ -8,16 +8,20 @@ import {
 export interface HealthService {
   routes(router: ConnectRouter): void;
   /**
-   * setServing changes the status of the server and of each service at once. It starts as
-   * NOT_SERVING. To shut down, set it to false before the server drains: each Watch is told, and
-   * is then ended with UNAVAILABLE.
+   * Sets the status of the server and of each service, at first NOT_SERVING, to SERVING or
+   * NOT_SERVING. To shut down, set it to false before the server drains: each Watch sends
+   * NOT_SERVING and then ends with UNAVAILABLE.
    */
   setServing(serving: boolean): void;
-  /** watchers is the number of Watch calls that are open. */
+  /** The number of open Watch calls. */
   readonly watchers: number;
 }
 
-/** `serviceNames` are the full names that have a status, besides "" for the server as a whole. */
+/**
+ * Creates the health service.
+ *
+ * @param serviceNames the full names of the services that have a status, besides "" for the server
+ */
 export function createHealth(serviceNames: readonly string[]): HealthService {
   const names = ["", ...serviceNames];
   const watchers = new Set<() => void>();
@@ -28,8 +32,8 @@ export function createHealth(serviceNames: readonly string[]): HealthService {
   }
 
   async function* watch(service: string, signal: AbortSignal) {
-    let wake = () => {};
-    const onChange = () => wake();
+    let wakeUp = () => {};
+    const onChange = () => wakeUp();
     watchers.add(onChange);
     signal.addEventListener("abort", onChange);
     let sent: Status | undefined;
@@ -43,7 +47,7 @@ export function createHealth(serviceNames: readonly string[]): HealthService {
           throw ConnectError.from(signal.reason, Code.Canceled);
         } else {
           const { promise, resolve } = Promise.withResolvers<void>();
-          wake = resolve;
+          wakeUp = resolve;
           await promise;
         }
       }

@@ -4,14 +4,15 @@ import { Code, type ConnectRouter } from "@connectrpc/connect";
 import * as v1 from "../../gen/es/grpc/reflection/v1/reflection_pb.ts";
 import * as v1alpha from "../../gen/es/grpc/reflection/v1alpha/reflection_pb.ts";
 
-/** The standard reflection service, in both versions, which have messages of the same shape. */
+/** The standard reflection service, grpc.reflection, in its versions v1 and v1alpha. */
 export interface ReflectionService {
   routes(router: ConnectRouter): void;
 }
 
+/** Both versions have messages of the same shape. */
 type Request = v1.ServerReflectionRequest | v1alpha.ServerReflectionRequest;
 
-type Answer =
+type Response =
   | { case: "fileDescriptorResponse"; value: { fileDescriptorProto: Uint8Array[] } }
   | {
       case: "allExtensionNumbersResponse";
@@ -21,10 +22,11 @@ type Answer =
   | { case: "errorResponse"; value: { errorCode: number; errorMessage: string } };
 
 /**
- * Describes the given services and reflection itself. `extraFiles` are described too although no
- * service mentions them: the details of errors, so that clients can decode them.
+ * Creates the reflection service. The descriptors have no comments, because generated code has none.
  *
- * Comments are not served, since generated code does not contain them.
+ * @param services the services to describe, besides reflection itself
+ * @param extraFiles more files to describe: error details, for example, which no service mentions
+ *   but clients have to decode
  */
 export function createReflection(
   services: readonly DescService[],
@@ -34,7 +36,7 @@ export function createReflection(
   const serviceNames = described.map(({ typeName }) => typeName).sort();
   const index = indexFiles([...described.map(({ file }) => file), ...extraFiles]);
 
-  function answer({ messageRequest: request }: Request): Answer {
+  function respond({ messageRequest: request }: Request): Response {
     switch (request.case) {
       case "listServices":
         return {
@@ -64,12 +66,12 @@ export function createReflection(
     }
   }
 
-  async function* answerAll<R extends Request>(requests: AsyncIterable<R>) {
+  async function* respondToEach<R extends Request>(requests: AsyncIterable<R>) {
     for await (const request of requests) {
       yield {
         validHost: request.host,
         originalRequest: request,
-        messageResponse: answer(request),
+        messageResponse: respond(request),
       };
     }
   }
@@ -77,21 +79,21 @@ export function createReflection(
   return {
     routes(router) {
       router.service(v1.ServerReflection, {
-        serverReflectionInfo: (requests) => answerAll(requests),
+        serverReflectionInfo: (requests) => respondToEach(requests),
       });
       router.service(v1alpha.ServerReflection, {
-        serverReflectionInfo: (requests) => answerAll(requests),
+        serverReflectionInfo: (requests) => respondToEach(requests),
       });
     },
   };
 }
 
-function failure(errorCode: Code, errorMessage: string): Answer {
+function failure(errorCode: Code, errorMessage: string): Response {
   return { case: "errorResponse", value: { errorCode, errorMessage } };
 }
 
-/** The file and all it imports, the file first: clients need not ask again for each import. */
-function fileOrError(file: DescFile | undefined, what: string): Answer {
+/** The file, followed by all its imports, so that clients need not request each import. */
+function fileOrError(file: DescFile | undefined, what: string): Response {
   if (file === undefined) {
     return failure(Code.NotFound, `not found: ${what}`);
   }
@@ -114,7 +116,7 @@ function withImports(files: readonly DescFile[]): DescFile[] {
 interface Index {
   byName: Map<string, DescFile>;
   bySymbol: Map<string, DescFile>;
-  /** byExtension has an entry for each message, by number the file that extends it. */
+  /** For each message the files that extend it, by the extension's number. */
   byExtension: Map<string, Map<number, DescFile>>;
 }
 
@@ -158,7 +160,7 @@ function symbolsOf(file: DescFile): string[] {
       ...[...fields, ...oneofs].map(({ name }) => `${typeName}.${name}`),
     ]),
     ...enums.flatMap(({ typeName, values }) => {
-      // A value's full name is that of a sibling of its enum, as in C++.
+      // As in C++, a value is named in the scope of its enum, not inside the enum.
       const scope = typeName.slice(0, typeName.lastIndexOf(".") + 1);
       return [typeName, ...values.map(({ name }) => scope + name)];
     }),

@@ -1,4 +1,3 @@
-import type { ServerHttp2Stream } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/connect/protocol";
 import {
@@ -6,8 +5,10 @@ import {
   universalRequestFromNodeRequest,
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
-import { limitDeadline, untilAborted } from "./deadline.ts";
-import { type DecodeError, rewriteDecodeFailure } from "./decode-failures.ts";
+import { untilAborted } from "./abort.ts";
+import { limitDeadline } from "./deadline.ts";
+import { type DecodeErrorFactory, rewriteDecodeFailure } from "./decode-failures.ts";
+import { closeUnreadStream } from "./http2-streams.ts";
 import { InFlightCall } from "./in-flight-call.ts";
 import type { InFlightCalls } from "./in-flight-calls.ts";
 
@@ -15,12 +16,12 @@ export interface ConnectHandlerOptions {
   handlers: ReadonlyMap<string, UniversalHandler>;
   maxDeadlineMs: number;
   calls: InFlightCalls;
-  decodeError: DecodeError;
-  /** onError gets what nobody else can be told: bugs and responses that could not be written. */
+  decodeError: DecodeErrorFactory;
+  /** Called with failures that no client sees: defects, and responses that could not be written. */
   onError: (error: unknown, where: string) => void;
 }
 
-/** Serves a request of node:http or node:http2. */
+/** A request listener of node:http or node:http2. */
 export type NodeHandler = ReturnType<typeof connectNodeAdapter>;
 type NodeRequest = Parameters<NodeHandler>[0];
 type NodeResponse = Parameters<NodeHandler>[1];
@@ -28,11 +29,12 @@ type NodeResponse = Parameters<NodeHandler>[1];
 /**
  * Serves the routes over gRPC, gRPC-Web and Connect.
  *
- * It does what connectNodeAdapter does, from the same parts, because that leaves no place for:
- * a request body that ends with the deadline (Connect reads the body of a unary call before any
- * interceptor runs), another signal for streams than for unary calls when the server drains, and
- * a request without a usable host, on which it throws in the event listener and so ends the
- * process. It also writes to the console.
+ * It takes the place of connectNodeAdapter and is made of the same parts, because the adapter
+ * - cannot end a slow request body at the deadline: it reads the body of a unary call before any
+ *   interceptor runs;
+ * - has one shutdown signal for all calls, where a drain must abort streams but not unary calls;
+ * - throws in the event listener at a request without a usable host, which ends the process;
+ * - writes to the console.
  */
 export function createConnectHandler(options: ConnectHandlerOptions): NodeHandler {
   const { handlers, calls, decodeError, onError } = options;
@@ -44,7 +46,7 @@ export function createConnectHandler(options: ConnectHandlerOptions): NodeHandle
       return;
     }
     if ("stream" in req && req.stream.closed) {
-      // Cancelled before it was looked at: a flood of resets must stay cheap.
+      // Reset before it was served: a flood of resets must stay cheap.
       return;
     }
     const request = toUniversalRequest(req, res);
@@ -58,13 +60,13 @@ export function createConnectHandler(options: ConnectHandlerOptions): NodeHandle
     const call = new ConnectCall(calls, !isUnary, req);
     const { signal } = call;
     request.signal.addEventListener("abort", () => call.abort(request.signal.reason));
-    // Connect itself watches over the deadline of a stream, which it may not have.
-    call.serveUntilClosed(res, isUnary ? timeoutMs : undefined);
-    discardRestAfter(req, res);
+    // Connect itself enforces the deadline of a stream, if it has one.
+    call.beginUntilClosed(res, isUnary ? timeoutMs : undefined);
+    discardUnreadBody(req, res);
 
-    const body = untilAborted(bodyOf(req), signal);
+    const body = untilAborted(readBody(req), signal);
     serve(handler, { ...request, body, signal }, res, decodeError).catch((reason: unknown) => {
-      // Aborted stands for a client that has gone away.
+      // Connect uses Aborted for a client that has gone away.
       if (ConnectError.from(reason).code !== Code.Aborted) {
         onError(reason, `response of ${handler.requestPath}`);
       }
@@ -81,7 +83,7 @@ class ConnectCall extends InFlightCall {
     this.#req = req;
   }
 
-  serveUntilClosed(res: NodeResponse, timeoutMs: number | undefined): void {
+  beginUntilClosed(res: NodeResponse, timeoutMs: number | undefined): void {
     this.begin(timeoutMs);
     res.once("close", () => this.end());
   }
@@ -95,14 +97,14 @@ async function serve(
   handler: UniversalHandler,
   request: UniversalServerRequest,
   res: NodeResponse,
-  decodeError: DecodeError,
+  decodeError: DecodeErrorFactory,
 ): Promise<void> {
   const contentType = request.header.get("content-type") ?? "";
   const response = await rewriteDecodeFailure(handler(request), contentType, decodeError);
   await universalResponseToNodeResponse(response, res);
 }
 
-/** Undefined for a request whose host and path make no URL. */
+/** Undefined if the host and path of the request are no URL. */
 function toUniversalRequest(
   req: NodeRequest,
   res: NodeResponse,
@@ -115,39 +117,29 @@ function toUniversalRequest(
 }
 
 /**
- * The request's body. A reader that stops early, at a message that is too long for example, must
- * not destroy the request, since over HTTP/1.1 the response would go down with the connection.
+ * The request's body. A reader may stop early, for example at a message that is too long. That
+ * must not destroy the request: over HTTP/1.1 it would close the connection before the response.
  */
-function bodyOf(req: NodeRequest): AsyncIterable<Uint8Array> {
+function readBody(req: NodeRequest): AsyncIterable<Uint8Array> {
   return req.iterator({ destroyOnReturn: false });
 }
 
 /**
- * Gets rid of what the client still sends once it has its response. Over HTTP/1.1 the rest has to
- * be read, for which requestTimeout sets the end.
+ * Discards what the client still sends after the response. Over HTTP/1.1 it has to be read, for as
+ * long as requestTimeout allows.
  */
-function discardRestAfter(req: NodeRequest, res: NodeResponse): void {
+function discardUnreadBody(req: NodeRequest, res: NodeResponse): void {
   if (!("stream" in req)) {
     res.once("finish", () => {
-      // An iterator that was given up still listens, and a stream with such a listener stands.
+      // The listener of an iterator that has stopped early would keep the stream from flowing.
       req.removeAllListeners("readable");
       req.resume();
     });
     return;
   }
   const { stream } = req;
-  // The response's body has left; "finish" would be too early, and comes before the trailers.
-  stream.once("wantTrailers", () => closeUnread(stream));
-}
-
-/**
- * Gives back the flow-control window of what the client still sends once it has its response: the
- * stream is reset without an error, as the standard has it, when the trailers have left.
- */
-export function closeUnread(stream: ServerHttp2Stream): void {
-  if (!stream.readableEnded) {
-    setImmediate(() => stream.close());
-  }
+  // Not at "finish", which comes before the trailers are sent.
+  stream.once("wantTrailers", () => closeUnreadStream(stream));
 }
 
 function destroy(req: NodeRequest): void {
@@ -158,7 +150,7 @@ function destroy(req: NodeRequest): void {
   }
 }
 
-/** Tells each kind of client in its own way that there is no such method. */
+/** Responds, in the client's protocol, that there is no such method. */
 function respondUnimplemented(req: NodeRequest, res: NodeResponse): void {
   const contentType = req.headers["content-type"] ?? "";
   const message = "unknown service or method";

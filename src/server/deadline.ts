@@ -1,7 +1,8 @@
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import { raceAbort } from "./abort.ts";
 
-/** A longer setTimeout overflows its 32 bits and fires after 1 ms instead. */
-const longestTimerMs = 2 ** 31 - 1;
+/** setTimeout takes 32 bits: a longer delay overflows, and the timer fires after 1 ms. */
+const maxTimerMs = 2 ** 31 - 1;
 
 const millisecondsPerUnit: Record<string, number> = {
   H: 3_600_000,
@@ -19,41 +20,44 @@ export function parseGrpcTimeout(value: string): number | undefined {
   return factor === undefined ? undefined : Number(digits) * factor;
 }
 
+/** The milliseconds of a Connect-Timeout-Ms header; undefined if it is malformed. */
+function parseConnectTimeout(value: string): number | undefined {
+  return /^\d{1,10}$/.test(value) ? Number(value) : undefined;
+}
+
+/** gRPC allows eight digits. As milliseconds these are 27 hours; longer times become seconds. */
+function formatGrpcTimeout(ms: number): string {
+  return ms < 1e8 ? `${ms}m` : `${Math.floor(ms / 1000)}S`;
+}
+
 /**
- * Bounds the deadline that a client asked for by rewriting its header in place, and returns the
- * milliseconds that the call has.
+ * Limits the deadline that a client asked for: rewrites the timeout header in place and returns
+ * the call's timeout in milliseconds; undefined means none.
  *
- * A deadline above `maxMs` is lowered rather than refused, which is what Connect's own
- * `maxTimeoutMs` does: a client whose library sends 60 s with every call must not fail. A call
- * without one gets `maxMs`. With `maxMs` undefined, for streams, a call may have no deadline, and
- * the bound is what a timer can hold: Connect hands `99999999H` to setTimeout as it is, which
- * ends the call at once.
+ * A timeout above `maxMs` is lowered. Connect's `maxTimeoutMs` refuses it instead, and calls of a
+ * client whose library always sends 60 s would fail. A call without a timeout gets `maxMs`.
  *
- * A malformed header is left as it is, since Connect refuses it with INVALID_ARGUMENT.
+ * `maxMs` is undefined for streams. They may have no deadline, and a longer one than a timer can
+ * hold is lowered to that: Connect passes `99999999H` to setTimeout, which would end the stream at
+ * once.
+ *
+ * A malformed header is kept, because Connect refuses it with INVALID_ARGUMENT.
  */
 export function limitDeadline(header: Headers, maxMs: number | undefined): number | undefined {
   const isGrpc = header.get("Content-Type")?.startsWith("application/grpc") === true;
   const name = isGrpc ? "Grpc-Timeout" : "Connect-Timeout-Ms";
   const value = header.get(name);
-  const asked = value === null ? undefined : (isGrpc ? parseGrpcTimeout : parseConnect)(value);
-  const bound = Math.min(maxMs ?? longestTimerMs, longestTimerMs);
-  if (asked !== undefined && asked <= bound) {
-    return asked;
+  const parse = isGrpc ? parseGrpcTimeout : parseConnectTimeout;
+  const requested = value === null ? undefined : parse(value);
+  const limit = Math.min(maxMs ?? maxTimerMs, maxTimerMs);
+  if (requested !== undefined && requested <= limit) {
+    return requested;
   }
-  if (asked === undefined && (value !== null || maxMs === undefined)) {
-    return maxMs === undefined ? undefined : bound;
+  if (requested === undefined && (value !== null || maxMs === undefined)) {
+    return maxMs === undefined ? undefined : limit;
   }
-  header.set(name, isGrpc ? formatGrpc(bound) : String(bound));
-  return bound;
-}
-
-function parseConnect(value: string): number | undefined {
-  return /^\d{1,10}$/.test(value) ? Number(value) : undefined;
-}
-
-/** gRPC allows eight digits, which as milliseconds are only 27 hours. */
-function formatGrpc(ms: number): string {
-  return ms < 1e8 ? `${ms}m` : `${Math.floor(ms / 1000)}S`;
+  header.set(name, isGrpc ? formatGrpcTimeout(limit) : String(limit));
+  return limit;
 }
 
 export function deadlineExceeded(): ConnectError {
@@ -61,57 +65,11 @@ export function deadlineExceeded(): ConnectError {
 }
 
 /**
- * Answers a unary call as soon as its signal fires, even if the handler is slow to notice:
- * Connect alone waits for the handler. The handler's late result is dropped.
+ * Ends a unary call as soon as its signal fires, even if the handler ignores the signal: Connect
+ * alone would wait for the handler. The handler's late result is dropped.
  *
- * It belongs innermost, so that the other interceptors see the outcome that the client sees.
- * Streams are left alone, because what they still have to say when they are ended is theirs.
+ * It must be the innermost interceptor, so that the others see the same outcome as the client.
+ * Streams are not affected: a handler may still send messages after its signal has fired.
  */
 export const deadlineInterceptor: Interceptor = (next) => (req) =>
-  req.stream ? next(req) : beforeAbort(req.signal, () => next(req));
-
-/** Runs the work and settles with it, or rejects with the signal's reason if that comes first. */
-async function beforeAbort<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-  const watch = watchAbort(signal);
-  try {
-    return await (signal.aborted ? watch.aborted : Promise.race([watch.aborted, work()]));
-  } finally {
-    watch.stop();
-  }
-}
-
-/**
- * Yields what the source yields and fails with the signal's reason as soon as that fires, also
- * while it waits. The source is not told to stop: what becomes of it is up to its owner.
- */
-export async function* untilAborted<T>(
-  source: AsyncIterable<T>,
-  signal: AbortSignal,
-): AsyncGenerator<T> {
-  const watch = watchAbort(signal);
-  const iterator = source[Symbol.asyncIterator]();
-  try {
-    for (;;) {
-      const result = await Promise.race([watch.aborted, iterator.next()]);
-      if (result.done === true) {
-        return;
-      }
-      yield result.value;
-    }
-  } finally {
-    watch.stop();
-  }
-}
-
-function watchAbort(signal: AbortSignal) {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  // The race may be over when it rejects.
-  aborted.catch(() => {});
-  const onAbort = () => reject(ConnectError.from(signal.reason, Code.Canceled));
-  if (signal.aborted) {
-    onAbort();
-  } else {
-    signal.addEventListener("abort", onAbort, { once: true });
-  }
-  return { aborted, stop: () => signal.removeEventListener("abort", onAbort) };
-}
+  req.stream ? next(req) : raceAbort(req.signal, () => next(req));

@@ -9,20 +9,20 @@ import { scalarZeroValue } from "@bufbuild/protobuf/reflect";
 import { FeatureSet_FieldPresence } from "@bufbuild/protobuf/wkt";
 import type { Serialization } from "@connectrpc/connect/protocol";
 
-/** A message is led by one byte of flags and four of length. */
+/** Before each message: one byte of flags and four of length. */
 export const prefixBytes = 5;
 
-/** Longer messages are left to protobuf-es. */
+/** protobuf-es encodes messages that are longer than this. */
 const scratchBytes = 64 * 1024;
 const scratch = Buffer.allocUnsafe(scratchBytes);
 
-/** Writes at a position of the scratch buffer; returns the next one, or UNSUPPORTED. */
+/** Writes at a position of the scratch buffer. Returns the next position, or UNSUPPORTED. */
 type Write<Value> = (value: Value, at: number) => number;
 
-/** What this encoder does not know, or has no place for: protobuf-es is to encode the message. */
+/** A field or value that this encoder does not know or has no room for: protobuf-es must encode it. */
 const UNSUPPORTED = -1;
 
-/** The most bytes that a field's tag and a length or a number take. */
+/** The most bytes that a tag, a number or length, and one UTF-16 code unit take. */
 const maxTagBytes = 5;
 const maxVarintBytes = 10;
 const maxUtf8BytesPerUnit = 3;
@@ -30,13 +30,13 @@ const maxUtf8BytesPerUnit = 3;
 const delimitedWireType = 2;
 
 /**
- * Encodes a response as an uncompressed gRPC envelope, to the same bytes as protobuf-es: where
- * that allocates an ArrayBuffer for each doubling of its own from 128 bytes on, and another for the
- * result, this writes to one buffer that is kept and copies once. A ValidateResponse costs 2 µs
- * instead of 10, garbage collection included, of about 70 for the whole call.
+ * Creates an encoder from a message type to uncompressed gRPC envelopes, with the same bytes as
+ * protobuf-es. protobuf-es allocates an ArrayBuffer for each doubling from 128 bytes on and another
+ * for the result; this encoder writes to one shared buffer and copies once. A ValidateResponse
+ * costs 2 µs instead of 10, garbage collection included, of about 70 for the whole call.
  *
- * It knows the kinds of fields that this service's responses have. Whatever else there is, fields
- * or values, it leaves to protobuf-es, which also says what is wrong with a message.
+ * It supports the common kinds of fields. All other fields and values it passes to
+ * `serialization`, which also throws the error for an invalid message.
  */
 export function envelopeEncoder<Desc extends DescMessage>(
   desc: Desc,
@@ -79,7 +79,7 @@ function compileMessage(
     }
     return end;
   };
-  // Before its fields, for it may contain itself.
+  // Before its fields are compiled, because they may contain the type itself.
   compiled.set(desc, write);
   const sorted = desc.fields.toSorted((one, other) => one.number - other.number);
   fields.push(...sorted.map((field) => compileField(field, compiled)));
@@ -154,7 +154,10 @@ function compileStringMap(number: number, read: (message: Message) => unknown): 
   };
 }
 
-/** Writes tag, length and body. The length is known last: one byte is kept free, nearly always right. */
+/**
+ * Writes tag, length and body. The length is known last: one byte is reserved for it, and the body
+ * is moved in the rare case that it needs more.
+ */
 function lengthDelimited<Value>(number: number, writeBody: Write<Value>): Write<Value> {
   const tag = number * 8 + delimitedWireType;
   return (value, at) => {
@@ -208,7 +211,7 @@ function writeString(value: unknown, at: number): number {
   return start + scratch.write(value, start);
 }
 
-/** Of a whole number from 0 to 2^53 - 1. */
+/** Writes a whole number from 0 to 2^53 - 1. */
 function writeVarint(value: number, at: number): number {
   let rest = value;
   let end = at;

@@ -7,43 +7,44 @@ import {
 } from "node:http2";
 import type { Socket } from "node:net";
 
-/** How long a client may take to acknowledge the settings, which is when they begin to bind it. */
+/** How long a client may take to acknowledge the server's settings. They bind it only from then on. */
 const settingsTimeoutMs = 10_000;
 
-/** How long a client may keep its side of a connection open after the server has ended its own. */
-const lingerMs = 2000;
+/** How long a client may keep its side of a connection open after the server has closed its own. */
+const halfOpenTimeoutMs = 2000;
 
-export interface Http2SessionsOptions {
+export interface Http2ConnectionsOptions {
   maxConcurrentStreams: number;
   maxHeaderBytes: number;
   idleConnectionTimeoutMs: number;
   onError: (error: unknown, where: string) => void;
 }
 
-/** The HTTP/2 side of the server: it never listens, but is given connections. */
-export interface Http2Sessions {
-  /** server emits "stream" and, to listeners of it, "request". */
+/** The HTTP/2 connections. They do not listen: `serve` gets each connection. */
+export interface Http2Connections {
+  /** Emits "stream", and "request" if that has a listener. */
   readonly server: Http2Server;
-  /** adopt serves a connection that speaks HTTP/2. */
-  adopt(socket: Socket): void;
+  /** Serves HTTP/2 on a connection. */
+  serve(socket: Socket): void;
   /**
-   * drain sends GOAWAY on every connection, present and future. It names the last stream that is
-   * being served: clients know that later ones were not looked at and try them elsewhere.
+   * Sends GOAWAY on every connection, present and future, and closes each when its streams have
+   * ended. GOAWAY names the last stream that is served, so that clients may safely retry later ones
+   * on another replica.
    */
   drain(): void;
 }
 
-export function createHttp2Sessions(options: Http2SessionsOptions): Http2Sessions {
+export function createHttp2Connections(options: Http2ConnectionsOptions): Http2Connections {
   const { idleConnectionTimeoutMs, onError } = options;
-  /** One function for each session, which closes it as soon as its streams are done. */
-  const closers = new Set<() => void>();
+  /** For each session a function that closes it once its streams have ended. */
+  const closeFunctions = new Set<() => void>();
   let draining = false;
 
   const server = createServer({
     settings: {
       maxConcurrentStreams: options.maxConcurrentStreams,
       maxHeaderListSize: options.maxHeaderBytes,
-      // The protocol's own defaults, which bound what one connection makes the server hold.
+      // The protocol's defaults. They limit the memory that one connection can take.
       initialWindowSize: 65_535,
       maxFrameSize: 16_384,
       headerTableSize: 4096,
@@ -51,32 +52,32 @@ export function createHttp2Sessions(options: Http2SessionsOptions): Http2Session
     maxHeaderListPairs: 128,
     maxSettings: 32,
     maxOutstandingPings: 10,
-    // In megabytes. Beyond it new streams are refused; mostly responses that the client does not
-    // read fast enough.
+    // In megabytes. Most of it is responses that the client does not read fast enough; above the
+    // limit new streams are refused.
     maxSessionMemory: 32,
     maxSessionInvalidFrames: 100,
     maxSessionRejectedStreams: 100,
-    // Rapid reset (CVE-2023-44487): a client may cancel 1000 calls in a burst and 100 a second
-    // after that, then its connection is closed.
+    // Rapid reset (CVE-2023-44487): a client may reset 1000 streams at once and then 100 a second.
+    // If it resets more, its connection is closed.
     streamResetBurst: 1000,
     streamResetRate: 100,
   });
   server.on("sessionError", (error) => onError(error, "HTTP/2 connection"));
 
-  function adopt(socket: Socket): void {
-    // The sockets of an HTTP/1.1 server may be half open, which suits its clients. An HTTP/2 client
-    // that has ended its side has gone, and its calls with it.
+  function serve(socket: Socket): void {
+    // The listening server leaves sockets half open for HTTP/1.1 clients. An HTTP/2 client that has
+    // ended its side has gone.
     socket.allowHalfOpen = false;
-    const onSession = (session: ServerHttp2Session) => watch(session, socket);
+    const onSession = (session: ServerHttp2Session) => enforceTimeouts(session, socket);
     server.once("session", onSession);
     server.emit("connection", socket);
     server.off("session", onSession);
   }
 
-  function watch(session: ServerHttp2Session, socket: Socket): void {
+  function enforceTimeouts(session: ServerHttp2Session, socket: Socket): void {
     let openStreams = 0;
     let idleSince = performance.now();
-    // A call costs no timer, only the counter: the timer looks when it has to fire again.
+    // Calls do not restart the timer, which would cost each of them: it restarts itself.
     let timer = setTimeout(closeIfIdle, idleConnectionTimeoutMs);
 
     const settingsTimer = setTimeout(() => {
@@ -96,14 +97,14 @@ export function createHttp2Sessions(options: Http2SessionsOptions): Http2Session
 
     function close(): void {
       session.close();
-      lingerIfDone();
+      limitHalfOpen();
     }
 
-    /** The client should end its side now. One that does not would hold the connection for ever. */
-    function lingerIfDone(): void {
+    /** The client should close its side now. If it does not, the connection would stay for ever. */
+    function limitHalfOpen(): void {
       if (openStreams === 0 && session.closed) {
         clearTimeout(timer);
-        timer = setTimeout(() => socket.destroy(), lingerMs);
+        timer = setTimeout(() => socket.destroy(), halfOpenTimeoutMs);
       }
     }
 
@@ -112,16 +113,16 @@ export function createHttp2Sessions(options: Http2SessionsOptions): Http2Session
       stream.once("close", () => {
         openStreams -= 1;
         idleSince = performance.now();
-        lingerIfDone();
+        limitHalfOpen();
       });
     });
     socket.once("close", () => {
       clearTimeout(timer);
       clearTimeout(settingsTimer);
-      closers.delete(close);
+      closeFunctions.delete(close);
     });
 
-    closers.add(close);
+    closeFunctions.add(close);
     if (draining) {
       close();
     }
@@ -129,10 +130,10 @@ export function createHttp2Sessions(options: Http2SessionsOptions): Http2Session
 
   return {
     server,
-    adopt,
+    serve,
     drain() {
       draining = true;
-      for (const close of closers) {
+      for (const close of closeFunctions) {
         close();
       }
     },

@@ -2,17 +2,17 @@ import type { ConnectError } from "@connectrpc/connect";
 import { deadlineExceeded } from "./deadline.ts";
 import type { InFlightCalls, TrackedCall } from "./in-flight-calls.ts";
 
-/** How long after its deadline a unary call may take to get its response to the client. */
+/** How long after its deadline a unary call may take to send its response. */
 const responseFlushMs = 5000;
 
 /**
- * A call from its headers until its response has left or failed: it is among the calls in flight,
- * and its signal fires at its deadline. Both ways of serving a request share it.
+ * A call from its headers until its response was sent or failed. It is counted among the calls in
+ * flight, and its signal fires at its deadline. The fast path and the Connect handler share it.
  */
 export abstract class InFlightCall implements TrackedCall {
   readonly streaming: boolean;
   readonly #calls: InFlightCalls;
-  /** Made when somebody asks for the signal or it fires, because most calls do neither. */
+  /** Created when the signal is read or fires: most calls need none. */
   #controller: AbortController | undefined;
   #timer: NodeJS.Timeout | undefined;
 
@@ -21,7 +21,7 @@ export abstract class InFlightCall implements TrackedCall {
     this.streaming = streaming;
   }
 
-  /** Ends the stream or the connection of a call that has not answered long after its deadline. */
+  /** Destroys the stream or the connection of a call that has no response long after its deadline. */
   protected abstract destroy(): void;
 
   /** Called when the signal has fired. */
@@ -33,8 +33,8 @@ export abstract class InFlightCall implements TrackedCall {
   }
 
   /**
-   * Starts the clock; undefined: without a deadline. The call may be aborted before this returns:
-   * by a server that is shutting down, or where no time was given.
+   * Counts the call and starts its deadline; undefined means no deadline. The call may be aborted
+   * before this returns: if the server is shutting down, or if `timeoutMs` is 0.
    */
   protected begin(timeoutMs: number | undefined): void {
     if (timeoutMs !== undefined) {
@@ -44,7 +44,7 @@ export abstract class InFlightCall implements TrackedCall {
     if (timeoutMs === 0) this.deadlinePassed();
   }
 
-  /** Makes the signal fire, if it has not yet. */
+  /** Fires the signal. Without effect if it has fired before. */
   abort(reason: ConnectError): void {
     if (this.#controller?.signal.aborted === true) return;
     this.#controller ??= new AbortController();
@@ -52,7 +52,7 @@ export abstract class InFlightCall implements TrackedCall {
     this.onAbort(reason);
   }
 
-  /** The response has left, or nobody will see it any more. */
+  /** The response was sent, or can no longer be sent. */
   protected end(): void {
     clearTimeout(this.#timer);
     this.#calls.delete(this);

@@ -1,18 +1,18 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 
-/** A call that is being served, from its headers until its response has left or failed. */
+/** A call from its headers until its response was sent or failed. */
 export interface TrackedCall {
-  /** streaming calls have no natural end, so they are ended when the server drains. */
+  /** Streaming calls may never end by themselves, so a drain aborts them. */
   readonly streaming: boolean;
-  /** abort makes the handler's signal fire with this reason. */
+  /** Fires the signal of the call's handler. */
   readonly abort: (reason: ConnectError) => void;
 }
 
 /**
- * The calls in flight, whichever protocol or handler serves them.
+ * The calls in flight, of all protocols.
  *
- * Shutting down has two steps: `drain` ends the streaming calls and lets the unary ones finish,
- * `abort` ends what is left. A call that is added later meets the step that has been reached.
+ * A shutdown has two steps: `drain` aborts the streaming calls and lets the unary calls finish;
+ * `abort` aborts what is left. A call that is added later is treated as the current step says.
  */
 export interface InFlightCalls {
   readonly size: number;
@@ -23,33 +23,33 @@ export interface InFlightCalls {
 }
 
 export function createInFlightCalls(): InFlightCalls {
-  const open = new Set<TrackedCall>();
+  const calls = new Set<TrackedCall>();
   let stage: "serving" | "draining" | "aborting" = "serving";
 
-  function endIfDue(call: TrackedCall): void {
+  function abortIfDue(call: TrackedCall): void {
     if (stage === "aborting" || (stage === "draining" && call.streaming)) {
-      // UNAVAILABLE is the code that clients retry elsewhere.
+      // Clients retry UNAVAILABLE on another replica.
       call.abort(new ConnectError("the server is shutting down", Code.Unavailable));
     }
   }
 
   function enter(next: typeof stage): void {
     stage = next;
-    for (const call of [...open]) {
-      endIfDue(call);
+    for (const call of [...calls]) {
+      abortIfDue(call);
     }
   }
 
   return {
     get size() {
-      return open.size;
+      return calls.size;
     },
     add(call) {
-      open.add(call);
-      endIfDue(call);
+      calls.add(call);
+      abortIfDue(call);
     },
     delete(call) {
-      open.delete(call);
+      calls.delete(call);
     },
     drain() {
       enter("draining");

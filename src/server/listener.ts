@@ -4,7 +4,7 @@ import { createServer as createHttpsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import { createSecureContext } from "node:tls";
 
-/** A certificate chain and its private key, both PEM. */
+/** A certificate chain and its private key, both in PEM. */
 export interface TlsCredentials {
   certificate: string;
   key: string;
@@ -15,27 +15,28 @@ export interface ListenerOptions {
   maxHeaderBytes: number;
   maxConnections: number;
   idleConnectionTimeoutMs: number;
-  /** requestTimeoutMs is how long an HTTP/1.1 request may take to arrive. */
+  /** How long an HTTP/1.1 request may take to arrive. */
   requestTimeoutMs: number;
 }
 
 /** How long a connection may take for the TLS handshake, its first bytes or a request's headers. */
 export const headersTimeoutMs = 10_000;
 
-/** The server that listens. It speaks HTTP/1.1 on the connections that `serveHttp1` gets. */
 export interface Listener {
-  /** server emits "request" for HTTP/1.1. */
+  /** The listening server. It emits "request" for HTTP/1.1. */
   readonly server: HttpServer;
+  /** Serves HTTP/1.1 on a connection. */
   serveHttp1(socket: Socket): void;
 }
 
 /**
- * Makes the listening server, which gives each accepted connection to `onConnection`, with TLS
+ * Creates the listening server, which passes each accepted connection to `onConnection`; with TLS,
  * after the handshake.
  *
- * It is an HTTP/1.1 server whose own connection listener was taken off, rather than a plain
- * net.Server, because Node enforces headersTimeout and requestTimeout only on a server that
- * listens.
+ * It is an HTTP/1.1 server without its own connection listener, and not a plain net.Server, because
+ * Node enforces headersTimeout and requestTimeout only on a server that listens.
+ *
+ * @throws {Error} if the TLS certificate or key cannot be used
  */
 export function createListener(
   options: ListenerOptions,
@@ -51,14 +52,14 @@ export function createListener(
     requireHostHeader: true,
     insecureHTTPParser: false,
     noDelay: true,
-    // A peer that vanished without a word is noticed even where a stream without a deadline waits.
+    // Detects a client that has vanished, even while a stream without a deadline waits.
     keepAlive: true,
     keepAliveInitialDelay: 60_000,
   };
   const server = tls
     ? createHttpsServer({
         ...http1Options,
-        ...checked(tls),
+        ...checkCredentials(tls),
         minVersion: "TLSv1.2",
         ALPNProtocols: ["h2", "http/1.1"],
         handshakeTimeout: headersTimeoutMs,
@@ -77,9 +78,10 @@ export function createListener(
   return { server, serveHttp1: (socket) => serveHttp1.call(server, socket) };
 }
 
-/** The server cannot listen, because of one of these options. */
+/** The server cannot listen. */
 export class ListenError extends Error {
   override readonly name = "ListenError";
+  /** The options that may be the cause. */
   readonly options: readonly ("host" | "port")[];
 
   constructor(message: string, options: readonly ("host" | "port")[], cause: unknown) {
@@ -89,9 +91,9 @@ export class ListenError extends Error {
 }
 
 /**
- * Resolves with the port that is listened on.
+ * Starts to listen and resolves with the port.
  *
- * @throws {ListenError} if the address cannot be listened on
+ * @throws {ListenError} if the server cannot listen on this host and port
  */
 export async function listen(server: HttpServer, host: string, port: number): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -108,7 +110,7 @@ export async function listen(server: HttpServer, host: string, port: number): Pr
   return (server.address() as AddressInfo).port;
 }
 
-/** Why, and the options that are to blame. */
+/** The reason, and the options that may be the cause. */
 function explain(error: unknown, port: number): [string, ...("host" | "port")[]] {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   switch (code) {
@@ -132,26 +134,26 @@ function explain(error: unknown, port: number): [string, ...("host" | "port")[]]
   }
 }
 
-/** Tries each part by itself, because OpenSSL does not say which of them it dislikes. */
-function checked({ certificate, key }: TlsCredentials): { cert: string; key: string } {
+/** Checks each part alone, because OpenSSL does not say which of them is wrong. */
+function checkCredentials({ certificate, key }: TlsCredentials): { cert: string; key: string } {
   attempt("the TLS certificate is not usable PEM", () => {
     createSecureContext({ cert: certificate });
   });
   attempt("the TLS private key is not usable PEM", () => {
     createSecureContext({ key });
   });
-  // A context takes a key of another type than its certificate's; only handshakes would fail.
+  // OpenSSL accepts a key of another type than the certificate's, and then every handshake fails.
   if (!new X509Certificate(certificate).checkPrivateKey(createPrivateKey(key))) {
     throw new Error("the TLS private key is not the certificate's");
   }
   return { cert: certificate, key };
 }
 
-function attempt(complaint: string, action: () => void): void {
+function attempt(description: string, action: () => void): void {
   try {
     action();
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(`${complaint}: ${reason}`, { cause: error });
+    throw new Error(`${description}: ${reason}`, { cause: error });
   }
 }

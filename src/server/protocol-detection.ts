@@ -1,28 +1,31 @@
 import type { Socket } from "node:net";
 
-/** What every HTTP/2 connection starts with; no HTTP/1.1 request can. */
+/** The first bytes of every HTTP/2 connection. No HTTP/1.1 request starts with them. */
 const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
 
-export interface ProtocolSnifferOptions {
-  /** timeoutMs is how long a connection may take to show its protocol. */
+export interface ProtocolDetectorOptions {
+  /** How long a connection may take to send its first bytes. */
   timeoutMs: number;
   http1: (socket: Socket) => void;
   http2: (socket: Socket) => void;
 }
 
-export interface ProtocolSniffer {
-  /** sniff waits for the connection's first bytes and hands it over with those bytes unread. */
-  sniff(socket: Socket): void;
-  /** destroyPending ends the connections that have not shown their protocol yet. */
+export interface ProtocolDetector {
+  /** Waits for the connection's first bytes, puts them back and passes the connection on. */
+  detect(socket: Socket): void;
+  /** Destroys the connections whose protocol is not known yet. */
   destroyPending(): void;
 }
 
-/** Tells HTTP/2 with prior knowledge from HTTP/1.1 on connections without TLS, so without ALPN. */
-export function createProtocolSniffer(options: ProtocolSnifferOptions): ProtocolSniffer {
+/**
+ * Tells HTTP/2 with prior knowledge from HTTP/1.1, on connections without TLS: these have no ALPN
+ * to say which it is.
+ */
+export function createProtocolDetector(options: ProtocolDetectorOptions): ProtocolDetector {
   const pending = new Set<Socket>();
 
-  function sniff(socket: Socket): void {
-    let head: Buffer = Buffer.alloc(0);
+  function detect(socket: Socket): void {
+    let received: Buffer = Buffer.alloc(0);
     const destroy = () => socket.destroy();
     const timer = setTimeout(destroy, options.timeoutMs);
     pending.add(socket);
@@ -32,12 +35,12 @@ export function createProtocolSniffer(options: ProtocolSnifferOptions): Protocol
       if (chunk === null) {
         return;
       }
-      head = Buffer.concat([head, chunk]);
-      const handOver = choose(head);
-      if (handOver !== undefined) {
+      received = Buffer.concat([received, chunk]);
+      const serve = choose(received);
+      if (serve !== undefined) {
         stop();
-        socket.unshift(head);
-        handOver(socket);
+        socket.unshift(received);
+        serve(socket);
       }
     }
 
@@ -53,22 +56,22 @@ export function createProtocolSniffer(options: ProtocolSnifferOptions): Protocol
     socket.on("readable", onReadable);
     // Without a listener an error, such as a reset by the client, would end the process.
     socket.on("error", destroy);
-    // The sockets of an HTTP server stay half open when the client has ended its side.
+    // Sockets of an HTTP server stay half open when the client has ended its side.
     socket.on("end", destroy);
     socket.on("close", stop);
   }
 
-  /** Undefined while the bytes are the start of the preface: packets split anywhere. */
-  function choose(head: Buffer): ((socket: Socket) => void) | undefined {
-    const length = Math.min(head.length, preface.length);
-    if (head.compare(preface, 0, length, 0, length) !== 0) {
+  /** Undefined while the bytes are only a part of the preface. */
+  function choose(received: Buffer): ((socket: Socket) => void) | undefined {
+    const length = Math.min(received.length, preface.length);
+    if (received.compare(preface, 0, length, 0, length) !== 0) {
       return options.http1;
     }
     return length === preface.length ? options.http2 : undefined;
   }
 
   return {
-    sniff,
+    detect,
     destroyPending() {
       for (const socket of [...pending]) {
         socket.destroy();

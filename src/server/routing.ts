@@ -17,14 +17,14 @@ import {
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import { deadlineInterceptor } from "./deadline.ts";
 import { envelopeEncoder } from "./envelope-encoder.ts";
-import { copyOf } from "./unary-context.ts";
+import { copyContext } from "./unary-context.ts";
 import type { UnaryMethod } from "./unary-method.ts";
 
 /**
- * The least bound for a response. A page of results may be larger than any request, but beyond
- * 4 MiB, the default of most gRPC clients, it would be refused after it had crossed the network.
+ * The limit of a response, unless that of requests is higher. A page of results may be larger than
+ * any request; but most gRPC clients refuse more than 4 MiB by default, after having received it.
  */
-const minWriteMaxBytes = 4 * 1024 * 1024;
+const minResponseLimitBytes = 4 * 1024 * 1024;
 
 const acceptCompression: readonly Compression[] = [compressionGzip, compressionBrotli];
 
@@ -34,21 +34,21 @@ export interface RoutingOptions {
   readonly maxMessageBytes: number;
 }
 
-/** What is served, by path: everything by Connect, unary methods also by the unary fast path. */
+/** The handlers by path: Connect's for every method, and those of unary methods for the fast path. */
 export interface Routing {
   readonly connectHandlers: ReadonlyMap<string, UniversalHandler>;
   readonly unaryMethods: ReadonlyMap<string, UnaryMethod>;
-  /** The compressions that requests may have and responses may name. */
+  /** The compressions that requests may use and that responses may name. */
   readonly compressions: readonly Compression[];
 }
 
-/** Collects the routes once, for both ways of serving them. */
+/** Collects the routes once, for the Connect handler and the fast path. */
 export function createRouting(options: RoutingOptions): Routing {
   const limits = {
     readMaxBytes: options.maxMessageBytes,
-    writeMaxBytes: Math.max(options.maxMessageBytes, minWriteMaxBytes),
-    // Never: responses hold secrets beside what users chose, and the length of the two compressed
-    // together tells of the secret, as BREACH has shown.
+    writeMaxBytes: Math.max(options.maxMessageBytes, minResponseLimitBytes),
+    // Responses are never compressed. They contain secrets next to text that users chose, and the
+    // compressed length of both would reveal the secret (the BREACH attack).
     compressMinBytes: Number.MAX_SAFE_INTEGER,
   };
   const interceptors = [...options.interceptors, deadlineInterceptor];
@@ -59,10 +59,13 @@ export function createRouting(options: RoutingOptions): Routing {
   });
   const unaryMethods = new Map<string, UnaryMethod>();
 
-  /** Options of its own, for which the fast path has no place, leave a method to Connect. */
-  function record(spec: MethodImplSpec, methodOptions: unknown): void {
+  /**
+   * Adds a route for the fast path. It does not know the options that a route may have for itself,
+   * so a method with such options is served by Connect only.
+   */
+  function addUnaryMethod(spec: MethodImplSpec, methodOptions: unknown): void {
     const path = createMethodUrl("/", spec.method);
-    // A later route for the same path takes the place of an earlier one.
+    // The last route for a path counts, as in Connect.
     unaryMethods.delete(path);
     if (spec.kind !== "unary" || methodOptions !== undefined) return;
     const serialization = createMethodSerializationLookup(
@@ -79,7 +82,7 @@ export function createRouting(options: RoutingOptions): Routing {
       intercepted,
       invoke: intercepted
         ? (message, context) =>
-            invokeUnaryImplementation(spec, copyOf(context), message, interceptors)
+            invokeUnaryImplementation(spec, copyContext(context), message, interceptors)
         : async (message, context) =>
             create(
               spec.method.output,
@@ -88,22 +91,22 @@ export function createRouting(options: RoutingOptions): Routing {
     });
   }
 
-  const recorder: ConnectRouter = {
+  const recordingRouter: ConnectRouter = {
     handlers: router.handlers,
     service(service, implementation, serviceOptions) {
       router.service(service, implementation, serviceOptions);
       for (const spec of Object.values(createServiceImplSpec(service, implementation).methods)) {
-        record(spec, serviceOptions);
+        addUnaryMethod(spec, serviceOptions);
       }
-      return recorder;
+      return recordingRouter;
     },
     rpc(method, implementation, methodOptions) {
       router.rpc(method, implementation, methodOptions);
-      record(createMethodImplSpec(method, implementation), methodOptions);
-      return recorder;
+      addUnaryMethod(createMethodImplSpec(method, implementation), methodOptions);
+      return recordingRouter;
     },
   };
-  options.routes(recorder);
+  options.routes(recordingRouter);
 
   return {
     connectHandlers: new Map(router.handlers.map((handler) => [handler.requestPath, handler])),

@@ -4,42 +4,42 @@ import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
 import { createConnectHandler } from "./connect-handler.ts";
-import { type DecodeError, invalidArgument } from "./decode-failures.ts";
-import { createHttp2Sessions } from "./http2-connections.ts";
+import { type DecodeErrorFactory, invalidArgument } from "./decode-failures.ts";
+import { createHttp2Connections } from "./http2-connections.ts";
 import { createInFlightCalls } from "./in-flight-calls.ts";
 import { createListener, headersTimeoutMs, listen, type TlsCredentials } from "./listener.ts";
-import { createProtocolSniffer } from "./protocol-detection.ts";
+import { createProtocolDetector } from "./protocol-detection.ts";
 import { createRouting } from "./routing.ts";
 import { createUnaryFastPath } from "./unary-fast-path.ts";
 
 export interface TransportLimits {
-  /** maxMessageBytes bounds a request message, before and after decompression. */
+  /** The longest request message, before and after decompression. */
   readonly maxMessageBytes: number;
-  /** maxDeadlineMs is the longest that a unary call may take, whatever its client asks for. */
+  /** The longest time that a unary call may take. Longer deadlines of clients are lowered to it. */
   readonly maxDeadlineMs: number;
-  /** maxConcurrentStreams bounds the calls in flight on one HTTP/2 connection. */
+  /** The most calls in flight on one HTTP/2 connection. */
   readonly maxConcurrentStreams: number;
-  /** maxHeaderBytes bounds the headers of one request. */
+  /** The size of the headers of one request. */
   readonly maxHeaderBytes: number;
-  /** maxConnections: a connection beyond it is closed as soon as it is accepted. */
+  /** Further connections are closed as soon as they are accepted. */
   readonly maxConnections: number;
-  /** idleConnectionTimeoutMs: a connection without a call for this long is closed. */
+  /** A connection without a call for this long is closed. */
   readonly idleConnectionTimeoutMs: number;
 }
 
 export interface ServerOptions {
   host: string;
-  /** port 0 takes any free one. */
+  /** 0 for any free port. */
   port: number;
   tls: TlsCredentials | undefined;
   limits: TransportLimits;
   routes: (router: ConnectRouter) => void;
   interceptors?: Interceptor[];
-  /** unaryFastPath false leaves unary gRPC to Connect too; for comparisons. */
+  /** False: Connect serves unary gRPC too. For comparisons; true by default. */
   unaryFastPath?: boolean;
-  /** decodeError makes the answer to a request that does not decode. INVALID_ARGUMENT by default. */
-  decodeError?: DecodeError;
-  /** onError gets failures that no caller sees, with the place. Many are a client's doing. */
+  /** Creates the error for a request that cannot be decoded. INVALID_ARGUMENT by default. */
+  decodeError?: DecodeErrorFactory;
+  /** Called with failures that no caller sees, and where they happened. Clients cause many of them. */
   onError?: (error: unknown, where: string) => void;
 }
 
@@ -48,22 +48,25 @@ export interface Server {
   readonly port: number;
   readonly url: string;
   /**
-   * drain stops accepting, lets the calls in flight finish, ends the streams, and resolves when
-   * every connection is closed. What is not done after `graceMs` is ended by force: `forced` is
-   * the number of such calls. Calling it again returns the first call's promise.
+   * Stops accepting connections, lets unary calls finish, aborts streams, and resolves when every
+   * connection is closed. Calls that are still in flight after `graceMs` are aborted; `forced` is
+   * their number. Calling it again returns the first call's promise.
    */
   drain(graceMs: number): Promise<{ forced: number }>;
 }
 
-/** How long the calls that are ended by force have to tell their clients. */
+/** How long calls that are aborted at the end of a drain have to send their status. */
 const finalFlushMs = 100;
 
-/** A flood of refused connections is reported this often at most. */
+/** Refused connections are reported at most this often. */
 const dropReportMs = 10_000;
 
 /**
- * Serves gRPC, gRPC-Web and Connect over HTTP/1.1 and HTTP/2 on one port. With TLS the protocol
- * is chosen by ALPN, without it by the connection's first bytes.
+ * Serves gRPC, gRPC-Web and Connect over HTTP/1.1 and HTTP/2 on one port. ALPN selects the HTTP
+ * version with TLS, the connection's first bytes without.
+ *
+ * @throws {ListenError} if the server cannot listen on this host and port
+ * @throws {Error} if the TLS certificate or key cannot be used
  */
 export async function startServer(options: ServerOptions): Promise<Server> {
   const { host, limits, decodeError = invalidArgument, onError = () => {} } = options;
@@ -86,23 +89,23 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     onError,
   });
 
-  const http2 = createHttp2Sessions({ ...limits, onError });
+  const http2 = createHttp2Connections({ ...limits, onError });
   if (options.unaryFastPath === false) {
     http2.server.on("request", handleWithConnect);
   } else {
-    // Node makes a request of every stream if the server has a listener for requests. Therefore
-    // streams are for the fast path, and another server makes the request if it leaves one.
-    const requests = createHttp2Server().on("request", handleWithConnect);
-    const serveUnary = createUnaryFastPath({
+    // With a listener for "request", Node would create a request and a response for every stream.
+    // So this server has none, and another one creates them for the streams that fall back.
+    const fallbackServer = createHttp2Server().on("request", handleWithConnect);
+    const serveStream = createUnaryFastPath({
       routing,
       calls,
       maxMessageBytes,
       maxDeadlineMs,
       decodeError,
-      fallback: (stream, headers) => requests.emit("stream", stream, headers, 0, []),
+      fallback: (stream, headers) => fallbackServer.emit("stream", stream, headers, 0, []),
       onError,
     });
-    http2.server.on("stream", serveUnary);
+    http2.server.on("stream", serveStream);
   }
 
   const { server, serveHttp1 } = createListener(
@@ -123,17 +126,17 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     handleWithConnect(req, res);
   });
 
-  const sniffer = createProtocolSniffer({
+  const detector = createProtocolDetector({
     timeoutMs: headersTimeoutMs,
     http1: serveHttp1,
-    http2: http2.adopt,
+    http2: http2.serve,
   });
 
   function onConnection(socket: Socket | TLSSocket): void {
     if (!("alpnProtocol" in socket)) {
-      sniffer.sniff(socket);
+      detector.detect(socket);
     } else if (socket.alpnProtocol === "h2") {
-      http2.adopt(socket);
+      http2.serve(socket);
     } else if (draining !== undefined) {
       socket.destroy();
     } else {
@@ -141,27 +144,20 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     }
   }
 
-  // Of the TCP connections, so below TLS.
+  // With TLS too, "connection" has the TCP socket.
   server.prependListener("connection", (socket: Socket) => {
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
   });
   server.on("tlsClientError", (error: unknown) => onError(error, "TLS handshake"));
-  let dropReportedAt = Number.NEGATIVE_INFINITY;
-  server.on("drop", () => {
-    if (performance.now() - dropReportedAt > dropReportMs) {
-      dropReportedAt = performance.now();
-      const error = new Error(`refusing connections: ${limits.maxConnections} are open`);
-      onError(error, "accepting a connection");
-    }
-  });
+  server.on("drop", createDropReporter(limits.maxConnections, onError));
 
   const port = await listen(server, host, options.port);
   server.on("error", (error) => onError(error, "listening"));
 
   async function drain(graceMs: number): Promise<{ forced: number }> {
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-    sniffer.destroyPending();
+    detector.destroyPending();
     http2.drain();
     http1Responses.forEach(closeAfter);
     calls.drain();
@@ -191,7 +187,22 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   };
 }
 
-/** Makes the connection of an HTTP/1.1 response end with it. */
+/** Creates a listener that reports refused connections, of which there may be a flood. */
+function createDropReporter(
+  maxConnections: number,
+  onError: (error: unknown, where: string) => void,
+): () => void {
+  let reportedAt = Number.NEGATIVE_INFINITY;
+  return () => {
+    if (performance.now() - reportedAt > dropReportMs) {
+      reportedAt = performance.now();
+      const error = new Error(`refusing connections: ${maxConnections} are open`);
+      onError(error, "accepting a connection");
+    }
+  };
+}
+
+/** Closes the connection of an HTTP/1.1 response after it. */
 function closeAfter(res: ServerResponse): void {
   if (!res.headersSent) {
     res.shouldKeepAlive = false;

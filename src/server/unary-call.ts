@@ -2,40 +2,43 @@ import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { headerGrpcMessage, setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
-import { closeUnread } from "./connect-handler.ts";
-import { type DecodeError, notAMessage, percentEncode } from "./decode-failures.ts";
+import { type DecodeErrorFactory, malformedRequest } from "./decode-failures.ts";
 import { prefixBytes } from "./envelope-encoder.ts";
+import { encodeGrpcMessage } from "./grpc-message.ts";
+import { closeUnreadStream } from "./http2-streams.ts";
 import { InFlightCall } from "./in-flight-call.ts";
 import type { InFlightCalls } from "./in-flight-calls.ts";
 import { okTrailers, UnaryContext } from "./unary-context.ts";
 import type { UnaryRequest } from "./unary-request.ts";
 
-/** What all calls through a fast path have in common. */
+/** What all calls of a server share. */
 export interface UnaryCallOptions {
   readonly calls: InFlightCalls;
   readonly maxMessageBytes: number;
-  readonly decodeError: DecodeError;
-  /** Serves what the fast path does not. The stream has lost nothing of its body. */
+  readonly decodeError: DecodeErrorFactory;
+  /** Serves what the fast path does not. It gets the stream with the whole body still unread. */
   readonly fallback: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
-  /** Told of failures that the caller sees as "internal error" and nobody else would know. */
+  /** Called with failures that the client sees only as "internal error" or as a reset. */
   readonly onError: (error: unknown, where: string) => void;
 }
 
 const compressedFlag = 1;
 
-/** One unary call over gRPC: reads its message, has it handled, and answers once. */
+/** One unary gRPC call: reads the message, calls the handler and sends one response. */
 export class UnaryCall extends InFlightCall {
   readonly #options: UnaryCallOptions;
   readonly #stream: ServerHttp2Stream;
   readonly #request: UnaryRequest;
-  /** The prefix, as far as it has come; then room for all, of which `#filled` bytes are here. */
-  #received: Buffer | undefined;
-  #filled = 0;
-  /** The bytes of prefix and message, once the prefix has told; 0 if Connect is to serve the call. */
+  /** The bytes received while the prefix is incomplete; after that a buffer for all `#expected`. */
+  #buffer: Buffer | undefined;
+  /** How many bytes of `#buffer` have been received. */
+  #received = 0;
+  /** Bytes of prefix and message, once the prefix is complete; 0 if the fallback has to serve. */
   #expected: number | undefined;
   #context: UnaryContext | undefined;
   #trailers: OutgoingHttpHeaders = okTrailers;
-  #answered = false;
+  /** Whether the response was sent, the fallback has taken over, or the stream was closed. */
+  #settled = false;
 
   constructor(options: UnaryCallOptions, stream: ServerHttp2Stream, request: UnaryRequest) {
     super(options.calls, false);
@@ -56,7 +59,7 @@ export class UnaryCall extends InFlightCall {
     this.#stream.destroy();
   }
 
-  /** Interceptors see the deadline go by, and what they make of it is the answer. */
+  /** Fails the call, unless it is with the interceptors: they decide how it ends. */
   protected override onAbort(reason: ConnectError): void {
     const withInterceptors = this.#context !== undefined && this.#request.method.intercepted;
     if (!withInterceptors) this.#fail(reason);
@@ -65,21 +68,22 @@ export class UnaryCall extends InFlightCall {
   readonly #onReadable = (): void => {
     const stream = this.#stream;
     for (let chunk: Buffer = stream.read(); chunk !== null; chunk = stream.read()) {
-      // Nobody looks at what comes after the answer.
-      if (this.#answered) continue;
-      const surplus = this.#expected === undefined ? this.#takePrefix(chunk) : this.#take(chunk);
-      if (surplus !== undefined) {
-        this.#leaveToConnect(surplus);
+      // What comes after the response is read and dropped.
+      if (this.#settled) continue;
+      const unsupported =
+        this.#expected === undefined ? this.#readPrefix(chunk) : this.#readMessage(chunk);
+      if (unsupported !== undefined) {
+        this.#fallBack(unsupported);
         return;
       }
     }
   };
 
-  /** Returns all that has come if it is not for the fast path. */
-  #takePrefix(chunk: Buffer): Buffer | undefined {
-    const received = this.#received === undefined ? chunk : Buffer.concat([this.#received, chunk]);
-    this.#received = received;
-    this.#filled = received.length;
+  /** Returns all bytes received so far if the fallback has to serve the call. */
+  #readPrefix(chunk: Buffer): Buffer | undefined {
+    const received = this.#buffer === undefined ? chunk : Buffer.concat([this.#buffer, chunk]);
+    this.#buffer = received;
+    this.#received = received.length;
     if (received.length < prefixBytes) return undefined;
     const length = received.readUInt32BE(1);
     const compressed = ((received[0] as number) & compressedFlag) !== 0;
@@ -87,26 +91,27 @@ export class UnaryCall extends InFlightCall {
     this.#expected = compressed || tooLong ? 0 : prefixBytes + length;
     if (received.length > this.#expected) return received;
     if (received.length < this.#expected) {
-      // Room for all at once: the client chooses how many chunks it sends.
-      this.#received = Buffer.allocUnsafe(this.#expected);
-      received.copy(this.#received);
+      // One allocation for the whole message: the client decides how many chunks it sends.
+      this.#buffer = Buffer.allocUnsafe(this.#expected);
+      received.copy(this.#buffer);
     }
     return undefined;
   }
 
-  #take(chunk: Buffer): Buffer | undefined {
-    const received = this.#received as Buffer;
-    if (this.#filled + chunk.length > received.length) {
-      return Buffer.concat([received.subarray(0, this.#filled), chunk]);
+  /** Returns all bytes received so far if there are more than one message has. */
+  #readMessage(chunk: Buffer): Buffer | undefined {
+    const buffer = this.#buffer as Buffer;
+    if (this.#received + chunk.length > buffer.length) {
+      return Buffer.concat([buffer.subarray(0, this.#received), chunk]);
     }
-    chunk.copy(received, this.#filled);
-    this.#filled += chunk.length;
+    chunk.copy(buffer, this.#received);
+    this.#received += chunk.length;
     return undefined;
   }
 
-  /** Connect judges of what is not one message as it should be, and sees it from the beginning. */
-  #leaveToConnect(received: Buffer): void {
-    this.#answered = true;
+  /** Puts the received bytes back, so that the fallback reads the body from its beginning. */
+  #fallBack(received: Buffer): void {
+    this.#settled = true;
     const stream = this.#stream;
     stream.off("readable", this.#onReadable);
     stream.off("end", this.#onEnd);
@@ -117,14 +122,14 @@ export class UnaryCall extends InFlightCall {
   }
 
   readonly #onEnd = (): void => {
-    if (this.#answered) return;
-    const received = this.#received;
-    // Connect takes a prefix without its message for none, too.
-    const isOnlyPrefix = this.#filled === prefixBytes && this.#expected !== prefixBytes;
+    if (this.#settled) return;
+    const received = this.#buffer;
+    // Connect, too, treats a prefix without its message as no message at all.
+    const isOnlyPrefix = this.#received === prefixBytes && this.#expected !== prefixBytes;
     if (received === undefined || isOnlyPrefix) {
       const message = "protocol error: missing input message for unary method";
       this.#fail(new ConnectError(message, Code.Unimplemented));
-    } else if (this.#filled !== this.#expected) {
+    } else if (this.#received !== this.#expected) {
       this.#fail(new ConnectError("protocol error: incomplete envelope", Code.InvalidArgument));
     } else {
       void this.#handle(received.subarray(prefixBytes));
@@ -133,8 +138,8 @@ export class UnaryCall extends InFlightCall {
 
   readonly #onClose = (): void => {
     this.end();
-    if (this.#answered) return;
-    this.#answered = true;
+    if (this.#settled) return;
+    this.#settled = true;
     this.abort(new ConnectError("the client has gone away", Code.Canceled));
   };
 
@@ -144,7 +149,7 @@ export class UnaryCall extends InFlightCall {
     try {
       message = method.input.parse(bytes);
     } catch {
-      this.#fail(this.#options.decodeError(notAMessage));
+      this.#fail(this.#options.decodeError(malformedRequest));
       return;
     }
     try {
@@ -158,20 +163,20 @@ export class UnaryCall extends InFlightCall {
   }
 
   #succeed(body: Buffer): void {
-    if (this.#answered) return;
-    const changed = this.#context?.changed.trailer;
-    if (changed !== undefined) this.#trailers = toNodeHeaders(changed);
+    if (this.#settled) return;
+    const trailer = this.#context?.accessed.trailer;
+    if (trailer !== undefined) this.#trailers = toNodeHeaders(trailer);
     this.#respond(body);
   }
 
   #fail(error: unknown): void {
-    if (this.#answered) return;
+    if (this.#settled) return;
     const status = error instanceof ConnectError ? error : internalError();
     let trailers: Headers;
     try {
       trailers = this.#statusTrailers(status);
-    } catch (unencodable) {
-      this.#options.onError(unencodable, this.#request.method.method.name);
+    } catch (encodingError) {
+      this.#options.onError(encodingError, this.#request.method.method.name);
       trailers = this.#statusTrailers(internalError());
     }
     this.#trailers = toNodeHeaders(trailers);
@@ -179,39 +184,39 @@ export class UnaryCall extends InFlightCall {
   }
 
   #statusTrailers(status: ConnectError): Headers {
-    const trailers = setTrailerStatus(new Headers(this.#context?.changed.trailer), status);
-    trailers.set(headerGrpcMessage, percentEncode(status.rawMessage));
+    const trailers = setTrailerStatus(new Headers(this.#context?.accessed.trailer), status);
+    trailers.set(headerGrpcMessage, encodeGrpcMessage(status.rawMessage));
     return trailers;
   }
 
   #respond(body?: Buffer): void {
-    this.#answered = true;
+    this.#settled = true;
     const stream = this.#stream;
-    // It may have gone, and not have said so yet.
+    // It may be closed without having emitted "close" yet.
     if (stream.closed || stream.destroyed) return;
     stream.on("wantTrailers", () => {
       try {
         stream.sendTrailers(this.#trailers);
       } catch (error) {
-        this.#cannotSend(error);
+        this.#onSendFailure(error);
       }
-      closeUnread(stream);
+      closeUnreadStream(stream);
     });
-    const changed = this.#context?.changed.header;
-    const headers = changed
-      ? { ...toNodeHeaders(changed), ":status": 200 }
-      : // A copy, for Node adds the date to it.
+    const header = this.#context?.accessed.header;
+    const headers = header
+      ? { ...toNodeHeaders(header), ":status": 200 }
+      : // A copy, because Node adds the date to it.
         [...this.#request.rawResponseHeaders];
     try {
       stream.respond(headers, { waitForTrailers: true });
       stream.end(body);
     } catch (error) {
-      this.#cannotSend(error);
+      this.#onSendFailure(error);
     }
   }
 
-  /** A handler may have set what HTTP/2 cannot send. That ends its call, and nothing else. */
-  #cannotSend(error: unknown): void {
+  /** A handler may set headers that HTTP/2 forbids. That ends its call and nothing else. */
+  #onSendFailure(error: unknown): void {
     this.#options.onError(error, `response of ${this.#request.method.method.name}`);
     this.destroy();
   }
@@ -221,7 +226,7 @@ function internalError(): ConnectError {
   return new ConnectError("internal error", Code.Internal);
 }
 
-/** Of all headers that are repeated, only cookies must not be joined. */
+/** Headers joins repeated names with commas. Only cookies must stay separate. */
 function toNodeHeaders(headers: Headers): OutgoingHttpHeaders {
   const cookies = headers.getSetCookie();
   return {

@@ -8,8 +8,8 @@ import type { UnaryRequest } from "./unary-request.ts";
 export const okTrailers = Object.freeze({ "grpc-status": "0" });
 
 /**
- * Connect's context of a handler, of which each part is made when it is asked for: to make all of
- * them costs more than to serve the call.
+ * Connect's HandlerContext. Each part is created when it is first read: creating all of them costs
+ * more than serving the call.
  */
 export class UnaryContext implements HandlerContext {
   readonly requestMethod = "POST";
@@ -34,8 +34,8 @@ export class UnaryContext implements HandlerContext {
     this.method = request.method.method;
   }
 
-  /** What the handler has made of the response's own; undefined if it did not look at them. */
-  get changed(): { header: Headers | undefined; trailer: Headers | undefined } {
+  /** The response's metadata, which the handler may have changed; undefined if it never read it. */
+  get accessed(): { header: Headers | undefined; trailer: Headers | undefined } {
     return { header: this.#responseHeader, trailer: this.#responseTrailer };
   }
 
@@ -61,7 +61,7 @@ export class UnaryContext implements HandlerContext {
 
   get requestHeader() {
     if (this.#requestHeader === undefined) {
-      this.#requestHeader = toWebHeaders(this.#request.headers);
+      this.#requestHeader = toFetchHeaders(this.#request.headers);
       limitDeadline(this.#requestHeader, this.#request.timeoutMs);
     }
     return this.#requestHeader;
@@ -83,8 +83,11 @@ export class UnaryContext implements HandlerContext {
   }
 }
 
-/** The whole context in properties of its own, for Connect's interceptors, which copy it. */
-export function copyOf(context: HandlerContext): HandlerContext {
+/**
+ * The context with plain properties instead of getters. Connect's interceptors need it: they copy
+ * the context's own properties.
+ */
+export function copyContext(context: HandlerContext): HandlerContext {
   return {
     method: context.method,
     service: context.service,
@@ -100,7 +103,7 @@ export function copyOf(context: HandlerContext): HandlerContext {
   };
 }
 
-function toWebHeaders(headers: IncomingHttpHeaders): Headers {
+function toFetchHeaders(headers: IncomingHttpHeaders): Headers {
   const result = new Headers();
   for (const [name, value] of Object.entries(headers)) {
     if (name.startsWith(":") || value === undefined) continue;

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { compressionNegotiate } from "@connectrpc/connect/protocol";
 import { parseGrpcTimeout } from "./deadline.ts";
+import { memoize } from "./memoize.ts";
 import type { Routing } from "./routing.ts";
 import { UnaryCall, type UnaryCallOptions } from "./unary-call.ts";
 
@@ -9,24 +10,24 @@ export interface UnaryFastPathOptions extends UnaryCallOptions {
   readonly maxDeadlineMs: number;
 }
 
-/** How many spellings of a header that clients repeat are remembered. */
+/** For how many values of a header the result is remembered. */
 const maxMemoized = 100;
 
 /**
- * Serves gRPC's unary calls straight from HTTP/2 streams. Connect's own way there, through fetch's
- * types and several asynchronous generators for each message, costs about six times the CPU.
+ * Creates a listener for HTTP/2 streams that serves unary gRPC calls without Connect. Connect uses
+ * fetch's types and several asynchronous generators for each message, at about six times the CPU.
  *
- * It serves what nearly every call is: one whole message that is not compressed, in binary. The
- * rest goes the other way: streams, gRPC-Web and Connect, JSON, compressed messages, and the
- * requests that break the protocol in a way of which Connect is to judge.
+ * It serves what nearly every call is: one whole message, binary and not compressed. Everything
+ * else goes to `fallback`: streaming, gRPC-Web and Connect, JSON, compressed messages, and requests
+ * that violate the protocol, for which Connect has the error.
  */
 export function createUnaryFastPath(
   options: UnaryFastPathOptions,
 ): (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void {
   const { routing, maxDeadlineMs, fallback } = options;
-  const usableAuthority = memoize(isUsableAuthority);
-  const responseHeadersFor = memoize((acceptEncoding: string) =>
-    responseHeaders(acceptEncoding, routing),
+  const isUsable = memoize(maxMemoized, isUsableAuthority);
+  const responseHeadersFor = memoize(maxMemoized, (acceptEncoding) =>
+    createResponseHeaders(acceptEncoding, routing),
   );
 
   return function serve(stream, headers) {
@@ -43,14 +44,14 @@ export function createUnaryFastPath(
       timeoutMs === undefined ||
       headers.expect !== undefined ||
       authority === undefined ||
-      !usableAuthority(authority)
+      !isUsable(authority)
     ) {
       fallback(stream, headers);
       return;
     }
-    // A reset stream says so by an event, also where it was reset together with its headers.
+    // A stream that the client resets emits "error", even if the reset came with the headers.
     stream.on("error", ignore);
-    // Cancelled before it was looked at: a flood of resets must stay cheap.
+    // Reset before it was served: a flood of resets must stay cheap.
     if (stream.closed) return;
 
     const acceptEncoding = headers["grpc-accept-encoding"] as string | undefined;
@@ -72,13 +73,13 @@ function isIdentity(encoding: string | string[] | undefined): boolean {
   return encoding === undefined || encoding === "identity";
 }
 
-/** Whether host and path make a URL, without which Connect does not serve a request. */
+/** Whether the authority can be part of a URL. Connect refuses the request otherwise. */
 function isUsableAuthority(authority: string): boolean {
   return URL.canParse("/", `http://${authority}`);
 }
 
-/** Names the compression that the client accepts, as Connect does, which never uses it either. */
-function responseHeaders(acceptEncoding: string, { compressions }: Routing) {
+/** Names a compression that the client accepts, as Connect does, although neither compresses. */
+function createResponseHeaders(acceptEncoding: string, { compressions }: Routing) {
   const { response } = compressionNegotiate(
     [...compressions],
     null,
@@ -90,23 +91,6 @@ function responseHeaders(acceptEncoding: string, { compressions }: Routing) {
   return {
     responseHeaders: headers,
     rawResponseHeaders: [":status", "200", ...Object.entries(headers).flat()],
-  };
-}
-
-/** The function with a memory for what clients send again and again. */
-function memoize<T>(compute: (text: string) => T): (text: string) => T {
-  const memory = new Map<string, T>();
-  return (text) => {
-    const known = memory.get(text);
-    if (known !== undefined) return known;
-    const value = compute(text);
-    if (memory.size >= maxMemoized) {
-      // The oldest goes; a Map iterates in the order of insertion.
-      const [oldest] = memory.keys();
-      memory.delete(oldest as string);
-    }
-    memory.set(text, value);
-    return value;
   };
 }
 

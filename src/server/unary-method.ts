@@ -6,11 +6,11 @@ import type { Serialization } from "@connectrpc/connect/protocol";
 export interface UnaryMethod {
   readonly method: DescMethodUnary;
   readonly input: Serialization<MessageShape<DescMessage>>;
-  /** The response as an uncompressed gRPC envelope. */
+  /** Encodes the response as an uncompressed gRPC envelope. */
   readonly encode: (message: MessageShape<DescMessage>) => Buffer;
-  /** Whether interceptors stand before the implementation: they see the deadline go by. */
+  /** Whether the method has interceptors, which must see the call's failure at its deadline. */
   readonly intercepted: boolean;
-  /** Runs the interceptors and the implementation. */
+  /** Runs the interceptors and the handler. */
   invoke(
     message: MessageShape<DescMessage>,
     context: HandlerContext,

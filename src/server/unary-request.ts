@@ -1,14 +1,14 @@
 import type { IncomingHttpHeaders } from "node:http2";
 import type { UnaryMethod } from "./unary-method.ts";
 
-/** What the headers of a call say. */
+/** A unary call as its headers describe it, with the headers of its response. */
 export interface UnaryRequest {
   readonly headers: IncomingHttpHeaders;
   readonly method: UnaryMethod;
-  /** By performance.now(). */
+  /** When the headers arrived, by performance.now(). */
   readonly arrivedAt: number;
   readonly timeoutMs: number;
   readonly responseHeaders: Readonly<Record<string, string>>;
-  /** The same and :status as names and values in turn, the form that costs Node the least. */
+  /** `:status` and `responseHeaders`, names and values in turn: the cheapest form for Node. */
   readonly rawResponseHeaders: readonly string[];
 }

@@ -5,7 +5,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import * as grpc from "@grpc/grpc-js";
 import { expect } from "chai";
 import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
-import { createProtocolSniffer } from "../../src/server/protocol-detection.ts";
+import { createProtocolDetector } from "../../src/server/protocol-detection.ts";
 import {
   callGrpc,
   frame,
@@ -111,12 +111,12 @@ describe("limits", () => {
 
     it("closes a connection that does not show its protocol in time", async () => {
       const accepted: Socket[] = [];
-      const sniffer = createProtocolSniffer({
+      const detector = createProtocolDetector({
         timeoutMs: 50,
         http1: (socket) => accepted.push(socket),
         http2: (socket) => accepted.push(socket),
       });
-      const listener = createServer((socket) => sniffer.sniff(socket)).listen(0, "127.0.0.1");
+      const listener = createServer((socket) => detector.detect(socket)).listen(0, "127.0.0.1");
       await once(listener, "listening");
       transport.cleanups.push(() => listener.close());
 
