@@ -1,8 +1,8 @@
 /**
- * Runs the public Connect conformance suite against a server built from our transport. Go builds
- * the suite, once, into the user's cache; its contract comes from the same module, so that nothing
- * of it is copied here. With --stock, Connect's own adapter is tested instead, for comparison.
- * Other arguments go to the suite, such as -v, --trace or --run PATTERN.
+ * Runs the public Connect conformance suite against our server. Go builds the suite once, into the
+ * user's cache. The suite's .proto files come from the same Go module, so that this repository has
+ * no copy. With --stock, Connect's own adapter is tested instead, for comparison. Other arguments
+ * go to the suite, such as -v, --trace or --run PATTERN.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -12,34 +12,36 @@ import { join } from "node:path";
 const suiteModule = "connectrpc.com/conformance";
 const suiteVersion = "v1.0.6";
 
-/** Far more than a run takes: the suite itself waits for ever if a server stops reading. */
+/** Far more than a run takes: the suite has no limit of its own if a server stops reading. */
 const timeLimitMs = 10 * 60_000;
 
 const root = join(import.meta.dirname, "..");
 const inTests = (name: string) => join(root, "test", "conformance", name);
 
-/** Says what went wrong in words that need no stack trace. */
-class Complaint extends Error {}
+/** An error whose message is enough, without a stack trace. */
+class ConformanceError extends Error {}
 
 function run(program: string, args: readonly string[], env: Record<string, string> = {}): string {
   const { error, status, stdout } = spawnSync(program, args, {
-    // Outside of any Go module, which would have a say in versions.
+    // Not inside a Go module, which would influence the versions.
     cwd: tmpdir(),
     env: { ...process.env, ...env },
     encoding: "utf8",
     stdio: ["ignore", "pipe", "inherit"],
   });
   if (error !== undefined && "code" in error && error.code === "ENOENT") {
-    throw new Complaint(`${program} is not on PATH; the conformance suite is built with Go 1.26`);
+    throw new ConformanceError(
+      `${program} is not on PATH; the conformance suite is built with Go 1.26`,
+    );
   }
   if (error !== undefined || status !== 0) {
     const reason = error?.message ?? `exit status ${status}`;
-    throw new Complaint(`${program} ${args.join(" ")}: ${reason}`);
+    throw new ConformanceError(`${program} ${args.join(" ")}: ${reason}`);
   }
   return stdout;
 }
 
-/** The suite's program, built if it is not there yet. */
+/** Builds the suite's program unless it is in the cache. Returns its path. */
 function installSuite(): string {
   const cache = process.env.XDG_CACHE_HOME || join(homedir(), ".cache");
   const directory = join(cache, "sessiond", `connectconformance-${suiteVersion}`);
@@ -52,17 +54,17 @@ function installSuite(): string {
   return program;
 }
 
-/** Compiles the suite's contract, as its Go module has it, to descriptors. */
-function compileContract(output: string): void {
+/** Compiles the .proto files in the suite's Go module to descriptors. */
+function compileProtos(output: string): void {
   const module = run("go", ["mod", "download", "-json", `${suiteModule}@${suiteVersion}`]);
   const { Dir } = JSON.parse(module) as { Dir: string };
   const buf = join(root, "node_modules", ".bin", "buf");
   run(buf, ["build", join(Dir, "proto"), "--as-file-descriptor-set", "--output", output]);
 }
 
-/** Runs the suite with its output shown, and resolves with its exit status and what it said. */
+/** Runs the suite, shows its output, and resolves with its exit status and output. */
 async function runSuite(program: string, args: readonly string[]) {
-  // In a group of its own, since the suite leaves its servers behind when it is killed.
+  // In its own process group: when the suite is killed, its servers keep running.
   const child = spawn(program, args, { detached: true, stdio: ["ignore", "pipe", "inherit"] });
   const end = () => {
     if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
@@ -99,7 +101,7 @@ async function main(args: readonly string[]): Promise<number> {
   try {
     const descriptors = join(directory, "descriptors.binpb");
     const program = installSuite();
-    compileContract(descriptors);
+    compileProtos(descriptors);
     const { status, output } = await runSuite(program, [
       ...["--mode", "server", "--conf", inTests("config.yaml")],
       ...(stock
@@ -109,12 +111,12 @@ async function main(args: readonly string[]): Promise<number> {
       ...["--", process.execPath, inTests("server.ts"), descriptors],
       ...(stock ? ["--stock"] : []),
     ]);
-    // The suite counts cases that it could not run as neither, and exits as if all were well.
+    // The suite exits with 0 even if it could not run some of the cases.
     const complete = /^\d+ passed, /m.test(output) && !/Another \d+ could not be run/.test(output);
     if (status !== 0 || !complete) return status || 1;
     if (stock || args.includes("--run")) return 0;
     const fastPathCalls = sumOfLines(`${descriptors}.fast-path-calls`);
-    console.log(`${fastPathCalls} of the calls went through the unary fast path`);
+    console.log(`the unary fast path served ${fastPathCalls} of the calls`);
     return fastPathCalls > 0 ? 0 : 1;
   } finally {
     rmSync(directory, { recursive: true, force: true });
@@ -124,7 +126,7 @@ async function main(args: readonly string[]): Promise<number> {
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
-  if (!(error instanceof Complaint)) throw error;
+  if (!(error instanceof ConformanceError)) throw error;
   console.error(`conformance: ${error.message}`);
   process.exitCode = 1;
 }

@@ -1,6 +1,6 @@
 const prefixBytes = 4;
 
-/** A message as the suite's programs exchange it over pipes: led by its length. */
+/** Encodes a message for the suite's pipes: its length, then its bytes. */
 export function encodeFrame(message: Uint8Array): Uint8Array {
   const frame = Buffer.alloc(prefixBytes + message.length);
   frame.writeUInt32BE(message.length);
@@ -8,7 +8,7 @@ export function encodeFrame(message: Uint8Array): Uint8Array {
   return frame;
 }
 
-/** Reads one message and nothing after it. */
+/** Reads the first message of the input. */
 export async function readFrame(source: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   let received = Buffer.alloc(0);
   for await (const chunk of source) {

@@ -10,11 +10,11 @@ import { type Any, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 
 const conformancePackage = "connectrpc.conformance.v1";
 
-/** The suite's contract, as buf compiled it: nothing is generated from it. */
+/** The suite's contract as descriptors. There is no generated code for it. */
 export interface Schema {
   readonly registry: FileRegistry;
   readonly service: DescService;
-  /** message finds a message of the suite by its name without the package. */
+  /** Finds a message of the suite by its name without the package. */
   message(name: string): DescMessage;
 }
 
@@ -35,13 +35,13 @@ export function loadSchema(file: string): Schema {
   };
 }
 
-// The messages, as far as the server reads them. Descriptors that come at run time have no types.
+// Types for the fields that the server reads. Descriptors that are loaded at run time have none.
 
 export interface ServerCompatRequest {
-  /** As the number of the enum HTTPVersion, which is that of the version: 1, 2 or 3. */
+  /** The number in the enum HTTPVersion, which is the version: 1, 2 or 3. */
   httpVersion: number;
   useTls: boolean;
-  /** Bytes. Zero: no limit is asked for. */
+  /** In bytes; zero for no limit. */
   messageReceiveLimit: number;
   serverCreds?: { cert: Uint8Array; key: Uint8Array };
 }
@@ -52,7 +52,7 @@ export interface Header {
 }
 
 export interface RequestedError {
-  /** The numbers are Connect's. */
+  /** The same number as in Connect's enum Code. */
   code: number;
   message?: string;
   details: Any[];

@@ -1,12 +1,12 @@
 /**
- * The server that the Connect conformance suite tests: the suite starts it, says on standard input
- * what it needs, and is told on standard output where it is.
+ * The server that the Connect conformance suite tests. The suite starts it, writes what it needs to
+ * standard input, and reads the server's address from standard output.
  *
  *   node test/conformance/server.ts DESCRIPTORS [--stock]
  *
- * DESCRIPTORS is the suite's contract as a FileDescriptorSet. With --stock, Connect's own adapter
- * serves instead of our transport. In the end our transport's server appends to the file
- * DESCRIPTORS.fast-path-calls how many calls its unary fast path has served.
+ * DESCRIPTORS is a file with the suite's contract as a FileDescriptorSet. With --stock, Connect's
+ * own adapter serves instead of our server. When our server stops, it appends the number of calls
+ * that its unary fast path has served to the file DESCRIPTORS.fast-path-calls.
  */
 import { appendFileSync } from "node:fs";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
@@ -21,15 +21,15 @@ import { startStockServer } from "./stock-server.ts";
 
 const host = "127.0.0.1";
 
-/** The suite's calls ask for seconds, so that this bound is told from what they ask for. */
+/** The suite asks for timeouts of seconds. A longer one is the limit of the server itself. */
 const maxDeadlineMs = 3_600_000;
 const longestTimeoutMs = 60_000;
 
-/** Of our transport where the suite asks for no limit: larger than any message of the suite. */
-const amplyBytes = 16 * 1024 * 1024;
+/** The limit if the suite asks for none: larger than any message of the suite. */
+const defaultMaxMessageBytes = 16 * 1024 * 1024;
 
-const [descriptors, flavour] = process.argv.slice(2);
-if (descriptors === undefined || (flavour !== undefined && flavour !== "--stock")) {
+const [descriptors, option] = process.argv.slice(2);
+if (descriptors === undefined || (option !== undefined && option !== "--stock")) {
   throw new Error("usage: server.ts DESCRIPTORS [--stock]");
 }
 
@@ -46,7 +46,7 @@ const service = createConformanceService(schema, {
     if (context instanceof UnaryContext) fastPathCalls++;
   },
 });
-const port = await (flavour === "--stock" ? startStock() : startOurs());
+const port = await (option === "--stock" ? startStock() : startOurs());
 
 const response = create(schema.message("ServerCompatResponse"), {
   host,
@@ -64,7 +64,7 @@ function credentialsOf({ useTls, serverCreds }: ServerCompatRequest): TlsCredent
   };
 }
 
-/** The answers hold messages of any type, which JSON can only write with the types at hand. */
+/** Responses contain messages in Any, which need a registry of types in JSON. */
 function serveWithJson(router: ConnectRouter): void {
   router.service(schema.service, service, { jsonOptions: { registry: schema.registry } });
 }
@@ -75,7 +75,7 @@ async function startOurs(): Promise<number> {
     port: 0,
     tls,
     limits: {
-      maxMessageBytes: request.messageReceiveLimit || amplyBytes,
+      maxMessageBytes: request.messageReceiveLimit || defaultMaxMessageBytes,
       maxDeadlineMs,
       maxConcurrentStreams: 100,
       maxHeaderBytes: 16 * 1024,
@@ -83,9 +83,9 @@ async function startOurs(): Promise<number> {
       idleConnectionTimeoutMs: 60_000,
     },
     routes(router) {
-      // A service with options is not for the unary fast path, which never needs these: they are for
-      // JSON. So it is registered without them too, and then what Connect serves is put last again,
-      // where it counts.
+      // The fast path does not serve a service with options, but needs none either: these are for
+      // JSON. So the service is registered without options too. Connect uses the last handler of
+      // a path, so the handlers with options are added again at the end.
       serveWithJson(router);
       const withJson = [...router.handlers];
       router.service(schema.service, service);
@@ -94,8 +94,8 @@ async function startOurs(): Promise<number> {
     onError: (error, where) => console.error(where, error),
   });
   process.once("SIGTERM", () => {
-    // The client cannot tell which way its calls have gone, so a run without the fast path would look
-    // like one with it.
+    // The suite cannot see what served its calls. Without this number a run without the fast path
+    // would look like one with it.
     appendFileSync(`${descriptors}.fast-path-calls`, `${fastPathCalls}\n`);
     return server.drain(0);
   });

@@ -18,20 +18,21 @@ interface UnaryRequest extends Message {
 
 interface StreamRequest extends Message {
   responseDefinition?: StreamResponseDefinition;
-  /** Of BidiStream only: an answer to each request rather than all after the last. */
+  /** Only in BidiStream: respond to each request, not to all of them after the last. */
   fullDuplex?: boolean;
 }
 
 export interface ConformanceServiceOptions {
-  /** A longer timeout is the server's own bound, which the suite did not ask for and is not told. */
+  /** A longer timeout is the server's own limit, which the suite must not be told. */
   readonly longestTimeoutMs: number;
-  /** onCall gets the context of each unary call. */
+  /** Called with the context of each unary call. */
   readonly onCall: (context: HandlerContext) => void;
 }
 
 /**
- * What the suite wants of a server: each call says in its first request how it is to be answered,
- * and is told what the server has seen of it. Unimplemented is left out, as it should be.
+ * Creates the service that the suite calls. The first request of a call defines its response, which
+ * also contains what the server has seen of the call. The method Unimplemented has no handler, as
+ * the suite wants it.
  */
 export function createConformanceService(
   schema: Schema,
@@ -43,11 +44,11 @@ export function createConformanceService(
 
   function requestInfo(context: HandlerContext, requests: readonly Any[]): Message {
     const timeoutMs = context.timeoutMs();
-    const asked = timeoutMs !== undefined && timeoutMs <= options.longestTimeoutMs;
+    const isRequested = timeoutMs !== undefined && timeoutMs <= options.longestTimeoutMs;
     return create(requestInfoDesc, {
       requestHeaders: headersOf(context.requestHeader),
       requests,
-      ...(asked ? { timeoutMs: BigInt(Math.trunc(timeoutMs)) } : {}),
+      ...(isRequested ? { timeoutMs: BigInt(Math.trunc(timeoutMs)) } : {}),
       ...(context.requestMethod === "GET"
         ? { connectGetInfo: { queryParams: headersOf(new URL(context.url).searchParams) } }
         : {}),
@@ -63,9 +64,9 @@ export function createConformanceService(
     };
   }
 
-  /** The error asked for, with the call's info if no response has told of it. */
-  function failure(asked: RequestedError, info: Message | undefined): ConnectError {
-    const details = asked.details.map((any) => {
+  /** The requested error, with the request info if no response has contained it. */
+  function failure(requested: RequestedError, info: Message | undefined): ConnectError {
+    const details = requested.details.map((any) => {
       const value = anyUnpack(any, registry);
       const desc = value && registry.getMessage(value.$typeName);
       if (value === undefined || desc === undefined)
@@ -73,10 +74,10 @@ export function createConformanceService(
       return outgoing(desc, value);
     });
     if (info !== undefined) details.push(outgoing(requestInfoDesc, info));
-    return new ConnectError(asked.message ?? "", asked.code, undefined, details);
+    return new ConnectError(requested.message ?? "", requested.code, undefined, details);
   }
 
-  async function answerOnce(
+  async function respondOnce(
     definition: UnaryResponseDefinition | undefined,
     requests: readonly Any[],
     context: HandlerContext,
@@ -93,7 +94,7 @@ export function createConformanceService(
     return (request: Message, context: HandlerContext) => {
       options.onCall(context);
       const definition = (request as UnaryRequest).responseDefinition;
-      return answerOnce(definition, [anyPack(requestDesc, request)], context);
+      return respondOnce(definition, [anyPack(requestDesc, request)], context);
     };
   }
 
@@ -115,37 +116,37 @@ export function createConformanceService(
     const received: Message[] = await Array.fromAsync(stream);
     const [first] = received as UnaryRequest[];
     const requests = received.map((request) => anyPack(requestDesc, request));
-    return answerOnce(first?.responseDefinition, requests, context);
+    return respondOnce(first?.responseDefinition, requests, context);
   }
 
   async function* bidiStream(stream: AsyncIterable<Message>, context: HandlerContext) {
     const requestDesc = message("BidiStreamRequest");
     let first: StreamRequest | undefined;
-    let unanswered: Any[] = [];
+    let pending: Any[] = [];
     let sent = 0;
     for await (const request of stream) {
       if (first === undefined) {
         first = request as StreamRequest;
         sendMetadata(first.responseDefinition, context);
       }
-      unanswered.push(anyPack(requestDesc, request));
+      pending.push(anyPack(requestDesc, request));
       if (first.fullDuplex !== true) continue;
       const data = first.responseDefinition?.responseData[sent];
-      // There is nothing left to answer with: the error, if any, comes at once.
+      // No response is left: the error, if any, comes at once.
       if (data === undefined) break;
       await pause(first.responseDefinition?.responseDelayMs, context);
-      yield payload(data, requestInfo(context, unanswered));
-      unanswered = [];
+      yield payload(data, requestInfo(context, pending));
+      pending = [];
       sent++;
     }
     const definition = first?.responseDefinition;
     for (const data of definition?.responseData.slice(sent) ?? []) {
       await pause(definition?.responseDelayMs, context);
-      yield payload(data, sent === 0 ? requestInfo(context, unanswered) : undefined);
+      yield payload(data, sent === 0 ? requestInfo(context, pending) : undefined);
       sent++;
     }
     if (definition?.error) {
-      throw failure(definition.error, sent === 0 ? requestInfo(context, unanswered) : undefined);
+      throw failure(definition.error, sent === 0 ? requestInfo(context, pending) : undefined);
     }
   }
 
@@ -156,11 +157,11 @@ export function createConformanceService(
     clientStream,
     bidiStream,
   };
-  // A descriptor that comes at run time does not tell TypeScript which methods there are.
+  // TypeScript does not know the methods of a descriptor that is loaded at run time.
   return methods as unknown as Service;
 }
 
-/** Without static types, what a message is made of and a message are two things to TypeScript. */
+/** Without generated types, TypeScript does not accept a message as the init of one. */
 function outgoing(desc: DescMessage, value: object) {
   return { desc, value: { ...value } };
 }
@@ -184,7 +185,7 @@ function sendMetadata(
   append(context.responseTrailer, definition?.responseTrailers);
 }
 
-/** Rejects as soon as the call is over. */
+/** Waits. Rejects as soon as the call's signal fires. */
 async function pause(milliseconds: number | undefined, { signal }: HandlerContext): Promise<void> {
   if (!milliseconds) return;
   await delay(milliseconds, undefined, { signal }).catch(() => signal.throwIfAborted());

@@ -16,8 +16,8 @@ export interface StockServerOptions {
 }
 
 /**
- * Connect's own adapter on Node's plain servers: what every server built of it does. A case that
- * fails here as well is no defect of ours. Resolves with the port.
+ * Starts Connect's own adapter on Node's servers and resolves with the port. A case that fails here
+ * too is not a defect of our server.
  */
 export async function startStockServer(options: StockServerOptions): Promise<number> {
   const { host, httpVersion, tls, maxMessageBytes, routes } = options;

@@ -54,13 +54,13 @@ function messageOf(desc: DescMessage): fc.Arbitrary<Message> {
     .map((init) => create(desc, init as never));
 }
 
-/** Counts what is left to protobuf-es. */
+/** `seen` counts the messages that are passed to protobuf-es. */
 function encoderOf(desc: DescMessage) {
-  const seen = { left: 0 };
+  const seen = { passedOn: 0 };
   const encode = envelopeEncoder(desc, {
     parse: () => expect.fail("it only encodes"),
     serialize: (message) => {
-      seen.left += 1;
+      seen.passedOn += 1;
       return toBinary(desc, message);
     },
   });
@@ -86,7 +86,7 @@ describe("envelope encoder", () => {
     });
   }
 
-  it("needs nobody for a session as it usually is, of any age", () => {
+  it("encodes a usual session, of any age, without protobuf-es", () => {
     const { encode, seen } = encoderOf(ValidateResponseSchema);
     const instant = fc.record({
       seconds: fc.bigInt({ min: 0n, max: 253_402_300_799n }),
@@ -105,10 +105,10 @@ describe("envelope encoder", () => {
         expectSame(ValidateResponseSchema, encode(message), message);
       }),
     );
-    expect(seen.left).to.equal(0);
+    expect(seen.passedOn).to.equal(0);
   });
 
-  it("encodes lengths on both sides of where they take one more byte", () => {
+  it("encodes lengths just below and above those that take one more byte", () => {
     const { encode, seen } = encoderOf(SessionSchema);
     for (const length of [0, 1, 42, 43, 126, 127, 128, 129, 16_382, 16_383, 16_384, 21_000]) {
       for (const character of ["a", "é", "€", "\ud800"]) {
@@ -117,10 +117,10 @@ describe("envelope encoder", () => {
         expectSame(SessionSchema, encode(message), message);
       }
     }
-    expect(seen.left).to.be.greaterThan(0);
+    expect(seen.passedOn).to.be.greaterThan(0);
   });
 
-  it("leaves what is longer than its own buffer, at every length around it", () => {
+  it("passes on what does not fit its buffer, at every length around that", () => {
     const { encode, seen } = encoderOf(SessionSchema);
     for (let length = 21_780; length < 21_860; length += 1) {
       for (const rest of [0, 40_000, 43_700]) {
@@ -131,20 +131,20 @@ describe("envelope encoder", () => {
         expectSame(SessionSchema, encode(message), message);
       }
     }
-    expect(seen.left).to.be.greaterThan(0);
+    expect(seen.passedOn).to.be.greaterThan(0);
   });
 
-  it("leaves unknown fields, and a message of another type to be refused", () => {
+  it("passes on unknown fields, and messages of another type, which are refused", () => {
     const { encode, seen } = encoderOf(SessionSchema);
     const data = new Uint8Array([1, 65]);
     const unknown = create(SessionSchema, { id: "a" });
     unknown.$unknown = [{ no: 1000, wireType: 2, data }];
     expectSame(SessionSchema, encode(unknown), unknown);
-    expect(seen.left).to.equal(1);
+    expect(seen.passedOn).to.equal(1);
     expect(() => encode(create(TimestampSchema, { nanos: 1 }) as never)).to.throw("cannot use");
   });
 
-  it("lets protobuf-es say what is wrong with a value", () => {
+  it("passes on invalid values, for protobuf-es to throw its error", () => {
     const method = SessionService.method.validate;
     const limits = { readMaxBytes: 1e6, writeMaxBytes: 1e6 };
     const lookup = createMethodSerializationLookup(method, undefined, undefined, limits);

@@ -1,4 +1,4 @@
-import { create, toBinary } from "@bufbuild/protobuf";
+import { create, type DescMessage, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 import * as grpc from "@grpc/grpc-js";
 import { expect } from "chai";
@@ -13,7 +13,12 @@ import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
 import { createHealth } from "../../src/rpc/health.ts";
 import { createReflection } from "../../src/rpc/reflection.ts";
 import { exchange, type RawRequest, sendBytes, sendMessage } from "../support/exchange.ts";
-import { type FastPathPair, useFastPathPairs, type Way } from "../support/fast-path-pair.ts";
+import {
+  type ComparedServer,
+  expectServedBy,
+  onBoth,
+  useFastPathPairs,
+} from "../support/fast-path-pair.ts";
 import {
   cookieOf,
   frame,
@@ -24,38 +29,38 @@ import {
 } from "../support/transport.ts";
 import { until } from "../support/until.ts";
 
-/** What grpc-js tells its user of a call. */
-interface Told {
-  initial: unknown;
-  answer: string | undefined;
+/** What grpc-js reports to its user about a call. */
+interface Reported {
+  initialMetadata: unknown;
+  response: string | undefined;
   status: { code: grpc.status; details: string; metadata: unknown };
 }
 
-function service(): NonNullable<StartOptions["service"]> {
-  return {
-    validate(request, { responseHeader, responseTrailer, requestHeader }: HandlerContext) {
-      responseHeader.append("x-many", "1");
-      responseHeader.append("x-many", requestHeader.get("x-asked") ?? "");
-      responseTrailer.append("x-bytes-bin", "AAEC");
-      if (cookieOf(request) === "wait") return new Promise<never>(() => {});
-      if (cookieOf(request) !== "fail") return { session: { id: cookieOf(request) } };
-      const error = new ConnectError("no, é 100 %", Code.NotFound, { "x-error": "a" });
-      error.details.push({ desc: ErrorInfoSchema, value: { reason: "SOME_REASON" } });
-      throw error;
-    },
-  };
-}
+type CallOptions = grpc.CallOptions & { cancel?: true };
 
-const calls: [string, string, grpc.CallOptions & { cancel?: true }, grpc.status][] = [
-  ["an answer", "abc", {}, grpc.status.OK],
-  ["a long answer", "a".repeat(60_000), {}, grpc.status.OK],
-  ["a failure", "fail", {}, grpc.status.NOT_FOUND],
+const service: NonNullable<StartOptions["service"]> = {
+  validate(request, { responseHeader, responseTrailer, requestHeader }: HandlerContext) {
+    responseHeader.append("x-many", "1");
+    responseHeader.append("x-many", requestHeader.get("x-asked") ?? "");
+    responseTrailer.append("x-bytes-bin", "AAEC");
+    if (cookieOf(request) === "wait") return new Promise<never>(() => {});
+    if (cookieOf(request) !== "fail") return { session: { id: cookieOf(request) } };
+    const error = new ConnectError("no, é 100 %", Code.NotFound, { "x-error": "a" });
+    error.details.push({ desc: ErrorInfoSchema, value: { reason: "SOME_REASON" } });
+    throw error;
+  },
+};
+
+const calls: [string, string, CallOptions, grpc.status][] = [
+  ["a response", "abc", {}, grpc.status.OK],
+  ["a long response", "a".repeat(60_000), {}, grpc.status.OK],
+  ["an error", "fail", {}, grpc.status.NOT_FOUND],
   ["a cancelled call", "wait", { cancel: true }, grpc.status.CANCELLED],
 ];
 
-const raw: [string, RawRequest][] = [
+const requests: [string, RawRequest][] = [
   ["a message", {}],
-  ["a failure", { send: sendMessage("fail") }],
+  ["an error", { send: sendMessage("fail") }],
   ["no body", { noBody: true }],
   ["what is not protobuf", { send: sendBytes(frame(Buffer.of(0xff, 0xff))) }],
   ["two messages", { send: sendBytes(frame(validateBytes("a")), frame(validateBytes("b"))) }],
@@ -66,15 +71,16 @@ const raw: [string, RawRequest][] = [
 ];
 
 for (const tls of [undefined, testTls]) {
-  describe(`the fast path against Connect: clients ${tls ? "with" : "without"} TLS`, () => {
+  describe(`fast path compared with Connect: clients ${tls ? "with" : "without"} TLS`, () => {
     const pairs = useFastPathPairs();
+    const start = () => pairs.pair(() => ({ tls, service }));
 
-    function call(way: Way, cookie: string, options: grpc.CallOptions & { cancel?: true }) {
-      const client = pairs.grpcClient(way.server);
+    function call({ server, servedBy }: ComparedServer, cookie: string, options: CallOptions) {
+      const client = pairs.grpcClient(server);
       const metadata = new grpc.Metadata();
       metadata.set("x-asked", "2");
-      const told: Partial<Told> = {};
-      return new Promise<Partial<Told>>((resolve) => {
+      const reported: Partial<Reported> = {};
+      return new Promise<Partial<Reported>>((resolve) => {
         const unary = client.makeUnaryRequest(
           validatePath,
           (bytes: Uint8Array) => Buffer.from(bytes),
@@ -82,70 +88,71 @@ for (const tls of [undefined, testTls]) {
           validateBytes(cookie),
           metadata,
           options,
-          (_, answer) => {
-            told.answer = answer;
+          (_, response) => {
+            reported.response = response;
           },
         );
         unary.on("metadata", (initial: grpc.Metadata) => {
-          told.initial = { ...initial.toJSON(), date: [] };
+          reported.initialMetadata = { ...initial.toJSON(), date: [] };
         });
         unary.on("status", ({ code, details, metadata: trailing }: grpc.StatusObject) => {
-          told.status = { code, details, metadata: trailing.toJSON() };
-          setImmediate(resolve, told);
+          reported.status = { code, details, metadata: trailing.toJSON() };
+          setImmediate(resolve, reported);
         });
         if (options.cancel) {
-          const arrived = until("the call arrives", async () => way.servedBy.length > 0);
+          const arrived = until("the call arrives", async () => servedBy.length > 0);
           void arrived.then(() => unary.cancel());
         }
       });
     }
 
     for (const [name, cookie, options, code] of calls) {
-      it(`tells grpc-js the same of ${name}`, async () => {
-        const pair = await pairs.pair(() => ({ tls, service: service() }));
+      it(`is the same for grpc-js: ${name}`, async () => {
+        const pair = await start();
 
-        const byFastPath = await call(pair.fastPath, cookie, options);
-        const byConnect = await call(pair.connect, cookie, options);
+        const [fromFastPath, fromConnect] = await onBoth(pair, (server) =>
+          call(server, cookie, options),
+        );
 
-        expect(byFastPath).to.deep.equal(byConnect);
-        expect(byFastPath.status?.code).to.equal(code);
-        expect(pair.fastPath.servedBy).to.deep.equal(["fast-path"]);
-        expect(pair.connect.servedBy).to.deep.equal(["connect"]);
+        expect(fromFastPath).to.deep.equal(fromConnect);
+        expect(fromFastPath.status?.code).to.equal(code);
+        expectServedBy(pair, "fast-path");
       });
     }
 
-    it("tells grpc-js the same of a deadline", async () => {
-      const pair = await pairs.pair(() => ({ tls, service: service() }));
-      const statusOf = async (way: Way) =>
-        (await call(way, "wait", { deadline: Date.now() + 100 })).status?.code;
-      expect(await statusOf(pair.fastPath)).to.equal(grpc.status.DEADLINE_EXCEEDED);
-      expect(await statusOf(pair.connect)).to.equal(grpc.status.DEADLINE_EXCEEDED);
+    it("is the same for grpc-js: a deadline", async () => {
+      const statuses = await onBoth(await start(), async (server) => {
+        const { status } = await call(server, "wait", { deadline: Date.now() + 100 });
+        return status?.code;
+      });
+      const { DEADLINE_EXCEEDED } = grpc.status;
+      expect(statuses).to.deep.equal([DEADLINE_EXCEEDED, DEADLINE_EXCEEDED]);
     });
 
-    it("answers all kinds of request alike, interleaved on one connection", async () => {
-      const pair = await pairs.pair(() => ({ tls, service: service() }));
-      const many = Array.from({ length: 8 }, () => raw).flat();
-      const observe = async (way: Way) => {
-        const tapped = await pairs.open(way);
-        const observed = await Promise.all(many.map(([, request]) => exchange(tapped, request)));
-        return many.map(([name], index) => ({ name, ...observed[index] }));
-      };
+    it("sends the same responses to all kinds of requests at once on one connection", async () => {
+      const pair = await start();
+      const rounds = 8;
+      const many = Array.from({ length: rounds }, () => requests).flat();
+      const [fromFastPath, fromConnect] = await onBoth(pair, async (server) => {
+        const tapped = await pairs.open(server);
+        return Promise.all(
+          many.map(async ([name, request]) => ({ name, ...(await exchange(tapped, request)) })),
+        );
+      });
 
-      const [byFastPath, byConnect] = [await observe(pair.fastPath), await observe(pair.connect)];
-
-      for (const [index, observed] of byFastPath.entries()) {
-        expect(observed).to.deep.equal(byConnect[index]);
+      for (const [index, observed] of fromFastPath.entries()) {
+        expect(observed).to.deep.equal(fromConnect[index]);
       }
       expect(pair.connect.servedBy).not.to.include("fast-path");
-      const perRound = pair.fastPath.servedBy.length / 8;
-      // A message, a failure and a deadline; gRPC-Web is not for the fastPath.
-      expect(pair.fastPath.servedBy.filter((way) => way === "fast-path").length / 8).to.equal(3);
-      expect(perRound).to.equal(4);
+      // A message, an error and a deadline; and gRPC-Web, which Connect serves.
+      const byFastPath = pair.fastPath.servedBy.filter((by) => by === "fast-path");
+      expect(byFastPath).to.have.length(3 * rounds);
+      expect(pair.fastPath.servedBy).to.have.length(4 * rounds);
     });
   });
 }
 
-describe("the fast path against Connect: other services and what is left behind", () => {
+describe("fast path compared with Connect: other services and leaks", () => {
   const pairs = useFastPathPairs();
 
   function everyService(): StartOptions {
@@ -154,67 +161,60 @@ describe("the fast path against Connect: other services and what is left behind"
     const reflection = createReflection([SessionService, Health], []);
     return {
       routes(router) {
-        router.service(SessionService, service());
+        router.service(SessionService, service);
         health.routes(router);
         reflection.routes(router);
       },
     };
   }
 
-  const ask = (named: string) =>
-    frame(toBinary(HealthCheckRequestSchema, create(HealthCheckRequestSchema, { service: named })));
-  const requests: [string, string, Buffer, Code | 0][] = [
-    ["Check", "/grpc.health.v1.Health/Check", ask(""), 0],
-    ["Check of an unknown service", "/grpc.health.v1.Health/Check", ask("no"), Code.NotFound],
-    ["List", "/grpc.health.v1.Health/List", ask(""), 0],
-    ["Watch", "/grpc.health.v1.Health/Watch", ask(""), Code.DeadlineExceeded],
-    [
-      "reflection",
-      "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
-      frame(
-        toBinary(
-          ServerReflectionRequestSchema,
-          create(ServerReflectionRequestSchema, {
-            messageRequest: { case: "listServices", value: "" },
-          }),
-        ),
-      ),
-      0,
-    ],
+  const encode = <Desc extends DescMessage>(desc: Desc, init: MessageInitShape<Desc>) =>
+    frame(toBinary(desc, create(desc, init)));
+  const check = (named: string) => encode(HealthCheckRequestSchema, { service: named });
+  const listServices = encode(ServerReflectionRequestSchema, {
+    messageRequest: { case: "listServices", value: "" },
+  });
+  const reflectionPath = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+  const cases: [string, string, Buffer, Code | 0][] = [
+    ["Check", "/grpc.health.v1.Health/Check", check(""), 0],
+    ["Check of an unknown service", "/grpc.health.v1.Health/Check", check("no"), Code.NotFound],
+    ["List", "/grpc.health.v1.Health/List", check(""), 0],
+    ["Watch", "/grpc.health.v1.Health/Watch", check(""), Code.DeadlineExceeded],
+    ["reflection", reflectionPath, listServices, 0],
   ];
 
-  for (const [name, path, message, code] of requests) {
-    it(`serves ${name} alike`, async () => {
+  for (const [name, path, message, code] of cases) {
+    it(`serves ${name} the same`, async () => {
       const pair = await pairs.pair(everyService);
-      const answer = await pairs.compare(pair, {
+      const response = await pairs.compare(pair, {
         headers: { ":path": path, "grpc-timeout": name === "Watch" ? "60m" : "5S" },
         send: sendBytes(message),
       });
-      expect(answer.trailers).to.include(`grpc-status: ${code}`);
+      expect(response.trailers).to.include(`grpc-status: ${code}`);
       if (name === "Watch") {
-        expect(answer.body.slice(10)).to.equal(
+        expect(response.body.slice(10)).to.equal(
           Buffer.of(8, HealthCheckResponse_ServingStatus.SERVING).toString("hex"),
         );
       }
     });
   }
 
-  it("leaves no call, stream or timer behind", async () => {
+  it("leaks no call, stream or timer", async () => {
     const timers = () =>
       process.getActiveResourcesInfo().filter((resource) => resource === "Timeout").length;
-    const pair: FastPathPair = await pairs.pair(() => ({ service: service() }));
-    for (const way of [pair.fastPath, pair.connect]) {
-      const tapped = await pairs.open(way);
+    const pair = await pairs.pair(() => ({ service }));
+    for (const server of [pair.fastPath, pair.connect]) {
+      const tapped = await pairs.open(server);
       // Connections have timers too.
       await exchange(tapped);
       const before = timers();
-      const all = raw.map(([, request]) => exchange(tapped, request));
+      const all = requests.map(([, request]) => exchange(tapped, request));
       const reset = { send: (stream: { close(code: number): void }) => stream.close(8) };
       await Promise.all([...all, exchange(tapped, reset)]);
 
-      // Sooner than the timers of calls would fire by themselves.
+      // In less time than the timers of the calls would take to fire.
       await until("no timer is left", async () => timers() <= before, 2000);
-      expect(await way.server.drain(0)).to.deep.equal({ forced: 0 });
+      expect(await server.server.drain(0)).to.deep.equal({ forced: 0 });
     }
   });
 });

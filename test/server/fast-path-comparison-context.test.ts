@@ -7,15 +7,15 @@ import {
 } from "@connectrpc/connect";
 import { expect } from "chai";
 import { sendMessage } from "../support/exchange.ts";
-import { useFastPathPairs } from "../support/fast-path-pair.ts";
+import { expectServedBy, useFastPathPairs } from "../support/fast-path-pair.ts";
 import { cookieOf, testLimits } from "../support/transport.ts";
 
 const userKey = createContextKey("nobody", { description: "set by an interceptor" });
 
-/** All that a handler can read from its context, as text. */
-function portrayed(context: HandlerContext): string {
+/** Everything that a handler can read from its context, as text. */
+function describeContext(context: HandlerContext): string {
   const { timeoutMs, signal } = context;
-  const left = timeoutMs() ?? Number.NaN;
+  const timeLeft = timeoutMs() ?? Number.NaN;
   return JSON.stringify({
     url: context.url,
     requestMethod: context.requestMethod,
@@ -25,14 +25,14 @@ function portrayed(context: HandlerContext): string {
     requestHeader: [...context.requestHeader],
     responseHeader: [...context.responseHeader],
     responseTrailer: [...context.responseTrailer],
-    hasTimeLeft: left > 0 && left <= testLimits.maxDeadlineMs,
+    hasTimeLeft: timeLeft > 0 && timeLeft <= testLimits.maxDeadlineMs,
     aborted: signal.aborted,
     user: context.values.get(userKey),
   });
 }
 
 const requests: [string, Record<string, string | string[]>][] = [
-  ["nothing else", {}],
+  ["no other headers", {}],
   ["a short deadline", { "grpc-timeout": "5S" }],
   ["a deadline with a fraction", { "grpc-timeout": "5000001u" }],
   ["a deadline that is lowered", { "grpc-timeout": "99999999H" }],
@@ -41,14 +41,14 @@ const requests: [string, Record<string, string | string[]>][] = [
   ["cookies", { cookie: ["a=1", "b=2"] }],
   ["Latin-1", { "x-latin": "\xe9" }],
   ["an empty value", { "x-empty": "" }],
-  ["compression to accept", { "grpc-accept-encoding": "identity,gzip" }],
+  ["accepted compressions", { "grpc-accept-encoding": "identity,gzip" }],
   ["a user agent", { "user-agent": "grpc-node-js/1.0" }],
   ["a host", { host: "SESSIOND.test:80" }],
   ["another scheme", { ":scheme": "https" }],
   ["an authority to be normalized", { ":authority": "SESSIOND.Test:80" }],
 ];
 
-function counting(outcomes: string[]): Interceptor {
+function recordOutcome(outcomes: string[]): Interceptor {
   return (next) => async (req) => {
     try {
       const response = await next(req);
@@ -61,7 +61,7 @@ function counting(outcomes: string[]): Interceptor {
   };
 }
 
-const decorating: Interceptor = (next) => async (req) => {
+const decorate: Interceptor = (next) => async (req) => {
   req.header.append("x-by-interceptor", req.header.get("x-many") ?? "none");
   req.contextValues.set(userKey, req.url);
   const response = await next(req);
@@ -70,7 +70,7 @@ const decorating: Interceptor = (next) => async (req) => {
   return response;
 };
 
-const replacing: Interceptor = (next) => async (req) => {
+const replace: Interceptor = (next) => async (req) => {
   const response = await next(req);
   if (response.stream) return response;
   return {
@@ -80,89 +80,89 @@ const replacing: Interceptor = (next) => async (req) => {
   };
 };
 
-const mapping: Interceptor = (next) => (req) =>
+const mapError: Interceptor = (next) => (req) =>
   next(req).catch((error: unknown) => {
     throw new ConnectError(`mapped: ${ConnectError.from(error).rawMessage}`, Code.Aborted);
   });
 
-const refusing: Interceptor = () => () => {
+const reject: Interceptor = () => () => {
   throw new ConnectError("not you", Code.PermissionDenied, { "x-why": "so" });
 };
 
-const stacks: [string, Interceptor[], boolean][] = [
+const interceptorStacks: [string, Interceptor[], reachesHandler: boolean][] = [
   ["none", [], true],
-  ["one that decorates", [decorating], true],
-  ["two that decorate", [decorating, decorating], true],
-  ["one that replaces message and headers", [replacing], true],
-  ["two that replace and decorate", [replacing, decorating], true],
-  ["one that maps errors", [mapping], true],
-  ["one that refuses", [refusing], false],
-  ["one that maps a refusal", [mapping, refusing], false],
+  ["one that decorates", [decorate], true],
+  ["two that decorate", [decorate, decorate], true],
+  ["one that replaces message and headers", [replace], true],
+  ["two that replace and decorate", [replace, decorate], true],
+  ["one that maps errors", [mapError], true],
+  ["one that rejects", [reject], false],
+  ["one that maps a rejection", [mapError, reject], false],
 ];
 
-describe("the fast path against Connect: context and interceptors", () => {
+const handlers = {
+  responds: (context: HandlerContext) => ({ session: { id: describeContext(context) } }),
+  fails: (context: HandlerContext): never => {
+    throw new ConnectError(describeContext(context), Code.NotFound, { "x-error": "1" });
+  },
+  throws: (): never => {
+    throw new Error("a secret");
+  },
+};
+
+describe("fast path compared with Connect: context and interceptors", () => {
   const pairs = useFastPathPairs();
 
-  const services = {
-    answers: (context: HandlerContext) => ({ session: { id: portrayed(context) } }),
-    fails: (context: HandlerContext): never => {
-      throw new ConnectError(portrayed(context), Code.NotFound, { "x-error": "1" });
-    },
-    breaks: (): never => {
-      throw new Error("a secret");
-    },
-  };
-
   for (const [name, headers] of requests) {
-    for (const [kind, interceptors] of [
+    for (const [stack, interceptors] of [
       ["without interceptors", []],
-      ["with one", [decorating]],
+      ["with an interceptor", [decorate]],
     ] as const) {
-      it(`shows the handler the same of ${name}, ${kind}`, async () => {
+      it(`passes the handler the same context for ${name}, ${stack}`, async () => {
         const pair = await pairs.pair(() => ({
           interceptors: [...interceptors],
-          service: { validate: (_, context) => services.answers(context) },
+          service: { validate: (_, context) => handlers.responds(context) },
         }));
 
-        const answer = await pairs.compare(pair, { headers });
+        const response = await pairs.compare(pair, { headers });
 
-        expect(pair.fastPath.servedBy).to.deep.equal(["fast-path"]);
-        const body = Buffer.from(answer.body, "hex").toString();
+        expectServedBy(pair, "fast-path");
+        const body = Buffer.from(response.body, "hex").toString();
         expect(body).to.contain('"hasTimeLeft":true').and.to.contain("sessiond.test/sessiond.v1.");
       });
     }
   }
 
-  for (const [name, interceptors, reached] of stacks) {
-    for (const [kind, implementation] of Object.entries(services)) {
-      it(`gives interceptors the same outcome: ${name}, where the handler ${kind}`, async () => {
-        const outcomes: { fastPath: string[]; connect: string[] } = { fastPath: [], connect: [] };
-        const pair = await pairs.pair((unaryFastPath) => ({
-          // None means none: the fast path has another way then.
-          interceptors:
-            interceptors.length === 0
-              ? []
-              : [counting(outcomes[unaryFastPath ? "fastPath" : "connect"]), ...interceptors],
-          service: { validate: (_, context) => implementation(context) },
-        }));
+  for (const [name, interceptors, reachesHandler] of interceptorStacks) {
+    for (const [outcome, handler] of Object.entries(handlers)) {
+      it(`has the same result with interceptors: ${name}, if the handler ${outcome}`, async () => {
+        const outcomes: Record<"fastPath" | "connect", string[]> = { fastPath: [], connect: [] };
+        const pair = await pairs.pair((unaryFastPath) => {
+          const record = recordOutcome(outcomes[unaryFastPath ? "fastPath" : "connect"]);
+          return {
+            // "none" must be none: the fast path has separate code for that.
+            interceptors: interceptors.length === 0 ? [] : [record, ...interceptors],
+            service: { validate: (_, context) => handler(context) },
+          };
+        });
 
         await pairs.compare(pair, { headers: { "x-many": ["1", "2"] } });
 
-        expect(pair.fastPath.servedBy).to.deep.equal(reached ? ["fast-path"] : []);
+        expectServedBy(pair, ...(reachesHandler ? ["fast-path" as const] : []));
         expect(outcomes.fastPath).to.deep.equal(outcomes.connect);
         expect(outcomes.fastPath).to.have.length(interceptors.length === 0 ? 0 : 1);
       });
     }
   }
 
-  it("does not ask interceptors about what cannot be decoded", async () => {
+  it("does not call interceptors for a request that cannot be decoded", async () => {
     const outcomes: string[] = [];
-    const pair = await pairs.pair(() => ({ interceptors: [counting(outcomes)] }));
+    const pair = await pairs.pair(() => ({ interceptors: [recordOutcome(outcomes)] }));
     await pairs.compare(pair, { send: (stream) => stream.end(Buffer.of(0, 0, 0, 0, 1, 0xff)) });
     expect(outcomes).to.deep.equal([]);
   });
 
-  it("gives each call its own context, where many come at once", async () => {
+  it("gives each of many concurrent calls its own context", async () => {
     const pair = await pairs.pair(() => ({
       service: {
         validate: async (request, { requestHeader, responseTrailer }) => {
@@ -178,9 +178,9 @@ describe("the fast path against Connect: context and interceptors", () => {
         send: sendMessage(`cookie ${index}.`),
       }),
     );
-    for (const [index, answer] of (await Promise.all(calls)).entries()) {
-      expect(answer.trailers).to.include(`x-call: ${index}`);
-      expect(Buffer.from(answer.body, "hex").toString()).to.contain(`cookie ${index}.`);
+    for (const [index, response] of (await Promise.all(calls)).entries()) {
+      expect(response.trailers).to.include(`x-call: ${index}`);
+      expect(Buffer.from(response.body, "hex").toString()).to.contain(`cookie ${index}.`);
     }
   });
 });

@@ -5,23 +5,21 @@ import { Code, ConnectError, type HandlerContext, type Interceptor } from "@conn
 import { expect } from "chai";
 import { ValidateResponseSchema } from "../../gen/es/sessiond/v1/session_service_pb.ts";
 import { exchange, sendMessage } from "../support/exchange.ts";
-import { type FastPathPair, useFastPathPairs, type Way } from "../support/fast-path-pair.ts";
+import { expectServedBy, onBoth, useFastPathPairs } from "../support/fast-path-pair.ts";
+import { pendingHandler } from "../support/pending-handler.ts";
 import { frame, validateBytes } from "../support/transport.ts";
 
 const deadline = { "grpc-timeout": "150m" };
 const never = () => new Promise<never>(() => {});
-const untilAborted = (signal: AbortSignal) =>
-  new Promise<unknown>((resolve) =>
-    signal.addEventListener("abort", () => resolve(signal.reason), { once: true }),
-  );
+const reasonOf = (signal: AbortSignal) => once(signal, "abort").then(() => signal.reason);
 
 type Handler = (context: HandlerContext) => Promise<object>;
 const handlers: [string, Handler][] = [
-  ["never answers", never],
+  ["never responds", never],
   [
-    "answers too late",
+    "responds too late",
     async ({ signal }) => {
-      await untilAborted(signal);
+      await reasonOf(signal);
       await nextTurn();
       return {};
     },
@@ -29,18 +27,18 @@ const handlers: [string, Handler][] = [
   [
     "rejects with another error at the deadline",
     async ({ signal }) => {
-      await untilAborted(signal);
+      await reasonOf(signal);
       throw new ConnectError("late", Code.Internal);
     },
   ],
   [
     "rejects with the signal's reason",
     async ({ signal }) => {
-      throw await untilAborted(signal);
+      throw await reasonOf(signal);
     },
   ],
   [
-    "had set headers and trailers",
+    "has set headers and trailers",
     ({ responseHeader, responseTrailer }) => {
       responseHeader.set("x-header", "1");
       responseTrailer.set("x-trailer", "1");
@@ -49,13 +47,13 @@ const handlers: [string, Handler][] = [
   ],
 ];
 
-const passing: Interceptor = (next) => (req) => next(req);
-const mapping: Interceptor = (next) => (req) =>
+const passThrough: Interceptor = (next) => (req) => next(req);
+const mapError: Interceptor = (next) => (req) =>
   next(req).catch((error: unknown) => {
     throw new ConnectError(`mapped: ${ConnectError.from(error).rawMessage}`, Code.Aborted);
   });
-// What it answers has to be whole: Connect leaves nothing of the trailers that there were.
-const answering: Interceptor = (next) => (req) =>
+// The response must be complete: Connect keeps none of the trailers that were set before.
+const recover: Interceptor = (next) => (req) =>
   next(req).catch(
     (): never =>
       ({
@@ -67,20 +65,32 @@ const answering: Interceptor = (next) => (req) =>
         message: create(ValidateResponseSchema),
       }) as never,
   );
-const stacks: [string, Interceptor[], Code | 0][] = [
+const noneOrOne: [string, Interceptor[]][] = [
+  ["without interceptors", []],
+  ["with one interceptor", [passThrough]],
+];
+const interceptorStacks: [string, Interceptor[], Code | 0][] = [
   ["without interceptors", [], Code.DeadlineExceeded],
-  ["with one", [passing], Code.DeadlineExceeded],
-  ["with two", [passing, passing], Code.DeadlineExceeded],
-  ["with one that maps errors", [mapping], Code.Aborted],
-  ["with one that answers instead", [answering], 0],
+  ["with one interceptor", [passThrough], Code.DeadlineExceeded],
+  ["with two interceptors", [passThrough, passThrough], Code.DeadlineExceeded],
+  ["with an interceptor that maps errors", [mapError], Code.Aborted],
+  ["with an interceptor that responds instead", [recover], 0],
 ];
 
-describe("the fast path against Connect: how calls end", () => {
+const good = frame(validateBytes("abc"));
+const resets: [string, Buffer | undefined][] = [
+  ["before the message", undefined],
+  ["in the message's prefix", good.subarray(0, 3)],
+  ["in the message", good.subarray(0, 7)],
+  ["after the message", good],
+];
+
+describe("fast path compared with Connect: how calls end", () => {
   const pairs = useFastPathPairs();
 
-  for (const [stack, interceptors, code] of stacks) {
+  for (const [stack, interceptors, code] of interceptorStacks) {
     for (const [name, handler] of handlers) {
-      it(`meets the deadline alike ${stack}, where the handler ${name}`, async () => {
+      it(`sends the same response at the deadline ${stack}, if the handler ${name}`, async () => {
         const reasons: unknown[] = [];
         const pair = await pairs.pair(() => ({
           interceptors,
@@ -92,24 +102,22 @@ describe("the fast path against Connect: how calls end", () => {
           },
         }));
 
-        const answer = await pairs.compare(pair, { headers: deadline });
+        const response = await pairs.compare(pair, { headers: deadline });
 
-        expect(pair.fastPath.servedBy).to.deep.equal(["fast-path"]);
-        expect(answer.trailers.some((line) => line === `grpc-status: ${code}`)).to.equal(true);
-        expect(reasons.map((reason) => ConnectError.from(reason).code)).to.deep.equal([
-          Code.DeadlineExceeded,
-          Code.DeadlineExceeded,
-        ]);
+        expectServedBy(pair, "fast-path");
+        expect(response.trailers).to.include(`grpc-status: ${code}`);
+        const codes = reasons.map((reason) => ConnectError.from(reason).code);
+        expect(codes).to.deep.equal([Code.DeadlineExceeded, Code.DeadlineExceeded]);
       });
     }
   }
 
-  it("cuts off alike what still hangs after the deadline", async () => {
+  it("destroys a call the same that has no response long after its deadline", async () => {
     const pair = await pairs.pair(() => ({ interceptors: [() => never] }));
     const closed: string[] = [];
     const hanging = pairs.compare(pair, { headers: deadline });
-    // It is answered, and must not wait to be cut off like the other, although its deadline is
-    // later and its client never ends it.
+    // This one has a response. It must end before the other is destroyed, although its deadline
+    // is later and its client never ends the request.
     const unread = pairs.compare(pair, {
       headers: { "grpc-timeout": "500m" },
       send: (stream) => stream.write(Buffer.of(0)),
@@ -121,51 +129,35 @@ describe("the fast path against Connect: how calls end", () => {
     expect((await hanging).headers).to.deep.equal([]);
     expect((await unread).error?.code).to.equal(Code.DeadlineExceeded);
     expect(closed).to.deep.equal(["unread", "hanging"]);
-    expect(pair.fastPath.servedBy).to.deep.equal([]);
+    expectServedBy(pair);
   });
 
-  /** Calls that have begun and wait; `ended` has the reasons of their signals. */
-  async function waiting(interceptors: Interceptor[] = []) {
-    const started: Record<"fastPath" | "connect", PromiseWithResolvers<void>> = {
-      fastPath: Promise.withResolvers(),
-      connect: Promise.withResolvers(),
-    };
-    const ended: Record<"fastPath" | "connect", PromiseWithResolvers<unknown>> = {
-      fastPath: Promise.withResolvers(),
-      connect: Promise.withResolvers(),
-    };
-    const release = Promise.withResolvers<void>();
+  /** A pair whose handlers respond only after `release`. */
+  async function pendingPair(interceptors: Interceptor[]) {
+    const fastPath = pendingHandler();
+    const connect = pendingHandler();
     const pair = await pairs.pair((unaryFastPath) => ({
       interceptors,
-      service: {
-        validate: async (_, { signal }) => {
-          const way = unaryFastPath ? "fastPath" : "connect";
-          void untilAborted(signal).then(ended[way].resolve);
-          started[way].resolve();
-          await release.promise;
-          return {};
-        },
-      },
+      service: (unaryFastPath ? fastPath : connect).service,
     }));
     return {
       pair,
-      release: release.resolve,
-      started: Promise.all([started.fastPath.promise, started.connect.promise]),
-      ended: Promise.all([ended.fastPath.promise, ended.connect.promise]),
+      started: Promise.all([fastPath.started, connect.started]),
+      abortCodes: Promise.all(
+        [fastPath, connect].map(async (handler) => ConnectError.from(await handler.aborted).code),
+      ),
+      release() {
+        fastPath.release();
+        connect.release();
+      },
     };
   }
 
-  const both = <T>(pair: FastPathPair, use: (way: Way) => Promise<T>) =>
-    Promise.all([use(pair.fastPath), use(pair.connect)]);
-
-  for (const [stack, interceptors] of [
-    ["without interceptors", []],
-    ["with one", [passing]],
-  ] as const) {
-    it(`tells the handler alike that the client has cancelled, ${stack}`, async () => {
-      const { pair, started, ended, release } = await waiting([...interceptors]);
-      const cancelled = both(pair, async (way) => {
-        const tapped = await pairs.open(way);
+  for (const [stack, interceptors] of noneOrOne) {
+    it(`tells the handler that the client has cancelled, ${stack}`, async () => {
+      const { pair, started, abortCodes, release } = await pendingPair(interceptors);
+      const cancelled = onBoth(pair, async (server) => {
+        const tapped = await pairs.open(server);
         const observed = exchange(tapped, {
           send: (stream) => {
             sendMessage()(stream);
@@ -175,79 +167,58 @@ describe("the fast path against Connect: how calls end", () => {
         return [await observed, (await exchange(tapped)).trailers];
       });
 
-      const [byFastPath, byConnect] = (await ended).map((reason) => ConnectError.from(reason).code);
-      expect(byFastPath).to.equal(Code.Canceled).and.to.equal(byConnect);
-      // What answers when its client has gone must do no harm; the connection serves on.
+      expect(await abortCodes).to.deep.equal([Code.Canceled, Code.Canceled]);
+      // A response after the client has gone must do no harm: the connection serves on.
       release();
-      const [onFastPath, atConnect] = await cancelled;
-      expect(onFastPath).to.deep.equal(atConnect);
-      expect(pair.fastPath.servedBy).to.deep.equal(["fast-path", "fast-path"]);
+      const [fromFastPath, fromConnect] = await cancelled;
+      expect(fromFastPath).to.deep.equal(fromConnect);
+      expectServedBy(pair, "fast-path", "fast-path");
     });
 
-    it(`lets a call finish alike that is in flight when the server drains, ${stack}`, async () => {
-      const { pair, started, release } = await waiting([...interceptors]);
-      const [byFastPath, byConnect] = await both(pair, async (way) => {
-        const tapped = await pairs.open(way);
+    it(`lets a call finish that is in flight at a drain, ${stack}`, async () => {
+      const { pair, started, release } = await pendingPair(interceptors);
+      const [fromFastPath, fromConnect] = await onBoth(pair, async (server) => {
+        const tapped = await pairs.open(server);
         const observed = exchange(tapped);
         await started;
         const goaway = once(tapped.session, "goaway");
-        const drained = way.server.drain(10_000);
+        const drained = server.server.drain(10_000);
         const [errorCode, lastStream] = await goaway;
         release();
-        return [await observed, errorCode, lastStream, await drained];
+        return { observed: await observed, errorCode, lastStream, drained: await drained };
       });
-      expect(byFastPath).to.deep.equal(byConnect);
-      expect(byFastPath?.[3]).to.deep.equal({ forced: 0 });
-      expect(pair.fastPath.servedBy).to.deep.equal(["fast-path"]);
+      expect(fromFastPath).to.deep.equal(fromConnect);
+      expect(fromFastPath.drained).to.deep.equal({ forced: 0 });
+      expectServedBy(pair, "fast-path");
     });
-  }
 
-  for (const [stack, interceptors] of [
-    ["without interceptors", []],
-    ["with one", [passing]],
-  ] as const) {
-    it(`ends a call alike that outlasts the drain, ${stack}`, async () => {
-      const { pair, started, ended } = await waiting([...interceptors]);
-      const [byFastPath, byConnect] = await both(pair, async (way) => {
-        const tapped = await pairs.open(way);
+    it(`aborts a call that outlasts the drain, ${stack}`, async () => {
+      const { pair, started, abortCodes } = await pendingPair(interceptors);
+      const [fromFastPath, fromConnect] = await onBoth(pair, async (server) => {
+        const tapped = await pairs.open(server);
         const observed = exchange(tapped);
         await started;
-        const { forced } = await way.server.drain(10);
+        const { forced } = await server.server.drain(10);
         return { forced, observed: await observed };
       });
-      expect(byFastPath).to.deep.equal(byConnect);
-      expect(byFastPath?.forced).to.equal(1);
-      expect(byFastPath?.observed.error?.code).to.equal(Code.Unavailable);
-      for (const reason of await ended) {
-        expect(ConnectError.from(reason).code).to.equal(Code.Unavailable);
-      }
+      expect(fromFastPath).to.deep.equal(fromConnect);
+      expect(fromFastPath.forced).to.equal(1);
+      expect(fromFastPath.observed.error?.code).to.equal(Code.Unavailable);
+      expect(await abortCodes).to.deep.equal([Code.Unavailable, Code.Unavailable]);
       pairs.forget(pair);
     });
   }
 
-  const good = frame(validateBytes("abc"));
-  const resets: [string, Buffer | undefined][] = [
-    ["before the message", undefined],
-    ["in the message's prefix", good.subarray(0, 3)],
-    ["in the message", good.subarray(0, 7)],
-    ["after the message", good],
-  ];
   for (const [when, bytes] of resets) {
     for (const code of [0, 8, 2]) {
-      it(`is quiet alike where the client resets with ${code} ${when}`, async () => {
+      it(`ends a call the same that the client resets with ${code} ${when}`, async () => {
         const pair = await pairs.pair();
-        const [byFastPath, byConnect] = await both(pair, async (way) => {
-          const tapped = await pairs.open(way);
-          const reset = await exchange(tapped, {
-            send: (stream) => {
-              if (bytes === undefined) stream.close(code);
-              else stream.write(bytes, () => stream.close(code));
-            },
-          });
-          return [reset, (await exchange(tapped)).trailers];
+        await pairs.compareAndServeNext(pair, {
+          send: (stream) => {
+            if (bytes === undefined) stream.close(code);
+            else stream.write(bytes, () => stream.close(code));
+          },
         });
-        expect(byFastPath).to.deep.equal(byConnect);
-        expect(byFastPath?.[1]).to.deep.equal(["grpc-status: 0"]);
         expect(pair.fastPath.servedBy.at(-1)).to.equal("fast-path");
       });
     }

@@ -6,25 +6,27 @@ import {
   ValidateResponseSchema,
 } from "../../gen/es/sessiond/v1/session_service_pb.ts";
 import { exchange, type Observed } from "../support/exchange.ts";
-import { useFastPathPairs, type Way } from "../support/fast-path-pair.ts";
+import { onBoth, useFastPathPairs } from "../support/fast-path-pair.ts";
 
 type Validate = ServiceImpl<typeof SessionService>["validate"];
 
 /**
- * All in which the fast path is known to differ from Connect, each with its reason. It takes a handler
- * that does what none of sessiond's does; no request of a client alone can bring it about.
+ * All known differences between the fast path and Connect, with their reasons. Only an unusual
+ * handler causes them, as none of sessiond's is; no request can.
  */
-describe("where the fast path differs from Connect", () => {
+describe("fast path: differences from Connect", () => {
   const pairs = useFastPathPairs();
 
-  async function both(validate: Validate) {
+  /** Calls both servers. `reported` has the errors that the one with the fast path reported. */
+  async function callBoth(validate: Validate) {
     const reported: string[] = [];
     const pair = await pairs.pair((unaryFastPath) => ({
       service: { validate },
       onError: (error) => unaryFastPath && reported.push(String(error)),
     }));
-    const answerOf = async (way: Way) => exchange(await pairs.open(way));
-    const [fastPath, connect] = [await answerOf(pair.fastPath), await answerOf(pair.connect)];
+    const [fastPath, connect] = await onBoth(pair, async (server) =>
+      exchange(await pairs.open(server)),
+    );
     expect(pair.fastPath.servedBy).to.deep.equal(["fast-path"]);
     return { fastPath, connect, reported };
   }
@@ -32,15 +34,15 @@ describe("where the fast path differs from Connect", () => {
   const statusOf = ({ trailers }: Observed) =>
     trailers.find((line) => line.startsWith("grpc-status"));
 
-  it("a handler that throws undefined has failed; Connect sends OK without a message", async () => {
-    const { fastPath, connect } = await both(() => Promise.reject(undefined));
+  it("fails a call whose handler throws undefined; Connect sends OK and no message", async () => {
+    const { fastPath, connect } = await callBoth(() => Promise.reject(undefined));
     expect(fastPath.error?.code).to.equal(Code.Internal);
     expect(statusOf(connect)).to.equal("grpc-status: 0");
     expect(connect.body).to.equal("");
   });
 
-  it("a message with half a surrogate pair is the handler's fault, not the client's", async () => {
-    const { fastPath, connect, reported } = await both(() => {
+  it("blames the handler, not the client, for a message with half a surrogate pair", async () => {
+    const { fastPath, connect, reported } = await callBoth(() => {
       throw new ConnectError("half: \ud83d", Code.NotFound);
     });
     expect(fastPath.error?.code).to.equal(Code.Internal);
@@ -48,8 +50,8 @@ describe("where the fast path differs from Connect", () => {
     expect(reported).to.have.length(1);
   });
 
-  it("details that cannot be encoded still leave a status; Connect resets the stream", async () => {
-    const { fastPath, connect, reported } = await both(() => {
+  it("sends a status if details cannot be encoded; Connect resets the stream", async () => {
+    const { fastPath, connect, reported } = await callBoth(() => {
       const error = new ConnectError("no", Code.NotFound);
       error.details.push({ desc: ValidateResponseSchema, value: { secondsLeft: -1 } });
       throw error;
@@ -59,16 +61,16 @@ describe("where the fast path differs from Connect", () => {
     expect(reported).to.have.length(1);
   });
 
-  it("words of a handler that sound like Connect's own are left as they are", async () => {
-    const { fastPath, connect } = await both(() => {
+  it("keeps a handler's message that looks like one of Connect", async () => {
+    const { fastPath, connect } = await callBoth(() => {
       throw new ConnectError("parse binary: mine", Code.Internal);
     });
     expect(fastPath.error).to.include({ code: Code.Internal, message: "parse binary: mine" });
     expect(connect.error?.code).to.equal(Code.InvalidArgument);
   });
 
-  it("a grpc-message beside success is sent as it is; Connect's is encoded anew", async () => {
-    const { fastPath, connect } = await both((_, { responseTrailer }) => {
+  it("sends a grpc-message next to OK unchanged; Connect's is encoded again", async () => {
+    const { fastPath, connect } = await callBoth((_, { responseTrailer }) => {
       responseTrailer.set("grpc-message", "a%20b");
       return {};
     });
@@ -76,9 +78,9 @@ describe("where the fast path differs from Connect", () => {
     expect(connect.trailers).to.include("grpc-message: a b");
   });
 
-  // Node's own request and response, which Connect uses, drop this one name with a warning.
-  it("a connection header ends the call like any other that HTTP/2 forbids", async () => {
-    const { fastPath, reported } = await both((_, { responseHeader }) => {
+  // Node's request and response, which Connect uses, drop only this header, with a warning.
+  it("ends a call with a connection header, as with any that HTTP/2 forbids", async () => {
+    const { fastPath, reported } = await callBoth((_, { responseHeader }) => {
       responseHeader.set("connection", "close");
       return {};
     });
@@ -87,8 +89,8 @@ describe("where the fast path differs from Connect", () => {
   });
 
   for (const name of ["connection", "transfer-encoding"]) {
-    // Not compared: there it is an uncaught exception.
-    it(`a trailer ${name} ends the call and nothing else`, async () => {
+    // Not compared: with Connect it is an uncaught exception.
+    it(`ends only the call whose handler sets the trailer ${name}`, async () => {
       const reported: string[] = [];
       const { fastPath } = await pairs.pair(() => ({
         service: {
@@ -106,46 +108,43 @@ describe("where the fast path differs from Connect", () => {
     });
   }
 
-  /** The signals of a call, when it is over for the client. */
-  async function signals(end: (close: (code: number) => void) => void) {
-    const seen: Record<string, AbortSignal> = {};
+  /** The signals of a call on both servers, after the call has ended with a response or a reset. */
+  async function signalsAfter(end: "response" | { reset: number }) {
+    const signals: AbortSignal[] = [];
     const started = Promise.withResolvers<void>();
     const pair = await pairs.pair((unaryFastPath) => ({
       service: {
         validate: (_, { signal }) => {
-          seen[unaryFastPath ? "fastPath" : "connect"] = signal;
-          if (Object.keys(seen).length === 2) started.resolve();
-          return end === answered ? {} : once(signal, "abort").then(() => ({}));
+          signals[unaryFastPath ? 0 : 1] = signal;
+          if (Object.keys(signals).length === 2) started.resolve();
+          return end === "response" ? {} : once(signal, "abort").then(() => ({}));
         },
       },
     }));
-    const calls = [pair.fastPath, pair.connect].map(async (way) =>
-      exchange(await pairs.open(way), {
+    await onBoth(pair, async (server) =>
+      exchange(await pairs.open(server), {
         send: (stream) => {
           stream.end(Buffer.alloc(5));
-          if (end !== answered) void started.promise.then(() => end((code) => stream.close(code)));
+          if (end !== "response") void started.promise.then(() => stream.close(end.reset));
         },
       }),
     );
-    await Promise.all(calls);
-    for (const signal of Object.values(seen)) {
-      if (end !== answered && !signal.aborted) await once(signal, "abort");
+    for (const signal of signals) {
+      if (end !== "response" && !signal.aborted) await once(signal, "abort");
     }
-    return { fastPath: seen.fastPath as AbortSignal, connect: seen.connect as AbortSignal };
+    return signals;
   }
 
-  const answered = () => {};
-
-  // To abort a controller costs 1.5 microseconds of each call. Nothing here outlives its answer.
-  it("the signal of a call that was answered stays silent; Connect's fires", async () => {
-    const { fastPath, connect } = await signals(answered);
-    expect([fastPath.aborted, connect.aborted]).to.deep.equal([false, true]);
+  // Aborting a controller costs 1.5 µs, and after the response nobody uses the signal.
+  it("does not fire the signal after a response; Connect does", async () => {
+    const signals = await signalsAfter("response");
+    expect(signals.map(({ aborted }) => aborted)).to.deep.equal([false, true]);
   });
 
-  // Whatever it says, the client wants no answer. Connect makes Unavailable of REFUSED_STREAM (7).
-  it("a reset by the client is Canceled, whatever its code", async () => {
-    const { fastPath, connect } = await signals((close) => close(7));
-    expect(ConnectError.from(fastPath.reason).code).to.equal(Code.Canceled);
-    expect(ConnectError.from(connect.reason).code).to.equal(Code.Unavailable);
+  // Whatever the code, the client wants no response. Connect maps REFUSED_STREAM to Unavailable.
+  it("is Canceled after any reset by the client", async () => {
+    const signals = await signalsAfter({ reset: 7 });
+    const codes = signals.map(({ reason }) => ConnectError.from(reason).code);
+    expect(codes).to.deep.equal([Code.Canceled, Code.Unavailable]);
   });
 });

@@ -4,56 +4,103 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import * as grpc from "@grpc/grpc-js";
 import { expect } from "chai";
-import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
 import { createProtocolDetector } from "../../src/server/protocol-detection.ts";
+import { pendingHandler } from "../support/pending-handler.ts";
 import {
-  callGrpc,
-  frame,
+  failureOf,
+  postJson,
   rawCall,
+  sendCall,
   testLimits,
   useTransport,
   validateBytes,
+  validateOverGrpc,
   validatePath,
-  validateRequest,
 } from "../support/transport.ts";
+
+const { maxMessageBytes } = testLimits;
 
 describe("limits", () => {
   const transport = useTransport();
+
+  // The comparison of the fast path with Connect has the other cases over HTTP/2.
+  describe("of messages", () => {
+    it("accepts the longest message", async () => {
+      const client = transport.grpcClient(await transport.start());
+      const overhead = validateBytes("a".repeat(maxMessageBytes)).length - maxMessageBytes;
+      const cookie = "a".repeat(maxMessageBytes - overhead);
+      expect((await validateOverGrpc(client, cookie)).session?.id).to.equal(cookie);
+    });
+
+    it("refuses a longer one over HTTP/1.1, and serves the next on its connection", async () => {
+      const socket = transport.connect(await transport.start());
+      const post = (cookie: string) => {
+        const body = JSON.stringify({ cookie });
+        // Chunked, so that the length is not known beforehand.
+        const headers = "Host: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked";
+        const chunks = `${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`;
+        return `POST ${validatePath} HTTP/1.1\r\n${headers}\r\n\r\n${chunks}`;
+      };
+
+      socket.write(post("a".repeat(100 * maxMessageBytes)));
+      const [first] = await once(socket, "data");
+      socket.write(post("b"));
+      const [second] = await once(socket, "data");
+
+      expect(String(first))
+        .to.match(/^HTTP\/1\.1 429 /)
+        .and.to.contain("resource_exhausted");
+      expect(String(second)).to.match(/^HTTP\/1\.1 200 /);
+    });
+
+    it("refuses a longer one from fetch", async () => {
+      const body = JSON.stringify({ cookie: "a".repeat(10 * maxMessageBytes) });
+      const response = await postJson(await transport.start(), body);
+      expect(response.status).to.equal(429);
+      expect(await response.json()).to.include({ code: "resource_exhausted" });
+    });
+
+    it("lets a response be longer than a request, up to 4 MiB", async () => {
+      let length = 3 * 1024 * 1024;
+      const server = await transport.start({
+        service: { validate: () => ({ session: { id: "a".repeat(length) } }) },
+      });
+      const client = transport.grpcClient(server);
+
+      expect((await validateOverGrpc(client)).session?.id).to.have.length(length);
+      length = 5 * 1024 * 1024;
+      const failure = await failureOf<grpc.ServiceError>(validateOverGrpc(client));
+      expect(failure.code).to.equal(grpc.status.RESOURCE_EXHAUSTED);
+    });
+  });
 
   describe("of headers", () => {
     const long = "a".repeat(testLimits.maxHeaderBytes);
 
     it("refuses them over HTTP/1.1", async () => {
-      const server = await transport.start();
-
-      const response = await fetch(server.url + validatePath, { headers: { long } });
-
+      const response = await postJson(await transport.start(), "{}", { headers: { long } });
       expect(response.status).to.equal(431);
       await response.arrayBuffer();
     });
 
-    it("refuses them over HTTP/2, and serves on", async () => {
-      const server = await transport.start();
-      const session = await transport.http2(server);
-      // What the server limits binds a client once it has acknowledged it.
+    it("refuses them over HTTP/2, and serves the next call", async () => {
+      const session = await transport.http2(await transport.start());
+      // The limit binds a client once it has acknowledged the server's settings.
       await once(session, "remoteSettings");
 
-      const bad = rawCall(session, { long });
-      bad.stream.end();
-      const answer = await bad.response;
-      const good = rawCall(session);
-      good.stream.end(frame(validateBytes("a")));
+      const tooLong = await sendCall(session, { long }).response;
+      const next = await sendCall(session).response;
 
-      expect(answer).to.include({
+      expect(tooLong).to.include({
         status: undefined,
         rstCode: http2.constants.NGHTTP2_ENHANCE_YOUR_CALM,
       });
-      expect((await good.response).grpcStatus).to.equal(grpc.status.OK);
+      expect(next.grpcStatus).to.equal(grpc.status.OK);
     });
   });
 
   describe("of connections", () => {
-    it("closes the one that is too many, and accepts again when one has gone", async () => {
+    it("closes one too many, and accepts again when another has closed", async () => {
       const errors: unknown[] = [];
       const server = await transport.start({
         limits: { maxConnections: 1 },
@@ -61,32 +108,22 @@ describe("limits", () => {
       });
       const first = await transport.http2(server);
 
-      const second = connect(server.port, "127.0.0.1");
+      const second = transport.connect(server);
       second.on("error", () => {});
       await once(second, "close");
       first.close();
       await once(first, "close");
 
-      const third = rawCall(await transport.http2(server));
-      third.stream.end(frame(validateBytes("a")));
-      expect((await third.response).grpcStatus).to.equal(grpc.status.OK);
+      const third = await sendCall(await transport.http2(server)).response;
+      expect(third.grpcStatus).to.equal(grpc.status.OK);
       expect(errors.map(String)).to.include("Error: refusing connections: 1 are open");
     });
 
     it("closes an idle HTTP/2 connection gracefully, but not one with a call", async () => {
-      const release = Promise.withResolvers<void>();
-      const server = await transport.start({
-        limits: { idleConnectionTimeoutMs: 50 },
-        service: {
-          validate: async () => {
-            await release.promise;
-            return {};
-          },
-        },
-      });
+      const { service, release } = pendingHandler();
+      const server = await transport.start({ limits: { idleConnectionTimeoutMs: 50 }, service });
       const busy = await transport.http2(server);
-      const call = rawCall(busy);
-      call.stream.end(frame(validateBytes("a")));
+      const { response } = sendCall(busy);
       const idle = await transport.http2(server);
 
       const [code] = await once(idle, "goaway");
@@ -95,18 +132,17 @@ describe("limits", () => {
       expect(code).to.equal(http2.constants.NGHTTP2_NO_ERROR);
       expect(busy.closed).to.equal(false);
       const goaway = once(busy, "goaway");
-      release.resolve();
-      expect((await call.response).grpcStatus).to.equal(grpc.status.OK);
+      release();
+      expect((await response).grpcStatus).to.equal(grpc.status.OK);
       await goaway;
     });
 
     it("closes an idle HTTP/1.1 connection", async () => {
       const server = await transport.start({ limits: { idleConnectionTimeoutMs: 50 } });
-      const socket = connect(server.port, "127.0.0.1");
+      const socket = transport.connect(server);
       socket.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
       socket.resume();
       await once(socket, "end");
-      socket.destroy();
     });
 
     it("closes a connection that does not show its protocol in time", async () => {
@@ -131,31 +167,21 @@ describe("limits", () => {
   });
 
   describe("of streams", () => {
-    it("refuses a stream above the limit in a way that clients retry", async () => {
-      const release = Promise.withResolvers<void>();
-      const server = await transport.start({
-        limits: { maxConcurrentStreams: 1 },
-        service: {
-          validate: async () => {
-            await release.promise;
-            return {};
-          },
-        },
-      });
-      // Before the server's settings have arrived, so that the client does not wait its turn.
+    it("refuses a stream above the limit with REFUSED_STREAM, which clients retry", async () => {
+      const { service, release } = pendingHandler();
+      const server = await transport.start({ limits: { maxConcurrentStreams: 1 }, service });
+      // Before the server's settings have arrived, so that the client does not queue the second.
       const session = http2.connect(server.url);
       session.on("error", () => {});
       transport.cleanups.push(() => session.destroy());
-      const [first, second] = [rawCall(session), rawCall(session)];
-      first.stream.end(frame(validateBytes("a")));
-      second.stream.end(frame(validateBytes("b")));
+      const [first, second] = [sendCall(session), sendCall(session)];
 
       expect((await second.response).rstCode).to.equal(http2.constants.NGHTTP2_REFUSED_STREAM);
-      release.resolve();
+      release();
       expect((await first.response).grpcStatus).to.equal(grpc.status.OK);
     });
 
-    it("ends the connection of a rapid-reset flood and serves the others meanwhile", async () => {
+    it("closes the connection of a rapid-reset flood and serves others (CVE-2023-44487)", async () => {
       const server = await transport.start();
       const client = transport.grpcClient(server);
       const flood = await transport.http2(server);
@@ -168,7 +194,7 @@ describe("limits", () => {
           rawCall(flood).stream.close(http2.constants.NGHTTP2_CANCEL);
           sent += 1;
         }
-        await callGrpc(client, SessionService.method.validate, validateRequest("a"));
+        await validateOverGrpc(client);
         served += 1;
         await nextTurn();
       }
@@ -176,8 +202,7 @@ describe("limits", () => {
 
       expect(sent).to.be.lessThan(100_000);
       expect(served).to.be.greaterThan(0);
-      const answer = await callGrpc(client, SessionService.method.validate, validateRequest("b"));
-      expect(answer.session?.id).to.equal("b");
+      expect((await validateOverGrpc(client, "b")).session?.id).to.equal("b");
     });
   });
 });

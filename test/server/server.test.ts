@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
-import { type AddressInfo, connect } from "node:net";
+import type { AddressInfo } from "node:net";
 import tls from "node:tls";
 import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import {
@@ -15,14 +15,13 @@ import { ListenError } from "../../src/server/listener.ts";
 import type { Server } from "../../src/server/server.ts";
 import { testCertificate, testKey } from "../support/test-certificate.ts";
 import {
-  callGrpc,
-  cookieOf,
+  echo,
   failureOf,
-  frame,
-  rawCall,
+  postJson,
+  sendCall,
   testTls,
   useTransport,
-  validateBytes,
+  validateOverGrpc,
   validatePath,
   validateRequest,
 } from "../support/transport.ts";
@@ -51,55 +50,38 @@ describe("server", () => {
     describe(security ? "with TLS" : "without TLS", () => {
       for (const protocol of Object.keys(protocols) as (keyof typeof protocols)[]) {
         for (const httpVersion of ["1.1", "2"] as const) {
-          it(`answers and fails over ${protocol} on HTTP/${httpVersion}`, async () => {
+          it(`sends responses and errors over ${protocol} on HTTP/${httpVersion}`, async () => {
             const server = await transport.start({
               tls: security,
               service: {
-                validate: (request) => ({ session: { id: cookieOf(request) } }),
+                ...echo,
                 get: () => {
                   throw new ConnectError("no such session", Code.NotFound);
                 },
               },
             });
-            const client = createClient(
-              SessionService,
-              transportFor(server, protocol, httpVersion),
-            );
+            const rpc = transportFor(server, protocol, httpVersion);
+            const client = createClient(SessionService, rpc);
 
-            const answer = await client.validate(validateRequest("abc"));
+            const response = await client.validate(validateRequest("abc"));
             const failure = await failureOf<ConnectError>(client.get({}));
 
-            expect(answer.session?.id).to.equal("abc");
+            expect(response.session?.id).to.equal("abc");
             expect(failure.code).to.equal(Code.NotFound);
             expect(failure.rawMessage).to.equal("no such session");
           });
         }
       }
 
-      it("answers grpc-js", async () => {
-        const server = await transport.start({ tls: security });
-        const client = transport.grpcClient(server);
-
-        const answer = await callGrpc(
-          client,
-          SessionService.method.validate,
-          validateRequest("abc"),
-        );
-
-        expect(answer.session?.id).to.equal("abc");
+      it("serves grpc-js", async () => {
+        const client = transport.grpcClient(await transport.start({ tls: security }));
+        expect((await validateOverGrpc(client, "abc")).session?.id).to.equal("abc");
       });
     });
   }
 
-  it("answers plain JSON over HTTP/1.1", async () => {
-    const server = await transport.start();
-
-    const response = await fetch(server.url + validatePath, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({ cookie: "abc" }),
-    });
-
+  it("serves plain JSON over HTTP/1.1", async () => {
+    const response = await postJson(await transport.start(), JSON.stringify({ cookie: "abc" }));
     expect(response.status).to.equal(200);
     expect(await response.json()).to.deep.equal({ session: { id: "abc" } });
   });
@@ -113,7 +95,7 @@ describe("server", () => {
       ca: testCertificate,
       minVersion: "TLSv1",
       maxVersion: "TLSv1.1",
-      // Or the client itself would not try.
+      // Otherwise the client itself refuses these versions.
       ciphers: "DEFAULT@SECLEVEL=0",
     });
 
@@ -127,15 +109,15 @@ describe("server", () => {
     const socket = tls.connect({ port: server.port, host: "127.0.0.1", ca: testCertificate });
     socket.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
 
-    const [answer] = await once(socket, "data");
-    expect(String(answer)).to.match(/^HTTP\/1\.1 404 /);
+    const [response] = await once(socket, "data");
+    expect(String(response)).to.match(/^HTTP\/1\.1 404 /);
     socket.destroy();
   });
 
-  describe("choosing the protocol without TLS", () => {
+  describe("protocol detection without TLS", () => {
     it("recognises an HTTP/2 preface that arrives byte by byte", async () => {
       const server = await transport.start();
-      const socket = connect(server.port, "127.0.0.1");
+      const socket = transport.connect(server);
       socket.setNoDelay();
       const emptySettings = "\0\0\0\x04\0\0\0\0\0";
 
@@ -143,41 +125,34 @@ describe("server", () => {
         await new Promise((resolve) => socket.write(byte, "latin1", resolve));
       }
 
-      const [answer] = await once(socket, "data");
+      const [response] = await once(socket, "data");
       // The server's own SETTINGS frame.
-      expect(answer[3]).to.equal(4);
-      socket.destroy();
+      expect(response[3]).to.equal(4);
     });
 
     it("treats what only starts like the preface as HTTP/1.1", async () => {
-      const server = await transport.start();
-      const socket = connect(server.port, "127.0.0.1");
-
+      const socket = transport.connect(await transport.start());
       socket.write("PRI * HTTP/1.1\r\nHost: x\r\n\r\n");
-
-      const [answer] = await once(socket, "data");
-      expect(String(answer)).to.match(/^HTTP\/1\.1 400 /);
-      socket.destroy();
+      const [response] = await once(socket, "data");
+      expect(String(response)).to.match(/^HTTP\/1\.1 400 /);
     });
 
-    it("serves on after connections that are reset or end before they say anything", async () => {
+    it("survives connections that are reset or end before their protocol is known", async () => {
       const server = await transport.start();
       for (const leave of ["resetAndDestroy", "end"] as const) {
-        const socket = connect(server.port, "127.0.0.1");
+        const socket = transport.connect(server);
         await once(socket, "connect");
         socket.write("PRI");
         socket[leave]();
         await once(socket, "close");
       }
 
-      const client = transport.grpcClient(server);
-      const answer = await callGrpc(client, SessionService.method.validate, validateRequest("a"));
-
-      expect(answer.session?.id).to.equal("a");
+      const { session } = await validateOverGrpc(transport.grpcClient(server));
+      expect(session?.id).to.equal("a");
     });
   });
 
-  describe("what is not a call", () => {
+  describe("invalid requests", () => {
     const cases: [string, RequestInit, string, number][] = [
       ["the wrong verb", { method: "GET" }, validatePath, 405],
       ["an unknown codec", json("text/plain"), validatePath, 415],
@@ -185,11 +160,9 @@ describe("server", () => {
       ["an unknown method", json("application/json"), "/sessiond.v1.SessionService/No", 404],
     ];
     for (const [what, init, path, status] of cases) {
-      it(`answers ${what} with ${status}`, async () => {
-        const server = await transport.start();
-
-        const response = await fetch(server.url + path, init);
-
+      it(`refuses ${what} with ${status}`, async () => {
+        const { url } = await transport.start();
+        const response = await fetch(url + path, init);
         expect(response.status).to.equal(status);
         await response.arrayBuffer();
       });
@@ -199,30 +172,22 @@ describe("server", () => {
       return { method: "POST", headers: { "content-type": contentType }, body: "{}" };
     }
 
-    it("tells gRPC clients UNIMPLEMENTED for an unknown method", async () => {
-      const server = await transport.start();
-      const session = await transport.http2(server);
-
-      const { stream, response } = rawCall(session, { ":path": "/no.Such/Method" });
-      stream.end(frame(validateBytes("a")));
-
-      expect(await response).to.include({ status: 200, grpcStatus: grpc.status.UNIMPLEMENTED });
+    it("refuses an unknown method with UNIMPLEMENTED for gRPC clients", async () => {
+      const session = await transport.http2(await transport.start());
+      const response = await sendCall(session, { ":path": "/no.Such/Method" }).response;
+      expect(response).to.include({ status: 200, grpcStatus: grpc.status.UNIMPLEMENTED });
     });
 
     it("survives a request without a usable host", async () => {
       const server = await transport.start();
       for (const head of ["HTTP/1.0\r\n", "HTTP/1.1\r\nHost: [\r\n"]) {
-        const socket = connect(server.port, "127.0.0.1");
+        const socket = transport.connect(server);
         socket.write(`POST ${validatePath} ${head}Content-Type: application/json\r\n\r\n`);
-
-        const [answer] = await once(socket, "data");
-
-        expect(String(answer)).to.match(/^HTTP\/1\.1 400 /);
-        socket.destroy();
+        const [response] = await once(socket, "data");
+        expect(String(response)).to.match(/^HTTP\/1\.1 400 /);
       }
       const session = await transport.http2(server);
-      const { stream, response } = rawCall(session, { ":authority": "[" });
-      stream.end();
+      const { response } = sendCall(session, { ":authority": "[" }, Buffer.alloc(0));
       expect((await response).status).to.equal(400);
     });
   });
@@ -242,23 +207,21 @@ describe("server", () => {
       );
     });
 
-    const hosts: [string, RegExp][] = [
-      ["192.0.2.1", /this machine does not have this address$/],
-      ["no.such.host.invalid", /not an address or a name that can be resolved/],
+    const wrongOptions: [{ host: string } | { port: number }, RegExp][] = [
+      [{ host: "192.0.2.1" }, /"192\.0\.2\.1".* this machine does not have this address$/],
+      [
+        { host: "no.such.host.invalid" },
+        /"no\.such\.host\.invalid".* not an address or a name that can be resolved/,
+      ],
+      [{ port: 65_536 }, /port 65536: a port is a number from 0 to 65535$/],
     ];
-    for (const [host, message] of hosts) {
-      it(`names the option for the host ${host}`, async () => {
-        const error = await failureOf(transport.start({ host }));
-        expect(error.message).to.match(message).and.to.contain(host);
-        expect(error).to.have.deep.property("options", ["host"]);
+    for (const [options, message] of wrongOptions) {
+      it(`names the option for ${JSON.stringify(options)}`, async () => {
+        const error = await failureOf(transport.start(options));
+        expect(error.message).to.match(message);
+        expect(error).to.have.deep.property("options", Object.keys(options));
       });
     }
-
-    it("names the option for a port out of range", async () => {
-      const error = await failureOf(transport.start({ port: 65_536 }));
-      expect(error.message).to.match(/port 65536: a port is a number from 0 to 65535$/);
-      expect(error).to.have.deep.property("options", ["port"]);
-    });
 
     const otherKey = `-----BEGIN PRIVATE KEY-----
 MC4CAQAwBQYDK2VwBCIEIJ+DYvh6SEqVTm50DFtMDoQikTmiCqirVv9mWG9qfSnF
@@ -270,7 +233,7 @@ MC4CAQAwBQYDK2VwBCIEIJ+DYvh6SEqVTm50DFtMDoQikTmiCqirVv9mWG9qfSnF
       ["pair", testCertificate, otherKey, /^the TLS private key is not the certificate's$/],
     ];
     for (const [what, certificate, key, message] of credentials) {
-      it(`says what is wrong with a bad ${what}`, async () => {
+      it(`rejects a bad ${what}, and says why`, async () => {
         const error = await failureOf(transport.start({ tls: { certificate, key } }));
         expect(error.message).to.match(message);
       });

@@ -8,29 +8,29 @@ import { FrameTap } from "./frame-tap.ts";
 import { testCertificate } from "./test-certificate.ts";
 import { frame, validateBytes, validatePath } from "./transport.ts";
 
-/** A request as bare HTTP/2. */
+/** A unary gRPC call as a plain HTTP/2 request. */
 export interface RawRequest {
   headers?: http2.OutgoingHttpHeaders;
-  /** noBody ends the stream with the headers. */
+  /** The headers end the stream. */
   noBody?: boolean;
-  /** send writes the body, and ends it or not. Left out: one good message. */
+  /** Writes the body, and may end it. By default it sends one good message. */
   send?: (stream: http2.ClientHttp2Stream) => void;
 }
 
-/** All that a client can observe of the answer, except when it came. */
+/** Everything that a client can observe of a response, except when it came. */
 export interface Observed {
   informational: string[];
   headers: string[];
   body: string;
   trailers: string[];
-  /** error is the gRPC status of the trailers, with its details. */
+  /** The gRPC error in the trailers, with its details. */
   error: { code: number; message: string; details: unknown[] } | undefined;
   rstCode: number;
-  /** frames are those of the server, without their contents. */
+  /** The server's frames, without their contents. */
   frames: string[];
 }
 
-/** A connection whose frames are written down. */
+/** A connection whose incoming frames are recorded. */
 export interface TappedSession {
   session: http2.ClientHttp2Session;
   tap: FrameTap;
@@ -59,7 +59,7 @@ export async function exchange(
     {
       ":method": "POST",
       ":path": validatePath,
-      // The two servers have ports of their own.
+      // The same for both servers, whose ports differ.
       ...(request.headers?.host === undefined && { ":authority": "sessiond.test" }),
       "content-type": "application/grpc",
       te: "trailers",
@@ -72,12 +72,12 @@ export async function exchange(
   const trailers: string[] = [];
   const chunks: Buffer[] = [];
   let trailer = new Headers();
-  type Headed = [http2.IncomingHttpHeaders, number, string[]];
+  type HeadersEvent = [http2.IncomingHttpHeaders, number, string[]];
   stream.on("error", () => {});
-  stream.on("headers", (...[, , raw]: Headed) => informational.push(...pairs(raw)));
-  stream.on("response", (...[, , raw]: Headed) => headers.push(...pairs(raw)));
-  stream.on("trailers", (...[, , raw]: Headed) => {
-    trailers.push(...pairs(raw));
+  stream.on("headers", (...[, , raw]: HeadersEvent) => informational.push(...lines(raw)));
+  stream.on("response", (...[, , raw]: HeadersEvent) => headers.push(...lines(raw)));
+  stream.on("trailers", (...[, , raw]: HeadersEvent) => {
+    trailers.push(...lines(raw));
     trailer = new Headers(entries(raw));
   });
   stream.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -96,12 +96,12 @@ export async function exchange(
   };
 }
 
-/** Sends one message, by default a good one, and ends the request. */
+/** Sends one message and ends the request. */
 export function sendMessage(cookie = "a"): (stream: http2.ClientHttp2Stream) => void {
   return sendBytes(frame(validateBytes(cookie)));
 }
 
-/** Sends each chunk in a DATA frame of its own, and ends the request. */
+/** Sends each chunk in its own DATA frame and ends the request. */
 export function sendBytes(...chunks: Uint8Array[]): (stream: http2.ClientHttp2Stream) => void {
   return (stream) => {
     for (const chunk of chunks) stream.write(chunk);
@@ -115,8 +115,8 @@ function entries(raw: string[]): [string, string][] {
   );
 }
 
-/** One line for each header as it was sent, in the order of the names. */
-function pairs(raw: string[]): string[] {
+/** One line for each header as it was sent, sorted. */
+function lines(raw: string[]): string[] {
   return entries(raw)
     .map(([name, value]) => `${name}: ${name === "date" ? "(a date)" : value}`)
     .sort();

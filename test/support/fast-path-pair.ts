@@ -7,56 +7,66 @@ import { echo, type StartOptions, useTransport } from "./transport.ts";
 
 type Service = Partial<ServiceImpl<typeof SessionService>>;
 
-/** The two ways of serving a call, under test side by side. */
-export interface Way {
+/** What passed a call to its handler. */
+export type ServedBy = "fast-path" | "connect";
+
+/** One of the two servers that are compared. */
+export interface ComparedServer {
   readonly server: Server;
-  /** servedBy tells for each call that reached the implementation which way it came. */
-  readonly servedBy: ("fast-path" | "connect")[];
+  /** One entry for each call that reached its handler. */
+  readonly servedBy: ServedBy[];
 }
 
+/** Two servers with the same routes: one with the fast path, one where Connect serves everything. */
 export interface FastPathPair {
-  readonly fastPath: Way;
-  readonly connect: Way;
+  readonly fastPath: ComparedServer;
+  readonly connect: ComparedServer;
 }
 
 /**
- * How a call came can be told from the context: Connect's own carries a function with which
- * Connect ends the call's signal, and the fast path has none. That the server without the fast path is
- * always told as Connect shows that this holds.
+ * Tells from the context what served a call: only Connect's own context has a function that aborts
+ * the call. The server without the fast path must always be recognized as Connect, or this is wrong.
  */
-export function wayOf(context: HandlerContext): "fast-path" | "connect" {
+function servedBy(context: HandlerContext): ServedBy {
   return "abort" in context ? "connect" : "fast-path";
 }
 
-/** How long a call that has leaked would be waited for. */
-const leftInFlightMs = 2000;
+/** How long the check for leaked calls waits. */
+const leakedCallMs = 2000;
 
-/** Starts servers in pairs: the same routes with the fast path and without. */
+/** Starts pairs of servers, and fails a test that leaves a call in flight. */
 export function useFastPathPairs() {
-  const ways: Way[] = [];
+  const servers: ComparedServer[] = [];
   const connections: (() => void)[] = [];
 
-  // Before the hook of useTransport, which would end by force what is left.
+  // Before the hook of useTransport, which would abort leaked calls.
   afterEach("no call is left in flight", async () => {
-    for (const { server } of ways.splice(0)) {
-      expect(await server.drain(leftInFlightMs)).to.deep.equal({ forced: 0 });
+    for (const { server } of servers.splice(0)) {
+      expect(await server.drain(leakedCallMs)).to.deep.equal({ forced: 0 });
     }
     for (const close of connections.splice(0)) close();
   });
   const transport = useTransport();
 
-  async function start(options: StartOptions, unaryFastPath: boolean): Promise<Way> {
-    const servedBy: Way["servedBy"] = [];
-    const service = spied(options.service ?? echo, servedBy);
+  async function start(options: StartOptions, unaryFastPath: boolean): Promise<ComparedServer> {
+    const calls: ServedBy[] = [];
+    const service = recordCalls(options.service ?? echo, calls);
     const server = await transport.start({ ...options, service, unaryFastPath });
-    const way = { server, servedBy };
-    ways.push(way);
-    return way;
+    const compared = { server, servedBy: calls };
+    servers.push(compared);
+    return compared;
+  }
+
+  async function open({ server }: ComparedServer) {
+    const tapped = await openTapped(server);
+    connections.push(() => tapped.session.destroy());
+    return tapped;
   }
 
   return {
     ...transport,
-    /** `options` is asked for each server, so that its service may have a state of its own. */
+    open,
+    /** Calls `options` for each server, so that each may have a service with its own state. */
     async pair(
       options: (unaryFastPath: boolean) => StartOptions = () => ({}),
     ): Promise<FastPathPair> {
@@ -65,38 +75,51 @@ export function useFastPathPairs() {
         connect: await start(options(false), false),
       };
     },
-    /** For a pair of which calls were ended by force, as the test wanted. */
+    /** Excludes a pair from the check for leaked calls: the test has aborted them itself. */
     forget({ fastPath, connect }: FastPathPair) {
-      for (const way of [fastPath, connect]) ways.splice(ways.indexOf(way), 1);
+      for (const server of [fastPath, connect]) servers.splice(servers.indexOf(server), 1);
     },
-    async open(way: Way) {
-      const tapped = await openTapped(way.server);
-      connections.push(() => tapped.session.destroy());
-      return tapped;
-    },
-    /** Sends the request both ways, fails unless the answers are equal, and returns that answer. */
-    async compare(
-      { fastPath, connect }: FastPathPair,
-      request: RawRequest = {},
-    ): Promise<Observed> {
-      const [byFastPath, byConnect] = await Promise.all(
-        [fastPath, connect].map(async (way) => exchange(await this.open(way), request)),
+    /** Sends the request to both servers, asserts that the responses are equal and returns one. */
+    async compare(pair: FastPathPair, request: RawRequest = {}): Promise<Observed> {
+      const [fromFastPath, fromConnect] = await onBoth(pair, async (server) =>
+        exchange(await open(server), request),
       );
-      expect(byFastPath).to.deep.equal(byConnect);
-      return byFastPath as Observed;
+      expect(fromFastPath).to.deep.equal(fromConnect);
+      return fromFastPath;
+    },
+    /** The same, with another call on the same connection that must succeed. */
+    async compareAndServeNext(pair: FastPathPair, request: RawRequest): Promise<Observed> {
+      const [fromFastPath, fromConnect] = await onBoth(pair, async (server) => {
+        const tapped = await open(server);
+        return { response: await exchange(tapped, request), next: await exchange(tapped) };
+      });
+      expect(fromFastPath).to.deep.equal(fromConnect);
+      expect(fromFastPath.next.trailers).to.deep.equal(["grpc-status: 0"]);
+      return fromFastPath.response;
     },
   };
 }
 
-function spied(service: Service, servedBy: Way["servedBy"]): Service {
-  const methods = Object.entries(service).map(([name, implementation]) => [
+/** Runs `use` for both servers at once: first the fast path's result, then Connect's. */
+export function onBoth<T>(
+  { fastPath, connect }: FastPathPair,
+  use: (server: ComparedServer) => Promise<T>,
+): Promise<[T, T]> {
+  return Promise.all([use(fastPath), use(connect)]);
+}
+
+/** Asserts what served the calls of the server with the fast path. The other one has only Connect. */
+export function expectServedBy({ fastPath, connect }: FastPathPair, ...expected: ServedBy[]): void {
+  expect(fastPath.servedBy).to.deep.equal(expected);
+  expect(connect.servedBy).to.deep.equal(expected.map(() => "connect"));
+}
+
+function recordCalls(service: Service, calls: ServedBy[]): Service {
+  const methods = Object.entries(service).map(([name, handler]) => [
     name,
     (request: never, context: HandlerContext) => {
-      servedBy.push(wayOf(context));
-      return (implementation as (request: never, context: HandlerContext) => unknown)(
-        request,
-        context,
-      );
+      calls.push(servedBy(context));
+      return (handler as (request: never, context: HandlerContext) => unknown)(request, context);
     },
   ]);
   return Object.fromEntries(methods) as Service;

@@ -7,8 +7,8 @@ const HEADERS = 1;
 const RST_STREAM = 3;
 
 /**
- * An HTTP/2 connection that writes down the frames that the server sends, since Node's client
- * hides empty DATA frames, and which frame ended the stream.
+ * An HTTP/2 connection that records the frames from the server. Node's client shows neither empty
+ * DATA frames nor which frame ended a stream.
  */
 export class FrameTap extends Duplex {
   readonly #socket: Duplex;
@@ -27,7 +27,7 @@ export class FrameTap extends Duplex {
     socket.once("close", () => this.destroy());
   }
 
-  /** The frames of one stream; DATA frames that follow each other are one, unless it is empty. */
+  /** The frames of one stream. Consecutive DATA frames count as one, unless they are empty. */
   framesOf(stream: number): string[] {
     const frames: string[] = [];
     let bytes = 0;

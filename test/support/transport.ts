@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import http2 from "node:http2";
+import net from "node:net";
 import {
   create,
   type DescMethodUnary,
@@ -13,6 +14,7 @@ import {
   SessionService,
   type ValidateRequest,
   ValidateRequestSchema,
+  type ValidateResponse,
 } from "../../gen/es/sessiond/v1/session_service_pb.ts";
 import {
   type Server,
@@ -35,7 +37,7 @@ export const testTls = { certificate: testCertificate, key: testKey };
 
 export const validatePath = "/sessiond.v1.SessionService/Validate";
 
-/** The cookie of a request comes back as the id of the session. */
+/** Responds with the request's cookie as the id of the session. */
 export const echo: Partial<ServiceImpl<typeof SessionService>> = {
   validate: (request) => ({ session: { id: cookieOf(request) } }),
 };
@@ -53,7 +55,7 @@ export interface StartOptions extends Partial<Omit<ServerOptions, "limits">> {
   service?: Partial<ServiceImpl<typeof SessionService>>;
 }
 
-/** Starts servers, and clients of grpc-js, that are gone after each test of the suite. */
+/** Starts servers and opens clients that are closed after each test of the suite. */
 export function useTransport() {
   const cleanups: (() => unknown)[] = [];
 
@@ -77,6 +79,12 @@ export function useTransport() {
       cleanups.push(() => server.drain(0));
       return server;
     },
+    /** A connection without any protocol yet. */
+    connect(server: Server, options: Partial<net.TcpNetConnectOpts> = {}): net.Socket {
+      const socket = net.connect({ ...options, port: server.port, host: server.host });
+      cleanups.push(() => socket.destroy());
+      return socket;
+    },
     grpcClient(server: Server, options: grpc.ClientOptions = {}): grpc.Client {
       const credentials = server.url.startsWith("https")
         ? grpc.credentials.createSsl(Buffer.from(testCertificate))
@@ -85,7 +93,7 @@ export function useTransport() {
       cleanups.push(() => client.close());
       return client;
     },
-    /** A bare HTTP/2 connection. */
+    /** A plain HTTP/2 connection. */
     async http2(server: Server): Promise<http2.ClientHttp2Session> {
       const session = http2.connect(server.url, { ca: testCertificate });
       session.on("error", () => {});
@@ -119,7 +127,7 @@ export function callGrpc<M extends DescMethodUnary>(
   });
 }
 
-/** A message in its gRPC frame. */
+/** A message in its gRPC envelope. */
 export function frame(payload: Uint8Array, flags = 0, length = payload.length): Buffer {
   const head = Buffer.alloc(5);
   head.writeUInt8(flags, 0);
@@ -144,7 +152,7 @@ export interface RawCall {
   response: Promise<RawResponse>;
 }
 
-/** A gRPC call as bare HTTP/2; the caller writes the body. */
+/** A gRPC call as a plain HTTP/2 request. The test writes the body. */
 export function rawCall(
   session: http2.ClientHttp2Session,
   headers: http2.OutgoingHttpHeaders = {},
@@ -177,6 +185,32 @@ export function rawCall(
     });
   });
   return { stream, response };
+}
+
+/** Sends a whole gRPC call, by default with one good message, as a plain HTTP/2 request. */
+export function sendCall(
+  session: http2.ClientHttp2Session,
+  headers: http2.OutgoingHttpHeaders = {},
+  body: Uint8Array = frame(validateBytes("a")),
+): RawCall {
+  const call = rawCall(session, headers);
+  call.stream.end(body);
+  return call;
+}
+
+/** Calls Validate with grpc-js. */
+export function validateOverGrpc(client: grpc.Client, cookie = "a"): Promise<ValidateResponse> {
+  return callGrpc(client, SessionService.method.validate, validateRequest(cookie));
+}
+
+/** Calls Validate with the Connect protocol in JSON over HTTP/1.1. */
+export function postJson(
+  server: Server,
+  body: string | ReadableStream,
+  init: RequestInit & { headers?: Record<string, string> } = {},
+): Promise<Response> {
+  const headers = { "content-type": "application/json", ...init.headers };
+  return fetch(server.url + validatePath, { method: "POST", ...init, body, headers });
 }
 
 /** What a call rejects with; fails if it does not reject. */

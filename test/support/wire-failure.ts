@@ -28,19 +28,19 @@ import { ErrorDetailSchema } from "../../gen/es/sessiond/v1/error_pb.ts";
 import { failureOf } from "./expect-failure.ts";
 import { callGrpc, failureOf as grpcFailureOf } from "./transport.ts";
 
-/** A failed call in the words of any of the protocols. */
+/** A failed call, in the same form for all protocols. */
 export interface WireFailure {
-  /** As gRPC spells it: `UNAUTHENTICATED`. */
+  /** The name that gRPC uses, such as `UNAUTHENTICATED`. */
   readonly code: string;
   readonly message: string;
   /** Type and content of each detail, in the order in which they were sent. */
   readonly details: readonly (readonly [type: string, content: JsonValue])[];
-  /** Only where the protocol has one for each outcome. */
+  /** Only for protocols that use the HTTP status. */
   readonly httpStatus?: number;
 }
 
 export interface WireCall {
-  /** The server's. */
+  /** The URL of the server. */
   readonly url: string;
   readonly method: DescMethodUnary;
   readonly request: JsonObject;
@@ -58,7 +58,7 @@ function readable(message: Message | undefined): readonly [string, JsonValue] {
   return [type, toJson(registry.getMessage(type) as DescMessage, message as Message)];
 }
 
-/** As generated clients of other languages see it: a status in the trailers. */
+/** Calls with grpc-js, as clients of other languages do: the status is in the trailers. */
 export async function failOverGrpc({ url, method, request }: WireCall): Promise<WireFailure> {
   const client = new grpc.Client(new URL(url).host, grpc.credentials.createInsecure());
   try {
@@ -81,7 +81,7 @@ export async function failOverGrpc({ url, method, request }: WireCall): Promise<
   }
 }
 
-/** As connect-node with the Connect protocol sees it. */
+/** Calls with connect-node and the Connect protocol. */
 export async function failOverConnect({ url, method, request }: WireCall): Promise<WireFailure> {
   const transport = createConnectTransport({ baseUrl: url, httpVersion: "1.1" });
   const message = fromJson(method.input, request);
@@ -94,7 +94,7 @@ export async function failOverConnect({ url, method, request }: WireCall): Promi
   };
 }
 
-/** As a program without any client library sees it: JSON over HTTP/1.1. */
+/** Calls without any client library: JSON over HTTP/1.1. */
 export async function failOverHttp(call: WireCall): Promise<WireFailure> {
   const response = await fetch(urlOf(call), {
     method: "POST",
@@ -105,13 +105,13 @@ export async function failOverHttp(call: WireCall): Promise<WireFailure> {
   return failureOfJson(response.status, await response.text());
 }
 
-/** Where curl is; undefined if it is not on the PATH. */
+/** The path of curl; undefined if it is not on the PATH. */
 export const curlPath = (process.env.PATH ?? "")
   .split(delimiter)
   .map((directory) => join(directory, "curl"))
   .find((path) => existsSync(path));
 
-/** As whoever is on call sees it. */
+/** Calls with curl, as people do when they look for a problem. */
 export async function failOverCurl(call: WireCall): Promise<WireFailure> {
   const args = ["--silent", "--show-error", "--http1.1", "--noproxy", "*", "--max-time", "15"];
   args.push("--header", "content-type: application/json", "--data-binary", "@-");
@@ -137,7 +137,7 @@ function failureOfJson(httpStatus: number, body: string): WireFailure {
   const decoded = details.map((detail) => {
     const type = registry.getMessage(detail.type) as DescMessage;
     const content = readable(fromBinary(type, Buffer.from(detail.value, "base64")));
-    expect(detail, "what is shown to people is what is sent").to.deep.include({
+    expect(detail, "the debug field has the same content as the value").to.deep.include({
       debug: content[1],
     });
     return content;

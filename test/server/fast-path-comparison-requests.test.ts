@@ -1,0 +1,276 @@
+import type http2 from "node:http2";
+import { gzipSync } from "node:zlib";
+import { Code } from "@connectrpc/connect";
+import { expect } from "chai";
+import { type Observed, type RawRequest, sendBytes, sendMessage } from "../support/exchange.ts";
+import {
+  expectServedBy,
+  onBoth,
+  type ServedBy,
+  useFastPathPairs,
+} from "../support/fast-path-pair.ts";
+import { frame, testLimits, validateBytes, validatePath } from "../support/transport.ts";
+
+/** What serves the request, and the gRPC status (0: OK) or, if there is none, the HTTP status. */
+type Expected = [ServedBy | "nobody", Code | 0 | `HTTP ${number | undefined}`];
+type HeaderCase = [string, http2.OutgoingHttpHeaders, ...Expected];
+type BodyCase = [string, Buffer[] | RawRequest, ...Expected];
+
+const contentTypes: HeaderCase[] = [
+  ["application/grpc", {}, "fast-path", 0],
+  ["application/grpc+proto", { "content-type": "application/grpc+proto" }, "fast-path", 0],
+  ["mixed case", { "content-type": "Application/gRPC+Proto" }, "connect", 0],
+  // The message is binary.
+  ["JSON", { "content-type": "application/grpc+json" }, "nobody", Code.InvalidArgument],
+  ["a parameter", { "content-type": "application/grpc; a=b" }, "nobody", "HTTP 415"],
+  ["an unknown codec", { "content-type": "application/grpc+thrift" }, "nobody", "HTTP 415"],
+  ["a longer name", { "content-type": "application/grpcx" }, "nobody", "HTTP 415"],
+  ["gRPC-Web", { "content-type": "application/grpc-web+proto" }, "connect", 0],
+  ["an empty type", { "content-type": "" }, "nobody", "HTTP 415"],
+  ["no type", { "content-type": undefined }, "nobody", "HTTP 415"],
+  ["no te", { te: undefined }, "fast-path", 0],
+];
+
+const encodings: HeaderCase[] = [
+  ["identity", { "grpc-encoding": "identity" }, "fast-path", 0],
+  ["gzip", { "grpc-encoding": "gzip" }, "connect", 0],
+  ["brotli", { "grpc-encoding": "br" }, "connect", 0],
+  ["an unknown encoding", { "grpc-encoding": "zip" }, "nobody", Code.Unimplemented],
+  ["identity in capitals", { "grpc-encoding": "Identity" }, "nobody", Code.Unimplemented],
+  ["an empty encoding", { "grpc-encoding": "" }, "nobody", Code.Unimplemented],
+  ["two encodings", { "grpc-encoding": ["identity", "gzip"] }, "nobody", Code.Unimplemented],
+];
+
+const acceptEncodings: HeaderCase[] = [
+  "identity",
+  "gzip",
+  "br",
+  "identity,deflate,gzip",
+  "identity, br ,gzip",
+  "br,gzip",
+  "GZIP",
+  ",,;=",
+  "",
+  ["identity", "br"],
+  ["gzip", "gzip"],
+].map((value) => [JSON.stringify(value), { "grpc-accept-encoding": value }, "fast-path", 0]);
+
+const timeouts: HeaderCase[] = (
+  [
+    ["fast-path", 0, ["5S", "1H", "99999999H"]],
+    ["nobody", Code.DeadlineExceeded, ["0n", "0m", "0H"]],
+    [
+      "nobody",
+      Code.InvalidArgument,
+      ["soon", "0", "-1S", "1.5S", "999999999m", "999999999S", "5 S", "5s", "", ["5S", "5S"]],
+    ],
+  ] as const
+).flatMap(([by, status, values]) =>
+  values.map((value): HeaderCase => {
+    const headers = { "grpc-timeout": value as string | string[] };
+    return [JSON.stringify(value), headers, by, status];
+  }),
+);
+
+const service = "/sessiond.v1.SessionService";
+const targets: HeaderCase[] = [
+  ["a query", { ":path": `${validatePath}?a=b` }, "connect", 0],
+  ["a fragment", { ":path": `${validatePath}#a` }, "nobody", Code.Unimplemented],
+  ["a trailing slash", { ":path": `${validatePath}/` }, "nobody", Code.Unimplemented],
+  ["other case", { ":path": validatePath.toLowerCase() }, "nobody", Code.Unimplemented],
+  ["an unknown service", { ":path": "/no.Such/Validate" }, "nobody", Code.Unimplemented],
+  ["an unknown method", { ":path": `${service}/No` }, "nobody", Code.Unimplemented],
+  [
+    "a method without handler",
+    { ":path": `${service}/GarbageCollect` },
+    "nobody",
+    Code.Unimplemented,
+  ],
+  ["GET", { ":method": "GET" }, "nobody", "HTTP 405"],
+  ["PUT", { ":method": "PUT" }, "nobody", "HTTP 405"],
+  ["OPTIONS", { ":method": "OPTIONS" }, "nobody", "HTTP 405"],
+  ["HEAD", { ":method": "HEAD" }, "nobody", "HTTP 405"],
+  ["post in small letters", { ":method": "post" }, "nobody", "HTTP 405"],
+  ["a wrong scheme", { ":scheme": "https" }, "fast-path", 0],
+  ["a host instead of an authority", { host: "sessiond.test" }, "fast-path", 0],
+  ["an authority and another host", { ":authority": "a.test", host: "b.test" }, "fast-path", 0],
+  ["an authority with a port", { ":authority": "SESSIOND.test:80" }, "fast-path", 0],
+  ["an unusable authority", { ":authority": "[" }, "nobody", "HTTP 400"],
+  ["an authority with a user", { ":authority": "a@sessiond.test" }, "nobody", "HTTP undefined"],
+  ["expect: 100-continue", { expect: "100-continue" }, "connect", 0],
+  ["another expectation", { expect: "a miracle" }, "nobody", "HTTP 417"],
+  ["a content-length", { "content-length": "8" }, "fast-path", 0],
+  ["metadata of many kinds", { a: ["1", "2"], "b-bin": "AAE", cookie: "a=b" }, "fast-path", 0],
+];
+
+const { maxMessageBytes } = testLimits;
+const compressed = 1;
+const gzip = { "grpc-encoding": "gzip" };
+const unknown = { "grpc-encoding": "zip" };
+const soon = { "grpc-timeout": "50m" };
+const good = frame(validateBytes("abc"));
+const empty = frame(new Uint8Array());
+const garbage = Buffer.of(1, 2, 3);
+const announces4GiB = frame(garbage, 0, 0xffffffff);
+const bomb = frame(gzipSync(Buffer.alloc(16 * 1024 * 1024)), compressed);
+const flagged = (flags: number) => frame(validateBytes("a"), flags);
+/** Sends the bytes and does not end the request. */
+const unended = (bytes: Buffer) => (stream: http2.ClientHttp2Stream) => stream.write(bytes);
+
+/** The bytes of the field and of the length of a cookie. */
+const overhead = validateBytes("a".repeat(maxMessageBytes)).length - maxMessageBytes;
+const messageOf = (bytes: number) => frame(validateBytes("a".repeat(bytes - overhead)));
+
+const bodies: BodyCase[] = [
+  ["one message", [good], "fast-path", 0],
+  ["an empty message", [empty], "fast-path", 0],
+  ["no body", { noBody: true }, "nobody", Code.Unimplemented],
+  ["an empty body", [], "nobody", Code.Unimplemented],
+  ["an empty DATA frame", [Buffer.alloc(0)], "nobody", Code.Unimplemented],
+  ["an empty DATA frame first", [Buffer.alloc(0), good], "fast-path", 0],
+  ["three bytes", [good.subarray(0, 3)], "nobody", Code.InvalidArgument],
+  ["the prefix only", [good.subarray(0, 5)], "nobody", Code.Unimplemented],
+  ["half a message", [good.subarray(0, 8)], "nobody", Code.InvalidArgument],
+  ["separate prefix and message", [good.subarray(0, 5), good.subarray(5)], "fast-path", 0],
+  ["single bytes", Array.from(good, (byte) => Buffer.of(byte)), "fast-path", 0],
+  ["two messages", [good, good], "nobody", Code.Unimplemented],
+  ["two messages in one DATA frame", [Buffer.concat([good, good])], "nobody", Code.Unimplemented],
+  ["an empty message and another", [empty, good], "nobody", Code.Unimplemented],
+  ["garbage after the message", [good, garbage], "nobody", Code.InvalidArgument],
+  // Neither of them notices that another message was announced.
+  ["a prefix after the message", [good, good.subarray(0, 5)], "connect", 0],
+  ["what is not protobuf", [frame(Buffer.of(0xff, 0xff))], "nobody", Code.InvalidArgument],
+  ["invalid UTF-8", [frame(Buffer.of(10, 2, 0xc3, 0x28))], "nobody", Code.InvalidArgument],
+  ["an unknown field", [frame(Buffer.of(0xf8, 0x7f, 1))], "fast-path", 0],
+  ["the longest message", [messageOf(maxMessageBytes)], "fast-path", 0],
+  ["one byte too many", [messageOf(maxMessageBytes + 1)], "nobody", Code.ResourceExhausted],
+  ["an announced 4 GiB", [announces4GiB], "nobody", Code.ResourceExhausted],
+  [
+    "an announced 4 GiB without end",
+    { send: unended(announces4GiB) },
+    "nobody",
+    Code.ResourceExhausted,
+  ],
+  [
+    "a second message without end",
+    { send: unended(Buffer.concat([good, good])) },
+    "nobody",
+    Code.Unimplemented,
+  ],
+  [
+    "a message without end",
+    { headers: soon, send: unended(good) },
+    "nobody",
+    Code.DeadlineExceeded,
+  ],
+  [
+    "half a message without end",
+    { headers: soon, send: unended(good.subarray(0, 6)) },
+    "nobody",
+    Code.DeadlineExceeded,
+  ],
+  ["nothing without end", { headers: soon, send: () => {} }, "nobody", Code.DeadlineExceeded],
+  ["the compressed flag alone", [flagged(compressed)], "nobody", Code.Internal],
+  [
+    "the compressed flag and identity",
+    { headers: { "grpc-encoding": "identity" }, send: sendBytes(flagged(compressed)) },
+    "nobody",
+    Code.Internal,
+  ],
+  [
+    "gzip",
+    { headers: gzip, send: sendBytes(frame(gzipSync(validateBytes("a")), compressed)) },
+    "connect",
+    0,
+  ],
+  ["gzip with the flag off", { headers: gzip, send: sendMessage() }, "connect", 0],
+  [
+    "broken gzip",
+    { headers: gzip, send: sendBytes(frame(garbage, compressed)) },
+    "nobody",
+    Code.InvalidArgument,
+  ],
+  ["a gzip bomb", { headers: gzip, send: sendBytes(bomb) }, "nobody", Code.ResourceExhausted],
+  [
+    "an unknown compression",
+    { headers: unknown, send: sendBytes(flagged(compressed)) },
+    "nobody",
+    Code.Unimplemented,
+  ],
+  ["flag 2", [flagged(2)], "fast-path", 0],
+  ["flag 3", [flagged(3)], "nobody", Code.Internal],
+  ["flag 0x80", [flagged(0x80)], "fast-path", 0],
+];
+
+describe("fast path compared with Connect: requests", () => {
+  const pairs = useFastPathPairs();
+
+  for (const [title, cases] of Object.entries({
+    "content-type": contentTypes,
+    "grpc-encoding": encodings,
+    "grpc-accept-encoding": acceptEncodings,
+    "grpc-timeout": timeouts,
+    target: targets,
+  })) {
+    describe(title, () => {
+      for (const [name, headers, by, status] of cases) {
+        it(`sends the same response to ${name}`, async () => {
+          const pair = await pairs.pair();
+          const response = await pairs.compare(pair, { headers });
+          expectServedBy(pair, ...(by === "nobody" ? [] : [by]));
+          expect(statusOf(response)).to.equal(status);
+        });
+      }
+    });
+  }
+
+  it("names the same compression for more spellings than are remembered", async () => {
+    const pair = await pairs.pair();
+    for (let spelling = 0; spelling < 105; spelling += 1) {
+      const value = `x${spelling}${" ".repeat(spelling % 7)},gzip`;
+      const response = await pairs.compare(pair, { headers: { "grpc-accept-encoding": value } });
+      expect(response.headers).to.include("grpc-encoding: gzip");
+    }
+  });
+
+  describe("body", () => {
+    for (const [name, body, by, status] of bodies) {
+      it(`sends the same response to ${name}, and serves the next call`, async () => {
+        const pair = await pairs.pair();
+        const request = Array.isArray(body) ? { send: sendBytes(...body) } : body;
+        const response = await pairs.compareAndServeNext(pair, request);
+        expectServedBy(pair, ...(by === "nobody" ? [] : [by]), "fast-path");
+        expect(response.trailers).to.include(`grpc-status: ${status}`);
+      });
+    }
+  });
+
+  it("sends the same response to a request with trailers", async () => {
+    const pair = await pairs.pair();
+    const [fromFastPath, fromConnect] = await onBoth(pair, async (server) => {
+      const { session } = await pairs.open(server);
+      const stream = session.request(
+        { ":method": "POST", ":path": validatePath, "content-type": "application/grpc" },
+        { waitForTrailers: true },
+      );
+      stream.on("wantTrailers", () => stream.sendTrailers({ "x-late": "1" }));
+      const trailers = new Promise((resolve) => stream.once("trailers", resolve));
+      stream.end(good);
+      stream.resume();
+      return trailers;
+    });
+    expect(fromFastPath).to.deep.equal(fromConnect);
+    expectServedBy(pair, "fast-path");
+  });
+});
+
+function statusOf({ headers, trailers, body }: Observed): Expected[1] {
+  const grpcStatus = [...trailers, ...headers].find((line) => line.startsWith("grpc-status: "));
+  if (grpcStatus !== undefined) return Number(grpcStatus.slice("grpc-status: ".length));
+  // gRPC-Web has its status in the body, as text.
+  if (Buffer.from(body, "hex").toString("latin1").includes("grpc-status: 0")) return 0;
+  const httpStatus = headers
+    .find((line) => line.startsWith(":status: "))
+    ?.slice(":status: ".length);
+  return `HTTP ${httpStatus === undefined ? undefined : Number(httpStatus)}`;
+}
