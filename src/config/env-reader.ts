@@ -5,6 +5,7 @@ import {
   settingNames,
   settingOf,
 } from "./settings.ts";
+import { findUnknown, isOwnVariable } from "./unknown-variables.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -27,44 +28,6 @@ function quote(value: string): string {
   return JSON.stringify(value.length > 100 ? `${value.slice(0, 100)}…` : value);
 }
 
-/** Levenshtein distance: the fewest letters to insert, delete or replace. */
-function distance(a: string, b: string): number {
-  let above = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (const [row, letter] of [...a].entries()) {
-    const line = [row + 1];
-    for (const [column, other] of [...b].entries()) {
-      const replaced = (above[column] ?? 0) + (letter === other ? 0 : 1);
-      line.push(Math.min(replaced, (above[column + 1] ?? 0) + 1, (line[column] ?? 0) + 1));
-    }
-    above = line;
-  }
-  return above.at(-1) ?? 0;
-}
-
-function nearest(name: string, known: readonly string[]): string | undefined {
-  const ranked = known.map((candidate) => ({ candidate, far: distance(name, candidate) }));
-  return ranked.sort((a, b) => a.far - b.far)[0]?.candidate;
-}
-
-/**
- * Kubernetes describes every service of a namespace in the environment of its pods. Those of a
- * service named `sessiond` or `sessiond-…` begin as the settings do, and one of them is named
- * SESSIOND_PORT.
- */
-function isServiceLink(name: string, value: string): boolean {
-  const protocol = /^(tcp|udp|sctp):\/\//.test(value);
-  return (
-    /_SERVICE_(HOST|PORT(_\w+)?)$/.test(name) ||
-    /_PORT_\d+_(TCP|UDP|SCTP)(_(ADDR|PORT|PROTO))?$/.test(name) ||
-    (name.endsWith("_PORT") && protocol)
-  );
-}
-
-/** Variables of the test and benchmark runners, which share the environment with the service. */
-function isForRunners(name: string): boolean {
-  return name.startsWith("SESSIOND_TEST_") || name.startsWith("SESSIOND_BENCH_");
-}
-
 function codeOf(error: unknown): string {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   return typeof code === "string" ? code : "unreadable";
@@ -84,16 +47,9 @@ export class Reading {
 
   constructor(env: Environment, readFile: FileReader) {
     this.#readFile = readFile;
-    const own = Object.entries(env).filter(
-      (entry): entry is [string, string] =>
-        entry[0].startsWith("SESSIOND_") &&
-        entry[1] !== undefined &&
-        !isForRunners(entry[0]) &&
-        !isServiceLink(entry[0], entry[1]),
-    );
-    const set = new Map(own);
+    const set = new Map(Object.entries(env).filter(isOwnVariable));
     for (const name of settingNames) this.#read(name, set);
-    this.#refuseUnknown(set.keys());
+    this.problems.push(...findUnknown([...set.keys()]));
   }
 
   get<N extends SettingName>(name: N): Given<N> {
@@ -208,20 +164,6 @@ export class Reading {
     if (text === "")
       throw new SettingProblem(`${file} is empty: it must hold the value of ${name}`);
     return { text, source: "file", subject: `the content (hidden) of ${file}` };
-  }
-
-  #refuseUnknown(names: Iterable<string>): void {
-    const files = settingNames.filter((name) => settingOf(name).file).map((name) => `${name}_FILE`);
-    const known: readonly string[] = [...settingNames, ...files];
-    for (const name of names) {
-      if (known.includes(name)) continue;
-      const plain = name.replace(/_FILE$/, "");
-      // The value stays out of the message: this may be a secret under a mistyped name.
-      const remedy = known.includes(plain)
-        ? `only secrets and certificates can come from a file; set ${plain} itself`
-        : `did you mean ${nearest(name, known)}?`;
-      this.problems.push(`${name} (hidden) is not a setting: ${remedy}`);
-    }
   }
 }
 
