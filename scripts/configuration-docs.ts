@@ -4,8 +4,8 @@
  */
 
 import { readFileSync, writeFileSync } from "node:fs";
-import { describeConfig } from "../src/config/config.ts";
 import { formatDuration } from "../src/config/parsers.ts";
+import { describeConfig } from "../src/config/print-config.ts";
 import { settingGroups } from "../src/config/setting.ts";
 import { type SettingName, settingNames, settingOf } from "../src/config/settings.ts";
 import { type TimeoutProfile, timeoutProfiles } from "../src/session/profiles.ts";

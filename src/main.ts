@@ -4,13 +4,8 @@ import { destination, pino } from "pino";
 import packageJson from "../package.json" with { type: "json" };
 import { type App, startApp } from "./app.ts";
 import { banner } from "./banner.ts";
-import {
-  type Config,
-  ConfigError,
-  describeConfig,
-  formatConfig,
-  loadConfig,
-} from "./config/config.ts";
+import { type Config, ConfigError, loadConfig } from "./config/config.ts";
+import { describeConfig, formatConfig } from "./config/print-config.ts";
 import { ListenError } from "./server/listener.ts";
 import { SessionError } from "./session/errors.ts";
 import { KeyDecryptionError } from "./session/key-encryption.ts";

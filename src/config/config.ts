@@ -16,8 +16,8 @@ import type {
 } from "../session/policy.ts";
 import { timeoutProfiles } from "../session/profiles.ts";
 import { checkTogether } from "./cross-field-checks.ts";
-import { type Environment, type FileReader, Reading, type Source } from "./env-reader.ts";
-import { type SettingName, type SettingValue, settingNames, settingOf } from "./settings.ts";
+import { type Environment, type FileReader, Reading } from "./env-reader.ts";
+import type { SettingName, SettingValue } from "./settings.ts";
 
 export type LogLevel = SettingValue<"SESSIOND_LOG_LEVEL">;
 
@@ -81,51 +81,9 @@ export class ConfigError extends Error {
   }
 }
 
-const readTextFile: FileReader = (path) => readFileSync(path, "utf8");
-
 /** @throws {ConfigError} with everything that is wrong */
-export function loadConfig(env: Environment, readFile: FileReader = readTextFile): Config {
-  return settle(env, readFile).config;
-}
-
-/** One setting as it is in force. */
-export interface EffectiveSetting {
-  readonly name: SettingName;
-  /** `(hidden)` for secrets, `(unset)` where there is no value. */
-  readonly value: string;
-  readonly source: Source;
-}
-
-/**
- * What `--print-config` prints, in the order of the table.
- *
- * @throws {ConfigError} with everything that is wrong
- */
-export function describeConfig(
-  env: Environment,
-  readFile: FileReader = readTextFile,
-): readonly EffectiveSetting[] {
-  const { reading } = settle(env, readFile);
-  return settingNames.map((name) => {
-    const { kind, secret } = settingOf(name);
-    const value: unknown = reading.get(name);
-    const source = reading.source(name);
-    // A schedule that is off has no value, but somebody said so.
-    if (value === undefined && source === "default") return { name, value: "(unset)", source };
-    return { name, value: secret ? "(hidden)" : kind.format(value), source };
-  });
-}
-
-/** One line for each setting: name, value, source. */
-export function formatConfig(effective: readonly EffectiveSetting[]): string {
-  const width = (texts: readonly string[]) => Math.max(...texts.map((text) => text.length));
-  const nameWidth = width(effective.map(({ name }) => name));
-  const valueWidth = width(effective.map(({ value }) => value));
-  const lines = effective.map(
-    ({ name, value, source }) =>
-      `${name.padEnd(nameWidth)}  ${value.padEnd(valueWidth)}  ${source}\n`,
-  );
-  return lines.join("");
+export function loadConfig(env: Environment, readFile?: FileReader): Config {
+  return resolveConfig(env, readFile).config;
 }
 
 /**
@@ -140,7 +98,15 @@ export function defaultDataDirectory(env: Environment, uid: number | undefined):
   return join(env.HOME || homedir(), ".local", "share", "sessiond");
 }
 
-function settle(env: Environment, readFile: FileReader): { config: Config; reading: Reading } {
+/**
+ * The configuration, and the reader that knows where each value comes from.
+ *
+ * @throws {ConfigError} with all problems
+ */
+export function resolveConfig(
+  env: Environment,
+  readFile: FileReader = (path) => readFileSync(path, "utf8"),
+): { readonly config: Config; readonly reading: Reading } {
   const reading = new Reading(env, readFile);
   const config = assemble(reading, defaultDataDirectory(env, process.getuid?.()));
   checkTogether(reading, config);

@@ -3,10 +3,9 @@ import {
   type Config,
   ConfigError,
   defaultDataDirectory,
-  describeConfig,
-  formatConfig,
   loadConfig,
 } from "../../src/config/config.ts";
+import { describeConfig, formatConfig } from "../../src/config/print-config.ts";
 import { type SettingName, settingNames } from "../../src/config/settings.ts";
 import {
   certificatePem,

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect } from "chai";
 import { renderConfigurationDocs } from "../../scripts/configuration-docs.ts";
-import { describeConfig } from "../../src/config/config.ts";
+import { describeConfig } from "../../src/config/print-config.ts";
 import { settingNames, settingOf } from "../../src/config/settings.ts";
 
 const docs = readFileSync(new URL("../../docs/configuration.md", import.meta.url), "utf8");
