@@ -6,8 +6,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { formatDuration } from "../src/config/parsers.ts";
 import { describeConfig } from "../src/config/print-config.ts";
-import { settingGroups } from "../src/config/setting.ts";
-import { type SettingName, settingNames, settingOf } from "../src/config/settings.ts";
+import type { Setting } from "../src/config/setting.ts";
+import { groups } from "../src/config/settings.ts";
 import { type TimeoutProfile, timeoutProfiles } from "../src/session/profiles.ts";
 
 const target = new URL("../docs/configuration.md", import.meta.url);
@@ -25,27 +25,32 @@ function withCode(text: string): string {
   );
 }
 
-function defaultOf(name: SettingName, effective: ReadonlyMap<SettingName, string>): string {
-  const setting = settingOf(name);
+/** `value` is the value in force without any settings. */
+function defaultOf(name: string, setting: Setting, value: string | undefined): string {
   if (setting.default !== undefined) return `\`${setting.default}\``;
-  const words = setting.defaultInWords ?? "unset";
-  const value = effective.get(name);
-  // The data directory depends on who asks.
-  const isConstant = value !== undefined && value !== "(unset)" && name !== "SESSIOND_DATA_DIR";
-  return isConstant ? `\`${value}\` (${words})` : words;
+  // The data directory depends on the user.
+  if (name === "SESSIOND_DATA_DIR") return setting.derived ?? "";
+  if (setting.derived !== undefined) return `\`${value}\` (${setting.derived})`;
+  return setting.unset === undefined ? "unset" : `unset: ${setting.unset}`;
 }
 
 function renderSettings(): string {
-  const effective = new Map(describeConfig({}).map(({ name, value }) => [name, value]));
-  const sections = Object.entries(settingGroups).map(([group, title]) => {
-    const rows = settingNames
-      .filter((name) => settingOf(name).group === group)
-      .map((name) => {
-        const { kind, secret, file, doc } = settingOf(name);
-        const notes = [secret ? "Secret." : "", file ? `Also \`${name}_FILE\`.` : ""];
-        const meaning = [withCode(doc), ...notes].filter((text) => text !== "").join(" ");
-        return [`\`${name}\``, defaultOf(name, effective), kind.expects, meaning];
-      });
+  const effective: ReadonlyMap<string, string> = new Map(
+    describeConfig({}).map(({ name, value }) => [name, value]),
+  );
+  const sections = Object.entries(groups).map(([name, group]) => {
+    const title = `${name.charAt(0).toUpperCase()}${name.slice(1)}`;
+    const rows = Object.entries(group).map(([name, setting]) => {
+      const { parser, secret, file, doc } = setting;
+      const notes = [secret ? "Secret." : "", file ? `Also \`${name}_FILE\`.` : ""];
+      const meaning = [withCode(doc), ...notes].filter((text) => text !== "").join(" ");
+      return [
+        `\`${name}\``,
+        defaultOf(name, setting, effective.get(name)),
+        parser.description ?? "",
+        meaning,
+      ];
+    });
     return `### ${title}\n\n${table(["Variable", "Default", "Value", "Meaning"], rows)}`;
   });
   return sections.join("\n\n");

@@ -1,101 +1,89 @@
-import type { Config } from "./config.ts";
-import type { Reading } from "./env-reader.ts";
+import type { EnvReader } from "./env-reader.ts";
 import { howToMakeKey, isKeyOfCertificate } from "./parsers.ts";
-import type { SettingName } from "./settings.ts";
 
-/** What no setting shows by itself: those that must fit one another. */
-export function checkTogether(reading: Reading, config: Config): void {
-  checkTls(reading, config);
-  checkDatabase(reading, config);
-  checkTimeouts(reading, config);
-  checkCookies(reading, config);
+/** Checks the settings that depend on each other, and adds what is wrong to the reader's problems. */
+export function checkCrossField(reader: EnvReader): void {
+  checkTls(reader);
+  checkDatabase(reader);
+  checkTimeouts(reader);
+  checkCookies(reader);
 }
 
-function checkTls(reading: Reading, { server }: Config): void {
+function checkTls(reader: EnvReader): void {
   const [cert, key] = ["SESSIOND_TLS_CERT", "SESSIOND_TLS_KEY"] as const;
-  if (reading.isGiven(cert) !== reading.isGiven(key)) {
-    const [there, missing] = reading.isGiven(cert) ? [cert, key] : [key, cert];
-    reading.problems.push(
-      `${there} is set without ${missing}: set both for TLS (each also as a file, ` +
+  if (reader.isSet(cert) !== reader.isSet(key)) {
+    const [present, missing] = reader.isSet(cert) ? [cert, key] : [key, cert];
+    reader.problems.push(
+      `${present} is set without ${missing}: set both for TLS (each also as a file, ` +
         `${missing}_FILE), or neither for plain HTTP`,
     );
   }
-  const { tls } = server;
-  if (tls === undefined) return;
-  reading.check(
+  const [certificatePem, keyPem] = [reader.get(cert), reader.get(key)];
+  reader.check(
     [cert, key],
-    () => isKeyOfCertificate(tls.certificate, tls.key),
-    () => `${cert} and ${key} (hidden) do not belong together: the key must be the certificate's`,
+    !certificatePem || !keyPem || isKeyOfCertificate(certificatePem, keyPem),
+    `${cert} and ${key} (hidden) do not belong together: the key must be the certificate's`,
   );
 }
 
-function checkDatabase(reading: Reading, { database, keyEncryptionKeys }: Config): void {
+function checkDatabase(reader: EnvReader): void {
   const [url, keys] = ["SESSIOND_DATABASE_URL", "SESSIOND_KEY_ENCRYPTION_KEYS"] as const;
-  // Only a data directory of sessiond's own can keep a key for it.
-  reading.check(
+  // Without a URL, the key is generated and kept in the data directory.
+  reader.check(
     [url, keys],
-    () => database.url === undefined || keyEncryptionKeys.length > 0,
-    () =>
-      `${url} (hidden) needs ${keys}, which is not set: signing keys are stored encrypted; ` +
+    reader.get(url) === undefined || reader.get(keys) !== undefined,
+    `${url} (hidden) needs ${keys}, which is not set: signing keys are stored encrypted; ` +
       `${howToMakeKey}, and give every replica the same`,
   );
 }
 
-function checkTimeouts(reading: Reading, { timeouts }: Config): void {
-  const atMost = (small: SettingName, smallMs: number, large: SettingName, largeMs: number) =>
-    reading.check(
-      [small, large],
-      () => smallMs <= largeMs,
-      () => `${reading.name(small)} must not be longer than ${reading.name(large)}`,
-    );
-  const below = (small: SettingName, smallMs: number, large: SettingName, largeMs: number) =>
-    reading.check(
-      [small, large],
-      () => smallMs < largeMs,
-      () => `${reading.name(small)} must be shorter than ${reading.name(large)}`,
-    );
+const RELATIONS = {
+  "must not be longer than": (a: number, b: number) => a <= b,
+  "must be shorter than": (a: number, b: number) => a < b,
+  "must be at least": (a: number, b: number) => a >= b,
+};
 
-  const [idle, absolute] = ["SESSIOND_IDLE_TIMEOUT", "SESSIOND_ABSOLUTE_TIMEOUT"] as const;
-  const { idleMs, absoluteMs, maxAbsoluteMs, keyRetentionMs } = timeouts;
-  atMost(idle, idleMs, absolute, absoluteMs);
-  atMost(idle, idleMs, "SESSIOND_MAX_IDLE_TIMEOUT", timeouts.maxIdleMs);
-  atMost(absolute, absoluteMs, "SESSIOND_MAX_ABSOLUTE_TIMEOUT", maxAbsoluteMs);
-  below("SESSIOND_TOUCH_INTERVAL", timeouts.touchIntervalMs, idle, idleMs);
-  below("SESSIOND_IDLE_WARNING", timeouts.idleWarningMs, idle, idleMs);
-  below("SESSIOND_ABSOLUTE_WARNING", timeouts.absoluteWarningMs, absolute, absoluteMs);
+const TIMEOUT_RULES = [
+  ["SESSIOND_IDLE_TIMEOUT", "must not be longer than", "SESSIOND_ABSOLUTE_TIMEOUT"],
+  ["SESSIOND_IDLE_TIMEOUT", "must not be longer than", "SESSIOND_MAX_IDLE_TIMEOUT"],
+  ["SESSIOND_ABSOLUTE_TIMEOUT", "must not be longer than", "SESSIOND_MAX_ABSOLUTE_TIMEOUT"],
+  ["SESSIOND_TOUCH_INTERVAL", "must be shorter than", "SESSIOND_IDLE_TIMEOUT"],
+  ["SESSIOND_IDLE_WARNING", "must be shorter than", "SESSIOND_IDLE_TIMEOUT"],
+  ["SESSIOND_ABSOLUTE_WARNING", "must be shorter than", "SESSIOND_ABSOLUTE_TIMEOUT"],
+  ["SESSIOND_SIGNING_KEY_RETENTION", "must be at least", "SESSIOND_MAX_ABSOLUTE_TIMEOUT"],
+  ["SESSIOND_SIGNING_KEY_RETENTION", "must be at least", "SESSIOND_PRE_LOGIN_TIMEOUT"],
+] as const;
 
-  const outlives = (name: SettingName, ms: number) =>
-    reading.check(
-      ["SESSIOND_SIGNING_KEY_RETENTION", name],
-      () => keyRetentionMs >= ms,
-      () =>
-        `${reading.name("SESSIOND_SIGNING_KEY_RETENTION")} must be at least ` +
-        `${reading.name(name)}: otherwise a rotation would end sessions`,
+function checkTimeouts(reader: EnvReader): void {
+  for (const [a, relation, b] of TIMEOUT_RULES) {
+    const reason = a.endsWith("RETENTION") ? ": otherwise a rotation would end sessions" : "";
+    reader.check(
+      [a, b],
+      RELATIONS[relation](reader.get(a), reader.get(b)),
+      `${reader.describe(a)} ${relation} ${reader.describe(b)}${reason}`,
     );
-  outlives("SESSIOND_MAX_ABSOLUTE_TIMEOUT", maxAbsoluteMs);
-  outlives("SESSIOND_PRE_LOGIN_TIMEOUT", timeouts.preLoginMs);
+  }
 }
 
-function checkCookies(reading: Reading, { cookies }: Config): void {
-  reading.check(
+function checkCookies(reader: EnvReader): void {
+  reader.check(
     ["SESSIOND_COOKIE_SAME_SITE", "SESSIOND_COOKIE_SECURE"],
-    () => cookies.sameSite !== "none" || cookies.secure,
-    () =>
-      "SESSIOND_COOKIE_SAME_SITE (none) needs SESSIOND_COOKIE_SECURE (false) to be true: " +
+    reader.get("SESSIOND_COOKIE_SAME_SITE") !== "none" || reader.get("SESSIOND_COOKIE_SECURE"),
+    "SESSIOND_COOKIE_SAME_SITE (none) needs SESSIOND_COOKIE_SECURE (false) to be true: " +
       "browsers drop such cookies otherwise",
   );
 
   const names = [
-    ["SESSIOND_COOKIE_NAME", cookies.sessionName],
-    ["SESSIOND_PRE_LOGIN_COOKIE_NAME", cookies.preLoginName],
-    ["SESSIOND_CSRF_COOKIE_NAME", cookies.csrfName],
+    "SESSIOND_COOKIE_NAME",
+    "SESSIOND_PRE_LOGIN_COOKIE_NAME",
+    "SESSIOND_CSRF_COOKIE_NAME",
   ] as const;
-  for (const [index, [variable, name]] of names.entries()) {
-    for (const [other, otherName] of names.slice(index + 1)) {
-      reading.check(
-        [variable, other],
-        () => name !== otherName,
-        () => `${reading.name(variable)} and ${reading.name(other)} must be different names`,
+  for (const [index, name] of names.entries()) {
+    for (const other of names.slice(index + 1)) {
+      reader.check(
+        [name, other],
+        reader.get(name) !== reader.get(other),
+        `${reader.describe(name)} and ${reader.describe(other)} must be different names`,
       );
     }
   }

@@ -1,175 +1,162 @@
-import {
-  type Given,
-  type SettingName,
-  type SettingValue,
-  settingNames,
-  settingOf,
-} from "./settings.ts";
+import { parse } from "./parsers.ts";
+import { type SettingName, settingNames, settingOf, type Value } from "./settings.ts";
 import { findUnknown, isOwnVariable } from "./unknown-variables.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Returns the file's text, or throws. */
+/** Returns the text of a file, or throws. */
 export type FileReader = (path: string) => string;
 
-/** Where a setting's value comes from. */
+/** Where the value of a setting comes from. */
 export type Source = "default" | "profile" | "environment" | "file";
 
-/** What is set, as text, before anybody looked whether it is right. */
-interface Text {
+/** The text of a setting, before it is parsed. */
+interface RawValue {
   readonly text: string;
   readonly source: Source;
-  /** What a message says it is about, with the text unless that is to stay hidden. */
+  /** The start of an error message: names the variable, and shows the text unless it is secret. */
   readonly subject: string;
 }
 
-/** For messages: one line whatever the value holds, and not the whole of a pasted file. */
+interface Resolved {
+  readonly value: unknown;
+  readonly source: Source;
+  /** The setting, or one that this default is derived from, is set to something invalid. */
+  readonly invalid: boolean;
+}
+
+class SettingError extends Error {}
+
+/** One line of limited length, even if the value is a pasted file. */
 function quote(value: string): string {
   return JSON.stringify(value.length > 100 ? `${value.slice(0, 100)}…` : value);
 }
 
-function codeOf(error: unknown): string {
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
-  return typeof code === "string" ? code : "unreadable";
-}
-
 /**
- * The settings as the environment has them. What is wrong is gathered in `problems`; in place of a
- * wrong value stands the default, so that the rest can be looked at, and checks that would blame
- * the default are left out.
+ * Reads all settings from the environment. Problems are collected, not thrown. An invalid setting
+ * gets its default, so that the others can be checked; checks that involve it are skipped.
  */
-export class Reading {
+export class EnvReader {
   readonly problems: string[] = [];
+  readonly #variables: ReadonlyMap<string, string>;
   readonly #readFile: FileReader;
-  readonly #values = new Map<SettingName, unknown>();
-  readonly #sources = new Map<SettingName, Source>();
-  readonly #doubtful = new Set<SettingName>();
+  readonly #resolved: Map<SettingName, Resolved>;
 
   constructor(env: Environment, readFile: FileReader) {
+    this.#variables = new Map(Object.entries(env).filter(isOwnVariable));
     this.#readFile = readFile;
-    const set = new Map(Object.entries(env).filter(isOwnVariable));
-    for (const name of settingNames) this.#read(name, set);
-    this.problems.push(...findUnknown([...set.keys()]));
+    this.#resolved = new Map(settingNames.map((name) => [name, this.#read(name)]));
+    this.problems.push(...findUnknown([...this.#variables.keys()]));
   }
 
-  get<N extends SettingName>(name: N): Given<N> {
-    return this.#values.get(name) as Given<N>;
+  /** The value in force. A derived default is there only after `resolve`. */
+  get<N extends SettingName>(name: N): Value<N> {
+    return this.#of(name).value as Value<N>;
   }
 
   source(name: SettingName): Source {
-    return this.#sources.get(name) ?? "default";
+    return this.#of(name).source;
   }
 
-  /** Whether the environment has a say on it, right or wrong. */
-  isGiven(name: SettingName): boolean {
-    const source = this.source(name);
-    return source === "environment" || source === "file";
+  /** Whether the environment sets it, to a valid value or not. */
+  isSet(name: SettingName): boolean {
+    return this.source(name) === "environment" || this.source(name) === "file";
   }
 
   /**
-   * The value if it is given, else this default, which depends on other settings: where one of
-   * those is doubtful, so is this.
+   * Gives a setting its default, unless it is set to a valid value.
+   *
+   * @param derivedFrom the settings that the default depends on; if one is invalid, so is this
+   * @param source where the default comes from
    */
-  getOr<N extends SettingName>(
+  resolve<N extends SettingName>(
     name: N,
-    value: SettingValue<N>,
-    dependsOn: readonly SettingName[] = [],
+    derivedFrom: readonly SettingName[],
+    value: Value<N>,
     source: Source = "default",
-  ): SettingValue<N> {
-    if (this.isGiven(name) && !this.#doubtful.has(name)) {
-      return this.#values.get(name) as SettingValue<N>;
-    }
-    if (!this.isGiven(name)) this.#sources.set(name, source);
-    if (dependsOn.some((other) => this.#doubtful.has(other))) this.#doubtful.add(name);
-    this.#values.set(name, value);
-    return value;
+  ): void {
+    const current = this.#of(name);
+    if (this.isSet(name) && !current.invalid) return;
+    this.#resolved.set(name, {
+      value,
+      source: this.isSet(name) ? current.source : source,
+      invalid: current.invalid || derivedFrom.some((other) => this.#of(other).invalid),
+    });
   }
 
-  /** Reports the problem unless it holds, or unless one of the settings is wrong by itself. */
-  check(names: readonly SettingName[], holds: () => boolean, problem: () => string): void {
-    if (names.some((name) => this.#doubtful.has(name)) || holds()) return;
-    this.problems.push(problem());
+  /** Adds the problem if `holds` is false, unless one of the settings is invalid by itself. */
+  check(names: readonly SettingName[], holds: boolean, problem: string): void {
+    if (!holds && !names.some((name) => this.#of(name).invalid)) this.problems.push(problem);
   }
 
-  /** For messages: the variable, its value and, where it was not set, that this is so. */
-  name(name: SettingName): string {
-    const { kind } = settingOf(name);
-    const origin = {
-      default: ", the default",
-      profile: ", from the profile",
-      environment: "",
-      file: "",
-    };
-    return `${name} (${kind.format(this.#values.get(name))}${origin[this.source(name)]})`;
+  /** For messages: the variable, its value and, unless it was set, where that comes from. */
+  describe(name: SettingName): string {
+    const value = settingOf(name).parser.encode(this.get(name));
+    const origin = this.source(name) === "profile" ? "from the profile" : "the default";
+    return `${name} (${this.isSet(name) ? value : `${value}, ${origin}`})`;
   }
 
-  #read(name: SettingName, set: ReadonlyMap<string, string>): void {
-    const { kind, default: constant } = settingOf(name);
-    if (constant !== undefined) {
-      const parsed = kind.parse(constant);
-      if ("problem" in parsed) throw new Error(`the default of ${name}: ${parsed.problem}`);
-      this.#values.set(name, parsed.value);
-    }
+  #of(name: SettingName): Resolved {
+    return this.#resolved.get(name) ?? { value: undefined, source: "default", invalid: false };
+  }
+
+  #read(name: SettingName): Resolved {
+    const { parser, default: text } = settingOf(name);
+    const fallback = text === undefined ? undefined : parser.parse(text);
     try {
-      const given = this.#text(name, set);
-      if (given === undefined) return;
-      this.#sources.set(name, given.source);
-      const parsed = kind.parse(given.text);
-      if ("problem" in parsed) throw new SettingProblem(`${given.subject}: ${parsed.problem}`);
-      this.#values.set(name, parsed.value);
+      const raw = this.#rawValue(name);
+      if (raw === undefined) return { value: fallback, source: "default", invalid: false };
+      const { success, data, error } = parse(parser, raw.text);
+      if (success) return { value: data, source: raw.source, invalid: false };
+      throw new SettingError(`${raw.subject}: ${error.issues[0]?.message}`);
     } catch (error) {
-      if (!(error instanceof SettingProblem)) throw error;
-      this.#sources.set(name, "environment");
-      this.#doubtful.add(name);
+      if (!(error instanceof SettingError)) throw error;
       this.problems.push(error.message);
+      return { value: fallback, source: "environment", invalid: true };
     }
   }
 
-  #text(name: SettingName, set: ReadonlyMap<string, string>): Text | undefined {
-    const text = set.get(name);
+  #rawValue(name: SettingName): RawValue | undefined {
+    const text = this.#variables.get(name);
     if (!settingOf(name).file) {
       if (text === undefined || text === "") return undefined;
       return { text, source: "environment", subject: `${name} is ${quote(text)}` };
     }
     const fileVariable = `${name}_FILE`;
-    const path = set.get(fileVariable);
+    const path = this.#variables.get(fileVariable);
     if (text !== undefined && path !== undefined) {
-      throw new SettingProblem(`${name} and ${fileVariable} are both set: set one of them`);
+      throw new SettingError(`${name} and ${fileVariable} are both set: set one of them`);
     }
-    // An empty secret is rather one that got lost on the way here than a wish to do without: with
-    // an empty database URL, sessiond would start on an empty database of its own.
+    // An empty secret was most likely lost on its way here. With an empty database URL, sessiond
+    // would start on a new, empty database.
     if (text === "" || path === "") {
       const variable = text === "" ? name : fileVariable;
-      throw new SettingProblem(`${variable} is empty: give it its value, or do not set it`);
+      throw new SettingError(`${variable} is empty: give it its value, or do not set it`);
     }
-    if (path !== undefined) return this.#textOfFile(name, fileVariable, path);
+    if (path !== undefined) return this.#fileContent(name, fileVariable, path);
     if (text === undefined) return undefined;
     return { text, source: "environment", subject: `${name} (hidden)` };
   }
 
-  #textOfFile(name: SettingName, variable: string, path: string): Text {
+  #fileContent(name: SettingName, variable: string, path: string): RawValue {
     let content: string;
     try {
       content = this.#readFile(path);
     } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code ?? "unreadable";
       const shown = isLikelySecret(name, path)
         ? `holds what looks like the value itself, which belongs in ${name}: it`
-        : `is ${quote(path)}, which cannot be read (${codeOf(error)}): it`;
-      throw new SettingProblem(
-        `${variable} ${shown} must name a file that sessiond's user may read`,
-      );
+        : `is ${quote(path)}, which cannot be read (${code}): it`;
+      throw new SettingError(`${variable} ${shown} must name a file that sessiond's user may read`);
     }
     const text = content.replace(/\r?\n$/, "");
     const file = `the file ${quote(path)} of ${variable}`;
-    if (text === "")
-      throw new SettingProblem(`${file} is empty: it must hold the value of ${name}`);
+    if (text === "") throw new SettingError(`${file} is empty: it must hold the value of ${name}`);
     return { text, source: "file", subject: `the content (hidden) of ${file}` };
   }
 }
 
-class SettingProblem extends Error {}
-
-/** Whether somebody put a secret where the path of its file belongs. */
+/** Whether a variable that must hold the path of a file seems to hold the secret itself. */
 function isLikelySecret(name: SettingName, path: string): boolean {
-  return "value" in settingOf(name).kind.parse(path) || /:\/\/|-----|[\r\n]|=$/.test(path);
+  return parse(settingOf(name).parser, path).success || /:\/\/|-----|[\r\n]|=$/.test(path);
 }

@@ -16,14 +16,14 @@ export interface EffectiveSetting {
  * @throws {ConfigError} with all problems
  */
 export function describeConfig(env: Environment, readFile?: FileReader): EffectiveSetting[] {
-  const { reading } = resolveConfig(env, readFile);
+  const { reader } = resolveConfig(env, readFile);
   return settingNames.map((name) => {
-    const { kind, secret } = settingOf(name);
-    const value: unknown = reading.get(name);
-    const source = reading.source(name);
+    const { parser, secret } = settingOf(name);
+    const value: unknown = reader.get(name);
+    const source = reader.source(name);
     // A schedule that is set to `off` has no value either, but a source.
     if (value === undefined && source === "default") return { name, value: "(unset)", source };
-    return { name, value: secret ? "(hidden)" : kind.format(value), source };
+    return { name, value: secret ? "(hidden)" : parser.encode(value), source };
   });
 }
 

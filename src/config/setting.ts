@@ -1,30 +1,27 @@
-import type { Kind } from "./parsers.ts";
+import type { Parser } from "./parsers.ts";
 
-export const settingGroups = {
-  server: "Server",
-  database: "Database",
-  keys: "Keys",
-  timeouts: "Timeouts",
-  cookies: "Cookies",
-  rules: "Rules",
-  audit: "Audit",
-  sweep: "Sweep",
-  log: "Log",
-} as const;
-
-export type SettingGroup = keyof typeof settingGroups;
-
-/** One line of the table of settings. */
-export interface Setting<T> {
-  readonly group: SettingGroup;
-  readonly kind: Kind<T>;
-  /** Written as in the environment. Without it the setting is unset until someone sets it. */
-  readonly default?: string;
-  /** The default in words, where it is not a constant. */
-  readonly defaultInWords?: string;
-  /** Never printed, whole or in part. */
+/** One row of the table of settings. `D` is `undefined` where there is no default. */
+export interface Setting<P = Parser, D = string | undefined> {
+  readonly parser: P;
+  /** The default, as written in the environment. */
+  readonly default?: D;
+  /** In words, a default that depends on other things. */
+  readonly derived?: D;
+  /** In words, what happens without a value, for settings that have no default. */
+  readonly unset?: string;
+  /** Never printed, in whole or in part. */
   readonly secret?: true;
-  /** The content of the file named by `<NAME>_FILE` will do as well. */
+  /** `<NAME>_FILE` may name a file that holds the value. */
   readonly file?: true;
+  /** For the documentation. */
   readonly doc: string;
+}
+
+export type SettingGroup = Readonly<Record<`SESSIOND_${string}`, Setting>>;
+
+export function setting<P extends Parser, D extends string | undefined = undefined>(
+  parser: P,
+  row: Omit<Setting<P, D>, "parser">,
+): Setting<P, D> {
+  return { parser, ...row };
 }

@@ -1,29 +1,35 @@
-/**
- * Every setting, once. The loader reads this table, and so does the generator of
- * docs/configuration.md, so that the two cannot differ.
- */
+/** The table of all settings. The loader and the documentation both read it. */
 
-import type { Kind } from "./parsers.ts";
-import { processSettings } from "./process-settings.ts";
-import { sessionSettings } from "./session-settings.ts";
+import type { z } from "zod";
+import { database, keys, log, server } from "./process-settings.ts";
+import { audit, cookies, rules, sweep, timeouts } from "./session-settings.ts";
 import type { Setting } from "./setting.ts";
 
-export const settings = { ...processSettings, ...sessionSettings };
+/** In the order of the documentation. */
+export const groups = { server, database, keys, timeouts, cookies, rules, audit, sweep, log };
+
+const settings = {
+  ...server,
+  ...database,
+  ...keys,
+  ...log,
+  ...timeouts,
+  ...cookies,
+  ...rules,
+  ...audit,
+  ...sweep,
+};
 
 export type SettingName = keyof typeof settings;
 
-/** The type of a setting's value once it is set. */
-export type SettingValue<N extends SettingName> =
-  (typeof settings)[N]["kind"] extends Kind<infer T> ? T : never;
-
-/** The type of a setting's value, which may be missing where there is no constant default. */
-export type Given<N extends SettingName> = (typeof settings)[N] extends { readonly default: string }
-  ? SettingValue<N>
-  : SettingValue<N> | undefined;
+/** The type of a setting's value, which may be unset where there is no default. */
+export type Value<N extends SettingName> =
+  | z.output<(typeof settings)[N]["parser"]>
+  | ((typeof settings)[N] extends Setting<unknown, string> ? never : undefined);
 
 export const settingNames = Object.keys(settings) as readonly SettingName[];
 
-/** The same line without its particular type, for code that treats all settings alike. */
-export function settingOf(name: SettingName): Setting<unknown> {
+/** A row without its particular type, for code that treats all settings alike. */
+export function settingOf(name: SettingName): Setting {
   return settings[name];
 }

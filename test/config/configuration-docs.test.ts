@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect } from "chai";
 import { renderConfigurationDocs } from "../../scripts/configuration-docs.ts";
+import { parse } from "../../src/config/parsers.ts";
 import { describeConfig } from "../../src/config/print-config.ts";
 import { settingNames, settingOf } from "../../src/config/settings.ts";
 
@@ -26,11 +27,10 @@ describe("docs/configuration.md", () => {
     const effective = new Map(describeConfig({}).map(({ name, value }) => [name, value]));
     for (const name of settingNames) {
       if (name === "SESSIOND_DATA_DIR") continue;
-      const { kind } = settingOf(name);
+      const { parser } = settingOf(name);
       const documented = documentedDefault(name);
-      const parsed = documented === undefined ? undefined : kind.parse(documented);
-      const shown =
-        parsed !== undefined && "value" in parsed ? kind.format(parsed.value) : "(unset)";
+      const parsed = documented === undefined ? undefined : parse(parser, documented);
+      const shown = parsed?.success ? parser.encode(parsed.data) : "(unset)";
       expect(shown, name).to.equal(effective.get(name));
     }
   });
