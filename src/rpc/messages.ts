@@ -88,14 +88,16 @@ function actorInput(actor: ActorRef | undefined): ActorInput | undefined {
 export function createCommand(request: CreateRequest): CreateCommand {
   return {
     actor: actorInput(request.actor),
-    appType: request.appType,
-    metadata: request.metadata,
+    attributes: {
+      appType: request.appType,
+      ipAddress: request.ipAddress,
+      userAgent: request.userAgent,
+      metadata: request.metadata,
+    },
     idleTimeoutMs: milliseconds("idle_timeout", request.idleTimeout),
     absoluteTimeoutMs: milliseconds("absolute_timeout", request.absoluteTimeout),
     preLogin: request.preLogin,
     replaces: refInput(request.replaces),
-    ipAddress: request.ipAddress,
-    userAgent: request.userAgent,
   };
 }
 

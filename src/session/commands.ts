@@ -1,5 +1,7 @@
 /** What a request says, before anything of it has been checked. Durations are milliseconds. */
 
+import type { SessionAttributes } from "./session-attributes.ts";
+
 export interface ActorInput {
   readonly tenantId: string;
   readonly actorType: string;
@@ -15,14 +17,11 @@ export type SessionRefInput = (
 
 export interface CreateCommand {
   readonly actor: ActorInput | undefined;
-  readonly appType: string;
-  readonly metadata: Readonly<Record<string, string>>;
+  readonly attributes: SessionAttributes;
   readonly idleTimeoutMs: number | undefined;
   readonly absoluteTimeoutMs: number | undefined;
   readonly preLogin: boolean;
   readonly replaces: SessionRefInput | undefined;
-  readonly ipAddress: string;
-  readonly userAgent: string;
 }
 
 export interface ValidateCommand {

@@ -4,6 +4,7 @@ import type { SessionId, SigningKeyId } from "./ids.ts";
 import type { ListPage, ListPosition } from "./list-page.ts";
 import type { SessionLimit } from "./policy.ts";
 import type { Actor, Session } from "./session.ts";
+import type { SessionAttributes } from "./session-attributes.ts";
 
 /** A session as it was at `now`. */
 export interface SessionSnapshot {
@@ -20,16 +21,12 @@ export interface CookieLookup {
   readonly session: Session | undefined;
 }
 
-export interface NewSession extends Actor {
+export interface NewSession extends Actor, SessionAttributes {
   readonly id: SessionId;
-  readonly appType: string;
   readonly preLogin: boolean;
   readonly idleTimeoutMs: number;
   readonly absoluteTimeoutMs: number;
-  readonly ipAddress: string;
-  readonly userAgent: string;
   readonly csrfTokenHash: Buffer;
-  readonly metadata: Readonly<Record<string, string>>;
 }
 
 export interface ReplacedSession {

@@ -1,6 +1,7 @@
 import type { Instant } from "./clock.ts";
 import type { SessionId, SigningKeyId, TenantId } from "./ids.ts";
 import type { TimeoutPolicy } from "./policy.ts";
+import type { SessionAttributes } from "./session-attributes.ts";
 
 export interface Actor {
   readonly tenantId: TenantId;
@@ -9,9 +10,8 @@ export interface Actor {
 }
 
 /** A session as the storage keeps it: facts only, nothing that depends on the time of reading. */
-export interface Session extends Actor {
+export interface Session extends Actor, SessionAttributes {
   readonly id: SessionId;
-  readonly appType: string;
   readonly preLogin: boolean;
   readonly createdAt: Instant;
   readonly lastSeenAt: Instant;
@@ -20,13 +20,8 @@ export interface Session extends Actor {
   readonly revokedAt: Instant | undefined;
   readonly revokeReason: string;
   readonly revokedBy: string;
-  /** Normalised; empty if not known. */
-  readonly ipAddress: string;
-  /** Cut to its limit; empty if not known. */
-  readonly userAgent: string;
   readonly signingKeyId: SigningKeyId;
   readonly csrfTokenHash: Buffer;
-  readonly metadata: Readonly<Record<string, string>>;
 }
 
 export type SessionState = "ACTIVE" | "IDLE_EXPIRED" | "ABSOLUTE_EXPIRED" | "REVOKED";

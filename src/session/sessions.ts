@@ -22,6 +22,7 @@ import type { ListPage } from "./list-page.ts";
 import { listPosition, nextPageToken, PageTokens, pageSize } from "./pages.ts";
 import type { BindingPolicy, SessionLimit, TimeoutPolicy } from "./policy.ts";
 import { type Actor, isTouchDue, type Session, touchIntervalMs } from "./session.ts";
+import { checkedAttributes, checkedIpAddress, checkedUserAgent } from "./session-attributes.ts";
 import type { SessionRef } from "./session-ref.ts";
 import type { CreateOutcome, NewSession, SessionSnapshot, SessionStore } from "./session-store.ts";
 import type { SetCookie } from "./set-cookie.ts";
@@ -93,15 +94,12 @@ export class Sessions {
     const csrf = mintCsrfToken(random);
     const session: NewSession = {
       ...owner,
+      ...checkedAttributes(command.attributes),
       id: mintSessionId(random, wallClock()),
-      appType: input.appType(command.appType),
       preLogin: command.preLogin,
       idleTimeoutMs: idleMs,
       absoluteTimeoutMs: absoluteMs,
-      ipAddress: input.ipAddress(command.ipAddress),
-      userAgent: input.userAgent(command.userAgent),
       csrfTokenHash: csrf.hash,
-      metadata: input.metadata(command.metadata),
     };
     const replaces = await this.#replaceable(command.replaces, context);
 
@@ -117,8 +115,8 @@ export class Sessions {
 
   async validate(command: ValidateCommand, context: CallContext): Promise<TouchedSession> {
     const { authenticator } = this.#deps;
-    const ipAddress = input.ipAddress(command.ipAddress);
-    const userAgent = input.userAgent(command.userAgent);
+    const ipAddress = checkedIpAddress(command.ipAddress);
+    const userAgent = checkedUserAgent(command.userAgent);
     const ref = input.credentialRef(command);
     const snapshot = await authenticator.findLive(ref, context);
     const { session } = snapshot;

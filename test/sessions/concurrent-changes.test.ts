@@ -151,14 +151,11 @@ describe("sessions that end between the read and the write", () => {
 describe("sessions: Create", () => {
   const command = {
     actor: { tenantId: "", actorType: "user", actorId: "alice" },
-    appType: "",
-    metadata: {},
+    attributes: { appType: "", ipAddress: "", userAgent: "", metadata: {} },
     idleTimeoutMs: undefined,
     absoluteTimeoutMs: undefined,
     preLogin: false,
     replaces: undefined,
-    ipAddress: "",
-    userAgent: "",
   };
   const created: CreateOutcome = {
     kind: "created",

@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import * as input from "../../src/session/input.ts";
+import * as attributes from "../../src/session/session-attributes.ts";
 import { refused } from "../support/expect-reason.ts";
 
 const actor = { tenantId: "t", actorType: "user", actorId: "alice" };
@@ -9,7 +10,7 @@ const actor = { tenantId: "t", actorType: "user", actorId: "alice" };
 describe("input", () => {
   const identifiers = [
     ["tenant_id", 128, (text: string) => input.tenantId("tenant_id", text)],
-    ["app_type", 64, input.appType],
+    ["app_type", 64, attributes.checkedAppType],
     ["acting_actor_id", 256, input.actingActorId],
     ["resource_id", 256, (text: string) => input.filter("resource_id", text)],
     [
@@ -71,8 +72,8 @@ describe("input", () => {
     );
     fc.assert(
       fc.property(ip, (text) => {
-        const normal = input.ipAddress(text);
-        expect(input.ipAddress(normal)).to.equal(normal);
+        const normal = attributes.checkedIpAddress(text);
+        expect(attributes.checkedIpAddress(normal)).to.equal(normal);
       }),
     );
   });
@@ -81,17 +82,17 @@ describe("input", () => {
     const text = fc.string({ unit: fc.constantFrom("a", "é", "😀", "\u200d"), maxLength: 1200 });
     fc.assert(
       fc.property(text, (agent) => {
-        expect(input.userAgent(agent)).to.equal([...agent].slice(0, 512).join(""));
+        expect(attributes.checkedUserAgent(agent)).to.equal([...agent].slice(0, 512).join(""));
       }),
     );
   });
 
   it("refuses lone surrogates, also in the part of a user agent that is not kept", () => {
     for (const text of ["\ud800", `${"x".repeat(600)}\udc00`]) {
-      refused(() => input.userAgent(text), "INVALID_REQUEST", "user_agent");
+      refused(() => attributes.checkedUserAgent(text), "INVALID_REQUEST", "user_agent");
     }
     for (const metadata of [{ "\ud800": "" }, { a: "\udc00" }]) {
-      refused(() => input.metadata(metadata), "INVALID_REQUEST", "metadata");
+      refused(() => attributes.checkedMetadata(metadata), "INVALID_REQUEST", "metadata");
     }
   });
 });

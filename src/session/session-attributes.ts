@@ -1,0 +1,78 @@
+import { isIP, SocketAddress } from "node:net";
+import { invalidRequest } from "./errors.ts";
+import { identifier, storableText } from "./text.ts";
+
+const MAX_APP_TYPE_BYTES = 64;
+const MAX_METADATA_BYTES = 4096;
+const MAX_USER_AGENT_CHARACTERS = 512;
+
+/**
+ * What Create is told about a session and the session keeps, besides its owner and its deadlines. A
+ * new attribute is added here, to the table of columns (storage/sessions/session-entity.ts, with a
+ * migration) and to the messages (rpc/messages.ts).
+ */
+export interface SessionAttributes {
+  readonly appType: string;
+  /** The browser's address; empty if not known. */
+  readonly ipAddress: string;
+  /** The browser's user agent; empty if not known. */
+  readonly userAgent: string;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/**
+ * The attributes as they are stored: the address normalised, the user agent cut to its limit.
+ *
+ * @throws {SessionError} INVALID_REQUEST, with the field that is wrong
+ */
+export function checkedAttributes(requested: SessionAttributes): SessionAttributes {
+  return {
+    appType: checkedAppType(requested.appType),
+    ipAddress: checkedIpAddress(requested.ipAddress),
+    userAgent: checkedUserAgent(requested.userAgent),
+    metadata: checkedMetadata(requested.metadata),
+  };
+}
+
+export function checkedAppType(text: string): string {
+  return identifier("app_type", text, MAX_APP_TYPE_BYTES);
+}
+
+/**
+ * One IPv4 or IPv6 address in its shortest form; an IPv4-mapped IPv6 address becomes IPv4, so that
+ * the two spellings of one client are equal. Empty stays empty: not known.
+ */
+export function checkedIpAddress(text: string): string {
+  if (text === "") return "";
+  const version = text.includes("%") ? 0 : isIP(text);
+  if (version === 0) {
+    throw invalidRequest("ip_address", "must be one IPv4 or IPv6 address without port or zone");
+  }
+  if (version === 4) return text;
+  const { address } = new SocketAddress({ address: text, family: "ipv6" });
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(address);
+  return mapped?.[1] ?? address;
+}
+
+/** Cut rather than refused: a browser's long header must not keep its user from logging in. */
+export function checkedUserAgent(text: string): string {
+  storableText("user_agent", text);
+  if (text.length <= MAX_USER_AGENT_CHARACTERS) return text;
+  // 512 characters are at most 1024 UTF-16 units; cutting there first bounds the work.
+  const characters = Array.from(text.slice(0, 2 * MAX_USER_AGENT_CHARACTERS));
+  return characters.slice(0, MAX_USER_AGENT_CHARACTERS).join("");
+}
+
+export function checkedMetadata(input: Readonly<Record<string, string>>): Record<string, string> {
+  let bytes = 0;
+  for (const [key, value] of Object.entries(input)) {
+    if (key === "") throw invalidRequest("metadata", "must not have an empty key");
+    storableText("metadata", key);
+    storableText("metadata", value);
+    bytes += Buffer.byteLength(key) + Buffer.byteLength(value);
+  }
+  if (bytes > MAX_METADATA_BYTES) {
+    throw invalidRequest("metadata", `must be at most ${MAX_METADATA_BYTES} bytes in all`);
+  }
+  return input;
+}
