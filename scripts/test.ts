@@ -10,7 +10,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
-import { startEmbeddedPostgres } from "../src/storage/embedded-postgres.ts";
+import { startEmbeddedPostgres } from "../packages/embedded-postgres/index.ts";
 import { createDataSource } from "../src/storage/pg/data-source.ts";
 import { migrate } from "../src/storage/schema/migrate.ts";
 
@@ -94,7 +94,15 @@ try {
     const command =
       args.length > 0
         ? mocha
-        : [bin("c8"), ...mocha, "--parallel", "--jobs", JOBS, "test/**/*.test.ts"];
+        : [
+            bin("c8"),
+            ...mocha,
+            "--parallel",
+            "--jobs",
+            JOBS,
+            "test/**/*.test.ts",
+            "packages/*/test/**/*.test.ts",
+          ];
     process.exitCode = await run(command, {
       SESSIOND_TEST_SERVER_URL: server.url,
       SESSIOND_TEST_TEMPLATE: template,
