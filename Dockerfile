@@ -8,6 +8,7 @@ COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts
 COPY tsconfig.json tsconfig.build.json ./
 COPY gen gen
+COPY packages packages
 COPY src src
 RUN node node_modules/typescript/bin/tsc -p tsconfig.build.json
 

@@ -13,7 +13,7 @@ import net, { type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { basename, join, matchesGlob, posix, relative } from "node:path";
 import packageJson from "../package.json" with { type: "json" };
-import { startEmbeddedPostgres } from "../src/storage/embedded-postgres.ts";
+import { startEmbeddedPostgres } from "../packages/embedded-postgres/index.ts";
 import { parseDockerfile, type Stage } from "./dockerfile.ts";
 
 const CONTEXT = join(import.meta.dirname, "..");

@@ -9,7 +9,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
-import { startEmbeddedPostgres } from "../src/storage/embedded-postgres.ts";
+import { startEmbeddedPostgres } from "../packages/embedded-postgres/index.ts";
 import { createDataSource } from "../src/storage/pg/data-source.ts";
 import { migrate } from "../src/storage/schema/migrate.ts";
 import { dumpSchema } from "../src/storage/schema-dump.ts";

@@ -4,8 +4,10 @@ import { file_google_rpc_error_details } from "../gen/es/google/rpc/error_detail
 import { Health } from "../gen/es/health/v1/health_pb.ts";
 import { file_sessiond_v1_error } from "../gen/es/sessiond/v1/error_pb.ts";
 import { SessionService } from "../gen/es/sessiond/v1/session_service_pb.ts";
+import type { EmbeddedPostgres } from "../packages/embedded-postgres/index.ts";
 import { Closeables } from "./closeables.ts";
 import type { Config } from "./config/config.ts";
+import { embeddedKeyEncryptionKeys, startEmbeddedDatabase } from "./embedded-database.ts";
 import { startSweepSchedule } from "./jobs/sweep-schedule.ts";
 import { decodeError, type ErrorMapping } from "./rpc/errors.ts";
 import { createHealth, type HealthService } from "./rpc/health.ts";
@@ -38,6 +40,8 @@ export interface AppOptions {
 export interface App {
   readonly server: Server;
   readonly storage: Storage;
+  /** Undefined with an external database. */
+  readonly embedded: EmbeddedPostgres | undefined;
   /**
    * Says NOT_SERVING, lets running calls finish, and stops everything, the embedded database
    * included. Calling it again returns the first call's promise.
@@ -61,10 +65,32 @@ async function start(options: AppOptions, closeables: Closeables): Promise<App> 
   const { config, log, random = secureRandomBytes, signal } = options;
   const boot: CallContext = { signal, callingService: "sessiond" };
 
-  const storage = await openStorage({ config, log, random, signal });
+  const { url, dataDirectory } = config.database;
+  const logLine = (line: string) => log.debug({ postgres: line });
+  const embedded =
+    url === undefined ? await startEmbeddedDatabase(dataDirectory, logLine) : undefined;
+  if (embedded !== undefined) closeables.add(() => embedded.stop());
+  signal?.throwIfAborted();
+
+  const storage = await openStorage({
+    ...config.database,
+    url: embedded?.url ?? (url as string),
+    auditQueueLimit: config.audit.queueLimit,
+    log,
+    signal,
+  });
   closeables.add(() => storage.close());
 
-  const encryption = new KeyEncryption(storage.keyEncryptionKeys, random);
+  const { keyEncryptionKeys: configured } = config;
+  const keyEncryptionKeys = embedded
+    ? await embeddedKeyEncryptionKeys(
+        configured,
+        embedded.dataDirectory,
+        storage.signingKeys,
+        random,
+      )
+    : configured;
+  const encryption = new KeyEncryption(keyEncryptionKeys, random);
   const signingKeys = new SigningKeys(storage.signingKeys, encryption, random);
   const rewrapped = await signingKeys.verifyAndRewrap(boot);
   if (rewrapped > 0) log.info({ rewrapped }, "signing keys put under the first key-encryption key");
@@ -117,6 +143,7 @@ async function start(options: AppOptions, closeables: Closeables): Promise<App> 
   return {
     server,
     storage,
+    embedded,
     stop() {
       stopping ??= closeables.close();
       return stopping;

@@ -6,7 +6,7 @@ import { localUrl } from "./local-url.ts";
 export function banner(version: string, config: Config, app: App): string {
   const secure = config.server.tls !== undefined;
   const url = localUrl(config.server.host, app.server.port, secure);
-  const { embedded } = app.storage;
+  const { embedded } = app;
   const data = embedded
     ? `${embedded.dataDirectory} (embedded PostgreSQL, port ${embedded.port})`
     : "the database of SESSIOND_DATABASE_URL";

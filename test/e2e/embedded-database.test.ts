@@ -1,4 +1,4 @@
-import { stat } from "node:fs/promises";
+import { stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "chai";
 import { openSession, validate } from "../support/actors.ts";
@@ -40,9 +40,22 @@ describe("sessiond as a process: its embedded database", function () {
     expect({ code: second.code, stdout: second.stdout }).to.deep.equal({ code: 1, stdout: "" });
     expect(second.stderr).to.include(directory);
     expect(second.stderr).to.match(new RegExp(`\\bprocess ${first.pid}\\b`));
+    expect(second.stderr).to.include("SESSIOND_DATA_DIR").and.include("SESSIOND_DATABASE_URL");
     // The first one has not noticed.
     await validate(first.client, cookie);
     expect(await postmasterOf(directory)).not.to.equal(undefined);
+  });
+
+  it("refuses a directory that cannot be created, and names the setting", async () => {
+    const { directory } = await dataDirectory();
+    await writeFile(join(directory, "file"), "");
+
+    const SESSIOND_DATA_DIR = join(directory, "file", "data");
+    const { code, stdout, stderr } = await sessiond.run({ env: { SESSIOND_DATA_DIR } });
+
+    expect({ code, stdout }).to.deep.equal({ code: 1, stdout: "" });
+    expect(stderr).to.match(new RegExp(`^sessiond: ${SESSIOND_DATA_DIR} cannot be created`));
+    expect(stderr).to.include("SESSIOND_DATA_DIR");
   });
 
   it("goes on after SIGKILL with what was acknowledged, on the database left running", async () => {

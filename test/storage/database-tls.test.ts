@@ -6,7 +6,7 @@ import pg from "pg";
 import {
   type EmbeddedPostgres,
   startEmbeddedPostgres,
-} from "../../src/storage/embedded-postgres.ts";
+} from "../../packages/embedded-postgres/index.ts";
 import { openTestStorage, type TestStorage } from "../support/storage.ts";
 import { testCertificate, testKey } from "../support/test-certificate.ts";
 import { until } from "../support/until.ts";

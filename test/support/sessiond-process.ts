@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { type Client, createClient } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
-import { isPostmaster, type PidFile, readPidFile } from "../../src/storage/embedded-pid-file.ts";
+import { isPostmaster, readPidFile } from "../../packages/embedded-postgres/pid-file.ts";
 import { TEST_KEY_ENCRYPTION_KEY } from "./app.ts";
 import { createTestDatabase, type TestDatabase } from "./database.ts";
 import { testCertificate } from "./test-certificate.ts";
@@ -70,10 +70,10 @@ function cleanEnv(extra: Readonly<Record<string, string>> = {}): Record<string, 
 }
 
 /** The living postmaster of an embedded data directory. */
-export async function postmasterOf(directory: string): Promise<PidFile | undefined> {
-  const cluster = join(directory, "postgres");
-  const file = await readPidFile(cluster).catch(() => undefined);
-  return file !== undefined && (await isPostmaster(file.pid, cluster)) ? file : undefined;
+export async function postmasterOf(directory: string): Promise<{ pid: number } | undefined> {
+  const pgdata = join(directory, "postgres");
+  const file = readPidFile(pgdata);
+  return file !== undefined && isPostmaster(file.pid, pgdata) ? file : undefined;
 }
 
 /** Starts processes, directories and databases that are gone after each test of the suite. */

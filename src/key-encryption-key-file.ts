@@ -1,6 +1,5 @@
 import { open, readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
-import { syncDirectory } from "./embedded-directory.ts";
 
 const KEY_BYTES = 32;
 
@@ -39,5 +38,8 @@ export async function writeKeyEncryptionKeyFile(dataDirectory: string, key: Buff
     await file.close();
   }
   await rename(`${path}.new`, path);
-  await syncDirectory(dataDirectory);
+  // Windows cannot open a directory, and needs no such thing.
+  if (process.platform === "win32") return;
+  const directory = await open(dataDirectory, "r");
+  await directory.sync().finally(() => directory.close());
 }
