@@ -1,7 +1,6 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Closeables } from "../src/closeables.ts";
 import { type RunningServer, type ServerCommand, startServer } from "./child.ts";
 import { type DatabaseServer, openDatabaseServer } from "./database.ts";
 import { buildLoadGenerator, type LoadGenerator } from "./load.ts";
@@ -19,7 +18,7 @@ export interface Context {
   /** Fires when the run is to end before its time. */
   readonly signal: AbortSignal;
   /** What is to be undone in the end. */
-  readonly closeables: Closeables;
+  readonly stack: AsyncDisposableStack;
   /** Complaints about answers; a run that has any fails in the end. */
   readonly complaints: string[];
   /** Runs `work` while the server runs, which is stopped then or when the run is cut short. */
@@ -32,16 +31,16 @@ export async function withContext(
   signal: AbortSignal,
   work: (context: Context) => Promise<void>,
 ): Promise<void> {
-  const closeables = new Closeables();
+  const stack = new AsyncDisposableStack();
   try {
     const progress = new Progress();
     const directory = await mkdtemp(join(tmpdir(), "sessiond-bench-"));
-    closeables.add(() => rm(directory, { recursive: true, force: true }));
+    stack.defer(() => rm(directory, { recursive: true, force: true }));
     const load = await progress.phase("load generator", () =>
       buildLoadGenerator(directory, signal),
     );
     const server = await progress.phase("PostgreSQL", () =>
-      openDatabaseServer(options.dataParent, closeables),
+      openDatabaseServer(options.dataParent, stack),
     );
     const context: Context = {
       options,
@@ -50,7 +49,7 @@ export async function withContext(
       load,
       directory,
       signal,
-      closeables,
+      stack,
       complaints: [],
       withServer: (command, use) => withServer(command, signal, use),
     };
@@ -60,7 +59,7 @@ export async function withContext(
     aborted.promise.catch(() => {});
     await Promise.race([work(context), aborted.promise]);
   } finally {
-    await closeables.close();
+    await stack.disposeAsync();
   }
 }
 

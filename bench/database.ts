@@ -4,7 +4,6 @@ import { totalmem } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
 import { startEmbeddedPostgres } from "../packages/embedded-postgres/index.ts";
-import type { Closeables } from "../src/closeables.ts";
 import { createDataSource } from "../src/storage/pg/data-source.ts";
 import { migrate } from "../src/storage/schema/migrate.ts";
 import { processStat } from "./proc.ts";
@@ -65,32 +64,32 @@ function ownSettings(): Record<string, string> {
 /** Uses the server that the environment names, or starts one. */
 export async function openDatabaseServer(
   dataParent: string,
-  closeables: Closeables,
+  stack: AsyncDisposableStack,
 ): Promise<DatabaseServer> {
   const given = process.env.SESSIOND_BENCH_DATABASE_URL;
-  const url = given ?? (await startOwn(dataParent, closeables));
+  const url = given ?? (await startOwn(dataParent, stack));
   const sql = await connectSql(url).catch((error: unknown) => {
     const { host } = new URL(url);
     throw new Error(`cannot connect to the database at ${host}: ${(error as Error).message}`, {
       cause: error,
     });
   });
-  closeables.add(() => sql.close());
+  stack.defer(() => sql.close());
   return {
     own: given === undefined,
     postmasterPid: await findPostmaster(sql, url),
     sql,
-    createDatabase: () => createDatabase(url, closeables),
+    createDatabase: () => createDatabase(url, stack),
   };
 }
 
-async function startOwn(dataParent: string, closeables: Closeables): Promise<string> {
+async function startOwn(dataParent: string, stack: AsyncDisposableStack): Promise<string> {
   const dataDirectory = await mkdtemp(join(await realpath(dataParent), "sessiond-bench-data-"));
-  closeables.add(() => rm(dataDirectory, { recursive: true, force: true }));
+  stack.defer(() => rm(dataDirectory, { recursive: true, force: true }));
   // Where this process is root's, PostgreSQL runs as another user, who has to get in.
   await chmod(dataDirectory, 0o755);
   const postgres = await startEmbeddedPostgres({ dataDirectory, settings: ownSettings() });
-  closeables.add(() => postgres.stop());
+  stack.defer(() => postgres.stop());
   return postgres.url;
 }
 
@@ -103,14 +102,14 @@ async function findPostmaster(sql: Sql, url: string): Promise<number | undefined
 }
 
 /** Its own connection does the dropping: others may be cut by then. */
-async function createDatabase(serverUrl: string, closeables: Closeables): Promise<string> {
+async function createDatabase(serverUrl: string, stack: AsyncDisposableStack): Promise<string> {
   const name = `sessiond_bench_${randomBytes(6).toString("hex")}`;
   const onServer = async (statement: string): Promise<void> => {
     const sql = await connectSql(serverUrl);
     await sql(statement).finally(() => sql.close());
   };
   await onServer(`CREATE DATABASE ${name} TEMPLATE template0`);
-  closeables.add(() => onServer(`DROP DATABASE ${name} WITH (FORCE)`));
+  stack.defer(() => onServer(`DROP DATABASE ${name} WITH (FORCE)`));
   const url = new URL(serverUrl);
   url.pathname = `/${name}`;
   return url.href;

@@ -37,11 +37,11 @@ export interface Fixture {
 }
 
 export async function createFixture(context: Context, count: number): Promise<Fixture> {
-  const { progress, server, closeables, signal } = context;
+  const { progress, server, stack, signal } = context;
   const url = await server.createDatabase();
   await createSchema(url);
   const sql = await connectSql(url);
-  closeables.add(() => sql.close());
+  stack.defer(() => sql.close());
   const credentials = await createCredentials(sql);
   await progress.phase(`${count} live sessions`, (report) =>
     seedSessions(sql, count, report, signal),

@@ -1,81 +1,106 @@
+import type { DataSource } from "typeorm";
+
 /**
- * Writes src/storage/schema/schema.sql, the schema that the migrations make. With --check, only compares.
- * It uses the PostgreSQL that SESSIOND_TEST_SERVER_URL names (its user must be allowed to create
- * databases), else one that is started for this and thrown away.
+ * What the database says its tables are, in an order that depends on nothing but the names. The
+ * catalog is read rather than pg_dump called, because that is not there with the embedded
+ * PostgreSQL and writes something else with every version.
  */
-import { randomBytes } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import pg from "pg";
-import { startEmbeddedPostgres } from "../packages/embedded-postgres/index.ts";
-import { createDataSource } from "../src/storage/pg/data-source.ts";
-import { migrate } from "../src/storage/schema/migrate.ts";
-import { dumpSchema } from "../src/storage/schema-dump.ts";
 
-const target = join(import.meta.dirname, "..", "src", "storage", "schema", "schema.sql");
+const TABLES = `
+  SELECT oid, relname AS name, array_to_string(reloptions, ', ') AS parameters
+  FROM pg_class
+  WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace
+  ORDER BY relname COLLATE "C"`;
 
-/** The schema of a new database on the server, which is dropped again. */
-async function schemaMadeOn(serverUrl: string): Promise<string> {
-  const name = `schema_${randomBytes(6).toString("hex")}`;
-  const admin = new pg.Client({ connectionString: serverUrl });
-  await admin.connect();
-  try {
-    await admin.query(`CREATE DATABASE ${name} TEMPLATE template0`);
-    const url = new URL(serverUrl);
-    url.pathname = `/${name}`;
-    const dataSource = createDataSource({
-      url: url.href,
-      poolSize: 1,
-      connectTimeoutMs: 5000,
-      // Dropping the database may cut a connection that is still being closed.
-      onPoolError: () => {},
-    });
-    try {
-      await dataSource.initialize();
-      await migrate(dataSource);
-      return await dumpSchema(dataSource);
-    } finally {
-      if (dataSource.isInitialized) await dataSource.destroy();
-      await admin.query(`DROP DATABASE ${name} WITH (FORCE)`);
-    }
-  } finally {
-    await admin.end();
-  }
+/** In the order in which they were added, since that is how a row is laid out. */
+const COLUMNS = `
+  SELECT quote_ident(attname) AS name, format_type(atttypid, atttypmod) AS type,
+    CASE WHEN attcollation <> typcollation THEN quote_ident(collname) END AS collation,
+    attnotnull AS required, attidentity AS identity, pg_get_expr(adbin, adrelid) AS default
+  FROM pg_attribute
+  JOIN pg_type ON pg_type.oid = atttypid
+  LEFT JOIN pg_collation ON pg_collation.oid = attcollation
+  LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+  WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped
+  ORDER BY attnum`;
+
+/** Without NOT NULL, which is a constraint by itself from PostgreSQL 18 on. */
+const CONSTRAINTS = `
+  SELECT quote_ident(conname) AS name, pg_get_constraintdef(oid) AS definition
+  FROM pg_constraint
+  WHERE conrelid = $1 AND contype <> 'n'
+  ORDER BY array_position('{p,u,f,c}'::text[], contype::text), conname COLLATE "C"`;
+
+/** But for those that a constraint has made; with their storage parameters. */
+const INDEXES = `
+  SELECT pg_get_indexdef(indexrelid) AS definition
+  FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
+  WHERE indrelid = $1 AND NOT EXISTS (
+    SELECT FROM pg_constraint WHERE conindid = indexrelid AND contype IN ('p', 'u', 'x'))
+  ORDER BY relname COLLATE "C"`;
+
+/** What else there may be, none of which the service uses: to be noticed if it appears. */
+const OTHERS = `
+  SELECT 'trigger ' || tgname AS name FROM pg_trigger WHERE NOT tgisinternal
+  UNION ALL
+  SELECT 'function ' || proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+  UNION ALL
+  SELECT CASE relkind WHEN 'v' THEN 'view ' WHEN 'm' THEN 'view ' ELSE 'sequence ' END || relname
+  FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('v', 'm', 'S')
+    -- Not those that belong to a column.
+    AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_class.oid AND deptype IN ('i', 'a'))
+  ORDER BY name`;
+
+interface Table {
+  readonly oid: number;
+  readonly name: string;
+  readonly parameters: string | null;
 }
 
-async function schemaOfMigrations(): Promise<string> {
-  const given = process.env.SESSIOND_TEST_SERVER_URL;
-  if (given !== undefined) return schemaMadeOn(given);
-  const dataDirectory = await mkdtemp(join(tmpdir(), "sessiond-schema-"));
-  try {
-    const postgres = await startEmbeddedPostgres({ dataDirectory, ephemeral: true });
-    try {
-      return await schemaMadeOn(postgres.url);
-    } finally {
-      await postgres.stop();
-    }
-  } finally {
-    await rm(dataDirectory, { recursive: true, force: true });
-  }
+interface Column {
+  readonly name: string;
+  readonly type: string;
+  readonly collation: string | null;
+  readonly required: boolean;
+  /** `a`: always, `d`: by default, empty: none. */
+  readonly identity: string;
+  readonly default: string | null;
 }
 
-function committed(): string {
-  try {
-    return readFileSync(target, "utf8");
-  } catch {
-    // A missing file differs, and the message below says what to do.
-    return "";
-  }
+interface Definition {
+  readonly name: string;
+  readonly definition: string;
 }
 
-const wanted = await schemaOfMigrations();
-if (!process.argv.includes("--check")) {
-  writeFileSync(target, wanted);
-} else if (committed() !== wanted) {
-  console.error(
-    "src/storage/schema/schema.sql differs from what the migrations make: run `npm run schema`",
-  );
-  process.exitCode = 1;
+/** The schema of a database as text that is the same for every PostgreSQL from 15 on. */
+export async function dumpSchema(dataSource: Pick<DataSource, "query">): Promise<string> {
+  const tables: Table[] = await dataSource.query(TABLES);
+  const parts: string[] = [];
+  for (const table of tables) {
+    const columns: Column[] = await dataSource.query(COLUMNS, [table.oid]);
+    const constraints: Definition[] = await dataSource.query(CONSTRAINTS, [table.oid]);
+    const indexes: Definition[] = await dataSource.query(INDEXES, [table.oid]);
+    const lines = [
+      ...columns.map(columnDefinition),
+      ...constraints.map(({ name, definition }) => `CONSTRAINT ${name} ${definition}`),
+    ];
+    const parameters = table.parameters ? ` WITH (${table.parameters})` : "";
+    parts.push(`CREATE TABLE ${table.name} (\n  ${lines.join(",\n  ")}\n)${parameters};\n`);
+    parts.push(indexes.map(({ definition }) => `${definition};\n`).join(""));
+  }
+  const others: Definition[] = await dataSource.query(OTHERS);
+  parts.push(others.map(({ name }) => `-- also: ${name}\n`).join(""));
+  const header = "-- Written by scripts/schema.ts from what the migrations make: do not edit.\n";
+  return [header, ...parts.filter((part) => part !== "")].join("\n");
+}
+
+function columnDefinition(column: Column): string {
+  const parts = [column.name, column.type];
+  if (column.collation !== null) parts.push(`COLLATE ${column.collation}`);
+  if (column.required) parts.push("NOT NULL");
+  if (column.default !== null) parts.push(`DEFAULT ${column.default}`);
+  if (column.identity !== "") {
+    parts.push(`GENERATED ${column.identity === "a" ? "ALWAYS" : "BY DEFAULT"} AS IDENTITY`);
+  }
+  return parts.join(" ");
 }

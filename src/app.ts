@@ -5,7 +5,6 @@ import { Health } from "../gen/es/health/v1/health_pb.ts";
 import { file_sessiond_v1_error } from "../gen/es/sessiond/v1/error_pb.ts";
 import { SessionService } from "../gen/es/sessiond/v1/session_service_pb.ts";
 import type { EmbeddedPostgres } from "../packages/embedded-postgres/index.ts";
-import { Closeables } from "./closeables.ts";
 import type { Config } from "./config/config.ts";
 import { embeddedKeyEncryptionKeys, startEmbeddedDatabase } from "./embedded-database.ts";
 import { startSweepSchedule } from "./jobs/sweep-schedule.ts";
@@ -51,17 +50,16 @@ export interface App {
 
 /** Builds sessiond from its configuration and starts it. What fails on the way is undone. */
 export async function startApp(options: AppOptions): Promise<App> {
-  const closeables = new Closeables();
   try {
-    return await start(options, closeables);
+    return await start(options);
   } catch (error) {
-    await closeables.close().catch(() => {});
     options.signal?.throwIfAborted();
     throw error;
   }
 }
 
-async function start(options: AppOptions, closeables: Closeables): Promise<App> {
+async function start(options: AppOptions): Promise<App> {
+  await using stack = new AsyncDisposableStack();
   const { config, log, random = secureRandomBytes, signal } = options;
   const boot: CallContext = { signal, callingService: "sessiond" };
 
@@ -69,7 +67,7 @@ async function start(options: AppOptions, closeables: Closeables): Promise<App> 
   const logLine = (line: string) => log.debug({ postgres: line });
   const embedded =
     url === undefined ? await startEmbeddedDatabase(dataDirectory, logLine) : undefined;
-  if (embedded !== undefined) closeables.add(() => embedded.stop());
+  if (embedded !== undefined) stack.defer(() => embedded.stop());
   signal?.throwIfAborted();
 
   const storage = await openStorage({
@@ -79,7 +77,7 @@ async function start(options: AppOptions, closeables: Closeables): Promise<App> 
     log,
     signal,
   });
-  closeables.add(() => storage.close());
+  stack.defer(() => storage.close());
 
   const { keyEncryptionKeys: configured } = config;
   const keyEncryptionKeys = embedded
@@ -112,7 +110,7 @@ async function start(options: AppOptions, closeables: Closeables): Promise<App> 
     decodeError,
     onError: (error, where) => log.debug({ err: error, where }, "connection or call failed"),
   });
-  closeables.add(() => drain(server, config, log));
+  stack.defer(() => drain(server, config, log));
   signal?.throwIfAborted();
 
   const { schedule, jitterMs, timeLimitMs } = config.sweep;
@@ -130,22 +128,23 @@ async function start(options: AppOptions, closeables: Closeables): Promise<App> 
         ),
       onWarning: (message) => log.warn(message),
     });
-    closeables.add(() => sweeps.stop());
+    stack.defer(() => sweeps.stop());
   }
 
   health.setServing(true);
-  closeables.add(async () => {
+  stack.defer(async () => {
     health.setServing(false);
     await delay(config.server.drainDelayMs);
   });
 
+  const started = stack.move();
   let stopping: Promise<void> | undefined;
   return {
     server,
     storage,
     embedded,
     stop() {
-      stopping ??= closeables.close();
+      stopping ??= started.disposeAsync();
       return stopping;
     },
   };

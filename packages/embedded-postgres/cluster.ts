@@ -3,7 +3,7 @@ import * as path from "node:path";
 import { findNativeDirectory, prepareBinaries } from "./binaries.ts";
 import { chooseUser, createOnce, loadPassword, prepareDirectory } from "./data-directory.ts";
 import { EmbeddedPostgresError, failed, ignore } from "./errors.ts";
-import type { EmbeddedPostgresOptions } from "./index.ts";
+import type { EmbeddedPostgresOptions } from "./options.ts";
 import { run } from "./run.ts";
 
 /** PostgreSQL's word for the data of one server; with what it takes to run that. */

@@ -3,24 +3,12 @@ import { type Cluster, openCluster } from "./cluster.ts";
 import { removeLeftovers } from "./data-directory.ts";
 import { DataDirectoryInUseError, EmbeddedPostgresError, failed } from "./errors.ts";
 import { lockDatabase } from "./lock.ts";
+import type { EmbeddedPostgresOptions } from "./options.ts";
 import { findPostmaster } from "./pid-file.ts";
 import { choosePort, followLog, logSize, startServer, stopServer } from "./server.ts";
 
 export { DataDirectoryInUseError, EmbeddedPostgresError, type ErrorKind } from "./errors.ts";
-
-export interface EmbeddedPostgresOptions {
-  readonly dataDirectory: string;
-  /** Of the superuser, which is fixed at the first start, and of its database: "postgres". */
-  readonly name?: string;
-  /** Gets what happens to the server, and the lines of its `postgres.log`. */
-  readonly log?: (line: string) => void;
-  /** More settings, for a server that this call starts. Those of access and logging are fixed. */
-  readonly settings?: Readonly<Record<string, string>>;
-  /** Gives up durability for speed: for tests, whose data need not survive a crash. */
-  readonly ephemeral?: boolean;
-  /** Where PostgreSQL's `bin`, `lib` and `share` are, instead of the installed package. */
-  readonly nativeDirectory?: string;
-}
+export type { EmbeddedPostgresOptions } from "./options.ts";
 
 /** A running PostgreSQL in a data directory that no other process uses. */
 export type EmbeddedPostgres = Awaited<ReturnType<typeof startEmbeddedPostgres>>;

@@ -1,5 +1,4 @@
 import type { Logger } from "pino";
-import { Closeables } from "../closeables.ts";
 import type { AuditStore } from "../session/audit-store.ts";
 import type { SessionStore } from "../session/session-store.ts";
 import type { SigningKeyStore } from "../session/signing-key-store.ts";
@@ -37,16 +36,7 @@ export interface StorageOptions extends DatabaseOptions {
 
 /** Connects to the database and migrates it. */
 export async function openStorage(options: StorageOptions): Promise<Storage> {
-  const closeables = new Closeables();
-  try {
-    return await open(options, closeables);
-  } catch (error) {
-    await closeables.close().catch(() => {});
-    throw error;
-  }
-}
-
-async function open(options: StorageOptions, closeables: Closeables): Promise<Storage> {
+  await using stack = new AsyncDisposableStack();
   const { url, log, signal } = options;
   const dataSource = createDataSource({
     ...options,
@@ -54,7 +44,7 @@ async function open(options: StorageOptions, closeables: Closeables): Promise<St
   });
   await connect(dataSource, url);
   const database = new Database(dataSource, options);
-  closeables.add(() => database.close());
+  stack.defer(() => database.close());
   const applied = await migrate(dataSource, signal);
   if (applied.length > 0) log.info({ migrations: applied }, "migrations applied");
 
@@ -63,14 +53,15 @@ async function open(options: StorageOptions, closeables: Closeables): Promise<St
     queueLimit: options.auditQueueLimit,
     onLoss: (count, error) => log.warn({ count, err: error }, "audit of refusals lost"),
   });
-  closeables.add(() => denialAudit.close(AUDIT_CLOSE_MS));
+  stack.defer(() => denialAudit.close(AUDIT_CLOSE_MS));
 
+  const opened = stack.move();
   return {
     sessions: new PgSessionStore(database),
     signingKeys: new PgSigningKeyStore(database),
     audit,
     sweep: new PgSweepStore(database),
     denialAudit,
-    close: () => closeables.close(),
+    close: () => opened.disposeAsync(),
   };
 }

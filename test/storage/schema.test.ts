@@ -1,9 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "chai";
+import { dumpSchema } from "../../scripts/schema-dump.ts";
 import { migrate } from "../../src/storage/schema/migrate.ts";
 import { migrations } from "../../src/storage/schema/migrations/index.ts";
-import { dumpSchema } from "../../src/storage/schema-dump.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { numbers } from "../support/in-parallel.ts";
 import { openTestStorage, type TestStorage } from "../support/storage.ts";

@@ -1,4 +1,4 @@
--- Written by scripts/schema-dump.ts from what the migrations make: do not edit.
+-- Written by scripts/schema.ts from what the migrations make: do not edit.
 
 CREATE TABLE audit_events (
   id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
