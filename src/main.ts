@@ -22,10 +22,10 @@ Settings are environment variables; docs/configuration.md lists them.
 `;
 
 /**
- * A second signal within this time is taken for an echo of the first: Ctrl-C reaches npm and its
- * child alike, and npm passes it on to the child once more.
+ * A second signal within this time is a duplicate of the first: Ctrl-C reaches npm and its child
+ * alike, and npm forwards it to the child once more.
  */
-const ECHO_MS = 1000;
+const DUPLICATE_MS = 1000;
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -43,8 +43,8 @@ async function main(): Promise<void> {
 
 async function serve(): Promise<void> {
   const config = loadConfig(process.env);
-  // Standard output is for the banner; what a machine reads goes to standard error. Synchronous,
-  // so that the last words of a dying process are not lost.
+  // Standard output is for the banner, standard error for the log. Synchronous, so that a process
+  // that ends loses no line.
   const log = pino({ level: config.logLevel }, destination({ dest: 2, sync: true }));
 
   const stopping = new AbortController();
@@ -55,7 +55,7 @@ async function serve(): Promise<void> {
         stoppingSince = performance.now();
         log.info({ signal: name }, "stopping");
         stopping.abort();
-      } else if (performance.now() - stoppingSince > ECHO_MS) {
+      } else if (performance.now() - stoppingSince > DUPLICATE_MS) {
         log.warn({ signal: name }, "not waiting any longer");
         process.exit(1);
       }
@@ -83,8 +83,10 @@ async function run(config: Config, log: pino.Logger, signal: AbortSignal): Promi
 
 const settingOfOption = { host: "SESSIOND_HOST", port: "SESSIOND_PORT" } as const;
 
-/** What went wrong, in words for whoever started the process. */
+/** The message for whoever started the process. */
 function explain(error: unknown): string {
+  // A failure of the clean-up hides why there was something to clean up.
+  if (error instanceof SuppressedError) return explain(error.suppressed);
   if (error instanceof ConfigError) return error.message;
   if (error instanceof SessionError) {
     const cause = error.cause instanceof Error ? `: ${error.cause.message}` : "";
@@ -105,7 +107,7 @@ function explain(error: unknown): string {
 
 try {
   await main();
-  // Whatever still keeps the event loop busy has had its time.
+  // Nothing that still keeps the event loop busy may delay the exit.
   process.exit(0);
 } catch (error) {
   process.stderr.write(`sessiond: ${explain(error)}\n`);
