@@ -6,7 +6,8 @@ import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { rejected } from "../support/expect-reason.ts";
 import { inParallel, numbers } from "../support/in-parallel.ts";
 import { openTestStorage, type TestStorage } from "../support/storage.ts";
-import { until } from "../support/until.ts";
+import { holdTransaction } from "../support/transaction.ts";
+import { until, untilBlockedBy } from "../support/until.ts";
 
 const PID: Statement = { text: "SELECT pg_backend_pid() AS pid" };
 const NAP: Statement = { text: "SELECT pg_sleep($1), 'nap'" };
@@ -17,8 +18,8 @@ describe("database: a caller that goes", () => {
 
   before(async () => {
     test = await createTestDatabase();
-    // So long that nothing but the cancellation can have ended a statement.
-    storage = await openTestStorage(test.url, { poolSize: 4, statementTimeoutMs: 600_000 });
+    // Its limits are so long that nothing but the cancellation can have ended a statement.
+    storage = await openTestStorage(test.url, { poolSize: 4 });
   });
   after(async () => {
     await storage?.close();
@@ -144,10 +145,13 @@ describe("database: a caller that goes", () => {
     } finally {
       await single.close();
     }
-  }).timeout(60_000);
+  });
 
   it("does not hit the next statement with a cancellation that arrives late", async () => {
-    const single = await openTestStorage(test.url, { poolSize: 1 });
+    // The cancellation is given up after this long, before or after the statement has ended.
+    const single = await openTestStorage(test.url, { poolSize: 1, cancelGraceMs: 1000 });
+    const [first, second] = [await holdTransaction(test), await holdTransaction(test)] as const;
+    const waitFor = "SELECT pg_advisory_xact_lock($1)";
     const prototype = pg.Connection.prototype as unknown as {
       cancel(processId: number, secretKey: number): void;
     };
@@ -158,22 +162,26 @@ describe("database: a caller that goes", () => {
       late = [processId, secretKey];
     };
     try {
+      await first.query(waitFor, [1]);
+      await second.query(waitFor, [2]);
       const abort = new AbortController();
-      const doomed = single.database.query(NAP, [0.2], abort.signal).catch(() => {});
-      await isRunning("'nap'");
+      const doomed = single.database.query({ text: waitFor }, [1], abort.signal).catch(() => {});
+      await untilBlockedBy(test.sql, first.pid);
       abort.abort();
       await doomed;
-      const next = single.database.query(NAP, [0.5], undefined);
-      await isRunning("'nap'");
-      await until("the cancelled statement has ended", async () => late !== undefined);
+      const next = single.database.query({ text: waitFor }, [2], undefined);
+      await until("the cancellation is on its way", async () => late !== undefined);
+      await first.commit();
       // The next statement has begun when the late request comes.
-      await until("the next one runs", async () => single.pool.waitingCount === 0);
-      await isRunning("'nap'");
+      await untilBlockedBy(test.sql, second.pid);
       const [processId, secretKey] = late as unknown as [number, number];
       await sendCancelRequest(test.url, processId, secretKey);
+      await second.commit();
       expect(await next).to.have.length(1);
     } finally {
       prototype.cancel = cancel;
+      await first.end();
+      await second.end();
       await single.close();
     }
   });
@@ -233,7 +241,7 @@ describe("database: a statement that takes too long", () => {
 
   before(async () => {
     test = await createTestDatabase();
-    storage = await openTestStorage(test.url, { poolSize: 1, statementTimeoutMs: 100 });
+    storage = await openTestStorage(test.url, { poolSize: 1 });
   });
   after(async () => {
     await storage?.close();
@@ -243,6 +251,7 @@ describe("database: a statement that takes too long", () => {
   it("is ended, says STORAGE_UNAVAILABLE, and its connection is used again", async () => {
     const { database } = storage;
     const [before] = await database.query(PID, [], undefined);
+    storage.setLimits({ statementTimeoutMs: 100 });
     await rejected(database.query(NAP, [60], undefined), "STORAGE_UNAVAILABLE");
     const managed = database.withEntityManager(undefined, (manager) =>
       manager.query(NAP.text, [60]),
@@ -250,6 +259,7 @@ describe("database: a statement that takes too long", () => {
     await rejected(managed, "STORAGE_UNAVAILABLE");
     const inTransaction = database.transaction(undefined, (run) => run(NAP, [60]));
     await rejected(inTransaction, "STORAGE_UNAVAILABLE");
+    storage.setLimits({ statementTimeoutMs: 600_000 });
     const [after] = await database.query(PID, [], undefined);
     expect(after?.pid).to.equal(before?.pid);
     const busy = await test.sql(

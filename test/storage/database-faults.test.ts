@@ -5,8 +5,9 @@ import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { type DatabaseProxy, startDatabaseProxy } from "../support/database-proxy.ts";
 import { rejected } from "../support/expect-reason.ts";
 import { numbers } from "../support/in-parallel.ts";
-import { openTestStorage, type TestStorage } from "../support/storage.ts";
-import { until } from "../support/until.ts";
+import { openTestStorage, PATIENT, type TestStorage } from "../support/storage.ts";
+import { holdTransaction } from "../support/transaction.ts";
+import { until, untilBlockedBy } from "../support/until.ts";
 
 const ONE = { text: "SELECT 1 AS one" };
 const NAP = { text: "SELECT pg_sleep($1), 'nap'" };
@@ -19,7 +20,7 @@ describe("database: connections that break", () => {
   beforeEach(async () => {
     test = await createTestDatabase();
     proxy = await startDatabaseProxy(test.url);
-    storage = await openTestStorage(proxy.url, { poolSize: 3, connectTimeoutMs: 500 });
+    storage = await openTestStorage(proxy.url, { poolSize: 3 });
   });
   afterEach(async () => {
     proxy?.restore();
@@ -108,24 +109,25 @@ describe("database: connections that break", () => {
   });
 
   it("while COMMIT's answer is on its way: an error, though it has been done", async () => {
-    const outcome = rejected(
-      storage.database.transaction(undefined, async (run) => {
-        // A deferred trigger makes COMMIT take long enough to be cut off.
-        await run({ text: "CREATE TABLE done (id integer)" }, []);
-        await run({ text: SLOW_COMMIT }, []);
-        await run({ text: "INSERT INTO done VALUES (1)" }, []);
-      }),
-      "STORAGE_UNAVAILABLE",
-    );
-    await until("COMMIT runs", async () => {
-      const rows = await test.sql(
-        `SELECT 1 FROM pg_stat_activity
-         WHERE datname = current_database() AND query = 'COMMIT' AND state = 'active'`,
+    const held = await holdTransaction(test);
+    try {
+      await held.query("SELECT pg_advisory_xact_lock($1)", [COMMIT_LOCK]);
+      const outcome = rejected(
+        storage.database.transaction(undefined, async (run) => {
+          // A deferred trigger makes COMMIT wait until it has been cut off.
+          await run({ text: "CREATE TABLE done (id integer)" }, []);
+          await run({ text: WAIT_IN_COMMIT }, []);
+          await run({ text: "INSERT INTO done VALUES (1)" }, []);
+        }),
+        "STORAGE_UNAVAILABLE",
       );
-      return rows.length > 0;
-    });
-    proxy.cut();
-    await outcome;
+      await untilBlockedBy(test.sql, held.pid);
+      proxy.cut();
+      await outcome;
+      await held.commit();
+    } finally {
+      await held.end();
+    }
     await until("it has been committed all the same", async () => {
       const rows = await test.sql("SELECT to_regclass('done')::text AS found");
       return rows[0]?.found === "done";
@@ -189,23 +191,34 @@ describe("database: a network that is frozen", () => {
   beforeEach(async () => {
     test = await createTestDatabase();
     proxy = await startDatabaseProxy(test.url);
-    storage = await openTestStorage(proxy.url, {
-      poolSize: 3,
-      connectTimeoutMs: 300,
-      statementTimeoutMs: 300,
-      queueTimeoutMs: 300,
-    });
+    storage = await openTestStorage(proxy.url, { poolSize: 3 });
     await Promise.all(numbers(3).map(() => storage.database.query(NAP, [0.05], undefined)));
   });
   afterEach(async () => {
-    proxy?.restore();
+    thaw();
     await storage?.close();
     await proxy?.close();
     await test?.drop();
   });
 
-  it("answers a caller whose deadline passes with that, not with an answer's absence", async () => {
+  /** What is under way until `thaw` gets no answer within its limits; what comes later has time. */
+  function freeze(): void {
     proxy.freeze();
+    storage.setLimits({
+      connectTimeoutMs: 300,
+      statementTimeoutMs: 300,
+      queueTimeoutMs: 300,
+      cancelGraceMs: 1000,
+    });
+  }
+
+  function thaw(): void {
+    proxy?.restore();
+    storage?.setLimits(PATIENT);
+  }
+
+  it("answers a caller whose deadline passes with that, not with an answer's absence", async () => {
+    freeze();
     const reason = new Error("deadline");
     const calls = numbers(10).map(async (index) => {
       const abort = new AbortController();
@@ -218,7 +231,8 @@ describe("database: a network that is frozen", () => {
       ];
       return kinds[index % 3]?.().catch((error: unknown) => error);
     });
-    // None of them may take as long as the clean-up of its connection does.
+    // None of them may take as long as the clean-up of its connection does. Both go by timers of
+    // this process, which fire in their order even when it is late for them.
     const cleanUp = until("connections are thrown away", async () => storage.pool.totalCount < 3);
     const first = await Promise.race([Promise.all(calls), cleanUp]);
     expect(first).to.deep.equal(numbers(10).map(() => reason));
@@ -226,7 +240,7 @@ describe("database: a network that is frozen", () => {
   });
 
   it("answers a caller without a deadline too, and serves again once it thaws", async () => {
-    proxy.freeze();
+    freeze();
     const outcomes = await Promise.allSettled(
       numbers(6).map(() => storage.database.query(ONE, [], undefined)),
     );
@@ -235,7 +249,7 @@ describe("database: a network that is frozen", () => {
       const { reason } = outcome as PromiseRejectedResult;
       expect(reason.reason).to.be.oneOf(["STORAGE_UNAVAILABLE", "OVERLOADED"]);
     }
-    proxy.restore();
+    thaw();
     await until("it is served", () =>
       storage.database.query(ONE, [], undefined).then(
         (rows) => rows.length === 1,
@@ -248,9 +262,9 @@ describe("database: a network that is frozen", () => {
   });
 
   it("leaves no connection behind on the server once it thaws", async () => {
-    proxy.freeze();
+    freeze();
     await Promise.allSettled(numbers(6).map(() => storage.database.query(NAP, [60], undefined)));
-    proxy.restore();
+    thaw();
     await until("the server has only the pool's connections", async () => {
       const rows = await test.sql(
         `SELECT 1 FROM pg_stat_activity WHERE datname = current_database()
@@ -268,10 +282,11 @@ function serverMessage(type: string, body: Buffer): Buffer {
   return Buffer.concat([Buffer.from(type), length, body]);
 }
 
-const SLOW_COMMIT = `
+const COMMIT_LOCK = 1;
+const WAIT_IN_COMMIT = `
   DO $outer$ BEGIN
-    CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
-      $$ BEGIN PERFORM pg_sleep(0.5); RETURN NULL; END $$;
-    CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON done DEFERRABLE INITIALLY DEFERRED
-      FOR EACH ROW EXECUTE FUNCTION slow();
+    CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS
+      $$ BEGIN PERFORM pg_advisory_xact_lock(${COMMIT_LOCK}); RETURN NULL; END $$;
+    CREATE CONSTRAINT TRIGGER wait AFTER INSERT ON done DEFERRABLE INITIALLY DEFERRED
+      FOR EACH ROW EXECUTE FUNCTION wait();
   END $outer$`;

@@ -85,9 +85,9 @@ describe("database: the queue for connections (ASVS 13.1.2)", () => {
   });
 
   it("says OVERLOADED also where a wait may be longer than opening a connection", async () => {
-    const limits = { poolSize: 1, queueTimeoutMs: 5000, connectTimeoutMs: 150 };
-    const storage = await openStorage(limits);
+    const storage = await openStorage({ poolSize: 1 });
     const { release } = await exhaust(storage, 1);
+    storage.setLimits({ connectTimeoutMs: 150 });
     const call = storage.database.query(ONE, [], undefined);
     const error = await call.catch((thrown: unknown) => thrown);
     await release();

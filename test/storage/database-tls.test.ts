@@ -17,8 +17,7 @@ describe("database: over TLS (ASVS 12.3)", () => {
   let admin: pg.Client;
   let ca: string;
 
-  before(async function () {
-    this.timeout(60_000);
+  before(async () => {
     directory = await mkdtemp(join(tmpdir(), "sessiond-tls-"));
     server = await startEmbeddedPostgres({ dataDirectory: directory, ephemeral: true });
     admin = new pg.Client({ connectionString: server.url });
@@ -38,7 +37,7 @@ describe("database: over TLS (ASVS 12.3)", () => {
     url.searchParams.set("sslmode", "verify-full");
     url.searchParams.set("sslrootcert", ca);
     url.searchParams.set("sslnegotiation", negotiation);
-    return openTestStorage(url.href, { poolSize: 1, statementTimeoutMs: 600_000 });
+    return openTestStorage(url.href, { poolSize: 1 });
   }
 
   for (const negotiation of ["postgres", "direct"]) {

@@ -8,10 +8,28 @@ export interface TestStorage {
   readonly database: Database;
   readonly dataSource: DataSource;
   readonly pool: pg.Pool;
+  /**
+   * Changes limits from now on. A test sets a short one when what has to exceed it is under way,
+   * and takes it back before what has to keep to it.
+   */
+  setLimits(limits: Partial<Limits>): void;
   close(): Promise<void>;
 }
 
-export type TestStorageOptions = Partial<DatabaseOptions & { connectTimeoutMs: number }>;
+type Limits = Record<
+  "queueTimeoutMs" | "statementTimeoutMs" | "cancelGraceMs" | "connectTimeoutMs",
+  number
+>;
+
+/** Limits that no test reaches, however slow the machine is. */
+export const PATIENT: Limits = {
+  queueTimeoutMs: 600_000,
+  statementTimeoutMs: 600_000,
+  cancelGraceMs: 600_000,
+  connectTimeoutMs: 600_000,
+};
+
+export type TestStorageOptions = Partial<DatabaseOptions & Limits>;
 
 export async function openTestStorage(
   url: string,
@@ -20,19 +38,25 @@ export async function openTestStorage(
   const settings = {
     poolSize: 4,
     queueLimit: 1000,
-    queueTimeoutMs: 5000,
-    statementTimeoutMs: 10_000,
-    connectTimeoutMs: 5000,
     preparedStatements: true,
+    ...PATIENT,
     ...options,
   };
   const dataSource = createDataSource({ ...settings, url, onPoolError: () => {} });
   await dataSource.initialize();
   const database = new Database(dataSource, settings);
+  const pool = (dataSource.driver as unknown as { master: pg.Pool }).master;
   return {
     database,
     dataSource,
-    pool: (dataSource.driver as unknown as { master: pg.Pool }).master,
+    pool,
+    setLimits({ connectTimeoutMs, ...limits }) {
+      // Both read them anew for each call.
+      Object.assign(settings, limits);
+      if (connectTimeoutMs !== undefined) {
+        pool.options.connectionTimeoutMillis = connectTimeoutMs;
+      }
+    },
     close: () => database.close(),
   };
 }

@@ -21,17 +21,15 @@ interface CancelConnection {
   on(event: string, listener: () => void): void;
 }
 
-const TIMEOUT_MS = 1000;
-
 /**
  * Asks the server to cancel what the client is running; never rejects. True when the server has
  * passed the request on, so that the client can be used again without hitting the next statement.
- * False when that is not known: the request may be lost or may still arrive.
+ * False when that is not known within the time: the request may be lost or may still arrive.
  *
  * This is the protocol's own CancelRequest rather than pg_cancel_backend, because it needs no
  * connection of a pool that may be exhausted and works through PgBouncer.
  */
-export function sendCancelRequest(client: CancellableClient): Promise<boolean> {
+export function sendCancelRequest(client: CancellableClient, timeoutMs: number): Promise<boolean> {
   const { processID, secretKey, host, port, ssl, sslNegotiation } = client;
   if (processID === null || secretKey === null) return Promise.resolve(true);
   const Connection = pg.Connection as unknown as new (config: object) => CancelConnection;
@@ -42,7 +40,7 @@ export function sendCancelRequest(client: CancellableClient): Promise<boolean> {
       failed = true;
       connection.stream.destroy();
     };
-    const timer = setTimeout(fail, TIMEOUT_MS);
+    const timer = setTimeout(fail, timeoutMs);
     connection.on("error", fail);
     connection.once("end", () => {
       clearTimeout(timer);

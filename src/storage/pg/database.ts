@@ -17,6 +17,8 @@ export interface DatabaseOptions {
   readonly queueLimit: number;
   readonly queueTimeoutMs: number;
   readonly statementTimeoutMs: number;
+  /** How long a cancelled statement may take to end before its connection is thrown away. */
+  readonly cancelGraceMs?: number;
   readonly preparedStatements: boolean;
 }
 
@@ -48,7 +50,6 @@ interface Lease {
   broken?: Error;
 }
 
-/** How long a cancelled statement may take to end before its connection is thrown away. */
 const CANCEL_GRACE_MS = 1000;
 const ATTEMPTS = 3;
 
@@ -205,14 +206,15 @@ export class Database {
     const client = lease.client as pg.PoolClient & CancellableClient;
     let cancelled: Promise<boolean> | undefined;
     let killTimer: NodeJS.Timeout | undefined;
+    const { statementTimeoutMs, cancelGraceMs = CANCEL_GRACE_MS } = this.options;
     const cancel = () => {
-      cancelled ??= sendCancelRequest(client);
+      cancelled ??= sendCancelRequest(client, cancelGraceMs);
       killTimer ??= setTimeout(() => {
         lease.broken = new Error("a cancelled statement did not end");
         client.connection.stream.destroy();
-      }, CANCEL_GRACE_MS);
+      }, cancelGraceMs);
     };
-    const timer = setTimeout(cancel, this.options.statementTimeoutMs);
+    const timer = setTimeout(cancel, statementTimeoutMs);
     signal?.addEventListener("abort", cancel, { once: true });
     try {
       return await start();
