@@ -2,8 +2,7 @@ import { readdir } from "node:fs/promises";
 import { expect } from "chai";
 import { useSessiond } from "../support/sessiond-process.ts";
 
-describe("the demo", function () {
-  this.timeout(60_000);
+describe("the demo", () => {
   const sessiond = useSessiond();
 
   it("plays every part to its end, shows no credential, and leaves nothing behind", async () => {

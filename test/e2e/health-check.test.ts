@@ -10,8 +10,7 @@ import {
 import { databaseEnv, type Serving, useSessiond } from "../support/sessiond-process.ts";
 import { testCertificate, testKey } from "../support/test-certificate.ts";
 
-describe("the container's health check", function () {
-  this.timeout(60_000);
+describe("the container's health check", () => {
   const sessiond = useSessiond();
 
   /** In the environment of the service, as a container runs it. */

@@ -9,8 +9,7 @@ import { databaseEnv, type Serving, useSessiond } from "../support/sessiond-proc
 
 const run = promisify(execFile);
 
-describe("sessiond as a process: first steps", function () {
-  this.timeout(60_000);
+describe("sessiond as a process: first steps", () => {
   const sessiond = useSessiond();
 
   /** The line of the banner that starts with the program's name, as one would copy it. */

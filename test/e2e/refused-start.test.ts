@@ -11,8 +11,7 @@ import { databaseEnv, type StartOptions, useSessiond } from "../support/sessiond
 const NO_RANDOMNESS = join(import.meta.dirname, "../support/no-randomness.ts");
 const CANARY = "canary-password";
 
-describe("sessiond as a process: refused starts", function () {
-  this.timeout(60_000);
+describe("sessiond as a process: refused starts", () => {
   const sessiond = useSessiond();
   const listeners: net.Server[] = [];
   const sockets: net.Socket[] = [];

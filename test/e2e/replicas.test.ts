@@ -5,8 +5,7 @@ import { databaseEnv, useSessiond } from "../support/sessiond-process.ts";
 import { holdTransaction } from "../support/transaction.ts";
 import { until } from "../support/until.ts";
 
-describe("sessiond as a process: replicas", function () {
-  this.timeout(60_000);
+describe("sessiond as a process: replicas", () => {
   const sessiond = useSessiond();
 
   it("A18: some that start at once on an empty database make one schema and one key", async () => {

@@ -14,8 +14,7 @@ import { holdTransaction } from "../support/transaction.ts";
 import { failureOf } from "../support/transport.ts";
 import { until, untilBlockedBy } from "../support/until.ts";
 
-describe("sessiond as a process: shutdown", function () {
-  this.timeout(60_000);
+describe("sessiond as a process: shutdown", () => {
   const sessiond = useSessiond();
 
   /** Its Watch has said SERVING. */
@@ -136,7 +135,7 @@ describe("sessiond as a process: shutdown", function () {
       // So that the signal ends the wait, and not the statement's own limit.
       const env = { ...databaseEnv(database), SESSIOND_DATABASE_STATEMENT_TIMEOUT: "10m" };
       const starting = sessiond.start({ env });
-      await untilBlockedBy(database.sql, held.pid, 30_000);
+      await untilBlockedBy(database.sql, held.pid);
 
       const { code, stdout, stderr } = await starting.end("SIGTERM");
       await held.end();

@@ -19,8 +19,7 @@ import { databaseEnv, type Serving, useSessiond } from "../support/sessiond-proc
 import { testCertificate, testKey } from "../support/test-certificate.ts";
 import { callGrpc } from "../support/transport.ts";
 
-describe("sessiond as a process: TLS", function () {
-  this.timeout(60_000);
+describe("sessiond as a process: TLS", () => {
   const sessiond = useSessiond();
 
   async function serve(): Promise<Serving> {

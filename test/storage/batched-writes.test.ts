@@ -230,5 +230,5 @@ describe("collected writes", () => {
       for (const replica of replicas) await replica.close();
     }
     expect(await deadlocks()).to.equal(before);
-  }).timeout(60_000);
+  });
 });

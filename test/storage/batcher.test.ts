@@ -356,5 +356,5 @@ describe("batcher: whatever happens", () => {
         },
       ),
     );
-  }).timeout(30_000);
+  });
 });

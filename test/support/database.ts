@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import pg from "pg";
+import { until } from "./until.ts";
 
 /**
  * Where the tests' PostgreSQL is and which database is cloned for each test file. Both are set by
@@ -55,21 +56,22 @@ export async function createTestDatabase(options: { empty?: boolean } = {}): Pro
 }
 
 /**
- * A server process outlives its closed connection for a moment, so that dropping is tried for a
- * while; what is still connected then has leaked.
+ * A server process outlives its closed connection for a moment, and on a busy machine for longer;
+ * what is still connected at the limit of `until` has leaked.
  */
 async function dropOnceUnused(name: string): Promise<void> {
-  const until = Date.now() + 3000;
-  for (;;) {
-    try {
-      return await asAdmin(`DROP DATABASE ${name}`);
-    } catch (error) {
-      if ((error as { code?: string }).code !== "55006") throw error;
-      if (Date.now() > until) {
-        await asAdmin(`DROP DATABASE ${name} WITH (FORCE)`);
-        throw new Error("the test has left a database connection open");
+  try {
+    await until("no connection to the database is left open", async () => {
+      try {
+        await asAdmin(`DROP DATABASE ${name}`);
+        return true;
+      } catch (error) {
+        if ((error as { code?: string }).code !== "55006") throw error;
+        return false;
       }
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
+    });
+  } catch (error) {
+    await asAdmin(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+    throw error;
   }
 }

@@ -113,7 +113,7 @@ export const curlPath = (process.env.PATH ?? "")
 
 /** Calls with curl, as people do when they look for a problem. */
 export async function failOverCurl(call: WireCall): Promise<WireFailure> {
-  const args = ["--silent", "--show-error", "--http1.1", "--noproxy", "*", "--max-time", "15"];
+  const args = ["--silent", "--show-error", "--http1.1", "--noproxy", "*", "--max-time", "120"];
   args.push("--header", "content-type: application/json", "--data-binary", "@-");
   args.push("--write-out", "\n%{http_code}", urlOf(call));
   const curl = spawn(curlPath as string, args, { stdio: ["pipe", "pipe", "inherit"] });

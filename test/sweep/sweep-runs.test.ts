@@ -250,5 +250,5 @@ describe("sweep against Touch", () => {
     expect(deleted, "each deletion is counted once").to.equal(
       ids.length + old.length - left.length,
     );
-  }).timeout(60_000);
+  });
 });

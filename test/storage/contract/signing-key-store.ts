@@ -125,7 +125,7 @@ export function signingKeyStore(given: Given): void {
       const foundIds = found.map(({ id }) => id);
       expect(foundIds).to.include.members(ids);
       expect(new Set(foundIds).size).to.equal(foundIds.length);
-    }).timeout(60_000);
+    });
 
     it("re-wraps a key, unless another process has done so", async () => {
       const { signingKeys } = given();
