@@ -17,7 +17,8 @@ import {
   validatePath,
 } from "../support/transport.ts";
 
-const graceMs = 10_000;
+/** Longer than any drain takes. */
+const graceMs = 120_000;
 
 describe("drain", () => {
   const transport = useTransport();

@@ -1,3 +1,4 @@
+import { mock } from "node:test";
 import { create, type DescMessage, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 import * as grpc from "@grpc/grpc-js";
@@ -74,6 +75,7 @@ for (const tls of [undefined, testTls]) {
   describe(`fast path compared with Connect: clients ${tls ? "with" : "without"} TLS`, () => {
     const pairs = useFastPathPairs();
     const start = () => pairs.pair(() => ({ tls, service }));
+    afterEach(() => mock.timers.reset());
 
     function call({ server, servedBy }: ComparedServer, cookie: string, options: CallOptions) {
       const client = pairs.grpcClient(server);
@@ -130,15 +132,22 @@ for (const tls of [undefined, testTls]) {
     });
 
     it("sends the same responses to all kinds of requests at once on one connection", async () => {
+      mock.timers.enable({ apis: ["setTimeout"] });
       const pair = await start();
       const rounds = 8;
       const many = Array.from({ length: rounds }, () => requests).flat();
-      const [fromFastPath, fromConnect] = await onBoth(pair, async (server) => {
+      const exchanging = onBoth(pair, async (server) => {
         const tapped = await pairs.open(server);
         return Promise.all(
           many.map(async ([name, request]) => ({ name, ...(await exchange(tapped, request)) })),
         );
       });
+      // The deadline passes when all calls that have a handler have reached it.
+      await until("all are handled", async () =>
+        [pair.fastPath, pair.connect].every(({ servedBy }) => servedBy.length === 4 * rounds),
+      );
+      mock.timers.tick(1000);
+      const [fromFastPath, fromConnect] = await exchanging;
 
       for (const [index, observed] of fromFastPath.entries()) {
         expect(observed).to.deep.equal(fromConnect[index]);
@@ -154,6 +163,7 @@ for (const tls of [undefined, testTls]) {
 
 describe("fast path compared with Connect: other services and leaks", () => {
   const pairs = useFastPathPairs();
+  afterEach(() => mock.timers.reset());
 
   function everyService(): StartOptions {
     const health = createHealth([SessionService.typeName]);
@@ -185,11 +195,24 @@ describe("fast path compared with Connect: other services and leaks", () => {
 
   for (const [name, path, message, code] of cases) {
     it(`serves ${name} the same`, async () => {
+      mock.timers.enable({ apis: ["setTimeout"] });
       const pair = await pairs.pair(everyService);
-      const response = await pairs.compare(pair, {
-        headers: { ":path": path, "grpc-timeout": name === "Watch" ? "60m" : "5S" },
-        send: sendBytes(message),
+      let responding = 0;
+      const comparing = pairs.compare(pair, {
+        headers: { ":path": path, "grpc-timeout": "5S" },
+        send: (stream) => {
+          stream.once("data", () => {
+            responding += 1;
+          });
+          sendBytes(message)(stream);
+        },
       });
+      if (name === "Watch") {
+        // Only its deadline ends it.
+        await until("both have begun to respond", async () => responding === 2);
+        mock.timers.tick(5000);
+      }
+      const response = await comparing;
       expect(response.trailers).to.include(`grpc-status: ${code}`);
       if (name === "Watch") {
         expect(response.body.slice(10)).to.equal(

@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { mock } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, type HandlerContext, type Interceptor } from "@connectrpc/connect";
@@ -8,8 +9,12 @@ import { exchange, sendMessage } from "../support/exchange.ts";
 import { expectServedBy, onBoth, useFastPathPairs } from "../support/fast-path-pair.ts";
 import { pendingHandler } from "../support/pending-handler.ts";
 import { frame, validateBytes } from "../support/transport.ts";
+import { until } from "../support/until.ts";
 
-const deadline = { "grpc-timeout": "150m" };
+const deadlineMs = 150;
+const deadline = { "grpc-timeout": `${deadlineMs}m` };
+/** Longer than the server waits after a deadline before it destroys the call. */
+const destroyAfterMs = 10_000;
 const never = () => new Promise<never>(() => {});
 const reasonOf = (signal: AbortSignal) => once(signal, "abort").then(() => signal.reason);
 
@@ -87,10 +92,14 @@ const resets: [string, Buffer | undefined][] = [
 
 describe("fast path compared with Connect: how calls end", () => {
   const pairs = useFastPathPairs();
+  // Deadlines pass when the test lets them, once the calls have got as far as they must.
+  const holdTimers = () => mock.timers.enable({ apis: ["setTimeout"] });
+  afterEach(() => mock.timers.reset());
 
   for (const [stack, interceptors, code] of interceptorStacks) {
     for (const [name, handler] of handlers) {
       it(`sends the same response at the deadline ${stack}, if the handler ${name}`, async () => {
+        holdTimers();
         const reasons: unknown[] = [];
         const pair = await pairs.pair(() => ({
           interceptors,
@@ -102,7 +111,12 @@ describe("fast path compared with Connect: how calls end", () => {
           },
         }));
 
-        const response = await pairs.compare(pair, { headers: deadline });
+        const comparing = pairs.compare(pair, { headers: deadline });
+        await until("both have reached their handlers", async () =>
+          [pair.fastPath, pair.connect].every(({ servedBy }) => servedBy.length === 1),
+        );
+        mock.timers.tick(deadlineMs);
+        const response = await comparing;
 
         expectServedBy(pair, "fast-path");
         expect(response.trailers).to.include(`grpc-status: ${code}`);
@@ -113,22 +127,33 @@ describe("fast path compared with Connect: how calls end", () => {
   }
 
   it("destroys a call the same that has no response long after its deadline", async () => {
-    const pair = await pairs.pair(() => ({ interceptors: [() => never] }));
+    holdTimers();
+    let pending = 0;
+    const hang = () => {
+      pending += 1;
+      return never();
+    };
+    const pair = await pairs.pair(() => ({ interceptors: [() => hang] }));
     const closed: string[] = [];
     const hanging = pairs.compare(pair, { headers: deadline });
+    void hanging.then(() => closed.push("hanging"));
+    await until("both hang", async () => pending === 2);
+    mock.timers.tick(deadlineMs);
     // This one has a response. It must end before the other is destroyed, although its deadline
     // is later and its client never ends the request.
     const unread = pairs.compare(pair, {
-      headers: { "grpc-timeout": "500m" },
+      headers: { "grpc-timeout": "1m" },
       send: (stream) => stream.write(Buffer.of(0)),
     });
-    await Promise.all([
-      hanging.then(() => closed.push("hanging")),
-      unread.then(() => closed.push("unread")),
-    ]);
+    void unread.then(() => closed.push("unread"));
+    await until("it has its response", async () => {
+      mock.timers.tick(1);
+      return closed.length > 0;
+    });
+    expect(closed).to.deep.equal(["unread"]);
+    mock.timers.tick(destroyAfterMs);
     expect((await hanging).headers).to.deep.equal([]);
     expect((await unread).error?.code).to.equal(Code.DeadlineExceeded);
-    expect(closed).to.deep.equal(["unread", "hanging"]);
     expectServedBy(pair);
   });
 
