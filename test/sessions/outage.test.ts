@@ -17,39 +17,51 @@ import { forgeCookie } from "../support/signing-keys.ts";
 import { type HeldTransaction, holdTransaction } from "../support/transaction.ts";
 import { until, untilBlockedBy } from "../support/until.ts";
 
-/** Short, so that what is stuck fails soon; and enough connections that no call has to queue. */
+/**
+ * Short, so that what is stuck fails soon, as may anything on a busy machine; and enough
+ * connections that no call has to queue.
+ */
 const impatient = {
   SESSIOND_DATABASE_STATEMENT_TIMEOUT: "200ms",
   SESSIOND_DATABASE_CONNECT_TIMEOUT: "300ms",
   SESSIOND_DATABASE_POOL_SIZE: "30",
 };
+const STATEMENT_TIMEOUT_MS = 200;
 const unknownKeyId = `sk-${"0".repeat(32)}`;
 
 describe("outages of the database", () => {
   let app: TestApp;
   let proxy: DatabaseProxy;
   let replica: Replica;
+  /** For what must not fail but by the fault. */
+  let patient: Replica;
   let opened: OpenedSession;
 
   before(async () => {
     app = await startTestApp();
     proxy = await startDatabaseProxy(app.database.url);
-    replica = await startReplica(proxy.url, { env: impatient });
+    patient = await startReplica(proxy.url);
+    replica = await until("a start without a time limit exceeded", () =>
+      startReplica(proxy.url, { env: impatient }).catch(() => undefined),
+    );
   });
   after(async () => {
     proxy.restore();
     await replica.stop();
+    await patient.stop();
     await proxy.close();
     await app.stop();
   });
 
   beforeEach(async () => {
     opened = await openSession(app.client);
-    await validate(replica.client, opened.cookie);
+    await untilServes(replica);
+    await validate(patient.client, opened.cookie);
   });
-  afterEach("the replica recovers by itself", async () => {
+  afterEach("the replicas recover by themselves", async () => {
     proxy.restore();
     await untilServes(replica);
+    await untilServes(patient);
   });
 
   const untilServes = ({ client }: Replica) =>
@@ -110,7 +122,7 @@ describe("outages of the database", () => {
   it("every call on a database that answers succeeds (the control)", async () => {
     for (const [name, call] of Object.entries(everyCall)) {
       const session = await openSession(app.client);
-      await call(replica.client, session).catch((error: Error) => {
+      await call(patient.client, session).catch((error: Error) => {
         throw new Error(`${name}: ${error.message}`);
       });
     }
@@ -138,35 +150,42 @@ describe("outages of the database", () => {
   };
   for (const [what, lose] of Object.entries(losses)) {
     it(`a Validate during which ${what} is STORAGE_UNAVAILABLE, and the next one is served (A29)`, async () => {
-      const patient = await startReplica(proxy.url);
+      await whileLocked("sessions", async ({ pid }) => {
+        const call = expectUnavailable(validate(patient.client, opened.cookie));
+        await untilBlockedBy(app.sql, pid);
+        await lose();
+        await call;
+      });
+      await validate(patient.client, opened.cookie);
+    });
+  }
+
+  /** Makes a call that waits for the table until its statement has taken too long. */
+  async function expectTimeLimit(table: string, call: () => Promise<unknown>): Promise<void> {
+    await whileLocked(table, async () => {
+      patient.setStatementTimeout(STATEMENT_TIMEOUT_MS);
       try {
-        await whileLocked("sessions", async ({ pid }) => {
-          const call = expectUnavailable(validate(patient.client, opened.cookie));
-          await untilBlockedBy(app.sql, pid);
-          await lose();
-          await call;
-        });
-        await validate(patient.client, opened.cookie);
+        await expectUnavailable(call());
       } finally {
-        await patient.stop();
+        patient.setStatementTimeout(600_000);
       }
     });
   }
 
   it("a Validate that takes too long is STORAGE_UNAVAILABLE, and the next one is served (A29)", async () => {
-    await whileLocked("sessions", () => expectUnavailable(validate(replica.client, opened.cookie)));
-    await validate(replica.client, opened.cookie);
+    await expectTimeLimit("sessions", () => validate(patient.client, opened.cookie));
+    await validate(patient.client, opened.cookie);
   });
 
   it("a failed look-up of a key is STORAGE_UNAVAILABLE, not an unknown key (A09, fault 2)", async () => {
     const cookie = forgeCookie(opened.id, unknownKeyId, Buffer.alloc(32));
-    await expectFailure(validate(replica.client, cookie), "SIGNING_KEY_NOT_FOUND");
-    await whileLocked("signing_keys", () => expectUnavailable(validate(replica.client, cookie)));
-    await expectFailure(validate(replica.client, cookie), "SIGNING_KEY_NOT_FOUND");
+    await expectFailure(validate(patient.client, cookie), "SIGNING_KEY_NOT_FOUND");
+    await expectTimeLimit("signing_keys", () => validate(patient.client, cookie));
+    await expectFailure(validate(patient.client, cookie), "SIGNING_KEY_NOT_FOUND");
   });
 
   it("a genuine cookie of a key not seen before is STORAGE_UNAVAILABLE too (A09)", async () => {
-    const fresh = await startReplica(proxy.url, { env: impatient });
+    const fresh = await startReplica(proxy.url);
     try {
       proxy.refuse();
       await expectUnavailable(validate(fresh.client, opened.cookie));
@@ -180,20 +199,15 @@ describe("outages of the database", () => {
 
   it("a Create whose `replaces` cannot be looked up opens no session (A29)", async () => {
     const actor = newActor();
-    const patient = await startReplica(proxy.url);
-    try {
-      let call: Promise<void> | undefined;
-      await whileLocked("sessions", async ({ pid }) => {
-        const replaces = byCookie(opened.cookie);
-        call = expectUnavailable(patient.client.create({ actor, replaces }));
-        await untilBlockedBy(app.sql, pid);
-        // The look-up is lost; everything after it would be served.
-        proxy.cut();
-      });
-      await call;
-    } finally {
-      await patient.stop();
-    }
+    let call: Promise<void> | undefined;
+    await whileLocked("sessions", async ({ pid }) => {
+      const replaces = byCookie(opened.cookie);
+      call = expectUnavailable(patient.client.create({ actor, replaces }));
+      await untilBlockedBy(app.sql, pid);
+      // The look-up is lost; everything after it would be served.
+      proxy.cut();
+    });
+    await call;
     expect((await app.client.list({ actor, includeEnded: true })).sessions).to.be.empty;
   });
 
@@ -204,21 +218,21 @@ describe("outages of the database", () => {
     try {
       // What was set holds for new connections, as after a failover to a standby.
       proxy.cut();
-      await untilServes(replica);
+      await untilServes(patient);
       for (const change of ["Create", "Revoke", "RevokeAllForActor", "RotateSigningKey"]) {
-        await expectUnavailable(everyCall[change]?.(replica.client, opened) as Promise<unknown>);
+        await expectUnavailable(everyCall[change]?.(patient.client, opened) as Promise<unknown>);
       }
     } finally {
       await app.sql(`${readOnly} = off`);
       proxy.cut();
     }
-    await untilServes(replica);
-    await everyCall.Create?.(replica.client, opened);
+    await untilServes(patient);
+    await everyCall.Create?.(patient.client, opened);
   });
 
   it("a defect of the database is INTERNAL, without its cause (A29)", async () => {
     await app.sql("ALTER TABLE signing_keys RENAME TO away");
-    const error = await failureOf(validate(replica.client, opened.cookie));
+    const error = await failureOf(validate(patient.client, opened.cookie));
     await app.sql("ALTER TABLE away RENAME TO signing_keys");
     expect([Code[error.code], error.rawMessage]).to.deep.equal(["Internal", "internal error"]);
     expect(error.details).to.be.empty;

@@ -13,7 +13,7 @@ export const TEST_KEY_ENCRYPTION_KEY = Buffer.alloc(32, 7).toString("base64");
 
 /**
  * Limits that no test reaches, however slow the machine is. A test of a limit sets its own, or
- * shortens it while it lasts: see `setDatabaseLimits`.
+ * shortens it while it lasts.
  */
 export const PATIENT = {
   SESSIOND_MAX_DEADLINE: "10m",
@@ -28,6 +28,8 @@ export interface Replica {
   /** Over gRPC on HTTP/2. */
   readonly client: SessionClient;
   readonly transport: Transport;
+  /** Ends statements after this long, from now on. */
+  setStatementTimeout(ms: number): void;
   stop(): Promise<void>;
 }
 
@@ -64,6 +66,10 @@ export async function startReplica(
     url,
     transport,
     client: createClient(SessionService, transport),
+    setStatementTimeout(ms) {
+      // The storage reads it anew for each statement.
+      Object.assign(config.database, { statementTimeoutMs: ms });
+    },
     async stop() {
       sessionManager.abort();
       await app.stop();
