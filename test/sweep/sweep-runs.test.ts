@@ -1,3 +1,4 @@
+import { mock } from "node:test";
 import { expect } from "chai";
 import { byId, openSession, validate } from "../support/actors.ts";
 import { type Replica, startReplica, type TestApp } from "../support/app.ts";
@@ -30,7 +31,10 @@ describe("sweep runs", () => {
     replicas = await startTwoReplicas();
     ({ app, other } = replicas);
   });
-  afterEach(() => held?.end());
+  afterEach(async () => {
+    mock.restoreAll();
+    await held?.end();
+  });
   after(() => replicas.stop());
 
   async function openPastSession(): Promise<string> {
@@ -147,21 +151,22 @@ describe("sweep runs", () => {
   });
 
   it("stop at their time limit and say that there is more, which the next deletes (A24)", async () => {
-    const env = { SESSIOND_SWEEP_TIME_LIMIT: "1s", SESSIOND_SWEEP_BATCH_SIZE: "1" };
+    const env = { SESSIOND_SWEEP_TIME_LIMIT: "30s", SESSIOND_SWEEP_BATCH_SIZE: "1" };
+    const transaction = await holdTransaction(app.database);
+    held = transaction;
     await withReplica(app.database.url, { env }, async ({ client }) => {
       const ids = await Promise.all(Array.from({ length: 12 }, openPastSession));
-      // A third of the limit for each row: there is not enough time for all of them.
-      await app.sql(`
-        CREATE FUNCTION slow_delete() RETURNS trigger LANGUAGE plpgsql AS
-          $$ BEGIN PERFORM pg_sleep(0.35); RETURN OLD; END $$`);
-      await app.sql(`
-        CREATE TRIGGER slow_delete BEFORE DELETE ON sessions
-        FOR EACH ROW EXECUTE FUNCTION slow_delete()`);
-      const first = await client.garbageCollect({});
-      await app.sql("DROP FUNCTION slow_delete CASCADE");
+      await transaction.query(HOLD_DELETIONS);
+      const sweeping = client.garbageCollect({});
+      await untilBlockedBy(app.sql, transaction.pid);
+      // The limit passes while the first row is being deleted.
+      const { now } = performance;
+      mock.method(performance, "now", () => now.call(performance) + 30_000);
+      await transaction.commit();
+      const first = await sweeping;
+      mock.restoreAll();
 
-      expect(first.more).to.equal(true);
-      expect(first.sessionsDeleted).to.be.within(1, ids.length - 1);
+      expect(first).to.include({ more: true, sessionsDeleted: 1 });
       const second = await client.garbageCollect({});
       const left = ids.length - first.sessionsDeleted;
       expect(second).to.include({ more: false, sessionsDeleted: left });
@@ -208,12 +213,7 @@ describe("sweep against Touch", () => {
     const { id: original } = await openSession(app.client);
     const ids = await cloneSessions(app.sql, original, 2000);
     const old = await cloneSessions(app.sql, ids[0] ?? "", 2000);
-    // The first lot is about to go idle while the test runs; the second is past its deadline.
-    await app.sql(
-      `UPDATE sessions SET last_seen_at = statement_timestamp() - interval '30 minutes'
-         + random() * interval '4 seconds' WHERE id = ANY ($1)`,
-      [ids],
-    );
+    // These are past their deadline; the others go idle while the test runs.
     await app.sql(
       "UPDATE sessions SET absolute_expires_at = statement_timestamp() WHERE id = ANY ($1)",
       [old],
@@ -228,12 +228,21 @@ describe("sweep against Touch", () => {
       }
     });
 
-    await inParallel(20, ids, async (id) => {
-      await app.client.touch({ session: byId(id) }).then(
-        () => touched.add(id),
-        () => {},
+    for (let start = 0; start < ids.length; start += 100) {
+      // A few at a time, so that their touches come at about the time of their deadlines.
+      const few = ids.slice(start, start + 100);
+      await app.sql(
+        `UPDATE sessions SET last_seen_at = statement_timestamp() - interval '30 minutes'
+           + random() * interval '1 second' WHERE id = ANY ($1)`,
+        [few],
       );
-    });
+      await inParallel(20, few, async (id) => {
+        await app.client.touch({ session: byId(id) }).then(
+          () => touched.add(id),
+          () => {},
+        );
+      });
+    }
     touching = false;
     await Promise.all(sweeps);
     deleted += (await app.client.garbageCollect({})).sessionsDeleted;
