@@ -5,6 +5,7 @@ import { byCookie, byId, newActor, openSession, validate } from "../support/acto
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { age, idle, setAbsolute } from "../support/back-dating.ts";
 import { expectFailure } from "../support/expect-failure.ts";
+import { secondsSince } from "../support/seconds-since.ts";
 
 const MINUTE = 60;
 const HOUR = 60 * MINUTE;
@@ -20,9 +21,13 @@ describe("expiry", () => {
 
   const read = async (id: string) => (await app.client.get({ session: byId(id) })).session;
 
-  /** Whole seconds are rounded down and a call takes a moment, but not a quarter of a minute. */
+  let start: number;
+  beforeEach(() => {
+    start = performance.now();
+  });
+  /** The time left is whole seconds, rounded down, and at most the time since `start` less. */
   function expectAbout(seconds: number, expected: number): void {
-    expect(seconds).to.be.within(expected - 15, expected);
+    expect(seconds).to.be.within(Math.floor(expected - secondsSince(start)), expected);
   }
 
   it("refuses a session past its idle timeout with EXPIRED_IDLE, not just before (A06, C01)", async () => {
