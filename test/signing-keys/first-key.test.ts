@@ -10,7 +10,9 @@ import { auditOf } from "../support/audit-rows.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { expectFailure, failureOf } from "../support/expect-failure.ts";
 import { numbers } from "../support/in-parallel.ts";
+import { holdTransaction } from "../support/transaction.ts";
 import { startTwoReplicas } from "../support/two-replicas.ts";
+import { untilWaiting } from "../support/until.ts";
 
 const noRandom: RandomBytes = () => {
   throw new Error("no entropy");
@@ -102,18 +104,17 @@ describe("first signing key: of another tenant", () => {
     const replicas = await startTwoReplicas();
     const { app, other } = replicas;
     try {
-      // With every insertion taking a while, all have begun before the first is done.
-      await app.sql(`
-        CREATE FUNCTION slow_insert() RETURNS trigger LANGUAGE plpgsql AS
-          $$ BEGIN PERFORM pg_sleep(0.2); RETURN NEW; END $$`);
-      await app.sql(`
-        CREATE TRIGGER slow_insert BEFORE INSERT ON signing_keys
-        FOR EACH ROW EXECUTE FUNCTION slow_insert()`);
       for (const tenantId of numbers(5).map(newTenant)) {
         const actor = newActor({ tenantId });
-        const sessions = await Promise.all(
+        const held = await holdTransaction(app.database);
+        // Insertions wait for it, so that several have begun before the first is done.
+        await held.query("LOCK TABLE signing_keys IN SHARE ROW EXCLUSIVE MODE");
+        const opening = Promise.all(
           numbers(20).map((index) => openSession((index % 2 ? app : other).client, { actor })),
         );
+        await untilWaiting(app.sql, 5);
+        await held.commit();
+        const sessions = await opening;
 
         const keys = await app.sql("SELECT id FROM signing_keys WHERE tenant_id = $1", [tenantId]);
         expect(keys).to.have.lengthOf(1);
