@@ -19,7 +19,7 @@ describe("sessiond as a process: replicas", () => {
     const starting = [0, 1, 2].map(() => sessiond.serve({ env }));
     const waiting = `SELECT 1 FROM pg_stat_activity
       WHERE datname = current_database() AND wait_event_type = 'Lock'`;
-    await until("all wait", async () => (await database.sql(waiting)).length === 3, 30_000);
+    await until("all wait", async () => (await database.sql(waiting)).length === 3);
     await held.end();
     const replicas = await Promise.all(starting);
 

@@ -14,6 +14,8 @@ import { holdTransaction } from "../support/transaction.ts";
 import { failureOf } from "../support/transport.ts";
 import { until, untilBlockedBy } from "../support/until.ts";
 
+const ECHO_SIGNAL = new URL("../support/echo-signal.ts", import.meta.url).href;
+
 describe("sessiond as a process: shutdown", () => {
   const sessiond = useSessiond();
 
@@ -25,8 +27,8 @@ describe("sessiond as a process: shutdown", () => {
     return statuses;
   }
 
-  it("tells health watchers, and goes on serving until the drain delay is over", async () => {
-    const env = { ...databaseEnv(await sessiond.database()), SESSIOND_DRAIN_DELAY: "2s" };
+  it("tells health watchers, and goes on serving during the drain delay", async () => {
+    const env = { ...databaseEnv(await sessiond.database()), SESSIOND_DRAIN_DELAY: "5m" };
     const serving = await sessiond.serve({ env });
     const { cookie } = await openSession(serving.client);
     const statuses = await watch(serving);
@@ -38,6 +40,18 @@ describe("sessiond as a process: shutdown", () => {
     await validate(serving.client, cookie);
     const late = createClient(SessionService, createGrpcTransport({ baseUrl: serving.url }));
     await validate(late, cookie);
+    // It is killed after the test.
+    failureOf(statuses.next()).catch(() => {});
+  });
+
+  it("ends health watches and itself when the drain delay is over", async () => {
+    const env = { ...databaseEnv(await sessiond.database()), SESSIOND_DRAIN_DELAY: "100ms" };
+    const serving = await sessiond.serve({ env });
+    const statuses = await watch(serving);
+
+    serving.signal("SIGTERM");
+
+    expect((await statuses.next()).value?.status).to.equal(Status.NOT_SERVING);
     const end = await failureOf<ConnectError>(statuses.next());
     expect(end.code).to.equal(Code.Unavailable);
     expect((await serving.ended).code).to.equal(0);
@@ -100,12 +114,11 @@ describe("sessiond as a process: shutdown", () => {
   it("takes a second signal that follows at once for an echo of the first", async () => {
     // As Ctrl-C under npm: the terminal signals both, and npm passes its own on.
     const env = { ...databaseEnv(await sessiond.database()), SESSIOND_DRAIN_DELAY: "500ms" };
-    const serving = await sessiond.serve({ env });
+    const serving = await sessiond.serve({ env, nodeArgs: ["--import", ECHO_SIGNAL] });
 
-    serving.signal("SIGINT");
-    await until("it is stopping", async () => serving.stderr.includes('"stopping"'));
     const { code, stderr } = await serving.end("SIGINT");
 
+    expect(stderr).to.match(/"stopping".*signalled again/s);
     expect({ code, end: stderr.includes('"stopped"') }).to.deep.equal({ code: 0, end: true });
   });
 
