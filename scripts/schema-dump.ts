@@ -1,9 +1,8 @@
 import type { DataSource } from "typeorm";
 
 /**
- * What the database says its tables are, in an order that depends on nothing but the names. The
- * catalog is read rather than pg_dump called, because that is not there with the embedded
- * PostgreSQL and writes something else with every version.
+ * Dumps the schema of a database as the catalog describes it, sorted by name. pg_dump is not used:
+ * the embedded PostgreSQL comes without it, and its output changes with the version.
  */
 
 const TABLES = `
@@ -12,7 +11,7 @@ const TABLES = `
   WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace
   ORDER BY relname COLLATE "C"`;
 
-/** In the order in which they were added, since that is how a row is laid out. */
+/** In the order in which they were added, which is the order within a row. */
 const COLUMNS = `
   SELECT quote_ident(attname) AS name, format_type(atttypid, atttypmod) AS type,
     CASE WHEN attcollation <> typcollation THEN quote_ident(collname) END AS collation,
@@ -24,14 +23,14 @@ const COLUMNS = `
   WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped
   ORDER BY attnum`;
 
-/** Without NOT NULL, which is a constraint by itself from PostgreSQL 18 on. */
+/** Without NOT NULL, which is a separate constraint since PostgreSQL 18. */
 const CONSTRAINTS = `
   SELECT quote_ident(conname) AS name, pg_get_constraintdef(oid) AS definition
   FROM pg_constraint
   WHERE conrelid = $1 AND contype <> 'n'
   ORDER BY array_position('{p,u,f,c}'::text[], contype::text), conname COLLATE "C"`;
 
-/** But for those that a constraint has made; with their storage parameters. */
+/** With their storage parameters, and without the indexes of constraints. */
 const INDEXES = `
   SELECT pg_get_indexdef(indexrelid) AS definition
   FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
@@ -39,7 +38,7 @@ const INDEXES = `
     SELECT FROM pg_constraint WHERE conindid = indexrelid AND contype IN ('p', 'u', 'x'))
   ORDER BY relname COLLATE "C"`;
 
-/** What else there may be, none of which the service uses: to be noticed if it appears. */
+/** Other objects. The service uses none; the dump shows if one appears. */
 const OTHERS = `
   SELECT 'trigger ' || tgname AS name FROM pg_trigger WHERE NOT tgisinternal
   UNION ALL
@@ -47,7 +46,7 @@ const OTHERS = `
   UNION ALL
   SELECT CASE relkind WHEN 'v' THEN 'view ' WHEN 'm' THEN 'view ' ELSE 'sequence ' END || relname
   FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('v', 'm', 'S')
-    -- Not those that belong to a column.
+    -- Without the sequences that belong to a column.
     AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_class.oid AND deptype IN ('i', 'a'))
   ORDER BY name`;
 

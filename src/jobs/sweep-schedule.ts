@@ -3,18 +3,20 @@ import { schedule } from "node-cron";
 export interface SweepScheduleOptions {
   /** A cron expression. */
   readonly schedule: string;
-  /** Each run is put off by up to this, so that replicas do not all start in the same instant. */
+  /** Each sweep is delayed by a random time of up to this, so that replicas do not start together. */
   readonly jitterMs: number;
-  /** Makes one sweep. It must not reject: there is nobody to tell. */
+  /** Runs one sweep. It must not reject: nothing handles the error. */
   readonly sweep: (signal: AbortSignal) => Promise<void>;
+  /** Called with the warnings of the scheduler. */
   readonly onWarning: (message: string) => void;
 }
 
 export interface SweepSchedule {
-  /** Starts no further sweep, aborts the one at work and resolves when it has ended. */
+  /** Starts no further sweep, aborts the running one and resolves when it has ended. */
   stop(): Promise<void>;
 }
 
+/** Runs a sweep at the times of the schedule. A sweep does not start while another one is running. */
 export function startSweepSchedule(options: SweepScheduleOptions): SweepSchedule {
   const stopping = new AbortController();
   let running: Promise<void> = Promise.resolve();

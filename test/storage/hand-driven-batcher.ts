@@ -38,13 +38,13 @@ export function handDriven(limits: Partial<BatcherLimits> = {}) {
       });
       return promise;
     },
-    alone: {
-      async serve(item) {
+    retryAlone: {
+      async execute(item) {
         alone.push(item);
         if (item.startsWith("bad")) throw new Fault(item);
         return `${item} alone`;
       },
-      isolates: (error) => error instanceof Fault,
+      isRetryable: (error) => error instanceof Fault,
     },
     // Those of one letter are in each other's way.
     keyOf: (item) => (/^key/.test(item) ? item.slice(0, 4) : undefined),

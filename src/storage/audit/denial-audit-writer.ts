@@ -5,13 +5,13 @@ const BATCH_SIZE = 500;
 const WRITE_TIMEOUT_MS = 5000;
 
 export interface DenialAuditOptions {
-  /** Entries that may wait; more are dropped and counted. */
+  /** The maximum number of queued entries. Further ones are dropped and counted. */
   readonly queueLimit: number;
-  /** Told of entries that were lost, and why: a full queue has no error. */
+  /** Called with the number of lost entries and the error. Without an error, the queue was full. */
   readonly onLoss: (count: number, error: unknown) => void;
 }
 
-/** Writes the audit of refusals in the background, in batches, one at a time. */
+/** Writes the audit events of denials in the background, one batch at a time. */
 export class DenialAuditWriter implements DenialAudit {
   readonly #store: AuditStore;
   readonly #options: DenialAuditOptions;
@@ -19,8 +19,8 @@ export class DenialAuditWriter implements DenialAudit {
   #writing: Promise<void> | undefined;
   readonly #closing = new AbortController();
   #dropped = 0;
-  /** Dropped because the queue was full, and not told of yet. */
-  #untold = 0;
+  /** Dropped because the queue was full, and not reported to `onLoss` yet. */
+  #unreported = 0;
 
   constructor(store: AuditStore, options: DenialAuditOptions) {
     this.#store = store;
@@ -34,21 +34,21 @@ export class DenialAuditWriter implements DenialAudit {
 
   record(entry: AuditEntry): void {
     if (this.#queue.length >= this.#options.queueLimit) {
-      // Told with the next batch: telling now would slow the refusal.
+      // Reported after the next batch: to report it now would make the denial slower.
       this.#dropped += 1;
-      this.#untold += 1;
+      this.#unreported += 1;
       return;
     }
     this.#queue.push(entry);
     this.#writing ??= this.#writeAll();
   }
 
-  /** Resolves when everything that was recorded before has been written or lost. */
+  /** Resolves when all entries that were recorded before have been written or lost. */
   async flush(): Promise<void> {
     await this.#writing;
   }
 
-  /** Flushes, but not for longer than `graceMs`: what is not written by then is lost. */
+  /** Flushes for at most `graceMs` milliseconds. Entries that are not written by then are lost. */
   async close(graceMs: number): Promise<void> {
     const timer = setTimeout(() => this.#closing.abort(), graceMs);
     await this.#writing;
@@ -56,7 +56,7 @@ export class DenialAuditWriter implements DenialAudit {
   }
 
   async #writeAll(): Promise<void> {
-    // What is refused in the same turn of the event loop goes into the same batch.
+    // Denials of the same event loop iteration go into the same batch.
     await new Promise(setImmediate);
     const closing = this.#closing.signal;
     while (this.#queue.length > 0) {
@@ -68,9 +68,9 @@ export class DenialAuditWriter implements DenialAudit {
         this.#dropped += batch.length;
         this.#options.onLoss(batch.length, error);
       }
-      if (this.#untold > 0) {
-        this.#options.onLoss(this.#untold, undefined);
-        this.#untold = 0;
+      if (this.#unreported > 0) {
+        this.#options.onLoss(this.#unreported, undefined);
+        this.#unreported = 0;
       }
     }
     this.#writing = undefined;

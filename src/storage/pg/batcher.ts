@@ -2,13 +2,15 @@ import { SessionError } from "../../session/errors.ts";
 
 type Signal = AbortSignal | undefined;
 
-/** In an item's place among the results: it could not be served with the others, but may alone. */
-export const RETRY_ALONE = Symbol("alone");
+/** The result of an item that failed as part of its batch and is executed again by itself. */
+export const RETRY_ALONE = Symbol("retry alone");
 
 /**
- * Runs one statement for all items of a batch and resolves with a result for each, in their
- * order. It calls `close` in the very moment in which the statement is sent, and not at all if none
- * is: until then items may join and leave. Never throws before it returns its promise.
+ * Executes one statement for all items of a batch and resolves with one result for each, in their
+ * order.
+ *
+ * It calls `close` at the moment when it sends the statement: until then, items can still be added
+ * and cancelled. If it sends no statement, it does not call `close`. It never throws synchronously.
  */
 export type Execute<Item, Result> = (
   close: () => readonly Item[],
@@ -16,193 +18,205 @@ export type Execute<Item, Result> = (
 ) => Promise<readonly (Result | typeof RETRY_ALONE)[]>;
 
 export interface BatcherLimits {
-  /** Batches that may be under way at a time. */
+  /** The maximum number of batches in flight. */
   readonly maxInFlight: number;
   /**
-   * How long those that wait do so for what is under way before another batch is started for them:
-   * larger batches cost less, but a slow one must not hold up all. 0: not at all.
+   * How long queued items wait for the batch in flight before another batch starts. Larger batches
+   * cost less per item, but one slow batch must not delay all others. 0: they do not wait.
    */
   readonly maxDelayMs: number;
+  /** The maximum number of items in one batch. */
   readonly maxBatch: number;
-  /** Members that may wait for a batch; one more is refused with OVERLOADED. */
+  /** The maximum number of queued items. Further ones are rejected with OVERLOADED. */
   readonly queueLimit: number;
-  /** An item that has waited this long is refused with OVERLOADED. */
+  /** An item that has been queued for this long is rejected with OVERLOADED. */
   readonly queueTimeoutMs: number;
 }
 
 export interface BatcherOptions<Item, Result> {
   readonly limits: BatcherLimits;
   readonly execute: Execute<Item, Result>;
-  readonly alone?: {
-    /** Serves an item that could not be served with the others. */
-    serve(item: Item, signal: Signal): Promise<Result>;
+  /**
+   * How items that failed as part of a batch are retried. Needed if `execute` returns RETRY_ALONE.
+   * Without it, a failed batch fails all of its items.
+   */
+  readonly retryAlone?: {
+    /** Executes a single item. */
+    execute(item: Item, signal: Signal): Promise<Result>;
     /**
-     * Whether a batch's failure may be one item's fault and certainly changed nothing: then all
-     * its items are served alone.
+     * Whether a failed batch certainly changed nothing, and a single item may have caused the
+     * failure. If so, each item of the batch is retried.
      */
-    isolates(error: unknown): boolean;
+    isRetryable(error: unknown): boolean;
   };
-  /** Members of one key never share a batch; those without one always may. */
+  /** Items with the same key are never in the same batch. Items without a key have no such limit. */
   readonly keyOf?: (item: Item) => string | undefined;
 }
 
 /**
- * Collects calls that come while others are under way, so that one statement serves them all. The
- * first one goes at once; nobody ever waits for company.
+ * Combines concurrent calls into batches, so that one statement serves many of them. While no batch
+ * is in flight, an item starts one at once; it is never delayed to make its batch larger.
  *
- * An item joins a batch only before its statement has been sent: no answer comes from a statement
- * that began before the call did. A caller that goes is told its signal's reason at once and leaves
- * the others unharmed; when all of a batch have gone, its own signal fires.
+ * An item is added to a batch only before the batch's statement is sent. So no result comes from a
+ * statement that began before the call. When a caller's signal fires, its call rejects with the
+ * signal's reason at once, and the other items of the batch are not affected. The signal of the
+ * batch fires when all of its callers' signals have fired.
  */
 export class Batcher<Item, Result> {
   readonly #options: BatcherOptions<Item, Result>;
-  /** A set, since callers leave from anywhere in the queue. Empty if no batch is under way. */
+  /** Oldest first. A set, since a cancelled item can be anywhere in it. */
   readonly #queue = new Set<Entry<Item, Result>>();
-  /** The batch that may still be joined. */
-  #open: Batch<Item, Result> | undefined;
+  /** The batch to which items can still be added. */
+  #openBatch: Batch<Item, Result> | undefined;
   #inFlight = 0;
-  #timer: NodeJS.Timeout | undefined;
+  #queueTimer: NodeJS.Timeout | undefined;
 
   constructor(options: BatcherOptions<Item, Result>) {
     this.#options = options;
   }
 
+  /**
+   * Resolves with the item's result.
+   *
+   * @throws {SessionError} OVERLOADED if the queue is full or the item was queued for too long
+   */
   add(item: Item, signal: Signal): Promise<Result> {
     if (signal?.aborted) return Promise.reject(signal.reason);
     const { limits, keyOf } = this.#options;
-    const entry = new Entry<Item, Result>(item, keyOf?.(item), signal, this.#onGone);
-    if (this.#open?.accepts(entry)) {
-      this.#open.join(entry);
-    } else if (this.#mayStart(0)) {
+    const entry = new Entry<Item, Result>(item, keyOf?.(item), signal, this.#onAborted);
+    if (this.#openBatch?.canAdd(entry)) {
+      this.#openBatch.add(entry);
+    } else if (this.#canStart(0)) {
       this.#start([entry]);
     } else if (this.#queue.size < limits.queueLimit) {
       entry.queuedAt = performance.now();
       this.#queue.add(entry);
-      this.#watch();
+      this.#startQueueTimer();
     } else if (this.#inFlight < limits.maxInFlight) {
-      // Those who have waited go first, and leave room in the queue for this one if they fill a batch.
+      // The oldest items of the full queue start first. If they fill a batch, this item has a place
+      // in the queue.
       entry.queuedAt = performance.now();
       this.#queue.add(entry);
       this.#start(this.#queue);
-      this.#watch();
+      this.#startQueueTimer();
     } else {
       entry.reject(new SessionError("OVERLOADED"));
     }
-    return entry.outcome;
+    return entry.result;
   }
 
-  /** Whether somebody who has waited that long may have a batch of their own. */
-  #mayStart(waitedMs: number): boolean {
+  /** Whether a batch may start whose oldest item has been queued for this long. */
+  #canStart(queuedMs: number): boolean {
     const { maxInFlight, maxDelayMs } = this.#options.limits;
-    return this.#inFlight === 0 || (this.#inFlight < maxInFlight && waitedMs >= maxDelayMs);
+    return this.#inFlight === 0 || (this.#inFlight < maxInFlight && queuedMs >= maxDelayMs);
   }
 
   #startQueued(): void {
     const [oldest] = this.#queue;
     if (oldest === undefined) return;
-    if (this.#mayStart(performance.now() - oldest.queuedAt)) this.#start(this.#queue);
+    if (this.#canStart(performance.now() - oldest.queuedAt)) this.#start(this.#queue);
   }
 
   #start(entries: Iterable<Entry<Item, Result>>): void {
     const batch = new Batch<Item, Result>(this.#options.limits.maxBatch);
     for (const entry of entries) {
       if (batch.isFull) break;
-      if (!batch.accepts(entry)) continue;
+      if (!batch.canAdd(entry)) continue;
       this.#queue.delete(entry);
-      batch.join(entry);
+      batch.add(entry);
     }
     this.#inFlight += 1;
-    this.#open = batch;
+    this.#openBatch = batch;
     const close = () => {
       this.#close(batch);
       return batch.close();
     };
     this.#options.execute(close, batch.signal).then(
       (results) => {
-        this.#next(batch);
-        this.#deliver(batch, results);
+        this.#onBatchEnd(batch);
+        this.#settle(batch, results);
       },
       (error: unknown) => {
-        this.#next(batch);
+        this.#onBatchEnd(batch);
         this.#fail(batch, error);
       },
     );
   }
 
   #close(batch: Batch<Item, Result>): void {
-    if (this.#open === batch) this.#open = undefined;
+    if (this.#openBatch === batch) this.#openBatch = undefined;
   }
 
-  #next(ended: Batch<Item, Result>): void {
-    this.#close(ended);
+  #onBatchEnd(batch: Batch<Item, Result>): void {
+    this.#close(batch);
     this.#inFlight -= 1;
     this.#startQueued();
   }
 
-  #deliver(batch: Batch<Item, Result>, results: readonly (Result | typeof RETRY_ALONE)[]): void {
+  #settle(batch: Batch<Item, Result>, results: readonly (Result | typeof RETRY_ALONE)[]): void {
     for (const [index, entry] of batch.entries.entries()) {
       const result = results[index] as Result | typeof RETRY_ALONE;
-      if (result === RETRY_ALONE) this.#serveAlone(entry);
+      if (result === RETRY_ALONE) this.#retryAlone(entry);
       else entry.resolve(result);
     }
   }
 
   #fail(batch: Batch<Item, Result>, error: unknown): void {
-    const isAlone = batch.entries.length === 1;
-    const isolates = !isAlone && this.#options.alone?.isolates(error);
+    const isSingle = batch.entries.length === 1;
+    const isRetryable = !isSingle && this.#options.retryAlone?.isRetryable(error);
     for (const entry of batch.entries) {
-      if (isolates) this.#serveAlone(entry);
+      if (isRetryable) this.#retryAlone(entry);
       else entry.reject(error);
     }
   }
 
-  #serveAlone(entry: Entry<Item, Result>): void {
-    const { alone } = this.#options;
-    if (entry.isSettled || alone === undefined) return;
-    entry.resolve(alone.serve(entry.item, entry.signal));
+  #retryAlone(entry: Entry<Item, Result>): void {
+    const { retryAlone } = this.#options;
+    if (entry.isSettled || retryAlone === undefined) return;
+    entry.resolve(retryAlone.execute(entry.item, entry.signal));
   }
 
-  readonly #onGone = (entry: Entry<Item, Result>): void => {
+  readonly #onAborted = (entry: Entry<Item, Result>): void => {
     const { batch } = entry;
     if (batch === undefined) this.#queue.delete(entry);
-    // Nobody may join a batch that has been given up.
-    else if (batch.leave(entry)) this.#close(batch);
+    // Nothing may be added to an aborted batch.
+    else if (batch.cancel(entry)) this.#close(batch);
   };
 
-  /** One timer for all, while there is a queue. */
-  #watch(): void {
+  /** One timer serves the whole queue. */
+  #startQueueTimer(): void {
     const [oldest] = this.#queue;
-    if (this.#timer !== undefined || oldest === undefined) return;
+    if (this.#queueTimer !== undefined || oldest === undefined) return;
     const { maxDelayMs, queueTimeoutMs } = this.#options.limits;
-    const left = oldest.queuedAt + queueTimeoutMs - performance.now();
-    const delay = maxDelayMs === 0 ? left : Math.min(left, maxDelayMs);
-    this.#timer = setTimeout(this.#review, delay).unref();
+    const timeLeft = oldest.queuedAt + queueTimeoutMs - performance.now();
+    const delay = maxDelayMs === 0 ? timeLeft : Math.min(timeLeft, maxDelayMs);
+    this.#queueTimer = setTimeout(this.#onQueueTimer, delay).unref();
   }
 
-  /** The queue is in the order in which its items came. */
-  readonly #review = (): void => {
-    this.#timer = undefined;
-    const tooEarly = performance.now() - this.#options.limits.queueTimeoutMs;
+  /** Rejects the items whose queue timeout has passed, and starts a batch if one may start. */
+  readonly #onQueueTimer = (): void => {
+    this.#queueTimer = undefined;
+    const timedOutAt = performance.now() - this.#options.limits.queueTimeoutMs;
     for (const entry of this.#queue) {
-      if (entry.queuedAt > tooEarly) break;
+      if (entry.queuedAt > timedOutAt) break;
       this.#queue.delete(entry);
       entry.reject(new SessionError("OVERLOADED"));
     }
     this.#startQueued();
-    this.#watch();
+    this.#startQueueTimer();
   };
 }
 
-/** An item's place: in the queue, then in a batch. It is also the listener of its own signal. */
+/** An item with its promise: in the queue, then in a batch. Also the listener of its own signal. */
 class Entry<Item, Result> {
   readonly item: Item;
   readonly key: string | undefined;
   readonly signal: Signal;
-  readonly outcome: Promise<Result>;
+  readonly result: Promise<Result>;
   batch: Batch<Item, Result> | undefined;
   queuedAt = 0;
   isSettled = false;
-  readonly #onGone: (entry: Entry<Item, Result>) => void;
+  readonly #onAborted: (entry: Entry<Item, Result>) => void;
   #resolve!: (result: Result | Promise<Result>) => void;
   #reject!: (error: unknown) => void;
 
@@ -210,13 +224,13 @@ class Entry<Item, Result> {
     item: Item,
     key: string | undefined,
     signal: Signal,
-    onGone: (entry: Entry<Item, Result>) => void,
+    onAborted: (entry: Entry<Item, Result>) => void,
   ) {
     this.item = item;
     this.key = key;
     this.signal = signal;
-    this.#onGone = onGone;
-    this.outcome = new Promise((resolve, reject) => {
+    this.#onAborted = onAborted;
+    this.result = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
@@ -235,7 +249,7 @@ class Entry<Item, Result> {
 
   handleEvent(): void {
     this.reject(this.signal?.reason);
-    this.#onGone(this);
+    this.#onAborted(this);
   }
 
   #settle(): void {
@@ -245,12 +259,13 @@ class Entry<Item, Result> {
 }
 
 class Batch<Item, Result> {
-  /** Those that have gone before the statement was sent are not among them any more. */
+  /** Once the batch is closed, without the entries that were cancelled before. */
   entries: Entry<Item, Result>[] = [];
   readonly #maxBatch: number;
   readonly #keys = new Set<string>();
   readonly #abort = new AbortController();
-  #present = 0;
+  /** The entries that are not cancelled. */
+  #pendingCount = 0;
   #items: readonly Item[] | undefined;
 
   constructor(maxBatch: number) {
@@ -265,26 +280,26 @@ class Batch<Item, Result> {
     return this.entries.length >= this.#maxBatch;
   }
 
-  accepts({ key }: Entry<Item, Result>): boolean {
+  canAdd({ key }: Entry<Item, Result>): boolean {
     return !this.isFull && (key === undefined || !this.#keys.has(key));
   }
 
-  join(entry: Entry<Item, Result>): void {
+  add(entry: Entry<Item, Result>): void {
     entry.batch = this;
     this.entries.push(entry);
-    this.#present += 1;
+    this.#pendingCount += 1;
     if (entry.key !== undefined) this.#keys.add(entry.key);
   }
 
-  /** Returns whether that was the last one. */
-  leave(entry: Entry<Item, Result>): boolean {
-    this.#present -= 1;
-    if (this.#present > 0) return false;
+  /** Returns whether this aborted the batch, because no other entry is pending. */
+  cancel(entry: Entry<Item, Result>): boolean {
+    this.#pendingCount -= 1;
+    if (this.#pendingCount > 0) return false;
     this.#abort.abort(entry.signal?.reason);
     return true;
   }
 
-  /** The items of the statement; the same ones when it has to be sent again. */
+  /** The items of the statement. A retry of the statement gets the same ones. */
   close(): readonly Item[] {
     if (this.#items === undefined) {
       this.entries = this.entries.filter(({ isSettled }) => !isSettled);

@@ -1,13 +1,13 @@
 import pg from "pg";
 
-/** The parts of pg's client that its types leave out. */
+/** The parts of pg's client that its types do not declare. */
 export interface CancellableClient {
   readonly processID: number | null;
   readonly secretKey: number | null;
   readonly host: string;
   readonly port: number;
   readonly ssl: unknown;
-  /** `direct`: TLS from the first byte on, without asking for it. */
+  /** `direct`: the connection starts with TLS, without an SSLRequest message. */
   readonly sslNegotiation?: string;
   readonly connection: { readonly stream: { destroy(): void } };
 }
@@ -22,12 +22,14 @@ interface CancelConnection {
 }
 
 /**
- * Asks the server to cancel what the client is running; never rejects. True when the server has
- * passed the request on, so that the client can be used again without hitting the next statement.
- * False when that is not known within the time: the request may be lost or may still arrive.
+ * Asks the server to cancel the client's current statement, and waits at most `timeoutMs`. Never
+ * rejects.
  *
- * This is the protocol's own CancelRequest rather than pg_cancel_backend, because it needs no
- * connection of a pool that may be exhausted and works through PgBouncer.
+ * @returns true if the server has handled the request, so that it cannot cancel a later statement of
+ * the client. False if this is not known: the request may be lost, or may still arrive.
+ *
+ * It sends the protocol's CancelRequest instead of calling pg_cancel_backend, because that needs no
+ * connection of the pool, which may be exhausted, and works through PgBouncer.
  */
 export function sendCancelRequest(client: CancellableClient, timeoutMs: number): Promise<boolean> {
   const { processID, secretKey, host, port, ssl, sslNegotiation } = client;

@@ -3,21 +3,21 @@ import type { Row } from "./database.ts";
 
 /** A column of a table, as the entity declares it. */
 export interface Column {
-  /** Its name in the domain. */
+  /** Its name in the domain object. */
   readonly property: string;
   /** Its name in SQL. */
   readonly name: string;
   /** PostgreSQL's type, such as `timestamptz`. */
   readonly type: string;
-  /** From a value of a row to one of the domain; undefined if they are the same. */
+  /** Converts a value of a row to the domain's value. Undefined if they are the same. */
   readonly fromRow: ((value: unknown) => unknown) | undefined;
-  /** From a value of the domain to a parameter of a statement. */
+  /** Converts the domain's value to a parameter of a statement. */
   readonly toParameter: (value: unknown) => unknown;
 }
 
 /**
- * The columns of an entity, in the order of their declaration. TypeORM's queries read the same
- * declaration, so that our own statements cannot name, order or convert columns differently.
+ * The columns of an entity, in the order of their declaration. TypeORM's queries use the same
+ * declaration, so our own statements cannot name, order or convert columns differently.
  */
 export function columnsOf<Entity>(entity: EntitySchema<Entity>): readonly Column[] {
   const declared = Object.entries(entity.options.columns) as [string, EntitySchemaColumnOptions][];
@@ -33,10 +33,12 @@ function unchanged(value: unknown): unknown {
 }
 
 /**
- * Returns the function that makes the domain's object from a row with these columns.
+ * Returns a function that converts a row with these columns to the domain object.
  *
- * It is compiled from the names, which are constants of this program: a loop over the 18 columns of
- * a session takes 1.3 µs for each row, the compiled function 0.1 µs.
+ * The function is compiled from the names, which are constants of this program: for the 18 columns
+ * of a session, it takes 0.1 µs for each row, and a loop over the columns takes 1.3 µs.
+ *
+ * @throws {RangeError} if a name is not an identifier
  */
 export function rowMapper<Entity>(columns: readonly Column[]): (row: Row) => Entity {
   const fields = columns.map(({ property, name, fromRow }, index) => {

@@ -8,11 +8,11 @@ export interface DataSourceOptions {
   readonly url: string;
   readonly poolSize: number;
   readonly connectTimeoutMs: number;
-  /** Told of connections that break while they are idle in the pool. */
+  /** Called when a connection breaks while it is idle in the pool. */
   readonly onPoolError: (error: unknown) => void;
 }
 
-/** The connection to PostgreSQL. `synchronize` is never on: migrations alone make the schema. */
+/** The data source for PostgreSQL. `synchronize` is off: only migrations change the schema. */
 export function createDataSource(options: DataSourceOptions): DataSource {
   return new DataSource({
     type: "postgres",
@@ -33,7 +33,11 @@ export function createDataSource(options: DataSourceOptions): DataSource {
   });
 }
 
-/** Connects, or says what is in the way: where, but not as whom and with which password. */
+/**
+ * Connects to the database.
+ *
+ * @throws {Error} with the host, the port and the cause, but without the user and the password
+ */
 export async function connect(dataSource: DataSource, url: string): Promise<void> {
   try {
     await dataSource.initialize();
@@ -47,7 +51,7 @@ export async function connect(dataSource: DataSource, url: string): Promise<void
 }
 
 function explain(error: unknown): string {
-  // A name with several addresses fails with an error for each, and no message of its own.
+  // For a host name with several addresses, there is one error for each address, and no message.
   if (error instanceof AggregateError) return error.errors.map(explain).join("; ");
   return error instanceof Error ? error.message : String(error);
 }

@@ -13,50 +13,57 @@ import { rowTypes } from "./row-types.ts";
 
 export interface DatabaseOptions {
   readonly poolSize: number;
-  /** Calls that may wait for a connection; one more is refused with OVERLOADED. */
+  /** The maximum number of calls that wait for a connection. Further ones fail with OVERLOADED. */
   readonly queueLimit: number;
+  /** How long a call may wait for a connection of a full pool. Then it fails with OVERLOADED. */
   readonly queueTimeoutMs: number;
+  /** A statement that runs for this long is cancelled. */
   readonly statementTimeoutMs: number;
-  /** How long a cancelled statement may take to end before its connection is thrown away. */
+  /** If a cancelled statement has not ended after this time, its connection is closed. 1000 by default. */
   readonly cancelGraceMs?: number;
+  /** Whether statements with a name are prepared. */
   readonly preparedStatements: boolean;
 }
 
 export interface Statement {
-  /** Under this name the server keeps the statement prepared. */
+  /** The name of the prepared statement. Without it, the statement is not prepared. */
   readonly name?: string;
   readonly text: string;
 }
 
 export type Row = Record<string, unknown>;
 
-/** Chooses a statement by the values that it is to be sent with. */
+/** Chooses the statement for the values. */
 type ChooseStatement = (values: readonly unknown[]) => Statement;
 
-/** A statement's values; as a function, they are asked for in the moment in which it is sent. */
+/** A statement's values. A function is called at the moment when the statement is sent. */
 export type Values = readonly unknown[] | (() => readonly unknown[]);
 
-/** Runs a statement on a connection that is held for a transaction. */
+/** Runs a statement of a transaction. */
 export type Run = (statement: Statement, values: readonly unknown[]) => Promise<readonly Row[]>;
 
 type Signal = AbortSignal | undefined;
 
-/** A connection that is held for one piece of work. */
+/** A connection that is taken from the pool for one piece of work. */
 interface Lease {
   readonly client: pg.PoolClient;
-  /** Gives the connection back or, with an error, throws it away. */
+  /** Returns the connection to the pool. With an error, closes it instead. */
   release(error?: Error): void;
-  /** Set when the connection is not fit to be used again. */
+  /** Set if the connection must not be used again. */
   broken?: Error;
 }
 
 const CANCEL_GRACE_MS = 1000;
-const ATTEMPTS = 3;
+const MAX_ATTEMPTS = 3;
 
 /**
- * The way to PostgreSQL: bounds how long and how many wait for a connection, ends statements that
- * take too long or whose caller has gone, and translates errors. No timeout is set on the server:
- * that would live in a database session, which PgBouncer shares among many.
+ * Runs statements on PostgreSQL. It limits the number of calls that wait for a connection and how
+ * long they wait, cancels statements that take too long or whose call was cancelled, and translates
+ * errors. It sets no timeouts on the server: they would belong to a database session, which
+ * PgBouncer shares between clients.
+ *
+ * All methods reject with a SessionError (OVERLOADED, STORAGE_UNAVAILABLE), a StorageFault, or the
+ * reason of the signal.
  */
 export class Database {
   readonly options: DatabaseOptions;
@@ -68,13 +75,13 @@ export class Database {
     this.#dataSource = dataSource;
     // TypeORM types the driver as an interface without the pool.
     this.#pool = (dataSource.driver as unknown as { master: pg.Pool }).master;
-    // A connection that breaks while it is leased says so by an event, which would end the process
-    // if nobody listened; the statement that runs on it fails by itself. Not after the lease has
-    // begun, because the first bytes that arrive on a connection may already be its end.
+    // A leased connection that breaks emits an error event, which would end the process if there were
+    // no listener; its statement fails anyway. The listener is added on "acquire", not after the
+    // lease has begun, because the connection may break immediately.
     this.#pool.on("acquire", (client) => client.off("error", ignore).on("error", ignore));
   }
 
-  /** Runs one statement, which commits by itself; again if a transaction got in its way. */
+  /** Runs one statement, which commits by itself. Retries it after a conflict of transactions. */
   async query(
     statement: Statement | ChooseStatement,
     values: Values,
@@ -90,8 +97,8 @@ export class Database {
   }
 
   /**
-   * Runs `work` in a READ COMMITTED transaction and commits it; rolls back if it throws. Tries
-   * again if another transaction got in the way, so that `work` must be free of side effects.
+   * Runs `work` in a READ COMMITTED transaction. Commits when it resolves, and rolls back when it
+   * rejects. Retries it after a conflict of transactions, so `work` must have no other side effects.
    */
   async transaction<T>(signal: Signal, work: (run: Run) => Promise<T>): Promise<T> {
     return retried(() => this.#transactionOnce(signal, work));
@@ -116,6 +123,7 @@ export class Database {
     );
   }
 
+  /** Closes all connections. */
   async close(): Promise<void> {
     await this.#dataSource.destroy();
   }
@@ -132,7 +140,7 @@ export class Database {
           await run({ text: "COMMIT" }, []);
           return result;
         } catch (error) {
-          // Without the signal: a caller that has gone is the usual reason to roll back.
+          // Without the signal: it has often fired, and is the reason to roll back.
           await this.#run(lease, { text: "ROLLBACK" }, [], undefined).catch((cause: Error) => {
             lease.broken = cause;
           });
@@ -147,7 +155,7 @@ export class Database {
     return { client, release: (error) => client.release(error) };
   }
 
-  /** The caller does not wait for the work to be wound up when it has gone: the lease does. */
+  /** When the signal fires, this rejects at once; the connection is released when `work` has ended. */
   async #withLease<T>(
     connect: () => Promise<Lease>,
     signal: Signal,
@@ -155,15 +163,15 @@ export class Database {
   ): Promise<T> {
     const lease = await this.#acquire(connect, signal);
     const finished = work(lease).finally(() => lease.release(lease.broken));
-    return outcome(finished, signal);
+    return settledOrAborted(finished, signal);
   }
 
-  /** Waits for a connection: not longer than the caller, nor than the queue's timeout. */
+  /** Waits for a connection until the signal fires or the queue timeout has passed. */
   async #acquire(connect: () => Promise<Lease>, signal: Signal): Promise<Lease> {
     signal?.throwIfAborted();
     const { idleCount, totalCount, waitingCount } = this.#pool;
     const { poolSize, queueLimit } = this.options;
-    // The pool counts as waiting also those that it will serve in a moment from what is free.
+    // The pool's waitingCount includes calls for which it already has, or may open, a connection.
     const ahead = waitingCount - (idleCount + poolSize - totalCount);
     const full = ahead >= 0;
     if (full && ahead >= queueLimit) throw new SessionError("OVERLOADED");
@@ -173,9 +181,9 @@ export class Database {
     });
     try {
       const timeoutMs = full ? this.options.queueTimeoutMs : undefined;
-      return await outcome(connecting, signal, timeoutMs);
+      return await settledOrAborted(connecting, signal, timeoutMs);
     } catch (error) {
-      // It may still arrive, with nobody left to use it.
+      // The connection may still arrive; it goes back to the pool unused.
       connecting.then(
         (lease) => lease.release(),
         () => {},
@@ -200,7 +208,7 @@ export class Database {
     });
   }
 
-  /** Runs something on a leased connection and cancels it when the caller goes or time is up. */
+  /** Cancels the statement when the signal fires or the statement timeout has passed. */
   async #bounded<T>(lease: Lease, signal: Signal, start: () => Promise<T>): Promise<T> {
     signal?.throwIfAborted();
     const client = lease.client as pg.PoolClient & CancellableClient;
@@ -225,7 +233,7 @@ export class Database {
       clearTimeout(timer);
       clearTimeout(killTimer);
       signal?.removeEventListener("abort", cancel);
-      // Not before the server is done with it: a late cancellation would hit the next statement.
+      // A cancel request that arrives late would cancel the next statement on this connection.
       if ((await cancelled) === false) {
         lease.broken ??= new Error("a cancellation may still be on its way");
       }
@@ -233,14 +241,14 @@ export class Database {
   }
 }
 
-/** The pool also limits the wait for a connection by the time that opening one may take. */
+/** The pool applies its connect timeout to the wait for a free connection, too. */
 function isPoolTimeout(error: unknown): boolean {
   return error instanceof Error && error.message === "timeout exceeded when trying to connect";
 }
 
 function ignore(): void {}
 
-/** Tries again what was rolled back because another transaction got in the way. */
+/** Retries what was rolled back because of a conflict with another transaction. */
 async function retried<T>(attempt: () => Promise<T>): Promise<T> {
   for (let attempts = 1; ; attempts += 1) {
     try {
@@ -248,16 +256,16 @@ async function retried<T>(attempt: () => Promise<T>): Promise<T> {
     } catch (error) {
       const retryable = error instanceof StorageFault && RETRYABLE.includes(error.code);
       if (!retryable) throw error;
-      if (attempts === ATTEMPTS) throw storageUnavailable(error);
+      if (attempts === MAX_ATTEMPTS) throw storageUnavailable(error);
     }
   }
 }
 
 /**
- * The promise's outcome; or a rejection with the signal's reason when that fires first, or with
- * OVERLOADED when the time is up.
+ * Settles as the promise does, unless the signal fires first: then it rejects with the signal's
+ * reason. After `timeoutMs` milliseconds it rejects with OVERLOADED.
  */
-function outcome<T>(promise: Promise<T>, signal: Signal, timeoutMs?: number): Promise<T> {
+function settledOrAborted<T>(promise: Promise<T>, signal: Signal, timeoutMs?: number): Promise<T> {
   return new Promise((resolve, reject) => {
     const onAbort = () => reject(signal?.reason);
     const timer =

@@ -1,7 +1,7 @@
 import type { ValueTransformer } from "typeorm";
 import type { Instant } from "../../session/clock.ts";
 
-/** Rows of our own statements hold milliseconds (row-types.ts), those of TypeORM's queries dates. */
+/** Rows of our own statements have milliseconds (row-types.ts), rows of TypeORM's queries have dates. */
 export function instantOf(value: unknown): Instant {
   return Number(value);
 }
@@ -10,7 +10,7 @@ export function optionalInstantOf(value: unknown): Instant | undefined {
   return value === null ? undefined : instantOf(value);
 }
 
-/** Timestamps are milliseconds since the epoch in the domain, and absent ones undefined. */
+/** In the domain, a timestamp is in milliseconds since the Unix epoch, and NULL is undefined. */
 export const instant: ValueTransformer = {
   from: optionalInstantOf,
   to: (value: Instant | undefined) => (value === undefined ? null : new Date(value)),

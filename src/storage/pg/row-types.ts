@@ -12,8 +12,8 @@ const parsers: Readonly<Record<number, Parser>> = {
 };
 
 /**
- * How the values of rows are read. Those of a session's row took the driver 3.1 µs, half of it for
- * regular expressions over its four timestamps; like this they take 1.0.
+ * Parsers for the values of rows. The driver's own parsers take 3.1 µs for the row of a session, half
+ * of it for the regular expressions that parse its four timestamps. These parsers take 1.0 µs.
  */
 export const rowTypes = {
   getTypeParser: (oid: number, format?: "text" | "binary"): Parser =>
@@ -22,8 +22,8 @@ export const rowTypes = {
 };
 
 /**
- * An instant in whole milliseconds; what is finer is cut off. PostgreSQL's usual form, such as
- * `2026-01-31 12:34:56.789+00`, is read here, all others by the driver.
+ * Parses a timestamptz to milliseconds since the Unix epoch; smaller fractions are cut off. It parses
+ * PostgreSQL's usual form, such as `2026-01-31 12:34:56.789+00`, and leaves others to the driver.
  */
 export function parseInstant(text: string): Instant {
   const sign = text.length - 3;
@@ -33,7 +33,7 @@ export function parseInstant(text: string): Instant {
     (sign === 19 || text[19] === ".") &&
     (text[sign] === "+" || text[sign] === "-");
   const year = usual ? 100 * twoDigits(text, 0) + twoDigits(text, 2) : 0;
-  // Date.UTC takes the first hundred years for those of the twentieth century.
+  // Date.UTC adds 1900 to years below 100.
   if (year < 100) return instantByDriver(text);
 
   let milliseconds = 0;
@@ -58,11 +58,11 @@ function twoDigits(text: string, index: number): number {
 }
 
 function instantByDriver(text: string): Instant {
-  // A number if it is infinite.
+  // For an infinite timestamp, the driver returns a number.
   return Number(pg.types.getTypeParser(TIMESTAMPTZ)(text));
 }
 
-/** Most sessions have no metadata. */
+/** With a shortcut for `{}`, since most sessions have no metadata. */
 function parseJson(text: string): unknown {
   return text === "{}" ? {} : JSON.parse(text);
 }

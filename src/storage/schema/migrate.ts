@@ -5,12 +5,14 @@ import { type DataSource, MigrationExecutor } from "typeorm";
 const MIGRATION_LOCK = 7_361_512_001;
 
 /**
- * Applies the migrations that the database lacks, all of them or none; returns their names. Any
- * number of processes may do so at once: one works, the others wait and find nothing left to do.
+ * Applies all pending migrations in one transaction; returns their names. Any number of processes
+ * may call it at the same time: one applies the migrations, and the others wait and find none pending.
  *
- * The lock belongs to the transaction, so that it also holds through PgBouncer and goes with a
- * process that dies. The wait for it has no limit but the signal, since another process's migration
- * takes as long as it takes.
+ * The lock belongs to the transaction, so that it also works through PgBouncer and is released when
+ * a process dies. The wait for it has no timeout, since the migration of another process can take any
+ * time; it ends when the signal fires.
+ *
+ * @throws {Error} with the cause, if a migration fails or the signal fires
  */
 export async function migrate(
   dataSource: DataSource,
@@ -18,9 +20,9 @@ export async function migrate(
 ): Promise<readonly string[]> {
   const runner = dataSource.createQueryRunner();
   const client: Pick<pg.Client, "connection"> = await runner.connect();
-  // Whatever has been done is rolled back by the server.
-  const cut = () => client.connection.stream.destroy();
-  signal?.addEventListener("abort", cut, { once: true });
+  // The server then rolls the transaction back.
+  const disconnect = () => client.connection.stream.destroy();
+  signal?.addEventListener("abort", disconnect, { once: true });
   try {
     signal?.throwIfAborted();
     await runner.startTransaction("READ COMMITTED");
@@ -37,7 +39,7 @@ export async function migrate(
       cause: error,
     });
   } finally {
-    signal?.removeEventListener("abort", cut);
+    signal?.removeEventListener("abort", disconnect);
     await runner.release();
   }
 }

@@ -14,8 +14,8 @@ export interface Create {
   readonly callingService: string;
 }
 
-/** The columns that the statement fills by itself; all others come from the new session. */
-const FILLED: Readonly<Record<string, string>> = {
+/** The columns whose values the statement computes. All others come from the new session. */
+const COMPUTED: Readonly<Record<string, string>> = {
   created_at: NOW,
   last_seen_at: NOW,
   absolute_expires_at: `${NOW} + absolute_timeout_ms * interval '1 millisecond'`,
@@ -25,7 +25,7 @@ const FILLED: Readonly<Record<string, string>> = {
   signing_key_id: "signing_key_id",
 };
 
-const given = sessionColumns.filter(({ name }) => FILLED[name] === undefined);
+const given = sessionColumns.filter(({ name }) => COMPUTED[name] === undefined);
 
 const ITEM = {
   ...Object.fromEntries(given.map(({ name, type }) => [name, type])),
@@ -34,13 +34,13 @@ const ITEM = {
   replaces: "text",
 };
 
-const INSERTED = sessionColumns.map(({ name }) => FILLED[name] ?? name).join(", ");
+const INSERTED = sessionColumns.map(({ name }) => COMPUTED[name] ?? name).join(", ");
 
 /**
- * Reads each tenant's active key where the row is written, so that a replica never signs with a key
- * that another one has retired. Without an active key nothing is written and no row comes back; nor
- * is anything written for an item whose session to be replaced was passed over. That session is
- * locked before it is judged, for the reason that a revocation is.
+ * Reads the tenant's active key in the statement that inserts the session, so that a replica never
+ * signs with a key that another replica has retired. Without an active key, it inserts nothing and
+ * returns no row. It also inserts nothing for an item whose replaced session was skipped. The
+ * replaced session is locked before it is evaluated, for the same reason as in revoke-sessions.ts.
  */
 function createStatement({ suffix, lock, isSkipped }: Locking): Statement {
   return {
@@ -89,6 +89,7 @@ function createStatement({ suffix, lock, isSkipped }: Locking): Statement {
   };
 }
 
+/** Creates a batch of sessions. */
 export function createSessions(
   database: Database,
   locking: Locking,
@@ -102,7 +103,7 @@ export function createSessions(
 
 const CREATE = createStatement(WAIT_FOR_LOCKED);
 
-/** As a part of a transaction. */
+/** Creates one session in the transaction of `run`. Waits for locked rows. */
 export async function createWithin(run: Run, create: Create): Promise<CreateOutcome> {
   const creates = [create];
   const [outcome] = outcomesOf(creates, await run(CREATE, valuesOf(creates)));

@@ -22,9 +22,9 @@ import { sessionEntity } from "./session-entity.ts";
 import { createWithinLimit } from "./session-limit.ts";
 
 /**
- * Rows are locked in the order of their ids, so that calls of this kind do not deadlock; and before
- * they are judged, as in revoke-sessions.ts. The absolute deadline never moves, so that it can tell
- * beforehand which rows are over for good.
+ * Rows are locked in the order of their ids, so that concurrent calls cannot deadlock, and before they
+ * are evaluated, as in revoke-sessions.ts. Rows past their absolute deadline need no lock, since that
+ * deadline never moves.
  */
 const REVOKE_ALL_FOR_ACTOR = {
   name: "revoke_all_for_actor",

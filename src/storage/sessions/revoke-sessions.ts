@@ -26,8 +26,9 @@ const ITEM = {
 };
 
 /**
- * The row is locked before it is judged, also where it looks idle: a touch that is under way may be
- * about to commit, and would undo a revocation that took the session for ended.
+ * A row is locked before it is evaluated, even if it looks idle-expired: a concurrent touch may be
+ * about to commit. Without the lock, the revocation would treat the session as ended and do nothing,
+ * and after the touch the session would be live.
  */
 function revokeStatement({ suffix, lock, isSkipped }: Locking): Statement {
   return {
@@ -57,6 +58,7 @@ function revokeStatement({ suffix, lock, isSkipped }: Locking): Statement {
   };
 }
 
+/** Revokes a batch of sessions. The result is undefined for a session that has ended or does not exist. */
 export function revokeSessions(
   database: Database,
   locking: Locking,

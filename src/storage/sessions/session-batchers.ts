@@ -12,19 +12,20 @@ import { type Touch, touchSessions } from "./touch-sessions.ts";
 type Signal = AbortSignal | undefined;
 
 /**
- * Statements of one kind under way: one, and another where that one is slow. With two from the
- * start, batches of 64 callers are smaller, and a read costs 32 µs in this process and 18 in
- * PostgreSQL instead of 26 and 14. With a statement for each call it cost 230 and 150.
+ * The maximum number of batches in flight for one kind of call. The second one starts only if the
+ * first is slower than MAX_DELAY_MS. If both started at once, batches would be smaller: with 64
+ * callers, a read would cost 32 µs in this process and 18 µs in PostgreSQL instead of 26 and 14.
+ * Without batches, a read costs 230 and 150 µs.
  */
 const MAX_IN_FLIGHT = 2;
 const MAX_DELAY_MS = 10;
-/** More in one statement saves nothing: a read costs PostgreSQL 10 µs in one of 64, 9 in this. */
+/** Larger batches save nothing: a read costs PostgreSQL 10 µs in a batch of 64, and 9 µs in this. */
 const MAX_BATCH = 256;
 
-/** Of batchers that hand over to the one for calls that are served alone. */
-const KINDS = 5;
+/** The number of batchers that pass items to the retry batcher. */
+const BATCHER_COUNT = 5;
 
-/** The calls that come often, each kind collected into statements of its own. */
+/** The batchers for the frequent calls, one for each kind of call. */
 export class SessionBatchers {
   readonly findByCookie: Batcher<CookieIds, CookieLookup>;
   readonly find: Batcher<SessionId, SessionSnapshot | undefined>;
@@ -32,8 +33,8 @@ export class SessionBatchers {
   readonly touch: Batcher<Touch, SessionSnapshot | undefined>;
   readonly revoke: Batcher<Revoke, SessionSnapshot | undefined>;
   readonly #limits: BatcherLimits;
-  /** Of all kinds, those that could not be served together with others. */
-  readonly #alone: Batcher<(signal: Signal) => Promise<unknown>, unknown>;
+  /** Retries single items of all kinds that failed as part of their batch. */
+  readonly #retries: Batcher<(signal: Signal) => Promise<unknown>, unknown>;
 
   constructor(database: Database) {
     const { queueLimit, queueTimeoutMs, poolSize } = database.options;
@@ -45,17 +46,17 @@ export class SessionBatchers {
       queueLimit,
       queueTimeoutMs,
     };
-    this.#alone = new Batcher({
+    this.#retries = new Batcher({
       limits: {
-        // What waits for locked rows must leave connections to the others.
+        // Retries may wait for locked rows. They must leave connections for the batches.
         maxInFlight: Math.max(1, poolSize - maxInFlight),
         maxDelayMs: 0,
         maxBatch: 1,
-        // They have been let in before: a batch that fails finds room for all its items.
-        queueLimit: queueLimit + KINDS * maxInFlight * MAX_BATCH,
+        // The items have already been accepted: there is room for all items of failed batches.
+        queueLimit: queueLimit + BATCHER_COUNT * maxInFlight * MAX_BATCH,
         queueTimeoutMs,
       },
-      execute: (close, signal) => Promise.all(close().map((serve) => serve(signal))),
+      execute: (close, signal) => Promise.all(close().map((retry) => retry(signal))),
     });
 
     this.findByCookie = this.#batcher(findByCookies(database));
@@ -77,25 +78,29 @@ export class SessionBatchers {
     );
   }
 
-  /** `changed` names the session that an item changes: no statement changes one twice. */
+  /**
+   * @param executeBatch skips locked rows, if it changes sessions
+   * @param executeOne waits for locked rows
+   * @param keyOf the session that an item changes; one statement must not change a session twice
+   */
   #batcher<Item, Result>(
-    batch: Execute<Item, Result>,
-    one: Execute<Item, Result> = batch,
-    changed?: (item: Item) => string | undefined,
+    executeBatch: Execute<Item, Result>,
+    executeOne: Execute<Item, Result> = executeBatch,
+    keyOf?: (item: Item) => string | undefined,
   ): Batcher<Item, Result> {
-    const serve = async (item: Item, signal: Signal) => {
-      const results = await this.#alone.add((own) => one(() => [item], own), signal);
+    const execute = async (item: Item, signal: Signal) => {
+      const results = await this.#retries.add((own) => executeOne(() => [item], own), signal);
       const [result] = results as readonly [Exclude<Result, typeof RETRY_ALONE>];
       return result;
     };
-    // Such a failure is the statement's own, and the server has rolled it back. What an outage has
-    // left behind is not known.
-    const isolates = (error: unknown) => error instanceof StorageFault;
+    // After a StorageFault, the server has rolled the statement back. After an outage, it is not known
+    // whether the statement was committed.
+    const isRetryable = (error: unknown) => error instanceof StorageFault;
     return new Batcher({
       limits: this.#limits,
-      execute: batch,
-      alone: { serve, isolates },
-      ...(changed && { keyOf: changed }),
+      execute: executeBatch,
+      retryAlone: { execute, isRetryable },
+      ...(keyOf && { keyOf }),
     });
   }
 }

@@ -11,10 +11,10 @@ const names = sessionColumns.map(({ name }) => name);
 
 export const SESSION_COLUMNS = names.join(", ");
 
-/** The columns with the table's name, for where those of another one are in scope too. */
+/** The columns with the name of the table, for statements on several tables. */
 export const QUALIFIED_SESSION_COLUMNS = names.map((name) => `sessions.${name}`).join(", ");
 
-/** In the place of the columns but the id, in a row that is not a session's. */
+/** NULLs for all columns but the id, in a row that is not a session. */
 export const NO_SESSION = names
   .slice(1)
   .map(() => "NULL")

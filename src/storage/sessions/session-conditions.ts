@@ -1,9 +1,9 @@
-/** Conditions on the rows of sessions that several statements share. */
+/** Conditions on sessions that the statements share. */
 
 /**
- * Whether a row of a session is live. PostgreSQL checks it again on a row that it waited for while
- * it was changed. The clock is read, not the statement's time: a statement that waited past a
- * deadline must not take the session for live, or a late touch would revive it.
+ * Whether a session is live. PostgreSQL checks the condition again if another transaction changed the
+ * row while the statement waited for its lock. It reads the clock instead of the statement's start
+ * time: otherwise a touch that waited until after a deadline would revive the session.
  */
 export function live(row: string): string {
   return `${row}.revoked_at IS NULL
@@ -15,18 +15,19 @@ export function live(row: string): string {
 export const LIVE = live("sessions");
 
 /**
- * What a statement does about a session that another transaction has locked. In such a statement
- * `item` has the requests, and `target`, with a `target_id`, locks rows.
+ * What a statement does with a session that another transaction has locked. In these statements,
+ * `item` has the items of the batch, and `target` locks the rows with the ids `target_id`.
  */
 export interface Locking {
-  /** Ends the names of prepared statements. */
+  /** The end of the name of the prepared statement. */
   readonly suffix: string;
+  /** The locking clause. */
   readonly lock: string;
-  /** Whether an item's session meets the condition but was skipped. */
+  /** A condition in SQL: the session with this id meets `condition`, but was skipped. */
   isSkipped(id: string, condition: string): string;
 }
 
-/** A statement for one item waits for its row. */
+/** For a statement with one item: it waits for the row. */
 export const WAIT_FOR_LOCKED: Locking = {
   suffix: "",
   lock: "FOR UPDATE OF sessions",
@@ -34,14 +35,14 @@ export const WAIT_FOR_LOCKED: Locking = {
 };
 
 /**
- * A statement for a batch skips the row, so that the other items do not wait, and two such
- * statements, in two replicas, cannot deadlock. A row that was changed since the statement began
- * counts as skipped too: a retry finds out.
+ * For a statement with a batch: it skips the row, so that the other items do not wait and statements
+ * of two replicas cannot deadlock. A row that was changed after the statement began also counts as
+ * skipped: the retry evaluates it.
  */
 export const SKIP_LOCKED: Locking = {
   suffix: "_batch",
   lock: "FOR UPDATE OF sessions SKIP LOCKED",
-  // CASE, so that only those without a target are looked up a second time.
+  // CASE, so that only items without a target are looked up again.
   isSkipped: (id, condition) => `CASE
         WHEN ${id} IN (SELECT target_id FROM target) THEN false
         ELSE COALESCE((SELECT ${condition} FROM sessions WHERE sessions.id = ${id}), false)

@@ -2,15 +2,15 @@ import { EntitySchema, type ValueTransformer } from "typeorm";
 import type { Session } from "../../session/session.ts";
 import { instant } from "../pg/instants.ts";
 
-/** Timeouts are whole seconds, as cookies have them (Max-Age). */
+/** Timeouts are stored in whole seconds, as in cookies (Max-Age). */
 const seconds: ValueTransformer = {
   from: (value: number) => value * 1000,
   to: (ms: number) => ms / 1000,
 };
 
 /**
- * The table of the sessions. Column lists, the mapping of rows and the parameters of a Create are
- * derived from it (session-columns.ts).
+ * The table of sessions. Column lists, the mapping of rows and the parameters of the Create statement
+ * are derived from it (session-columns.ts).
  */
 export const sessionEntity = new EntitySchema<Session>({
   name: "session",

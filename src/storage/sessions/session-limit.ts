@@ -7,8 +7,8 @@ import { type Create, createWithin } from "./create-sessions.ts";
 import { LIVE } from "./session-conditions.ts";
 
 /**
- * Creates of one actor wait here for each other until their transactions end. The statement that
- * counts comes after this one, so that it sees what those before it have committed.
+ * Serialises the Creates of one actor until the transaction ends. The sessions are counted by a later
+ * statement, so that it sees what earlier transactions have committed.
  */
 const LOCK_ACTOR = {
   name: "lock_actor",
@@ -43,8 +43,8 @@ const EVICT_OLDEST = {
 };
 
 /**
- * Creates a session of an actor who may have only so many. It is a transaction of its own: whoever
- * shared one would wait for the locks of each other's actors until all are done.
+ * Creates a session if the number of an actor's live sessions is limited. Each Create has its own
+ * transaction: in a batch, it would also wait for the locks on the actors of the other items.
  */
 export function createWithinLimit(
   database: Database,
@@ -56,7 +56,7 @@ export function createWithinLimit(
   const actor = [session.tenantId, session.actorType, session.actorId];
   return database.transaction(signal, async (run) => {
     await run(LOCK_ACTOR, actor);
-    // The session to be replaced does not count. The count holds until the transaction ends.
+    // Without the session that will be replaced. No other Create can change the count before the commit.
     const [row] = await run(COUNT_LIVE, [...actor, replaces ?? ""]);
     const excess = (row?.count as number) + 1 - maxPerActor;
     if (excess > 0 && policy === "reject") return { kind: "limit_reached" };

@@ -23,8 +23,8 @@ const due = (row: string) =>
   `${row}.last_seen_at <= ${NOW} - interval_ms * interval '1 millisecond' AND ${live(row)}`;
 
 /**
- * Rows that are due are locked and then judged again: a touch that waited for its row past a
- * deadline must not revive the session. What is not due will not become so by waiting.
+ * Rows that are due for a touch are locked and then evaluated again: a touch that waits for a row
+ * lock until after a deadline must not revive the session. Rows that are not due need no lock.
  */
 function touchStatement({ suffix, lock, isSkipped }: Locking): Statement {
   return {
@@ -48,6 +48,7 @@ function touchStatement({ suffix, lock, isSkipped }: Locking): Statement {
   };
 }
 
+/** Touches a batch of sessions. The result is undefined for a session that was not touched. */
 export function touchSessions(
   database: Database,
   locking: Locking,

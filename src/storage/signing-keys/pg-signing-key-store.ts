@@ -67,7 +67,7 @@ const REWRAP = {
     WHERE id = $1 AND encrypted_key = $4`,
 };
 
-/** Of rotations that collide, one goes through each time; this many may be at it at once. */
+/** In each attempt, one of the concurrent rotations succeeds. So this many can run at once. */
 const ROTATION_ATTEMPTS = 200;
 const ROTATION_BACKOFF_MS = 20;
 
@@ -89,9 +89,9 @@ export class PgSigningKeyStore implements SigningKeyStore {
   }
 
   /**
-   * Locking the active row would not do: a rotation that waited for the lock finds the row retired
-   * and does not see its successor. So the unique index refuses the second insertion, and the
-   * rotation that lost begins again.
+   * A lock on the active row is not enough: after it has waited for the lock, a rotation finds the row
+   * retired and does not see the new one. So the unique index rejects the second insert, and that
+   * rotation is retried.
    */
   async rotate(
     key: NewSigningKey,
@@ -102,13 +102,13 @@ export class PgSigningKeyStore implements SigningKeyStore {
       try {
         return await this.#rotateOnce(key, actingActorId, context);
       } catch (error) {
-        const lost = error instanceof StorageFault && error.code === UNIQUE_VIOLATION;
-        if (!lost) throw error;
+        const isConflict = error instanceof StorageFault && error.code === UNIQUE_VIOLATION;
+        if (!isConflict) throw error;
         if (attempt === ROTATION_ATTEMPTS) throw storageUnavailable(error);
       }
       const { signal } = context;
       const pause = delay(Math.random() * ROTATION_BACKOFF_MS, undefined, signal && { signal });
-      // It rejects with an error of its own, and the caller expects the signal's.
+      // An aborted delay rejects with an AbortError; the caller expects the signal's reason.
       await pause.catch(() => signal?.throwIfAborted());
     }
   }

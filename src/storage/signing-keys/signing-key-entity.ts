@@ -13,7 +13,7 @@ export const signingKeyEntity = new EntitySchema<SigningKeyRecord>({
   columns: {
     id: { type: "text", primary: true, collation: "C" },
     tenantId: { name: "tenant_id", type: "text", collation: "C" },
-    // Not selected unless asked for: lists have no use for it.
+    // Not selected by default: lists do not need it.
     encryptedKey: { name: "encrypted_key", type: "bytea", select: false },
     keyEncryptionKeyId: {
       name: "key_encryption_key_id",

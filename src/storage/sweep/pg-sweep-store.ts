@@ -6,9 +6,9 @@ import type { Database, Statement } from "../pg/database.ts";
 const SWEEP_LOCK = 7_361_512_002;
 
 /**
- * The absolute deadline never moves, so that a session found here cannot become live again before
- * it is deleted. Sessions that ended earlier wait for theirs: they are kept longer than the
- * history window, never shorter, and need no index of their own.
+ * The absolute deadline never moves, so a session that this finds cannot become live before it is
+ * deleted. A session that ended before its absolute deadline is also kept until then plus the history
+ * window. That is longer than needed, but it takes no further index.
  */
 const DELETE_ENDED_SESSIONS = {
   text: `
@@ -37,7 +37,7 @@ const DELETE_SIGNING_KEYS = {
     RETURNING 1`,
 };
 
-/** Events are added in the order of their ids, so that the oldest need no index on the time. */
+/** Ids grow with time, so finding the oldest events needs no index on the time. */
 const DELETE_AUDIT_EVENTS = {
   text: `
     DELETE FROM audit_events WHERE id = ANY (ARRAY(
@@ -54,8 +54,9 @@ export class PgSweepStore implements SweepStore {
   }
 
   /**
-   * The lock lives in a transaction of its own, on a connection of its own, while the work commits
-   * batch by batch on others: it holds through PgBouncer and ends with the connection.
+   * The lock belongs to a separate transaction on its own connection, while `work` commits each batch
+   * on other connections. So it also works through PgBouncer, and is released when the connection
+   * ends.
    */
   withSweepLock<T>(work: () => Promise<T>, { signal }: CallContext): Promise<T | undefined> {
     return this.#database.transaction(signal, async (run) => {

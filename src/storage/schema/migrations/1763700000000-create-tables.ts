@@ -13,7 +13,7 @@ export class CreateTables1763700000000 implements MigrationInterface {
         created_at timestamptz NOT NULL,
         retired_at timestamptz
       )`);
-    // This index, not any reading beforehand, is what keeps a tenant from having two active keys.
+    // This index guarantees that a tenant never has two active keys; no code checks it beforehand.
     await runner.query(`
       CREATE UNIQUE INDEX signing_keys_one_active_per_tenant
         ON signing_keys (tenant_id) WHERE retired_at IS NULL`);
@@ -22,8 +22,8 @@ export class CreateTables1763700000000 implements MigrationInterface {
     await runner.query(`
       CREATE INDEX signing_keys_retired ON signing_keys (retired_at) WHERE retired_at IS NOT NULL`);
 
-    // Nothing on last_seen_at or csrf_token_hash is indexed and pages keep some room, so that a
-    // touch stays a heap-only update.
+    // last_seen_at and csrf_token_hash are in no index, and the fillfactor leaves free space in each
+    // page, so that a touch is a heap-only (HOT) update.
     await runner.query(`
       CREATE TABLE sessions (
         id text COLLATE "C" PRIMARY KEY,

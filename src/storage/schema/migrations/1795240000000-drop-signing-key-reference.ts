@@ -1,13 +1,15 @@
 import type { MigrationInterface, QueryRunner } from "typeorm";
 
 /**
- * To check the reference, each insert locked the row of the tenant's one active key, and inserts
- * that overlapped made a multixact of their locks: nearly one for each row, which costs vacuums, and
- * 0.84 of the throughput with 8 clients at once (`npm run bench -- --only writes`).
+ * To check the foreign key, each insert locked the row of the tenant's active signing key, and
+ * concurrent inserts combined their locks in a multixact. That made nearly one multixact for each row,
+ * which causes vacuums, and reduced the throughput to 0.84 with 8 clients (`npm run bench -- --only
+ * writes`).
  *
- * The statement that inserts a session reads the active key itself, and a key is deleted only when
- * it has been retired for its retention, at least as long as any session, and no session names it.
- * A session without its key could not be validated: it would be refused, never accepted.
+ * The reference is safe without it. The statement that inserts a session also reads the active key.
+ * A key is deleted only after its retention, which is at least as long as any session lives, and if
+ * no session refers to it. If a session's key were missing, the session would be denied, never
+ * accepted.
  */
 export class DropSigningKeyReference1795240000000 implements MigrationInterface {
   readonly name = "DropSigningKeyReference1795240000000";

@@ -1,7 +1,7 @@
 import { CreateTables1763700000000 } from "./1763700000000-create-tables.ts";
 import { DropSigningKeyReference1795240000000 } from "./1795240000000-drop-signing-key-reference.ts";
 
-/** In the order in which they were written. A released migration is never edited. */
+/** All migrations, in the order in which they are applied. A released migration is never edited. */
 export const migrations = [
   CreateTables1763700000000,
   DropSigningKeyReference1795240000000,
