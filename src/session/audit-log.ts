@@ -10,7 +10,7 @@ export interface AuditEventPage {
   readonly nextPageToken: string;
 }
 
-/** Reads the audit. */
+/** Reads the audit log. */
 export class AuditLog {
   readonly #store: AuditStore;
 
@@ -18,6 +18,7 @@ export class AuditLog {
     this.#store = store;
   }
 
+  /** @throws {SessionError} INVALID_REQUEST, with the field that is wrong */
   async list(command: ListAuditEventsCommand, context: CallContext): Promise<AuditEventPage> {
     const tenantId = input.tenantId("tenant_id", command.tenantId);
     const resourceId = input.filter("resource_id", command.resourceId);
@@ -39,7 +40,7 @@ export class AuditLog {
 function position(decoded: readonly string[] | undefined): bigint | undefined {
   if (decoded === undefined) return undefined;
   const [id = ""] = decoded;
-  // 18 digits are within the database's bigint.
+  // 18 digits fit into the database's bigint.
   if (!/^\d{1,18}$/.test(id)) throw invalidPageToken();
   return BigInt(id);
 }

@@ -2,8 +2,9 @@ import type { AuditEntry, AuditEvent } from "./audit.ts";
 import type { CallContext } from "./call-context.ts";
 import type { TenantId } from "./ids.ts";
 
+/** The storage of audit events. CallContext states what all stores have in common. */
 export interface AuditStore {
-  /** Writes events that belong to no change, such as refusals. */
+  /** Writes events that belong to no change, such as denials. */
   append(entries: readonly AuditEntry[], context: CallContext): Promise<void>;
 
   /** A tenant's events, newest first. */
@@ -14,8 +15,9 @@ export interface AuditStore {
       readonly resourceId: string;
       /** Empty: any. */
       readonly actingActorId: string;
-      /** Only events with smaller ids. */
+      /** Only events with ids below this one. */
       readonly before: bigint | undefined;
+      /** The maximum number of events to return. */
       readonly limit: number;
     },
     context: CallContext,

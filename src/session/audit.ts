@@ -15,7 +15,7 @@ export type AuditAction =
 
 export type AuditResourceType = "session" | "signing_key" | "actor";
 
-/** Who did what to which resource; never a credential. */
+/** What an actor did to a resource. Contains no credential. */
 export interface AuditEntry {
   readonly action: AuditAction;
   readonly actingActorId: string;
@@ -27,15 +27,16 @@ export interface AuditEntry {
 }
 
 export interface AuditEvent extends AuditEntry {
+  /** Later events have higher ids. */
   readonly id: bigint;
-  /** `auth`. */
+  /** Always `auth`. */
   readonly category: string;
   readonly occurredAt: Instant;
 }
 
 /**
- * Takes the audit events of refusals. It returns at once and never fails: a refusal must not become
- * slower or turn into an error because its audit does.
+ * Records the audit events of denials. It returns at once and never throws, because a slow or failed
+ * audit must not delay or change the denial.
  */
 export interface DenialAudit {
   record(entry: AuditEntry): void;

@@ -18,22 +18,22 @@ const reasonOfState = {
   IDLE_EXPIRED: "EXPIRED_IDLE",
 } as const satisfies Record<string, Reason>;
 
-/** The reasons why a reference finds no session. */
-const notFound: ReadonlySet<Reason> = new Set([
+/** The reasons why no session is found for a reference. */
+const notFoundReasons: ReadonlySet<Reason> = new Set([
   "INVALID_COOKIE",
   "SIGNING_KEY_NOT_FOUND",
   "SIGNING_KEY_RETIRED",
   "SESSION_NOT_FOUND",
 ]);
 
-/** The session, or the denial if there is none. Other failures, such as an outage, are thrown. */
+/** The session, or the error if none was found. Throws other failures, such as an outage. */
 export async function snapshotOrDenial(
   found: Promise<SessionSnapshot>,
 ): Promise<SessionSnapshot | SessionError> {
   try {
     return await found;
   } catch (error) {
-    if (error instanceof SessionError && notFound.has(error.reason)) return error;
+    if (error instanceof SessionError && notFoundReasons.has(error.reason)) return error;
     throw error;
   }
 }
@@ -50,7 +50,7 @@ export interface AuthenticatorDependencies {
   readonly cookies: CookieNames;
 }
 
-/** Finds the session that a request names, and denies what is forged, unknown or ended. */
+/** Finds the session that a request names. Denies credentials that are forged, unknown or ended. */
 export class Authenticator {
   readonly #store: SessionStore;
   readonly #keyRing: KeyRing;
@@ -67,7 +67,12 @@ export class Authenticator {
     this.#cookies = cookies;
   }
 
-  /** The named session, live or ended. */
+  /**
+   * The named session, live or ended.
+   *
+   * @throws {SessionError} INVALID_COOKIE, SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND or
+   * SIGNING_KEY_RETIRED
+   */
   async find(ref: SessionRef, context: CallContext): Promise<SessionSnapshot> {
     switch (ref.kind) {
       case "cookie":
@@ -79,7 +84,11 @@ export class Authenticator {
     }
   }
 
-  /** The named session, which is live. */
+  /**
+   * The named session, which is live.
+   *
+   * @throws {SessionError} as `find` and `assertLive`
+   */
   async findLive(ref: SessionRef, context: CallContext): Promise<SessionSnapshot> {
     const snapshot = await this.find(ref, context);
     this.assertLive(snapshot, context);
@@ -87,8 +96,10 @@ export class Authenticator {
   }
 
   /**
-   * Reads a session again that this call has already identified by `ref`. The cookie is not verified
-   * a second time: a Cookie header with two cookies could name another session by then.
+   * Reads a session again that this call has already found by `ref`. The cookie is not verified
+   * again: a Cookie header with two cookies could now name another session.
+   *
+   * @throws {SessionError} SESSION_NOT_FOUND or INVALID_COOKIE
    */
   async readAgain(
     ref: SessionRef,
@@ -102,15 +113,19 @@ export class Authenticator {
     return snapshot;
   }
 
-  /** Revocation wins over expiry, and the absolute deadline over the idle one. */
+  /**
+   * A session may have ended for several reasons. The first of these is reported.
+   *
+   * @throws {SessionError} REVOKED, EXPIRED_ABSOLUTE or EXPIRED_IDLE
+   */
   assertLive({ session, now }: SessionSnapshot, context: CallContext): void {
     const state = stateAt(session, now);
     if (state !== "ACTIVE") throw this.#denials.record(session, reasonOfState[state], context);
   }
 
   /**
-   * Of two cookies, the first one whose session is live counts: the cookie of an earlier login must
-   * not block the next one.
+   * If the header has both cookies, uses the first one whose session is live: an old cookie must not
+   * prevent the next login.
    */
   async #findByHeader(
     header: string,
@@ -133,7 +148,7 @@ export class Authenticator {
       await snapshotOrDenial(this.#findByCookie(first, tenantId, context)),
       await snapshotOrDenial(this.#findByCookie(second, tenantId, context)),
     ];
-    // If none is live, the outcome of the session cookie is reported.
+    // If neither session is live, report the result for the session cookie.
     const outcome = found.find(isLive) ?? (preLogin === "first" ? found[1] : found[0]);
     if (outcome === undefined || outcome instanceof SessionError) throw outcome;
     return outcome;
@@ -156,7 +171,7 @@ export class Authenticator {
       context,
     );
     if (signingKey === undefined) throw new SessionError("SIGNING_KEY_NOT_FOUND");
-    // First, so that another tenant learns nothing else.
+    // Before other checks, so that a caller learns nothing about another tenant's session.
     if (session !== undefined && tenantId !== undefined && session.tenantId !== tenantId) {
       throw this.#denials.record(session, "INVALID_COOKIE", context);
     }

@@ -3,19 +3,20 @@ import type { Session } from "./session.ts";
 import type { ReplacedSession } from "./session-store.ts";
 import type { SetCookie, SetCookieFactory } from "./set-cookie.ts";
 
-/** A session that a call has opened. */
+/** A session that a call has created, with its credentials. */
 export interface OpenedSession {
   readonly session: Session;
   readonly now: Instant;
+  /** The value of the session cookie. */
   readonly cookie: string;
   readonly csrfToken: string;
   readonly replaced: ReplacedSession | undefined;
 }
 
 /**
- * Decides which cookies a browser gets or loses by a call. A call that named the session by the
- * whole Cookie header speaks for everything the browser has, so the cookie of the other kind (login
- * or pre-login) is cleared too.
+ * Decides which cookies a call sets or clears in the browser. If the call named the session with the
+ * whole Cookie header, it covers all of the browser's cookies. So the cookie of the other kind (login
+ * or pre-login) is cleared, too.
  */
 export class BrowserCookies {
   readonly #factory: SetCookieFactory;
@@ -24,7 +25,11 @@ export class BrowserCookies {
     this.#factory = factory;
   }
 
-  /** After Create; `replacesHeader`: the session to replace was named by the Cookie header. */
+  /**
+   * After Create.
+   *
+   * @param replacesHeader whether `replaces` was a Cookie header
+   */
   opened(
     { session, now, cookie, csrfToken, replaced }: OpenedSession,
     replacesHeader: boolean,
@@ -41,7 +46,11 @@ export class BrowserCookies {
     return cookies;
   }
 
-  /** After Revoke; `byHeader`: the session was named by the Cookie header. */
+  /**
+   * After Revoke.
+   *
+   * @param byHeader whether the session was named with a Cookie header
+   */
   revoked({ preLogin }: Session, byHeader: boolean): readonly SetCookie[] {
     const cookies = [this.#factory.clearSession(preLogin), this.#factory.clearCsrf()];
     if (byHeader) cookies.push(this.#factory.clearSession(!preLogin));

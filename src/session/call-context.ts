@@ -1,14 +1,15 @@
 /**
- * On whose behalf a call is made. Every method of a store takes it.
+ * The caller of a method, and when to cancel it. All methods of all stores take it.
  *
- * The contract that all methods of all stores share: `now` in a result is the database's clock at
- * the time of the statement. A change and its audit event commit together or not at all, before the
- * promise resolves. A store that is away or too slow rejects with STORAGE_UNAVAILABLE, one whose
- * queue is full with OVERLOADED. An aborted `signal` rejects with its reason and stops the statement.
- * One suite of tests checks every implementation.
+ * All stores follow this contract, which one test suite checks for every implementation:
+ * - `now` in a result is the database's clock at the start of the statement.
+ * - A change and its audit event commit together, before the promise resolves, or not at all.
+ * - If the store is unavailable or too slow, the promise rejects with STORAGE_UNAVAILABLE; if its queue
+ *   is full, with OVERLOADED.
+ * - If `signal` fires, the promise rejects with the signal's reason, and the statement is cancelled.
  */
 export interface CallContext {
-  /** Fires when the caller has cancelled or its deadline has passed. */
+  /** Fires when the caller has cancelled the call or its deadline has passed. */
   readonly signal: AbortSignal | undefined;
   /** The authenticated calling service; empty while callers are not authenticated. */
   readonly callingService: string;

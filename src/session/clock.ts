@@ -1,10 +1,10 @@
-/** Milliseconds since the Unix epoch, by the database's clock. */
+/** A time in milliseconds since the Unix epoch, from the database's clock. */
 export type Instant = number;
 
-/** Milliseconds that only ever grow, for measuring how long something took. */
+/** Returns milliseconds that never decrease, for the measurement of durations. */
 export type MonotonicClock = () => number;
 
-/** The whole seconds in a duration, rounded down: nobody is promised time that is not left. */
+/** Milliseconds in whole seconds. Rounds down, so that no client counts on time that is not left. */
 export function wholeSeconds(ms: number): number {
   return Math.floor(ms / 1000);
 }

@@ -1,4 +1,4 @@
-/** What a request says, before anything of it has been checked. Durations are milliseconds. */
+/** The requests, before their values are checked. Durations are in milliseconds. */
 
 import type { SessionAttributes } from "./session-attributes.ts";
 
@@ -29,7 +29,7 @@ export interface ValidateCommand {
     | { readonly kind: "cookie"; readonly cookie: string }
     | { readonly kind: "header"; readonly header: string }
     | { readonly kind: "unset" };
-  /** Undefined: not to be checked. */
+  /** Undefined: the CSRF token is not checked. */
   readonly csrfToken: string | undefined;
   readonly touch: boolean;
   readonly acceptPreLogin: boolean;

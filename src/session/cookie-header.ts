@@ -1,26 +1,26 @@
 /**
- * The value of the cookie `name` in a Cookie header; undefined if it is not there.
+ * The value of the cookie `name` in a Cookie header. Undefined if the header does not have it,
+ * `ambiguous` if it has it twice: another host has set one of the two, and nothing tells which.
  *
- * Names are compared exactly: browsers keep `__Host-` to themselves in that spelling only, so that
- * `__host-session` may have been planted by a neighbouring host. A name that is there twice is
- * refused as well: one of the two is not ours, and nothing tells which.
+ * Names are compared exactly. Browsers protect the prefix `__Host-` only in this spelling, so another
+ * host of the same site may have set `__host-session`.
  *
- * For the same reason only what browsers strip is stripped, blanks and tabs: a no-break space
- * before the name makes it another name to them, which anyone may plant.
+ * For the same reason, this strips only what browsers strip: spaces and tabs. With a no-break space
+ * in front, a name is another name for browsers, which any host may set.
  */
 export function findCookie(header: string, name: string): string | undefined | "ambiguous" {
   let found: string | undefined;
   for (const pair of header.split(";")) {
     const separator = pair.indexOf("=");
-    if (separator < 0 || stripped(pair.slice(0, separator)) !== name) continue;
+    if (separator < 0 || strip(pair.slice(0, separator)) !== name) continue;
     if (found !== undefined) return "ambiguous";
-    found = stripped(pair.slice(separator + 1));
+    found = strip(pair.slice(separator + 1));
   }
   return found;
 }
 
-/** By hand, since a regular expression takes quadratic time for a long run of blanks inside. */
-function stripped(text: string): string {
+/** Without a regular expression, which takes quadratic time for a long run of spaces in the middle. */
+function strip(text: string): string {
   let start = 0;
   let end = text.length;
   while (start < end && isBlank(text.charCodeAt(start))) start += 1;

@@ -3,10 +3,10 @@ import { isSessionId, isSigningKeyId, type SessionId, type SigningKeyId } from "
 import type { MacKey } from "./mac-key.ts";
 
 const VERSION = "v1";
-/** 32 bytes in base64url, of which the last two bits are unused: only one spelling is canonical. */
+/** 32 bytes in base64url. The last character has two unused bits, which are 0 in the canonical form. */
 const CANONICAL_MAC = /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/;
 
-/** The parts of a cookie value whose form is right. Says nothing about its being genuine. */
+/** The parts of a well-formed cookie value. Its MAC is not verified yet. */
 export interface ParsedCookie {
   readonly sessionId: SessionId;
   readonly signingKeyId: SigningKeyId;
@@ -15,8 +15,8 @@ export interface ParsedCookie {
 }
 
 /**
- * The HMAC's input. Each part is preceded by its length in bytes, so that no byte can move from
- * one part to the other and leave the input the same.
+ * The input of the HMAC. Each part is preceded by its length in bytes, so that different parts never
+ * give the same input.
  */
 export function macInput(sessionId: string, signingKeyId: string): string {
   return (
@@ -31,8 +31,8 @@ export function signCookie(sessionId: SessionId, signingKeyId: SigningKeyId, key
 }
 
 /**
- * Takes a cookie value apart. Undefined if anything about its form is off: the version, the
- * number of parts, the ids, or a MAC that is not the one canonical base64url of 32 bytes.
+ * Parses a cookie value. Undefined if it is malformed: the version, the number of parts, an id, or a
+ * MAC that is not 32 bytes in canonical base64url.
  */
 export function parseCookie(value: string): ParsedCookie | undefined {
   const [version, sessionId, signingKeyId, mac, ...rest] = value.split(".", 5);
@@ -43,9 +43,9 @@ export function parseCookie(value: string): ParsedCookie | undefined {
   return { sessionId, signingKeyId, mac } as ParsedCookie;
 }
 
-/** Whether the key made the cookie's MAC; compared in constant time. */
+/** Whether the cookie's MAC was made with the key. Compares in constant time. */
 export function isGenuine(cookie: ParsedCookie, key: MacKey): boolean {
   const expected = key.mac(macInput(cookie.sessionId, cookie.signingKeyId));
-  // As text: to make a buffer of the digest takes longer than to compare the two.
+  // Compared as text: to decode the MACs would take longer than the comparison.
   return timingSafeEqual(Buffer.from(expected, "latin1"), Buffer.from(cookie.mac, "latin1"));
 }

@@ -4,15 +4,15 @@ import type { RandomBytes } from "./ids.ts";
 const TOKEN_BYTES = 32;
 
 export interface MintedCsrfToken {
-  /** Goes to the caller, once, and nowhere else. */
+  /** Returned to the caller once, and not stored. */
   readonly token: string;
-  /** Goes to the row. */
+  /** Stored in the session's row. */
   readonly hash: Buffer;
 }
 
 /**
- * SHA-256 without salt or stretching is enough here: the token has 256 random bits, so that there
- * is nothing to guess.
+ * SHA-256 without salt or key stretching is enough: the token has 256 random bits, so it cannot be
+ * guessed.
  */
 export function hashCsrfToken(token: string): Buffer {
   return createHash("sha256").update(token).digest();
@@ -23,7 +23,7 @@ export function mintCsrfToken(random: RandomBytes): MintedCsrfToken {
   return { token, hash: hashCsrfToken(token) };
 }
 
-/** Whether the token is the one whose hash the row holds; compared in constant time. */
+/** Whether the token has this hash. Compares in constant time. */
 export function csrfTokenMatches(token: string, hash: Buffer): boolean {
   return timingSafeEqual(hashCsrfToken(token), hash);
 }

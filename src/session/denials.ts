@@ -9,42 +9,48 @@ const actions: Partial<Record<Reason, AuditAction>> = {
   USER_AGENT_MISMATCH: "auth.session_ua_mismatch",
 };
 
-/** A refusal of the same session for the same reason is audited once in this time. */
-const REPEAT_MS = 60_000;
-const MAX_REMEMBERED = 10_000;
+/** Denials of the same session for the same reason are audited once in this time. */
+const REPEAT_INTERVAL_MS = 60_000;
+/** The maximum number of pairs of session and reason that are kept in memory. */
+const MAX_RECENT = 10_000;
 
-interface Recent {
-  readonly since: number;
-  /** Denials that were not audited since. */
+interface RecentDenial {
+  readonly auditedAt: number;
+  /** The number of denials since then, which were not audited. */
   unaudited: number;
 }
 
 /**
- * Makes the errors of refusals that concern a known session, and has them audited with their real
- * reason, whatever the caller will be told.
+ * Makes the errors for denials of a known session, and audits them with their real reason, even if
+ * the caller gets a uniform one.
  *
- * The audit is bounded by the number of sessions, not by that of requests, because anyone can have
- * a cookie refused as often as they like: repetitions are counted in the next event. Forged
- * cookies concern no session and leave no trace here.
+ * The number of audit events depends on the number of sessions, not of requests: anyone can send a
+ * denied cookie as often as they like. So repeated denials are only counted, in the next event. Forged
+ * cookies belong to no session and are not audited.
  */
 export class Denials {
   readonly #audit: DenialAudit | undefined;
   readonly #clock: MonotonicClock;
-  readonly #recent = new Map<string, Recent>();
+  readonly #recent = new Map<string, RecentDenial>();
 
-  /** Without an audit, refusals are not recorded. */
+  /** Without an audit, denials are not recorded. */
   constructor(audit: DenialAudit | undefined, clock: MonotonicClock) {
     this.#audit = audit;
     this.#clock = clock;
   }
 
+  /**
+   * Audits the denial of a session.
+   *
+   * @returns the error to throw
+   */
   record(
     session: Session,
     reason: Reason,
     context: CallContext,
     details: Readonly<Record<string, string>> = {},
   ): SessionError {
-    const repeated = this.#repetitionsToAudit(`${session.id} ${reason}`);
+    const repeated = this.#repetitionsIfDue(`${session.id} ${reason}`);
     if (repeated !== undefined) {
       this.#audit?.record({
         action: actions[reason] ?? "auth.session_refused",
@@ -59,17 +65,17 @@ export class Denials {
     return new SessionError(reason);
   }
 
-  /** How many were passed over since the last one that was audited; undefined to pass this over. */
-  #repetitionsToAudit(subject: string): number | undefined {
+  /** How many denials were not audited since the last one was. Undefined if this one is not due. */
+  #repetitionsIfDue(subject: string): number | undefined {
     const now = this.#clock();
     const recent = this.#recent.get(subject);
-    if (recent !== undefined && now - recent.since < REPEAT_MS) {
+    if (recent !== undefined && now - recent.auditedAt < REPEAT_INTERVAL_MS) {
       recent.unaudited += 1;
       return undefined;
     }
     this.#recent.delete(subject);
-    this.#recent.set(subject, { since: now, unaudited: 0 });
-    if (this.#recent.size > MAX_REMEMBERED) {
+    this.#recent.set(subject, { auditedAt: now, unaudited: 0 });
+    if (this.#recent.size > MAX_RECENT) {
       const [oldest] = this.#recent.keys();
       this.#recent.delete(oldest as string);
     }

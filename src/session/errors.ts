@@ -1,4 +1,4 @@
-/** What each reason says. Messages are stable: callers may show them, and tests compare them. */
+/** The message for each reason. Messages are stable: callers may show them, and tests compare them. */
 const messages = {
   INVALID_COOKIE: "the session cookie is missing or not valid",
   EXPIRED_IDLE: "the session expired after too long without activity",
@@ -21,15 +21,14 @@ const messages = {
   INITIAL_SIGNING_KEY_MINT_FAILED: "the first signing key could not be made",
 } as const satisfies Record<string, string>;
 
-/** The closed set of reasons why sessiond refuses or fails a call; the same names as on the wire. */
+/** All reasons why sessiond denies or fails a call, with the names that are used on the wire. */
 export type Reason = keyof typeof messages;
 
 /**
- * A failure that sessiond decides. Its message is stable and safe to send: it never holds a
- * credential, SQL or a driver's words. Those are in `cause`, which is for the log.
+ * A failure that sessiond itself reports. Its message is stable and safe to send: it never contains a
+ * credential, SQL or a message of the driver. Those can be in `cause`, which is only logged.
  *
- * Always a new object: one that is shared between calls would carry one caller's details into
- * another's answer.
+ * Always create a new object: a shared one would send the details of one call to another caller.
  */
 export class SessionError extends Error {
   override readonly name = "SessionError";
@@ -44,7 +43,12 @@ export class SessionError extends Error {
   }
 }
 
-/** The request's `field` is wrong; `expected` says what would be right. */
+/**
+ * The error for a wrong field of the request.
+ *
+ * @param field its path, such as `actor.actor_id`
+ * @param expected completes the sentence that begins with the field, such as `must be ...`
+ */
 export function invalidRequest(field: string, expected: string): SessionError {
   return new SessionError("INVALID_REQUEST", { field, message: `${field} ${expected}` });
 }

@@ -7,7 +7,7 @@ type Branded<Name extends string> = string & { readonly [brand]: Name };
 export type SessionId = Branded<"SessionId">;
 /** `sk-` and 32 lower-case hexadecimal digits. */
 export type SigningKeyId = Branded<"SigningKeyId">;
-/** Already normalised: never empty. */
+/** Never empty: an empty tenant of a request has become DEFAULT_TENANT. */
 export type TenantId = Branded<"TenantId">;
 
 export const DEFAULT_TENANT = "default" as TenantId;
@@ -15,15 +15,17 @@ export const DEFAULT_TENANT = "default" as TenantId;
 const SESSION_ID = /^ses-[0-9a-f]{44}$/;
 const SIGNING_KEY_ID = /^sk-[0-9a-f]{32}$/;
 
-/** Makes `size` random bytes from a cryptographically secure source, or throws. */
+/** Returns `size` random bytes from a cryptographically secure source, or throws. */
 export type RandomBytes = (size: number) => Buffer;
 
 export const secureRandomBytes: RandomBytes = (size) => randomBytes(size);
 
 /**
- * A new session id: 48 bits of time, so that the primary key grows at its right edge, and 128
- * random bits (ASVS 7.2.3). Hexadecimal sorts as the bytes sort. The time decides nothing, so a
- * replica whose clock is wrong only loses that locality.
+ * A new session id: 48 bits of time, so that new rows go to the end of the primary key's index, and
+ * 128 random bits (ASVS 7.2.3). Hexadecimal digits sort like the bytes. No rule depends on the time:
+ * if a replica's clock is wrong, only this locality is lost.
+ *
+ * @param timeMs milliseconds since the Unix epoch
  */
 export function mintSessionId(random: RandomBytes, timeMs: number): SessionId {
   const bytes = Buffer.alloc(22);

@@ -17,7 +17,7 @@ export function tenantId(field: string, text: string): TenantId {
   return requiredIdentifier(field, text, MAX_TENANT_BYTES) as TenantId;
 }
 
-/** Undefined, which is not the same as empty, means any tenant. */
+/** Undefined means any tenant. Empty means the default tenant. */
 export function optionalTenantId(field: string, text: string | undefined): TenantId | undefined {
   return text === undefined ? undefined : tenantId(field, text);
 }
@@ -31,7 +31,7 @@ export function actor(field: string, input: ActorInput | undefined): Actor {
   };
 }
 
-/** Before login the user may not be known: then both parts of the name are empty. */
+/** Before login, the user may be unknown. Then the actor's type and id are both empty. */
 export function preLoginActor(field: string, input: ActorInput | undefined): Actor {
   if (input === undefined || (input.actorType === "" && input.actorId === "")) {
     const tenant = tenantId(`${field}.tenant_id`, input?.tenantId ?? "");
@@ -55,7 +55,7 @@ export function sessionId(field: string, text: string): SessionId {
   return text;
 }
 
-/** Undefined if the request has none. */
+/** Undefined if the request names no session. */
 export function optionalSessionRef(
   field: string,
   input: SessionRefInput | undefined,
@@ -64,7 +64,7 @@ export function optionalSessionRef(
   return input === undefined ? undefined : sessionRef(field, input, preLogin);
 }
 
-/** In a Cookie header, the pre-login cookie comes second unless the call says otherwise. */
+/** In a Cookie header, the session cookie is preferred to the pre-login cookie by default. */
 export function sessionRef(
   field: string,
   input: SessionRefInput | undefined,
@@ -84,7 +84,7 @@ export function sessionRef(
   }
 }
 
-/** No cookie at all is a wrong cookie. */
+/** A missing cookie is treated like an invalid one. */
 export function credentialRef(command: ValidateCommand): SessionRef {
   const { credential, acceptPreLogin } = command;
   const tenant = optionalTenantId("tenant_id", command.tenantId);

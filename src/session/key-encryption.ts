@@ -11,15 +11,15 @@ const ALGORITHM = "aes-256-gcm";
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
-/** A signing key's material as it lies in the database. */
+/** The material of a signing key, as it is stored. */
 export interface EncryptedKey {
   /** Nonce, ciphertext and tag, in this order. */
   readonly ciphertext: Buffer;
-  /** Which key-encryption key it is under. */
+  /** The id of the key-encryption key that encrypted it. */
   readonly keyEncryptionKeyId: string;
 }
 
-/** A signing key's material cannot be decrypted with the key-encryption keys at hand. */
+/** A signing key cannot be decrypted with the configured key-encryption keys. */
 export class KeyDecryptionError extends Error {
   override readonly name = "KeyDecryptionError";
 
@@ -31,7 +31,7 @@ export class KeyDecryptionError extends Error {
   }
 }
 
-/** A name for a key-encryption key that tells nothing about it but whether two are the same. */
+/** The id of a key-encryption key. It reveals nothing about the key, but equal keys have equal ids. */
 export function keyEncryptionKeyId(key: Buffer): string {
   return createHash("sha256")
     .update("sessiond key-encryption key id")
@@ -41,14 +41,17 @@ export function keyEncryptionKeyId(key: Buffer): string {
 }
 
 /**
- * The key's place is authenticated with it, so that a ciphertext that is moved to another row does
- * not decrypt there.
+ * The key's id and tenant are authenticated, too. So a ciphertext that is copied to another row cannot
+ * be decrypted there.
  */
 function additionalData(id: SigningKeyId, tenantId: TenantId): Buffer {
   return Buffer.from(JSON.stringify([id, tenantId]));
 }
 
-/** Encrypts signing keys at rest with AES-256-GCM (ASVS 11.3). The first key encrypts, all decrypt. */
+/**
+ * Encrypts signing keys at rest with AES-256-GCM (ASVS 11.3). The first key-encryption key encrypts,
+ * and all of them decrypt.
+ */
 export class KeyEncryption {
   readonly #keys: ReadonlyMap<string, KeyObject>;
   readonly #random: RandomBytes;

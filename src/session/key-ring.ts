@@ -6,12 +6,12 @@ import { MacKey } from "./mac-key.ts";
 import type { StoredSigningKey } from "./signing-key.ts";
 import type { SigningKeyStore } from "./signing-key-store.ts";
 
-/** Each decrypted key takes some hundred bytes; this many tenants' keys stay in memory. */
+/** A decrypted key takes a few hundred bytes. */
 const MAX_CACHED_KEYS = 10_000;
 
 /**
- * Decrypted signing keys, by id. Only the material is cached: whether a key may still be used is
- * read from its row with every session.
+ * A cache of decrypted signing keys. Only the material is cached: whether a key may still be used is
+ * read from its row, together with each session.
  */
 export class KeyRing {
   readonly #store: SigningKeyStore;
@@ -24,9 +24,10 @@ export class KeyRing {
   }
 
   /**
-   * The key, ready to verify; undefined if no such key exists.
-   * @throws {SessionError} STORAGE_UNAVAILABLE if its row cannot be decrypted: another replica has a
-   * key-encryption key that this one lacks, which says nothing about the cookie
+   * The key, or undefined if it does not exist.
+   *
+   * @throws {SessionError} STORAGE_UNAVAILABLE if it cannot be decrypted. Then another replica has a
+   * key-encryption key that this one does not have, and the cookie may be valid.
    */
   async find(id: SigningKeyId, context: CallContext): Promise<MacKey | undefined> {
     const cached = this.#keys.get(id);
@@ -44,7 +45,7 @@ export class KeyRing {
       throw new SessionError("STORAGE_UNAVAILABLE", { cause });
     }
     if (this.#keys.size >= MAX_CACHED_KEYS) {
-      // The oldest entry goes; a Map iterates in the order of insertion.
+      // A Map iterates in insertion order, so the first entry is the oldest.
       const [oldest] = this.#keys.keys();
       this.#keys.delete(oldest as SigningKeyId);
     }

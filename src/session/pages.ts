@@ -5,9 +5,14 @@ import type { ListPage, ListPosition } from "./list-page.ts";
 
 const DEFAULT_PAGE_SIZE = 50;
 const MAX_PAGE_SIZE = 200;
-/** Ours have less than half of this; a longer one is not worth decoding. */
+/** Valid tokens have less than half of this length. */
 const MAX_TOKEN_CHARACTERS = 512;
 
+/**
+ * The number of items on a page. 0 asks for the default.
+ *
+ * @throws {SessionError} INVALID_REQUEST
+ */
 export function pageSize(requested: number): number {
   if (requested === 0) return DEFAULT_PAGE_SIZE;
   if (!Number.isInteger(requested) || requested < 0 || requested > MAX_PAGE_SIZE) {
@@ -20,14 +25,14 @@ export function pageSize(requested: number): number {
 }
 
 /**
- * The tokens of one list: where the next page begins, bound to what is listed, so that a token of
- * one request is refused in another. It is not secret and not signed: a forged one can only begin
- * elsewhere in the same list.
+ * Encodes and decodes the page tokens of one list. A token holds the position where the next page
+ * begins, and a hash of what is listed, so that it is rejected in the request for another list. It is
+ * not secret and not signed: a forged token can only give another position in the same list.
  */
 export class PageTokens {
   readonly #scope: string;
 
-  /** `scope` is everything that the list depends on, its name included. */
+  /** @param scope the name of the list and all filters that it depends on */
   constructor(...scope: readonly (string | boolean)[]) {
     this.#scope = createHash("sha256")
       .update(JSON.stringify(scope))
@@ -39,13 +44,17 @@ export class PageTokens {
     return Buffer.from(JSON.stringify([this.#scope, ...position])).toString("base64url");
   }
 
-  /** The position, or undefined for an empty token: the first page. */
+  /**
+   * The position; undefined for an empty token, which asks for the first page.
+   *
+   * @throws {SessionError} INVALID_REQUEST if the token is not one of this list
+   */
   decode(token: string): readonly string[] | undefined {
     if (token === "") return undefined;
     if (token.length <= MAX_TOKEN_CHARACTERS) {
       const bytes = Buffer.from(token, "base64url");
       const [scope, ...position] = parseStrings(bytes.toString());
-      // Buffer.from skips what is not base64url, a NUL for example; encoding back does not.
+      // Buffer.from ignores characters that are not base64url. Encoding the bytes again shows if it did.
       if (scope === this.#scope && bytes.toString("base64url") === token) return position;
     }
     throw invalidPageToken();
@@ -65,19 +74,19 @@ function parseStrings(json: string): readonly string[] {
   }
 }
 
-/** The place in a list that a decoded token names. */
+/** The position of a decoded token in a list that is sorted by creation time. */
 export function listPosition<Id extends string>(
   position: readonly string[] | undefined,
   isId: (text: string) => text is Id,
 ): ListPosition<Id> | undefined {
   if (position === undefined) return undefined;
   const [createdAt = "", id = ""] = position;
-  // 14 digits of milliseconds are within what a timestamp of the database can hold.
+  // 14 digits of milliseconds fit into a timestamp of the database.
   if (!/^\d{1,14}$/.test(createdAt) || !isId(id)) throw invalidPageToken();
   return { createdAt: Number(createdAt), id };
 }
 
-/** The token of the page that follows; empty if there is none. */
+/** The token of the next page. Empty if this is the last page. */
 export function nextPageToken(
   tokens: PageTokens,
   page: ListPage<{ readonly createdAt: Instant; readonly id: string }>,

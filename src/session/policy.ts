@@ -1,26 +1,26 @@
 /**
- * What an operator can decide about sessions. The configuration fills these in; the rules read
- * them. All durations are milliseconds, and those of sessions are whole seconds.
+ * What an operator can configure about sessions. All durations are in milliseconds; those of sessions
+ * are whole seconds.
  */
 
 export interface TimeoutPolicy {
-  /** Without activity for this long, a session expires (ASVS 7.3.1). */
+  /** A session expires after this time without activity (ASVS 7.3.1). */
   readonly idleMs: number;
-  /** This long after it was opened, a session expires whatever happens (ASVS 7.3.2). */
+  /** A session expires this long after it was created, regardless of activity (ASVS 7.3.2). */
   readonly absoluteMs: number;
   /** The longest idle timeout that Create may ask for. At least `idleMs`. */
   readonly maxIdleMs: number;
   /** The longest absolute timeout that Create may ask for. At least `absoluteMs`. */
   readonly maxAbsoluteMs: number;
-  /** The absolute timeout of a session that was opened before login. */
+  /** The absolute timeout of a pre-login session. */
   readonly preLoginMs: number;
-  /** Touch writes only when the last write is at least this old. 0 writes always. */
+  /** Touch writes only if the last write is at least this old. 0: it always writes. */
   readonly touchIntervalMs: number;
-  /** The expiry warning is on when at most this is left to the idle deadline. */
+  /** The expiry warning is set if at most this time is left until the idle deadline. */
   readonly idleWarningMs: number;
-  /** The expiry warning is on when at most this is left to the absolute deadline. */
+  /** The expiry warning is set if at most this time is left until the absolute deadline. */
   readonly absoluteWarningMs: number;
-  /** A retired signing key verifies for this long. Never shorter than `maxAbsoluteMs`. */
+  /** A retired signing key verifies cookies for this long. At least `maxAbsoluteMs`. */
   readonly keyRetentionMs: number;
 }
 
@@ -29,29 +29,29 @@ export type SameSite = "strict" | "lax" | "none";
 export interface CookiePolicy {
   /**
    * Whether browsers reach the application over TLS. If so, cookies are Secure and their names
-   * carry the `__Host-` prefix (RFC 6265bis, section 4.1.3.2).
+   * have the `__Host-` prefix (RFC 6265bis, section 4.1.3.2).
    */
   readonly secure: boolean;
   readonly sameSite: SameSite;
-  /** Names without the prefix. */
+  /** Without the prefix, as the other names. */
   readonly sessionName: string;
   readonly preLoginName: string;
   readonly csrfName: string;
 }
 
 export interface BindingPolicy {
-  /** Refuse a session whose browser's address is known to have changed. */
+  /** Deny a session if the browser's address is known and has changed. */
   readonly ip: boolean;
-  /** Refuse a session whose browser's user agent is known to have changed. */
+  /** Deny a session if the browser's user agent is known and has changed. */
   readonly userAgent: boolean;
 }
 
 export type SessionLimitPolicy = "evict_oldest" | "reject";
 
 export interface SessionLimit {
-  /** How many live sessions an actor may have (ASVS 7.1.2). 0: any number. */
+  /** The maximum number of live sessions of an actor (ASVS 7.1.2). 0: no limit. */
   readonly maxPerActor: number;
-  /** What a Create beyond the limit does: revoke the oldest session, or fail. */
+  /** Whether a Create at the limit revokes the oldest session or fails. */
   readonly policy: SessionLimitPolicy;
 }
 
@@ -60,8 +60,8 @@ export interface SweepPolicy {
   readonly historyMs: number;
   /** Audit events are kept at least this long. */
   readonly auditRetentionMs: number;
-  /** One sweep stops after this long and says that there is more. */
+  /** A sweep stops after this time and reports that there is more to delete. */
   readonly timeLimitMs: number;
-  /** Rows deleted by one statement. */
+  /** The maximum number of rows that one statement deletes. */
   readonly batchSize: number;
 }

@@ -1,6 +1,6 @@
 /**
- * Named pairs of timeouts, so that an operator can say which rule a deployment follows instead of
- * copying its figures. A profile only sets defaults: explicit timeouts win over it.
+ * Named pairs of timeouts, so that an operator can name the rule that a deployment follows instead of
+ * its figures. A profile only sets defaults; explicit timeouts override it.
  */
 
 export interface TimeoutProfile {
@@ -15,8 +15,8 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
 export const timeoutProfiles = {
-  // SP 800-63B-4 asks for no inactivity timeout at AAL1. Every sessiond session has one, so it is
-  // set to the overall limit, where it never strikes first.
+  // SP 800-63B-4 requires no inactivity timeout at AAL1. Every session of sessiond has one, so it is
+  // equal to the overall limit and never ends a session earlier.
   "nist-aal1": {
     idleMs: 30 * DAY,
     absoluteMs: 30 * DAY,

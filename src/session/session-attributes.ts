@@ -7,9 +7,9 @@ const MAX_METADATA_BYTES = 4096;
 const MAX_USER_AGENT_CHARACTERS = 512;
 
 /**
- * What Create is told about a session and the session keeps, besides its owner and its deadlines. A
- * new attribute is added here, to the table of columns (storage/sessions/session-entity.ts, with a
- * migration) and to the messages (rpc/messages.ts).
+ * What Create stores with a session besides its actor and its deadlines. To add an attribute, add it
+ * here, to the table of columns (storage/sessions/session-entity.ts, with a migration) and to the
+ * messages (rpc/messages.ts).
  */
 export interface SessionAttributes {
   readonly appType: string;
@@ -21,7 +21,7 @@ export interface SessionAttributes {
 }
 
 /**
- * The attributes as they are stored: the address normalised, the user agent cut to its limit.
+ * The attributes as they are stored, with a normalised address and a truncated user agent.
  *
  * @throws {SessionError} INVALID_REQUEST, with the field that is wrong
  */
@@ -39,8 +39,8 @@ export function checkedAppType(text: string): string {
 }
 
 /**
- * One IPv4 or IPv6 address in its shortest form; an IPv4-mapped IPv6 address becomes IPv4, so that
- * the two spellings of one client are equal. Empty stays empty: not known.
+ * Normalises an IPv4 or IPv6 address to its shortest form. An IPv4-mapped IPv6 address becomes IPv4, so
+ * that the two forms of one address are equal. Empty means unknown, and stays empty.
  */
 export function checkedIpAddress(text: string): string {
   if (text === "") return "";
@@ -54,11 +54,11 @@ export function checkedIpAddress(text: string): string {
   return mapped?.[1] ?? address;
 }
 
-/** Cut rather than refused: a browser's long header must not keep its user from logging in. */
+/** Truncates the user agent instead of rejecting it: a long header must not prevent a login. */
 export function checkedUserAgent(text: string): string {
   storableText("user_agent", text);
   if (text.length <= MAX_USER_AGENT_CHARACTERS) return text;
-  // 512 characters are at most 1024 UTF-16 units; cutting there first bounds the work.
+  // 512 characters are at most 1024 UTF-16 code units. The first cut limits the work of Array.from.
   const characters = Array.from(text.slice(0, 2 * MAX_USER_AGENT_CHARACTERS));
   return characters.slice(0, MAX_USER_AGENT_CHARACTERS).join("");
 }

@@ -6,18 +6,18 @@ import type { SessionLimit } from "./policy.ts";
 import type { Actor, Session } from "./session.ts";
 import type { SessionAttributes } from "./session-attributes.ts";
 
-/** A session as it was at `now`. */
+/** A session as it was in the database at `now`. */
 export interface SessionSnapshot {
   readonly session: Session;
   readonly now: Instant;
 }
 
 export interface CookieLookup {
-  /** 0 where there is nothing to judge by it: the key does not exist. */
+  /** 0 if the key does not exist. */
   readonly now: Instant;
   /** Undefined if the key does not exist. */
   readonly signingKey: { readonly retiredAt: Instant | undefined } | undefined;
-  /** Undefined if there is no such session, or another key signed its cookie. */
+  /** Undefined if the session does not exist, or if it has another signing key. */
   readonly session: Session | undefined;
 }
 
@@ -39,12 +39,12 @@ export type CreateOutcome =
       readonly kind: "created";
       readonly session: Session;
       readonly now: Instant;
-      /** The session that `replaces` named, if it was live, of this tenant, and ended now. */
+      /** The session of `replaces`, if it was live and of this tenant, and was revoked by this call. */
       readonly replaced: ReplacedSession | undefined;
     }
   /** Nothing was stored: the tenant has no active signing key yet. */
   | { readonly kind: "no_active_key" }
-  /** Nothing was stored: the actor is at the limit, and the policy is to reject. */
+  /** Nothing was stored: the actor is at the session limit, and the policy is `reject`. */
   | { readonly kind: "limit_reached" };
 
 export interface Revocation {
@@ -52,21 +52,23 @@ export interface Revocation {
   readonly revokedBy: string;
 }
 
+/** The storage of sessions. CallContext states what all stores have in common. */
 export interface SessionStore {
-  /** One read of a cookie's signing key and session, both as of now. */
+  /** Reads the signing key and the session of a cookie in one statement. */
   findByCookie(
     id: SessionId,
     signingKeyId: SigningKeyId,
     context: CallContext,
   ): Promise<CookieLookup>;
 
-  /** Undefined if there is no such session. */
+  /** Undefined if the session does not exist. */
   find(id: SessionId, context: CallContext): Promise<SessionSnapshot | undefined>;
 
   /**
-   * Stores a session under the tenant's active signing key, ends the session that it replaces and,
-   * at the limit, the actor's oldest ones: all in one transaction. However many run at once, an
-   * actor never has more live sessions than the limit allows; pre-login sessions do not count.
+   * Stores a session with the tenant's active signing key and revokes the session that it replaces.
+   * At the limit, it also revokes the actor's oldest sessions. All of this is one transaction. Even
+   * with concurrent calls, an actor never has more live sessions than the limit; pre-login sessions
+   * do not count.
    */
   create(
     session: NewSession,
@@ -76,9 +78,8 @@ export interface SessionStore {
   ): Promise<CreateOutcome>;
 
   /**
-   * Moves lastSeenAt to now, never backwards. Undefined, with nothing changed, if the session is
-   * absent or has ended, or if it was touched less than `intervalMs` ago: of calls that come
-   * together, one writes.
+   * Sets lastSeenAt to now; never moves it back. Undefined, with nothing changed, if the session does
+   * not exist, has ended, or was touched less than `intervalMs` ago. Of concurrent calls, one writes.
    */
   touch(
     id: SessionId,
@@ -86,14 +87,14 @@ export interface SessionStore {
     context: CallContext,
   ): Promise<SessionSnapshot | undefined>;
 
-  /** Undefined, with nothing changed, if the session is absent or has ended. */
+  /** Undefined, with nothing changed, if the session does not exist or has ended. */
   revoke(
     id: SessionId,
     revocation: Revocation,
     context: CallContext,
   ): Promise<SessionSnapshot | undefined>;
 
-  /** Ends an actor's live sessions but for `keep`; returns how many. */
+  /** Revokes all live sessions of an actor except `keep`; returns how many. */
   revokeAllForActor(
     actor: Actor,
     keep: SessionId | undefined,
@@ -101,7 +102,7 @@ export interface SessionStore {
     context: CallContext,
   ): Promise<number>;
 
-  /** Undefined, with nothing changed, if the session is absent or has ended. */
+  /** Undefined, with nothing changed, if the session does not exist or has ended. */
   rotateCsrf(
     id: SessionId,
     hash: Buffer,
@@ -110,8 +111,8 @@ export interface SessionStore {
   ): Promise<SessionSnapshot | undefined>;
 
   /**
-   * Gives each of an actor's live sessions the hash that `mint` makes for it. Undefined, with
-   * nothing changed, if there are more than `max`.
+   * Stores a new hash, made by `mint`, in each of an actor's live sessions. Undefined, with nothing
+   * changed, if there are more than `max`.
    */
   rotateCsrfForActor(
     actor: Actor,

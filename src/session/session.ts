@@ -9,7 +9,7 @@ export interface Actor {
   readonly actorId: string;
 }
 
-/** A session as the storage keeps it: facts only, nothing that depends on the time of reading. */
+/** A session as it is stored, without values that depend on the current time. */
 export interface Session extends Actor, SessionAttributes {
   readonly id: SessionId;
   readonly preLogin: boolean;
@@ -30,7 +30,7 @@ export function idleExpiresAt(session: Session): Instant {
   return session.lastSeenAt + session.idleTimeoutMs;
 }
 
-/** Deadlines are half-open: at the deadline itself the session has expired. */
+/** At the deadline itself, the session has expired. Revocation comes before expiry. */
 export function stateAt(session: Session, now: Instant): SessionState {
   if (session.revokedAt !== undefined) return "REVOKED";
   if (now >= session.absoluteExpiresAt) return "ABSOLUTE_EXPIRED";
@@ -44,8 +44,9 @@ export interface End {
 }
 
 /**
- * When and why the session ended: the earliest of revocation and deadlines that has passed. On a
- * tie revocation comes first, then the absolute deadline, as in `stateAt`.
+ * When and why the session ended: the earliest of the revocation and the deadlines that have passed.
+ * If they are equal, the revocation comes first, then the absolute deadline, as in `stateAt`.
+ * Undefined while the session is live.
  */
 export function endAt(session: Session, now: Instant): End | undefined {
   const ends: End[] = [
@@ -56,7 +57,7 @@ export function endAt(session: Session, now: Instant): End | undefined {
     ends.unshift({ at: session.revokedAt, reason: session.revokeReason });
   }
   const earliest = ends.reduce((first, end) => (end.at < first.at ? end : first));
-  // A revoked session has ended even where another replica's answer carries an earlier `now`.
+  // A revoked session has ended, even if `now` is from a statement that started before the revocation.
   return earliest.at <= now || session.revokedAt !== undefined ? earliest : undefined;
 }
 
@@ -67,6 +68,7 @@ export interface TimeLeft {
   readonly warning: boolean;
 }
 
+/** The time until the deadlines, in milliseconds; 0 if they have passed. */
 export function timeLeft(session: Session, now: Instant, policy: TimeoutPolicy): TimeLeft {
   const idleMs = Math.max(0, idleExpiresAt(session) - now);
   const absoluteMs = Math.max(0, session.absoluteExpiresAt - now);
@@ -78,9 +80,9 @@ export function timeLeft(session: Session, now: Instant, policy: TimeoutPolicy):
 }
 
 /**
- * How old the last write must be for activity to be worth another; sparing it is what keeps a busy
- * session cheap. It is shorter in proportion for a session with a shorter idle timeout than the
- * default.
+ * How old the last write must be before a touch writes again, so that a busy session does not write
+ * on each request. If the session's idle timeout is shorter than the default, the interval is shorter
+ * in proportion.
  */
 export function touchIntervalMs(session: Session, policy: TimeoutPolicy): number {
   return Math.floor(policy.touchIntervalMs * Math.min(1, session.idleTimeoutMs / policy.idleMs));

@@ -29,7 +29,7 @@ import type { SetCookie } from "./set-cookie.ts";
 import type { SigningKeys } from "./signing-keys.ts";
 import { resolveTimeouts } from "./timeouts.ts";
 
-/** So many fit into a response of 4 MiB, the limit of gRPC clients by default. */
+/** Fits into a response of 4 MiB, the default limit of gRPC clients. */
 const MAX_ROTATED_TOKENS = 5000;
 
 export interface CreatedSession extends OpenedSession {
@@ -44,7 +44,7 @@ export interface TouchedSession extends SessionSnapshot {
 export interface RevokedSession extends SessionSnapshot {
   /** Whether this call ended the session. */
   readonly revoked: boolean;
-  /** They clear the cookies of the session. */
+  /** Clear the cookies of the session. */
   readonly setCookies: readonly SetCookie[];
 }
 
@@ -54,6 +54,7 @@ export interface RotatedCsrf extends SessionSnapshot {
 }
 
 export interface SessionPage extends ListPage<Session> {
+  /** The session that the request named as its own. */
   readonly currentId: SessionId | undefined;
   readonly nextPageToken: string;
 }
@@ -69,11 +70,11 @@ export interface SessionsDependencies {
   readonly bindings: BindingPolicy;
   readonly limit: SessionLimit;
   readonly random: RandomBytes;
-  /** Milliseconds since the epoch. Only for the order of new ids: no rule depends on it. */
+  /** Milliseconds since the Unix epoch. Only for the order of new ids: no rule depends on it. */
   readonly wallClock: () => number;
 }
 
-/** Opens, checks, extends and ends sessions. The contract of each method is its RPC's in the proto. */
+/** Creates, validates, touches and revokes sessions. The .proto file documents each method. */
 export class Sessions {
   readonly #deps: SessionsDependencies;
 
@@ -229,7 +230,7 @@ export class Sessions {
     return { ...page, currentId: current?.id, nextPageToken: nextPageToken(tokens, page) };
   }
 
-  /** The session that a Create may end: undefined if the reference is stale or forged. */
+  /** The session that Create may replace. Undefined if the reference is stale or forged. */
   async #replaceable(
     ref: SessionRefInput | undefined,
     context: CallContext,
@@ -240,7 +241,7 @@ export class Sessions {
     return found instanceof SessionError ? undefined : found.session.id;
   }
 
-  /** Stores the session; a tenant's first Create also makes its signing key. */
+  /** Stores the session. The first Create of a tenant also creates its signing key. */
   async #store(
     session: NewSession,
     replaces: SessionId | undefined,
@@ -272,7 +273,7 @@ export class Sessions {
     if (!isTouchDue(session, now, timeouts)) return { ...snapshot, touched: false };
     const touched = await store.touch(session.id, touchIntervalMs(session, timeouts), context);
     if (touched !== undefined) return { ...touched, touched: true };
-    // Between the read and the write another call touched the session, or it ended.
+    // Between the read and the write, another call has touched the session, or it has ended.
     const current = await authenticator.readAgain(ref, session, context);
     authenticator.assertLive(current, context);
     return { ...current, touched: false };
@@ -297,7 +298,7 @@ export class Sessions {
     return { ...rotated, csrfToken: token, setCookie };
   }
 
-  /** A caller that shows a cookie acts for the session's actor; one that names an id must say who acts. */
+  /** Undefined: the session's actor, if a cookie names the session. With an id it is required. */
   #actingActorId(text: string, ref: SessionRef): string | undefined {
     return text === "" && ref.kind !== "id" ? undefined : input.actingActorId(text);
   }
@@ -308,7 +309,7 @@ export class Sessions {
     }
   }
 
-  /** An unknown side passes: a binding denies what has changed, not what is missing. */
+  /** A binding denies a changed value. An unknown value is accepted. */
   #assertBound(session: Session, ipAddress: string, userAgent: string, context: CallContext): void {
     const { bindings, denials } = this.#deps;
     const differ = (stored: string, seen: string) =>

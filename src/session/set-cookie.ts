@@ -1,6 +1,6 @@
 import type { CookiePolicy, SameSite } from "./policy.ts";
 
-/** One cookie to send to the browser. */
+/** A cookie to set in the browser, or to clear. */
 export interface SetCookie {
   readonly name: string;
   readonly value: string;
@@ -15,14 +15,14 @@ export interface SetCookie {
 
 const sameSiteAttribute: Record<SameSite, string> = { strict: "Strict", lax: "Lax", none: "None" };
 
-/** The names that the cookies have, prefix included. */
+/** The names of the cookies, with the prefix. */
 export interface CookieNames {
   readonly sessionName: string;
   readonly preLoginName: string;
   readonly csrfName: string;
 }
 
-/** Makes the cookies that a browser gets; names and attributes follow the policy. */
+/** Makes cookies with the names and attributes of the policy. */
 export class SetCookieFactory implements CookieNames {
   readonly sessionName: string;
   readonly preLoginName: string;
@@ -41,7 +41,7 @@ export class SetCookieFactory implements CookieNames {
     return this.#make(preLogin ? this.preLoginName : this.sessionName, value, maxAgeSeconds, true);
   }
 
-  /** Readable by scripts, which must be able to send it back in a header. */
+  /** Not HttpOnly: scripts read the token and send it in a header. */
   csrf(token: string, maxAgeSeconds: number): SetCookie {
     return this.#make(this.csrfName, token, maxAgeSeconds, false);
   }

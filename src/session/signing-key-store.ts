@@ -11,19 +11,20 @@ export interface RotatedSigningKeys {
   readonly retired: SigningKey | undefined;
 }
 
+/** The storage of signing keys. CallContext states what all stores have in common. */
 export interface SigningKeyStore {
-  /** Undefined if there is no such key. */
+  /** Undefined if the key does not exist. */
   find(id: SigningKeyId, context: CallContext): Promise<StoredSigningKey | undefined>;
 
   /**
-   * Makes `key` the tenant's active key if it has none; returns whether it did. However many run
-   * at once, one does.
+   * Stores `key` as the tenant's active key if the tenant has none; returns whether it did. Of
+   * concurrent calls, one does.
    */
   insertFirst(key: NewSigningKey, context: CallContext): Promise<boolean>;
 
   /**
-   * Retires the tenant's active key and makes `key` the active one, in one transaction. However
-   * many run at once, all succeed one after the other and exactly one key stays active.
+   * Retires the tenant's active key and stores `key` as the active one, in one transaction. All
+   * concurrent calls succeed, one after the other, and exactly one key stays active.
    */
   rotate(
     key: NewSigningKey,
@@ -34,7 +35,7 @@ export interface SigningKeyStore {
   /** All keys of all tenants, in batches. */
   all(context: CallContext): AsyncIterable<StoredSigningKey>;
 
-  /** Replaces a key's ciphertext, unless another process has replaced `from` meanwhile. */
+  /** Replaces the ciphertext `from` of a key, unless another process has already replaced it. */
   rewrap(
     id: SigningKeyId,
     from: EncryptedKey,

@@ -24,7 +24,7 @@ export interface NewSigningKey {
 
 export type SigningKeyState = "ACTIVE" | "RETIRED" | "EXPIRED";
 
-/** From this instant on, the key's cookies are refused. Undefined while the key is active. */
+/** From this time on, cookies of this key are denied. Undefined while the key is active. */
 export function verifiesUntil(
   key: { readonly retiredAt: Instant | undefined },
   policy: TimeoutPolicy,

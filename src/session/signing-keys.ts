@@ -21,7 +21,7 @@ export interface SigningKeyPage extends ListPage<SigningKey> {
   readonly nextPageToken: string;
 }
 
-/** The life of signing keys: the first one, rotation, and the keys that they are encrypted with. */
+/** Creates, rotates, lists and re-encrypts signing keys. */
 export class SigningKeys {
   readonly #store: SigningKeyStore;
   readonly #encryption: KeyEncryption;
@@ -34,11 +34,11 @@ export class SigningKeys {
   }
 
   /**
-   * Decrypts every key and puts those that are under an older key-encryption key under the first
-   * one. Nothing is changed unless all of them decrypt.
+   * Decrypts all signing keys, then re-encrypts those that were not encrypted with the first
+   * key-encryption key. Changes nothing unless all keys can be decrypted.
    *
    * @returns how many were re-encrypted
-   * @throws {KeyDecryptionError} if one of them does not decrypt
+   * @throws {KeyDecryptionError} if a key cannot be decrypted
    */
   async verifyAndRewrap(context: CallContext): Promise<number> {
     for await (const key of this.#store.all(context)) {
@@ -56,8 +56,9 @@ export class SigningKeys {
   }
 
   /**
-   * Makes the tenant's first key unless it has an active one; returns whether it did.
-   * @throws {SessionError} INITIAL_SIGNING_KEY_MINT_FAILED if there is no randomness
+   * Creates a signing key for a tenant that has no active one; returns whether it did.
+   *
+   * @throws {SessionError} INITIAL_SIGNING_KEY_MINT_FAILED if the source of random bytes fails
    */
   async ensureFirst(tenantId: TenantId, context: CallContext): Promise<boolean> {
     let key: NewSigningKey;
@@ -69,11 +70,12 @@ export class SigningKeys {
     return this.#store.insertFirst(key, context);
   }
 
-  /** The default tenant's first key, made at boot. */
+  /** The same for the default tenant, when the process starts. */
   ensureDefault(context: CallContext): Promise<boolean> {
     return this.ensureFirst(DEFAULT_TENANT, context);
   }
 
+  /** Creates a new active key for the tenant and retires the old one. */
   async rotate(
     command: RotateSigningKeyCommand,
     context: CallContext,
@@ -83,6 +85,7 @@ export class SigningKeys {
     return this.#store.rotate(this.#mint(tenantId), actingActorId, context);
   }
 
+  /** @throws {SessionError} INVALID_REQUEST, with the field that is wrong */
   async list(command: ListSigningKeysCommand, context: CallContext): Promise<SigningKeyPage> {
     const tenantId = input.tenantId("tenant_id", command.tenantId);
     const limit = pageSize(command.pageSize);

@@ -1,22 +1,22 @@
 import type { CallContext } from "./call-context.ts";
 
-/** The deletions that a sweep consists of. Each deletes at most `limit` rows and says how many. */
+/** The deletions of a sweep. Each deletes at most `limit` rows and returns how many. */
 export interface SweepStore {
   /**
-   * Runs `work` unless another sweep is at work in any process; the lock goes with the process.
-   * Undefined if it was not run.
+   * Runs `work` unless a sweep is running, in this or another process. Undefined if it did not run
+   * `work`. The lock is released even if the process dies.
    */
   withSweepLock<T>(work: () => Promise<T>, context: CallContext): Promise<T | undefined>;
 
-  /** Sessions whose absolute deadline passed at least `historyMs` ago, so that none is live. */
+  /** Deletes sessions whose absolute deadline passed at least `historyMs` milliseconds ago. */
   deleteEndedSessions(historyMs: number, limit: number, context: CallContext): Promise<number>;
 
-  /** Pre-login sessions past their absolute deadline. */
+  /** Deletes pre-login sessions past their absolute deadline. */
   deletePreLoginSessions(limit: number, context: CallContext): Promise<number>;
 
-  /** Keys that were retired at least `retentionMs` ago and that no session refers to. */
+  /** Deletes keys that were retired at least `retentionMs` ago and that no session refers to. */
   deleteSigningKeys(retentionMs: number, limit: number, context: CallContext): Promise<number>;
 
-  /** Audit events at least `retentionMs` old. */
+  /** Deletes audit events that are at least `retentionMs` old. */
   deleteAuditEvents(retentionMs: number, limit: number, context: CallContext): Promise<number>;
 }

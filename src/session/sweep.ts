@@ -7,16 +7,18 @@ export type SweepPart = "sessions" | "pre_login_sessions" | "signing_keys" | "au
 
 export interface SweepResult {
   readonly deleted: Readonly<Record<SweepPart, number>>;
-  /** Whether the time limit came before the end. */
+  /** Whether the sweep stopped at its time limit. */
   readonly more: boolean;
-  /** Parts that failed; the others were done all the same. */
+  /** The parts that failed. A failed part does not stop the others. */
   readonly failures: ReadonlyMap<SweepPart, unknown>;
 }
 
 /**
- * One bounded sweep. Undefined if another sweep is at work.
+ * Runs one sweep, for at most the time limit of the policy. Undefined if another sweep is running.
  *
- * Signing keys come after sessions, because a key can go only when its last session has.
+ * Signing keys are deleted after sessions, because a key is kept while a session refers to it.
+ *
+ * @throws the reason of the context's signal, if it fires
  */
 export function sweep(
   store: SweepStore,

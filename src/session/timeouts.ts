@@ -23,7 +23,11 @@ function checked(field: string, requestedMs: number, maxMs: number): number {
   return requestedMs;
 }
 
-/** The timeouts of a new session: what was asked for within the maxima, else the defaults. */
+/**
+ * The timeouts of a new session: the requested ones, or else the defaults.
+ *
+ * @throws {SessionError} INVALID_REQUEST if a requested timeout is not allowed
+ */
 export function resolveTimeouts(
   policy: TimeoutPolicy,
   requested: RequestedTimeouts,
