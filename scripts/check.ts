@@ -1,4 +1,4 @@
-/** Everything that can be said of the sources without running the tests. Reports all failures. */
+/** Runs every check of the sources that needs no test run, and reports all failures. */
 import { execFileSync, spawnSync } from "node:child_process";
 import { join } from "node:path";
 
@@ -40,6 +40,10 @@ function baseline(): Baseline | undefined {
 const checks: Check[] = [
   { name: "types", command: [bin("tsc"), "-p", "tsconfig.json"] },
   { name: "lint and format", command: [bin("biome"), "check", "--error-on-warnings", "."] },
+  {
+    name: "dependencies between folders",
+    command: [bin("depcruise"), "--config", ".dependency-cruiser.mjs", "src", "packages"],
+  },
   { name: "contract lint", command: [bin("buf"), "lint"] },
   { name: "contract format", command: [bin("buf"), "format", "--diff", "--exit-code"] },
   {
