@@ -99,6 +99,13 @@ export default {
       from: {},
       to: { couldNotResolve: true },
     },
+    {
+      name: "session-libraries",
+      comment: "The rules need no library but Node's own.",
+      severity: "error",
+      from: { path: "^src/session/" },
+      to: { path: "^node_modules/" },
+    },
     onlyIn(["^src/storage/", "^packages/"], ["pg", "typeorm"], "sql", "SQL is in src/storage."),
     onlyIn(
       ["^src/(rpc|server)/", TOP],
