@@ -21,7 +21,7 @@ import { until, untilBlockedBy } from "../support/until.ts";
  * Short, so that what is stuck fails soon, as may anything on a busy machine; and enough
  * connections that no call has to queue.
  */
-const impatient = {
+const shortLimits = {
   SESSIOND_DATABASE_STATEMENT_TIMEOUT: "200ms",
   SESSIOND_DATABASE_CONNECT_TIMEOUT: "300ms",
   SESSIOND_DATABASE_POOL_SIZE: "30",
@@ -42,7 +42,7 @@ describe("outages of the database", () => {
     proxy = await startDatabaseProxy(app.database.url);
     patient = await startReplica(proxy.url);
     replica = await until("a start without a time limit exceeded", () =>
-      startReplica(proxy.url, { env: impatient }).catch(() => undefined),
+      startReplica(proxy.url, { env: shortLimits }).catch(() => undefined),
     );
   });
   after(async () => {

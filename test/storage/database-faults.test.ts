@@ -5,7 +5,7 @@ import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { type DatabaseProxy, startDatabaseProxy } from "../support/database-proxy.ts";
 import { rejected } from "../support/expect-reason.ts";
 import { numbers } from "../support/in-parallel.ts";
-import { openTestStorage, PATIENT, type TestStorage } from "../support/storage.ts";
+import { GENEROUS_LIMITS, openTestStorage, type TestStorage } from "../support/storage.ts";
 import { holdTransaction } from "../support/transaction.ts";
 import { until, untilBlockedBy } from "../support/until.ts";
 
@@ -214,7 +214,7 @@ describe("database: a network that is frozen", () => {
 
   function thaw(): void {
     proxy?.restore();
-    storage?.setLimits(PATIENT);
+    storage?.setLimits(GENEROUS_LIMITS);
   }
 
   it("answers a caller whose deadline passes with that, not with an answer's absence", async () => {

@@ -15,7 +15,7 @@ export const TEST_KEY_ENCRYPTION_KEY = Buffer.alloc(32, 7).toString("base64");
  * Limits that no test reaches, however slow the machine is. A test of a limit sets its own, or
  * shortens it while it lasts.
  */
-export const PATIENT = {
+export const GENEROUS_LIMITS = {
   SESSIOND_MAX_DEADLINE: "10m",
   SESSIOND_DATABASE_STATEMENT_TIMEOUT: "10m",
   SESSIOND_DATABASE_QUEUE_TIMEOUT: "1m",
@@ -53,7 +53,7 @@ export async function startReplica(
     SESSIOND_PORT: "0",
     SESSIOND_SWEEP_SCHEDULE: "off",
     SESSIOND_SHUTDOWN_GRACE: "2s",
-    ...PATIENT,
+    ...GENEROUS_LIMITS,
     ...options.env,
   });
   const log = onLog ? pino({ level: "trace" }, { write: onLog }) : pino({ level: "silent" });

@@ -7,7 +7,7 @@ import { type Client, createClient } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
 import { isPostmaster, readPidFile } from "../../packages/embedded-postgres/pid-file.ts";
-import { PATIENT, TEST_KEY_ENCRYPTION_KEY } from "./app.ts";
+import { GENEROUS_LIMITS, TEST_KEY_ENCRYPTION_KEY } from "./app.ts";
 import { createTestDatabase, type TestDatabase } from "./database.ts";
 import { testCertificate } from "./test-certificate.ts";
 import { until } from "./until.ts";
@@ -61,7 +61,7 @@ export function databaseEnv(database: Pick<TestDatabase, "url">): Record<string,
     SESSIOND_DATABASE_URL: database.url,
     SESSIOND_KEY_ENCRYPTION_KEYS: TEST_KEY_ENCRYPTION_KEY,
     SESSIOND_SHUTDOWN_GRACE: "1m",
-    ...PATIENT,
+    ...GENEROUS_LIMITS,
   };
 }
 

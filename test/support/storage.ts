@@ -22,7 +22,7 @@ type Limits = Record<
 >;
 
 /** Limits that no test reaches, however slow the machine is. */
-export const PATIENT: Limits = {
+export const GENEROUS_LIMITS: Limits = {
   queueTimeoutMs: 600_000,
   statementTimeoutMs: 600_000,
   cancelGraceMs: 600_000,
@@ -39,7 +39,7 @@ export async function openTestStorage(
     poolSize: 4,
     queueLimit: 1000,
     preparedStatements: true,
-    ...PATIENT,
+    ...GENEROUS_LIMITS,
     ...options,
   };
   const dataSource = createDataSource({ ...settings, url, onPoolError: () => {} });

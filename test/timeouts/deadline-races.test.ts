@@ -96,7 +96,7 @@ describe("races at the idle deadline", () => {
     const second = await openSession(app.client, { actor: first.actor });
     const [low = "", high = ""] = [first.id, second.id].sort();
     held = await holdTransaction(app.database);
-    // It is patient, so that PostgreSQL ends the service's transaction and not this one.
+    // Its timeout is long, so that PostgreSQL ends the service's transaction and not this one.
     await held.query("SET LOCAL deadlock_timeout = '1h'");
     const lock = "SELECT FROM sessions WHERE id = $1 FOR UPDATE";
     await held.query(lock, [high]);
