@@ -1,10 +1,9 @@
 import { expect } from "chai";
 import { StorageFault } from "../../src/storage/pg/errors.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
+import { deadlockOnce } from "../support/deadlock.ts";
 import { rejected } from "../support/expect-reason.ts";
 import { openTestStorage, type TestStorage } from "../support/storage.ts";
-import { holdTransaction } from "../support/transaction.ts";
-import { untilBlockedBy } from "../support/until.ts";
 
 const UPDATE = { text: "UPDATE numbers SET value = value + 1 WHERE id = $1" };
 
@@ -65,23 +64,12 @@ describe("database: transactions", () => {
     expect(await values()).to.deep.equal([0, 0]);
   });
 
-  /**
-   * Another transaction that takes 2 and then wants 1, while `work` takes 1 and then wants 2. It
-   * is patient, so that PostgreSQL ends ours.
-   */
+  /** Work that locks the rows 1, 2 and 3 and adds 1 to each; the transactions in its way add 10. */
   async function deadlockWith(work: () => Promise<unknown>): Promise<void> {
-    const other = await holdTransaction(test);
-    try {
-      await other.query("SET LOCAL deadlock_timeout = '1h'");
-      await other.query("UPDATE numbers SET value = value + 10 WHERE id = 2");
-      const done = work();
-      await untilBlockedBy(test.sql, other.pid);
-      await other.query("UPDATE numbers SET value = value + 10 WHERE id = 1");
-      await other.commit();
-      await done;
-    } finally {
-      await other.end();
-    }
+    await test.sql("INSERT INTO numbers VALUES (3, 0)");
+    const lock = "UPDATE numbers SET value = value + 10 WHERE id = $1";
+    await deadlockOnce(test, { table: "numbers", lock, rows: [1, 2, 3] }, work);
+    expect(await values()).to.deep.equal([11, 11, 11]);
   }
 
   it("are tried again when a deadlock ended them", async () => {
@@ -89,21 +77,18 @@ describe("database: transactions", () => {
     await deadlockWith(() =>
       storage.database.transaction(undefined, async (run) => {
         attempts += 1;
-        await run(UPDATE, [1]);
-        await run(UPDATE, [2]);
+        for (const id of [1, 2, 3]) await run(UPDATE, [id]);
       }),
     );
     expect(attempts).to.equal(2);
-    expect(await values()).to.deep.equal([11, 11]);
   });
 
   it("of a single statement are tried again too", async () => {
-    const both = {
+    const all = {
       text: `WITH target AS (SELECT id FROM numbers ORDER BY id FOR UPDATE)
         UPDATE numbers SET value = value + 1 FROM target WHERE numbers.id = target.id`,
     };
-    await deadlockWith(() => storage.database.query(both, [], undefined));
-    expect(await values()).to.deep.equal([11, 11]);
+    await deadlockWith(() => storage.database.query(all, [], undefined));
   });
 
   it("that never get through end with STORAGE_UNAVAILABLE", async () => {

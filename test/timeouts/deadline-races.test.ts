@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { byId, type OpenedSession, openSession, validate } from "../support/actors.ts";
 import { idle } from "../support/back-dating.ts";
+import { deadlockOnce } from "../support/deadlock.ts";
 import { expectFailure } from "../support/expect-failure.ts";
 import { type HeldTransaction, holdTransaction } from "../support/transaction.ts";
 import { startTwoReplicas, type TwoReplicas } from "../support/two-replicas.ts";
@@ -92,25 +93,21 @@ describe("races at the idle deadline", () => {
 
   it("retries a deadlock with a foreign transaction", async () => {
     const { app } = replicas;
-    const first = await openSession(app.client);
-    const second = await openSession(app.client, { actor: first.actor });
-    const [low = "", high = ""] = [first.id, second.id].sort();
-    held = await holdTransaction(app.database);
-    // Its timeout is long, so that PostgreSQL ends the service's transaction and not this one.
-    await held.query("SET LOCAL deadlock_timeout = '1h'");
-    const lock = "SELECT FROM sessions WHERE id = $1 FOR UPDATE";
-    await held.query(lock, [high]);
-    const revoked = app.client.revokeAllForActor({
-      actor: first.actor,
-      reason: "disabled",
-      actingActorId: "admin",
-    });
-    await untilBlockedBy(app.sql, held.pid);
-
-    // It holds the low one and waits for the high one.
-    await held.query(lock, [low]);
-    await held.commit();
-
-    expect((await revoked).revokedCount).to.equal(2);
+    const { id, actor } = await openSession(app.client);
+    const others = [
+      await openSession(app.client, { actor }),
+      await openSession(app.client, { actor }),
+    ];
+    const [low, middle, high] = [id, ...others.map((session) => session.id)].sort();
+    const { revokedCount } = await deadlockOnce(
+      app.database,
+      {
+        table: "sessions",
+        lock: "SELECT FROM sessions WHERE id = $1 FOR UPDATE",
+        rows: [low, middle, high],
+      },
+      () => app.client.revokeAllForActor({ actor, reason: "disabled", actingActorId: "admin" }),
+    );
+    expect(revokedCount).to.equal(3);
   });
 });
