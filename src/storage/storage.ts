@@ -4,13 +4,13 @@ import type { SessionStore } from "../session/session-store.ts";
 import type { SigningKeyStore } from "../session/signing-key-store.ts";
 import type { SweepStore } from "../session/sweep-store.ts";
 import { DenialAuditWriter } from "./audit/denial-audit-writer.ts";
-import { PgAuditStore } from "./audit/pg-audit-store.ts";
+import { createAuditStore } from "./audit/pg-audit-store.ts";
 import { connect, createDataSource } from "./pg/data-source.ts";
 import { Database, type DatabaseOptions } from "./pg/database.ts";
 import { migrate } from "./schema/migrate.ts";
-import { PgSessionStore } from "./sessions/pg-session-store.ts";
-import { PgSigningKeyStore } from "./signing-keys/pg-signing-key-store.ts";
-import { PgSweepStore } from "./sweep/pg-sweep-store.ts";
+import { createSessionStore } from "./sessions/pg-session-store.ts";
+import { createSigningKeyStore } from "./signing-keys/pg-signing-key-store.ts";
+import { createSweepStore } from "./sweep/pg-sweep-store.ts";
 
 /** How long a stop waits for the audit of refusals, which nobody is waiting for. */
 const AUDIT_CLOSE_MS = 2000;
@@ -48,7 +48,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
   const applied = await migrate(dataSource, signal);
   if (applied.length > 0) log.info({ migrations: applied }, "migrations applied");
 
-  const audit = new PgAuditStore(database);
+  const audit = createAuditStore(database);
   const denialAudit = new DenialAuditWriter(audit, {
     queueLimit: options.auditQueueLimit,
     onLoss: (count, error) => log.warn({ count, err: error }, "audit of refusals lost"),
@@ -57,10 +57,10 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
 
   const opened = stack.move();
   return {
-    sessions: new PgSessionStore(database),
-    signingKeys: new PgSigningKeyStore(database),
+    sessions: createSessionStore(database),
+    signingKeys: createSigningKeyStore(database),
     audit,
-    sweep: new PgSweepStore(database),
+    sweep: createSweepStore(database),
     denialAudit,
     close: () => opened.disposeAsync(),
   };

@@ -5,7 +5,7 @@ import { Denials } from "../../src/session/denials.ts";
 import type { Reason } from "../../src/session/errors.ts";
 import { mintSessionId, type SessionId, secureRandomBytes } from "../../src/session/ids.ts";
 import { DenialAuditWriter } from "../../src/storage/audit/denial-audit-writer.ts";
-import { PgAuditStore } from "../../src/storage/audit/pg-audit-store.ts";
+import { createAuditStore } from "../../src/storage/audit/pg-audit-store.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { expectReason } from "../support/expect-reason.ts";
 import { numbers } from "../support/in-parallel.ts";
@@ -141,7 +141,7 @@ describe("denial audit writer", () => {
 
     it("writes everything in the background, and flush waits for it (A28)", async () => {
       const count = async () => (await database.sql("SELECT 1 FROM audit_events")).length;
-      const writer = writerOn(new PgAuditStore(storage.database));
+      const writer = writerOn(createAuditStore(storage.database));
       await writer.flush();
       record(writer, 1234);
       await writer.flush();
@@ -154,7 +154,7 @@ describe("denial audit writer", () => {
 
     it("loses the entries, and nothing else, without the database (A28)", async () => {
       const closed = await openTestStorage(database.url, { poolSize: 1 });
-      const writer = writerOn(new PgAuditStore(closed.database));
+      const writer = writerOn(createAuditStore(closed.database));
       await closed.close();
       record(writer, 1);
       await writer.flush();

@@ -1,8 +1,8 @@
 import { expect } from "chai";
 import type { Session } from "../../src/session/session.ts";
 import type { CookieLookup, SessionStore } from "../../src/session/session-store.ts";
-import { PgSessionStore } from "../../src/storage/sessions/pg-session-store.ts";
-import { PgSigningKeyStore } from "../../src/storage/signing-keys/pg-signing-key-store.ts";
+import { createSessionStore } from "../../src/storage/sessions/pg-session-store.ts";
+import { createSigningKeyStore } from "../../src/storage/signing-keys/pg-signing-key-store.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { type DatabaseProxy, startDatabaseProxy } from "../support/database-proxy.ts";
 import { rejected } from "../support/expect-reason.ts";
@@ -34,7 +34,7 @@ describe("collected reads", () => {
     test = await createTestDatabase();
     proxy = await startDatabaseProxy(test.url);
     storage = await openTestStorage(proxy.url, { queueLimit: 1 });
-    sessions = new PgSessionStore(storage.database);
+    sessions = createSessionStore(storage.database);
     find = ({ id, signingKeyId }) => sessions.findByCookie(id, signingKeyId, context);
   });
   afterEach(async () => {
@@ -46,7 +46,7 @@ describe("collected reads", () => {
 
   async function opened(): Promise<Session> {
     const tenantId = newTenant();
-    await new PgSigningKeyStore(storage.database).insertFirst(newKey(tenantId), context);
+    await createSigningKeyStore(storage.database).insertFirst(newKey(tenantId), context);
     const created = await sessions.create(newSession(tenantId), undefined, noLimit, context);
     if (created.kind !== "created") throw new Error(created.kind);
     return created.session;
@@ -153,7 +153,7 @@ describe("collected reads", () => {
   it("ends a wait that takes too long with OVERLOADED", async () => {
     const session = await opened();
     const impatient = await openTestStorage(test.url, { queueTimeoutMs: 2000 });
-    const store = new PgSessionStore(impatient.database);
+    const store = createSessionStore(impatient.database);
     const held = await holdTransaction(test);
     try {
       await held.query("LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE");

@@ -2,8 +2,8 @@ import { expect } from "chai";
 import type { SessionId, TenantId } from "../../src/session/ids.ts";
 import type { NewSession, SessionStore } from "../../src/session/session-store.ts";
 import { StorageFault } from "../../src/storage/pg/errors.ts";
-import { PgSessionStore } from "../../src/storage/sessions/pg-session-store.ts";
-import { PgSigningKeyStore } from "../../src/storage/signing-keys/pg-signing-key-store.ts";
+import { createSessionStore } from "../../src/storage/sessions/pg-session-store.ts";
+import { createSigningKeyStore } from "../../src/storage/signing-keys/pg-signing-key-store.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { numbers } from "../support/in-parallel.ts";
 import { statementsDuring } from "../support/statement-log.ts";
@@ -24,9 +24,9 @@ describe("collected writes", () => {
   before(async () => {
     test = await createTestDatabase();
     storage = await openTestStorage(test.url);
-    sessions = new PgSessionStore(storage.database);
+    sessions = createSessionStore(storage.database);
     tenantId = newTenant();
-    await new PgSigningKeyStore(storage.database).insertFirst(newKey(tenantId), context);
+    await createSigningKeyStore(storage.database).insertFirst(newKey(tenantId), context);
   });
   beforeEach(async () => {
     held = await holdTransaction(test);
@@ -207,8 +207,8 @@ describe("collected writes", () => {
     const before = await deadlocks();
     const replicas = [await openTestStorage(test.url), await openTestStorage(test.url)] as const;
     try {
-      const one = new PgSessionStore(replicas[0].database);
-      const two = new PgSessionStore(replicas[1].database);
+      const one = createSessionStore(replicas[0].database);
+      const two = createSessionStore(replicas[1].database);
       for (const _ of numbers(15)) {
         const ids = await opened(100);
         const backwards = ids.toReversed();

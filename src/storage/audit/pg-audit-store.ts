@@ -1,6 +1,4 @@
-import type { AuditEntry, AuditEvent } from "../../session/audit.ts";
 import type { AuditStore } from "../../session/audit-store.ts";
-import type { CallContext } from "../../session/call-context.ts";
 import type { Database } from "../pg/database.ts";
 import { NOW } from "../pg/sql.ts";
 import { AUDIT_COLUMNS } from "./audit-columns.ts";
@@ -16,42 +14,35 @@ const APPEND = {
       calling_service text, tenant_id text, resource_type text, resource_id text, details jsonb)`,
 };
 
-export class PgAuditStore implements AuditStore {
-  readonly #database: Database;
+/** The audit in PostgreSQL. */
+export function createAuditStore(database: Database): AuditStore {
+  return {
+    async append(entries, { signal }) {
+      const records = entries.map((entry) => ({
+        action: entry.action,
+        acting_actor_id: entry.actingActorId,
+        calling_service: entry.callingService,
+        tenant_id: entry.tenantId,
+        resource_type: entry.resourceType,
+        resource_id: entry.resourceId,
+        details: entry.details,
+      }));
+      await database.query(APPEND, [JSON.stringify(records)], signal);
+    },
 
-  constructor(database: Database) {
-    this.#database = database;
-  }
-
-  async append(entries: readonly AuditEntry[], { signal }: CallContext): Promise<void> {
-    const records = entries.map((entry) => ({
-      action: entry.action,
-      acting_actor_id: entry.actingActorId,
-      calling_service: entry.callingService,
-      tenant_id: entry.tenantId,
-      resource_type: entry.resourceType,
-      resource_id: entry.resourceId,
-      details: entry.details,
-    }));
-    await this.#database.query(APPEND, [JSON.stringify(records)], signal);
-  }
-
-  list(
-    filter: Parameters<AuditStore["list"]>[0],
-    { signal }: CallContext,
-  ): Promise<{ readonly items: readonly AuditEvent[]; readonly more: boolean }> {
-    const { tenantId, resourceId, actingActorId, before, limit } = filter;
-    return this.#database.withEntityManager(signal, async (manager) => {
-      const query = manager
-        .createQueryBuilder(auditEventEntity, "events")
-        .where({ tenantId })
-        .orderBy("events.id", "DESC")
-        .limit(limit + 1);
-      if (resourceId !== "") query.andWhere({ resourceId });
-      if (actingActorId !== "") query.andWhere({ actingActorId });
-      if (before !== undefined) query.andWhere("events.id < :before", { before: String(before) });
-      const events = await query.getMany();
-      return { items: events.slice(0, limit), more: events.length > limit };
-    });
-  }
+    list({ tenantId, resourceId, actingActorId, before, limit }, { signal }) {
+      return database.withEntityManager(signal, async (manager) => {
+        const query = manager
+          .createQueryBuilder(auditEventEntity, "events")
+          .where({ tenantId })
+          .orderBy("events.id", "DESC")
+          .limit(limit + 1);
+        if (resourceId !== "") query.andWhere({ resourceId });
+        if (actingActorId !== "") query.andWhere({ actingActorId });
+        if (before !== undefined) query.andWhere("events.id < :before", { before: String(before) });
+        const events = await query.getMany();
+        return { items: events.slice(0, limit), more: events.length > limit };
+      });
+    },
+  };
 }

@@ -1,19 +1,9 @@
-import type { CallContext } from "../../session/call-context.ts";
-import type { SessionId, SigningKeyId } from "../../session/ids.ts";
-import type { ListPage, ListPosition } from "../../session/list-page.ts";
-import type { SessionLimit } from "../../session/policy.ts";
-import type { Actor, Session } from "../../session/session.ts";
-import type {
-  CookieLookup,
-  CreateOutcome,
-  NewSession,
-  Revocation,
-  SessionSnapshot,
-  SessionStore,
-} from "../../session/session-store.ts";
+import type { SessionId } from "../../session/ids.ts";
+import type { SessionStore } from "../../session/session-store.ts";
 import { AUDIT_COLUMNS } from "../audit/audit-columns.ts";
-import type { Database, Row } from "../pg/database.ts";
+import type { Database } from "../pg/database.ts";
 import { instantOf } from "../pg/instants.ts";
+import { newestFirst } from "../pg/newest-first.ts";
 import { NOW } from "../pg/sql.ts";
 import { SessionBatchers } from "./session-batchers.ts";
 import { SESSION_COLUMNS, sessionOf, snapshotOf } from "./session-columns.ts";
@@ -92,128 +82,64 @@ const SET_CSRF_HASHES = {
       jsonb_build_object('actor_type', $7::text, 'count', cardinality($1::text[])::text)`,
 };
 
-export class PgSessionStore implements SessionStore {
-  readonly #database: Database;
-  readonly #batchers: SessionBatchers;
+/** The sessions in PostgreSQL. */
+export function createSessionStore(database: Database): SessionStore {
+  const batchers = new SessionBatchers(database);
+  return {
+    findByCookie: (id, signingKeyId, { signal }) =>
+      batchers.findByCookie.add({ id, signingKeyId }, signal),
 
-  constructor(database: Database) {
-    this.#database = database;
-    this.#batchers = new SessionBatchers(database);
-  }
+    find: (id, { signal }) => batchers.find.add(id, signal),
 
-  findByCookie(
-    id: SessionId,
-    signingKeyId: SigningKeyId,
-    { signal }: CallContext,
-  ): Promise<CookieLookup> {
-    return this.#batchers.findByCookie.add({ id, signingKeyId }, signal);
-  }
-
-  find(id: SessionId, { signal }: CallContext): Promise<SessionSnapshot | undefined> {
-    return this.#batchers.find.add(id, signal);
-  }
-
-  create(
-    session: NewSession,
-    replaces: SessionId | undefined,
-    limit: SessionLimit,
-    { signal, callingService }: CallContext,
-  ): Promise<CreateOutcome> {
-    const create = { session, replaces, callingService };
-    return limit.maxPerActor === 0 || session.preLogin
-      ? this.#batchers.create.add(create, signal)
-      : createWithinLimit(this.#database, create, limit, signal);
-  }
-
-  touch(
-    id: SessionId,
-    intervalMs: number,
-    { signal }: CallContext,
-  ): Promise<SessionSnapshot | undefined> {
-    return this.#batchers.touch.add({ id, intervalMs }, signal);
-  }
-
-  revoke(
-    id: SessionId,
-    { reason, revokedBy }: Revocation,
-    { signal, callingService }: CallContext,
-  ): Promise<SessionSnapshot | undefined> {
-    return this.#batchers.revoke.add({ id, reason, revokedBy, callingService }, signal);
-  }
-
-  async revokeAllForActor(
-    { tenantId, actorType, actorId }: Actor,
-    keep: SessionId | undefined,
-    { reason, revokedBy }: Revocation,
-    { signal, callingService }: CallContext,
-  ): Promise<number> {
-    const values = [tenantId, actorType, actorId, keep ?? "", reason, revokedBy, callingService];
-    const [row] = await this.#database.query(REVOKE_ALL_FOR_ACTOR, values, signal);
-    return row?.count as number;
-  }
-
-  async rotateCsrf(
-    id: SessionId,
-    hash: Buffer,
-    actingActorId: string,
-    { signal, callingService }: CallContext,
-  ): Promise<SessionSnapshot | undefined> {
-    const values = [id, hash, actingActorId, callingService];
-    const [row] = await this.#database.query(ROTATE_CSRF, values, signal);
-    return snapshotOf(row);
-  }
-
-  rotateCsrfForActor(
-    { tenantId, actorType, actorId }: Actor,
-    max: number,
-    mint: (id: SessionId) => Buffer,
-    actingActorId: string,
-    { signal, callingService }: CallContext,
-  ): Promise<readonly SessionSnapshot[] | undefined> {
-    return this.#database.transaction(signal, async (run) => {
-      const rows = await run(LOCK_LIVE_OF_ACTOR, [tenantId, actorType, actorId, max + 1]);
-      if (rows.length > max) return undefined;
-      const ids = rows.map((row) => row.id as SessionId);
-      const hashes = ids.map(mint);
-      const audit = [actingActorId, callingService, tenantId, actorId, actorType];
-      await run(SET_CSRF_HASHES, [ids, hashes, ...audit]);
-      return rows.map((row, index) => ({
-        session: { ...sessionOf(row), csrfTokenHash: hashes[index] as Buffer },
-        now: instantOf(row.now),
-      }));
-    });
-  }
-
-  list(
-    { tenantId, actorType, actorId }: Actor,
-    options: {
-      readonly includeEnded: boolean;
-      readonly after: ListPosition<SessionId> | undefined;
-      readonly limit: number;
+    create(session, replaces, limit, { signal, callingService }) {
+      const create = { session, replaces, callingService };
+      return limit.maxPerActor === 0 || session.preLogin
+        ? batchers.create.add(create, signal)
+        : createWithinLimit(database, create, limit, signal);
     },
-    { signal }: CallContext,
-  ): Promise<ListPage<Session>> {
-    const { includeEnded, after, limit } = options;
-    return this.#database.withEntityManager(signal, async (manager) => {
-      const query = manager
-        .createQueryBuilder(sessionEntity, "sessions")
-        .addSelect(NOW, "now")
-        .where({ tenantId, actorType, actorId })
-        .orderBy({ "sessions.createdAt": "DESC", "sessions.id": "DESC" })
-        .limit(limit + 1);
-      if (!includeEnded) query.andWhere(LIVE);
-      if (after !== undefined) {
-        query.andWhere("(sessions.created_at, sessions.id) < (:createdAt, :id)", {
-          createdAt: new Date(after.createdAt),
-          id: after.id,
-        });
-      }
-      const { entities, raw } = await query.getRawAndEntities<Row>();
-      return {
-        now: raw[0] === undefined ? 0 : instantOf(raw[0].now),
-        items: entities.slice(0, limit),
-        more: entities.length > limit,
-      };
-    });
-  }
+
+    touch: (id, intervalMs, { signal }) => batchers.touch.add({ id, intervalMs }, signal),
+
+    revoke: (id, { reason, revokedBy }, { signal, callingService }) =>
+      batchers.revoke.add({ id, reason, revokedBy, callingService }, signal),
+
+    async revokeAllForActor(actor, keep, { reason, revokedBy }, { signal, callingService }) {
+      const { tenantId, actorType, actorId } = actor;
+      const values = [tenantId, actorType, actorId, keep ?? "", reason, revokedBy, callingService];
+      const [row] = await database.query(REVOKE_ALL_FOR_ACTOR, values, signal);
+      return row?.count as number;
+    },
+
+    async rotateCsrf(id, hash, actingActorId, { signal, callingService }) {
+      const values = [id, hash, actingActorId, callingService];
+      const [row] = await database.query(ROTATE_CSRF, values, signal);
+      return snapshotOf(row);
+    },
+
+    rotateCsrfForActor(actor, max, mint, actingActorId, { signal, callingService }) {
+      const { tenantId, actorType, actorId } = actor;
+      return database.transaction(signal, async (run) => {
+        const rows = await run(LOCK_LIVE_OF_ACTOR, [tenantId, actorType, actorId, max + 1]);
+        if (rows.length > max) return undefined;
+        const ids = rows.map((row) => row.id as SessionId);
+        const hashes = ids.map(mint);
+        const audit = [actingActorId, callingService, tenantId, actorId, actorType];
+        await run(SET_CSRF_HASHES, [ids, hashes, ...audit]);
+        return rows.map((row, index) => ({
+          session: { ...sessionOf(row), csrfTokenHash: hashes[index] as Buffer },
+          now: instantOf(row.now),
+        }));
+      });
+    },
+
+    list({ tenantId, actorType, actorId }, { includeEnded, after, limit }, { signal }) {
+      return database.withEntityManager(signal, (manager) => {
+        const query = manager
+          .createQueryBuilder(sessionEntity, "sessions")
+          .where({ tenantId, actorType, actorId });
+        if (!includeEnded) query.andWhere(LIVE);
+        return newestFirst(query, after, limit);
+      });
+    },
+  };
 }

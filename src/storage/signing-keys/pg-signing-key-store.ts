@@ -1,14 +1,12 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { CallContext } from "../../session/call-context.ts";
-import type { SigningKeyId, TenantId } from "../../session/ids.ts";
-import type { EncryptedKey } from "../../session/key-encryption.ts";
-import type { ListPage, ListPosition } from "../../session/list-page.ts";
 import type { NewSigningKey, SigningKey, StoredSigningKey } from "../../session/signing-key.ts";
 import type { RotatedSigningKeys, SigningKeyStore } from "../../session/signing-key-store.ts";
 import { AUDIT_COLUMNS } from "../audit/audit-columns.ts";
 import type { Database, Row } from "../pg/database.ts";
 import { StorageFault, storageUnavailable, UNIQUE_VIOLATION } from "../pg/errors.ts";
 import { instantOf } from "../pg/instants.ts";
+import { newestFirst } from "../pg/newest-first.ts";
 import { NOW } from "../pg/sql.ts";
 import { SIGNING_KEY_COLUMNS, signingKeyOf } from "./signing-key-columns.ts";
 import { signingKeyEntity } from "./signing-key-entity.ts";
@@ -71,114 +69,81 @@ const REWRAP = {
 const ROTATION_ATTEMPTS = 200;
 const ROTATION_BACKOFF_MS = 20;
 
-export class PgSigningKeyStore implements SigningKeyStore {
-  readonly #database: Database;
+/** The signing keys in PostgreSQL. */
+export function createSigningKeyStore(database: Database): SigningKeyStore {
+  return {
+    async find(id, { signal }) {
+      const [row] = await database.query(FIND, [id], signal);
+      return row && storedSigningKeyOf(row);
+    },
 
-  constructor(database: Database) {
-    this.#database = database;
-  }
+    async insertFirst(key, { signal }) {
+      const rows = await database.query(INSERT_FIRST, valuesOf(key), signal);
+      return rows.length > 0;
+    },
 
-  async find(id: SigningKeyId, { signal }: CallContext): Promise<StoredSigningKey | undefined> {
-    const [row] = await this.#database.query(FIND, [id], signal);
-    return row && storedSigningKeyOf(row);
-  }
-
-  async insertFirst(key: NewSigningKey, { signal }: CallContext): Promise<boolean> {
-    const rows = await this.#database.query(INSERT_FIRST, valuesOf(key), signal);
-    return rows.length > 0;
-  }
-
-  /**
-   * A lock on the active row is not enough: after it has waited for the lock, a rotation finds the row
-   * retired and does not see the new one. So the unique index rejects the second insert, and that
-   * rotation is retried.
-   */
-  async rotate(
-    key: NewSigningKey,
-    actingActorId: string,
-    context: CallContext,
-  ): Promise<RotatedSigningKeys> {
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        return await this.#rotateOnce(key, actingActorId, context);
-      } catch (error) {
-        const isConflict = error instanceof StorageFault && error.code === UNIQUE_VIOLATION;
-        if (!isConflict) throw error;
-        if (attempt === ROTATION_ATTEMPTS) throw storageUnavailable(error);
+    /**
+     * A lock on the active row is not enough: after it has waited for the lock, a rotation finds the
+     * row retired and does not see the new one. So the unique index rejects the second insert, and
+     * that rotation is retried.
+     */
+    async rotate(key, actingActorId, context) {
+      for (let attempt = 1; ; attempt += 1) {
+        try {
+          return await rotateOnce(database, key, actingActorId, context);
+        } catch (error) {
+          const isConflict = error instanceof StorageFault && error.code === UNIQUE_VIOLATION;
+          if (!isConflict) throw error;
+          if (attempt === ROTATION_ATTEMPTS) throw storageUnavailable(error);
+        }
+        const { signal } = context;
+        const pause = delay(Math.random() * ROTATION_BACKOFF_MS, undefined, signal && { signal });
+        // An aborted delay rejects with an AbortError; the caller expects the signal's reason.
+        await pause.catch(() => signal?.throwIfAborted());
       }
-      const { signal } = context;
-      const pause = delay(Math.random() * ROTATION_BACKOFF_MS, undefined, signal && { signal });
-      // An aborted delay rejects with an AbortError; the caller expects the signal's reason.
-      await pause.catch(() => signal?.throwIfAborted());
-    }
-  }
+    },
 
-  #rotateOnce(
-    key: NewSigningKey,
-    actingActorId: string,
-    { signal, callingService }: CallContext,
-  ): Promise<RotatedSigningKeys> {
-    return this.#database.transaction(signal, async (run) => {
-      const [retired] = await run(RETIRE_ACTIVE, [key.tenantId]);
-      const audit = [actingActorId, callingService, retired?.id ?? null];
-      const [inserted] = await run(INSERT_ROTATED, [...valuesOf(key), ...audit]);
-      const row = inserted as Row;
-      return {
-        now: instantOf(row.now),
-        active: signingKeyOf(row),
-        retired: retired && signingKeyOf(retired),
-      };
-    });
-  }
-
-  async *all({ signal }: CallContext): AsyncIterable<StoredSigningKey> {
-    let after = "";
-    for (;;) {
-      const rows = await this.#database.query(NEXT_BATCH, [after], signal);
-      const last = rows.at(-1);
-      if (last === undefined) return;
-      yield* rows.map(storedSigningKeyOf);
-      after = last.id as string;
-    }
-  }
-
-  async rewrap(
-    id: SigningKeyId,
-    from: EncryptedKey,
-    to: EncryptedKey,
-    { signal }: CallContext,
-  ): Promise<void> {
-    const values = [id, to.ciphertext, to.keyEncryptionKeyId, from.ciphertext];
-    await this.#database.query(REWRAP, values, signal);
-  }
-
-  list(
-    tenantId: TenantId,
-    options: { readonly after: ListPosition<SigningKeyId> | undefined; readonly limit: number },
-    { signal }: CallContext,
-  ): Promise<ListPage<SigningKey>> {
-    const { after, limit } = options;
-    return this.#database.withEntityManager(signal, async (manager) => {
-      const query = manager
-        .createQueryBuilder(signingKeyEntity, "keys")
-        .addSelect(NOW, "now")
-        .where({ tenantId })
-        .orderBy({ "keys.createdAt": "DESC", "keys.id": "DESC" })
-        .limit(limit + 1);
-      if (after !== undefined) {
-        query.andWhere("(keys.created_at, keys.id) < (:createdAt, :id)", {
-          createdAt: new Date(after.createdAt),
-          id: after.id,
-        });
+    async *all({ signal }) {
+      let after = "";
+      for (;;) {
+        const rows = await database.query(NEXT_BATCH, [after], signal);
+        const last = rows.at(-1);
+        if (last === undefined) return;
+        yield* rows.map(storedSigningKeyOf);
+        after = last.id as string;
       }
-      const { entities, raw } = await query.getRawAndEntities<Row>();
-      return {
-        now: raw[0] === undefined ? 0 : instantOf(raw[0].now),
-        items: entities.slice(0, limit),
-        more: entities.length > limit,
-      };
-    });
-  }
+    },
+
+    async rewrap(id, from, to, { signal }) {
+      const values = [id, to.ciphertext, to.keyEncryptionKeyId, from.ciphertext];
+      await database.query(REWRAP, values, signal);
+    },
+
+    list: (tenantId, { after, limit }, { signal }) =>
+      database.withEntityManager(signal, (manager) => {
+        const query = manager.createQueryBuilder(signingKeyEntity, "keys").where({ tenantId });
+        return newestFirst<SigningKey>(query, after, limit);
+      }),
+  };
+}
+
+function rotateOnce(
+  database: Database,
+  key: NewSigningKey,
+  actingActorId: string,
+  { signal, callingService }: CallContext,
+): Promise<RotatedSigningKeys> {
+  return database.transaction(signal, async (run) => {
+    const [retired] = await run(RETIRE_ACTIVE, [key.tenantId]);
+    const audit = [actingActorId, callingService, retired?.id ?? null];
+    const [inserted] = await run(INSERT_ROTATED, [...valuesOf(key), ...audit]);
+    const row = inserted as Row;
+    return {
+      now: instantOf(row.now),
+      active: signingKeyOf(row),
+      retired: retired && signingKeyOf(retired),
+    };
+  });
 }
 
 function valuesOf({ id, tenantId, encrypted }: NewSigningKey): readonly unknown[] {

@@ -46,47 +46,29 @@ const DELETE_AUDIT_EVENTS = {
     RETURNING 1`,
 };
 
-export class PgSweepStore implements SweepStore {
-  readonly #database: Database;
-
-  constructor(database: Database) {
-    this.#database = database;
-  }
-
-  /**
-   * The lock belongs to a separate transaction on its own connection, while `work` commits each batch
-   * on other connections. So it also works through PgBouncer, and is released when the connection
-   * ends.
-   */
-  withSweepLock<T>(work: () => Promise<T>, { signal }: CallContext): Promise<T | undefined> {
-    return this.#database.transaction(signal, async (run) => {
-      const statement = { text: "SELECT pg_try_advisory_xact_lock($1) AS locked" };
-      const [row] = await run(statement, [SWEEP_LOCK]);
-      return row?.locked === true ? await work() : undefined;
-    });
-  }
-
-  deleteEndedSessions(historyMs: number, limit: number, context: CallContext): Promise<number> {
-    return this.#count(DELETE_ENDED_SESSIONS, [historyMs, limit], context);
-  }
-
-  deletePreLoginSessions(limit: number, context: CallContext): Promise<number> {
-    return this.#count(DELETE_PRE_LOGIN_SESSIONS, [limit], context);
-  }
-
-  deleteSigningKeys(retentionMs: number, limit: number, context: CallContext): Promise<number> {
-    return this.#count(DELETE_SIGNING_KEYS, [retentionMs, limit], context);
-  }
-
-  deleteAuditEvents(retentionMs: number, limit: number, context: CallContext): Promise<number> {
-    return this.#count(DELETE_AUDIT_EVENTS, [retentionMs, limit], context);
-  }
-
-  async #count(
-    statement: Statement,
-    values: readonly unknown[],
-    { signal }: CallContext,
-  ): Promise<number> {
-    return (await this.#database.query(statement, values, signal)).length;
-  }
+/** Deletes what is past its time from all tables. */
+export function createSweepStore(database: Database): SweepStore {
+  const count = async (statement: Statement, values: readonly unknown[], context: CallContext) =>
+    (await database.query(statement, values, context.signal)).length;
+  return {
+    /**
+     * The lock belongs to a separate transaction on its own connection, while `work` commits each
+     * batch on other connections. So it also works through PgBouncer, and is released when the
+     * connection ends.
+     */
+    withSweepLock(work, { signal }) {
+      return database.transaction(signal, async (run) => {
+        const statement = { text: "SELECT pg_try_advisory_xact_lock($1) AS locked" };
+        const [row] = await run(statement, [SWEEP_LOCK]);
+        return row?.locked === true ? await work() : undefined;
+      });
+    },
+    deleteEndedSessions: (historyMs, limit, context) =>
+      count(DELETE_ENDED_SESSIONS, [historyMs, limit], context),
+    deletePreLoginSessions: (limit, context) => count(DELETE_PRE_LOGIN_SESSIONS, [limit], context),
+    deleteSigningKeys: (retentionMs, limit, context) =>
+      count(DELETE_SIGNING_KEYS, [retentionMs, limit], context),
+    deleteAuditEvents: (retentionMs, limit, context) =>
+      count(DELETE_AUDIT_EVENTS, [retentionMs, limit], context),
+  };
 }

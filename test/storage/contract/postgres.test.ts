@@ -1,7 +1,7 @@
-import { PgAuditStore } from "../../../src/storage/audit/pg-audit-store.ts";
-import { PgSessionStore } from "../../../src/storage/sessions/pg-session-store.ts";
-import { PgSigningKeyStore } from "../../../src/storage/signing-keys/pg-signing-key-store.ts";
-import { PgSweepStore } from "../../../src/storage/sweep/pg-sweep-store.ts";
+import { createAuditStore } from "../../../src/storage/audit/pg-audit-store.ts";
+import { createSessionStore } from "../../../src/storage/sessions/pg-session-store.ts";
+import { createSigningKeyStore } from "../../../src/storage/signing-keys/pg-signing-key-store.ts";
+import { createSweepStore } from "../../../src/storage/sweep/pg-sweep-store.ts";
 import { createTestDatabase } from "../../support/database.ts";
 import { openTestStorage } from "../../support/storage.ts";
 import { auditStore } from "./audit-store.ts";
@@ -18,10 +18,10 @@ async function openStores(preparedStatements: boolean): Promise<Stores> {
   const test = await createTestDatabase();
   const { database, close } = await openTestStorage(test.url, { preparedStatements });
   return {
-    sessions: new PgSessionStore(database),
-    signingKeys: new PgSigningKeyStore(database),
-    audit: new PgAuditStore(database),
-    sweep: new PgSweepStore(database),
+    sessions: createSessionStore(database),
+    signingKeys: createSigningKeyStore(database),
+    audit: createAuditStore(database),
+    sweep: createSweepStore(database),
     async now() {
       const [row] = await test.sql<{ now: Date }>("SELECT clock_timestamp() AS now");
       return row?.now.getTime() ?? 0;
