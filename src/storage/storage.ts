@@ -16,6 +16,8 @@ import { createSweepStore } from "./sweep/pg-sweep-store.ts";
 const AUDIT_CLOSE_MS = 2000;
 
 export interface Storage {
+  /** The connections that the stores share. */
+  readonly database: Database;
   readonly sessions: SessionStore;
   readonly signingKeys: SigningKeyStore;
   readonly audit: AuditStore;
@@ -57,6 +59,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
 
   const opened = stack.move();
   return {
+    database,
     sessions: createSessionStore(database),
     signingKeys: createSigningKeyStore(database),
     audit,

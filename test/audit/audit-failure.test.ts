@@ -72,7 +72,10 @@ describe("audit that cannot be written", () => {
     try {
       await held.query("LOCK TABLE audit_events IN ACCESS EXCLUSIVE MODE");
       // All of these are answered while nothing can be written.
-      for (const session of sessions) await expectFailure(fromElsewhere(session), "IP_MISMATCH");
+      const refused = sessions.map((session) =>
+        expectFailure(fromElsewhere(session), "IP_MISMATCH"),
+      );
+      await Promise.all(refused);
       await held.commit();
     } finally {
       await held.end();

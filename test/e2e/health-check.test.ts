@@ -9,14 +9,24 @@ import {
 } from "../../gen/es/health/v1/health_pb.ts";
 import { databaseEnv, type Serving, useSessiond } from "../support/sessiond-process.ts";
 import { testCertificate, testKey } from "../support/test-certificate.ts";
+import { until } from "../support/until.ts";
 
 describe("the container's health check", () => {
   const sessiond = useSessiond();
 
-  /** In the environment of the service, as a container runs it. */
+  /**
+   * In the environment of the service, as a container runs it. Again where the machine was too busy
+   * for an answer within the two seconds that it waits.
+   */
   function check(env: Readonly<Record<string, string>>, url: string) {
     const { port } = new URL(url);
-    return sessiond.run({ script: "src/healthcheck.ts", env: { ...env, SESSIOND_PORT: port } });
+    return until("a check in time", async () => {
+      const ended = await sessiond.run({
+        script: "src/healthcheck.ts",
+        env: { ...env, SESSIOND_PORT: port },
+      });
+      return !ended.stderr.includes("deadline_exceeded") && ended;
+    });
   }
 
   async function untilNotServing({ url }: Serving): Promise<void> {
@@ -25,7 +35,7 @@ describe("the container's health check", () => {
   }
 
   it("passes while it serves, fails while it drains and when it is gone", async () => {
-    const env = { ...databaseEnv(await sessiond.database()), SESSIOND_DRAIN_DELAY: "1m" };
+    const env = { ...databaseEnv(await sessiond.database()), SESSIOND_DRAIN_DELAY: "5m" };
     const serving = await sessiond.serve({ env });
     expect(await check(env, serving.url)).to.include({ code: 0, stderr: "" });
 

@@ -56,7 +56,7 @@ describe("outages of the database", () => {
   beforeEach(async () => {
     opened = await openSession(app.client);
     await untilServes(replica);
-    await validate(patient.client, opened.cookie);
+    await untilServes(patient);
   });
   afterEach("the replicas recover by themselves", async () => {
     proxy.restore();

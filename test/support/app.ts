@@ -67,8 +67,8 @@ export async function startReplica(
     transport,
     client: createClient(SessionService, transport),
     setStatementTimeout(ms) {
-      // The storage reads it anew for each statement.
-      Object.assign(config.database, { statementTimeoutMs: ms });
+      // It is read anew for each statement.
+      Object.assign(app.storage.database.options, { statementTimeoutMs: ms });
     },
     async stop() {
       sessionManager.abort();
