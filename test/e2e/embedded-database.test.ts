@@ -5,8 +5,7 @@ import { openSession, validate } from "../support/actors.ts";
 import { postmasterOf, useSessiond } from "../support/sessiond-process.ts";
 import { until } from "../support/until.ts";
 
-describe("sessiond as a process: its embedded database", function () {
-  this.timeout(60_000);
+describe("sessiond as a process: its embedded database", () => {
   const sessiond = useSessiond();
 
   async function dataDirectory() {
@@ -101,7 +100,7 @@ describe("sessiond as a process: its embedded database", function () {
   it("winds up a start that a signal interrupts", async () => {
     const { directory, env } = await dataDirectory();
     const starting = sessiond.start({ env });
-    await until("PostgreSQL runs", () => postmasterOf(directory), 30_000);
+    await until("PostgreSQL runs", () => postmasterOf(directory));
 
     const { code, stderr } = await starting.end("SIGTERM");
 

@@ -1,4 +1,5 @@
 import { getEventListeners } from "node:events";
+import { mock } from "node:test";
 import { expect } from "chai";
 import fc from "fast-check";
 import { SessionError } from "../../src/session/errors.ts";
@@ -122,6 +123,11 @@ describe("batcher: who rides with whom", () => {
 });
 
 describe("batcher: bounds", () => {
+  afterEach(() => {
+    mock.restoreAll();
+    mock.timers.reset();
+  });
+
   it("refuses one more than may wait with OVERLOADED, at once, and serves the others", async () => {
     const { batcher, batches } = handDriven({ queueLimit: 2 });
     const calls = [batcher.add("a", undefined)];
@@ -135,10 +141,15 @@ describe("batcher: bounds", () => {
   });
 
   it("refuses those that have waited too long with OVERLOADED, and no others", async () => {
+    let now = 0;
+    mock.method(performance, "now", () => now);
+    mock.timers.enable({ apis: ["setTimeout"] });
     const { batcher, batches } = handDriven({ queueTimeoutMs: 20 });
     const first = batcher.add("a", undefined);
     nth(batches, 0).send();
     const waiting = ["b", "c"].map((item) => errorOf(batcher.add(item, undefined)));
+    now += 20;
+    mock.timers.tick(20);
     for (const error of await Promise.all(waiting)) expectReason(error, "OVERLOADED");
     const last = batcher.add("d", undefined);
     nth(batches, 0).answer();

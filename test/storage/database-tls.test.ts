@@ -50,7 +50,7 @@ describe("database: over TLS (ASVS 12.3)", () => {
 
         const abort = new AbortController();
         const reason = new Error("gone");
-        const call = database.query({ text: "SELECT pg_sleep(60)" }, [], abort.signal);
+        const call = database.query({ text: "SELECT pg_sleep(3600)" }, [], abort.signal);
         const outcome = call.catch((error: unknown) => error);
         await until("it runs", running);
         abort.abort(reason);
@@ -67,7 +67,7 @@ describe("database: over TLS (ASVS 12.3)", () => {
 
   async function running(): Promise<boolean> {
     const { rowCount } = await admin.query(
-      "SELECT 1 FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(60)' AND state = 'active'",
+      "SELECT 1 FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(3600)' AND state = 'active'",
     );
     return rowCount === 1;
   }

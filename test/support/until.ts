@@ -7,9 +7,8 @@ const LIMIT_MS = 120_000;
 export async function until<T>(
   what: string,
   ask: () => Promise<T | undefined | false>,
-  limitMs = LIMIT_MS,
 ): Promise<T> {
-  const givesUpAt = performance.now() + limitMs;
+  const givesUpAt = performance.now() + LIMIT_MS;
   for (;;) {
     const answer = await ask();
     if (answer !== undefined && answer !== false) return answer;
