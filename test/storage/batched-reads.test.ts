@@ -7,7 +7,7 @@ import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { type DatabaseProxy, startDatabaseProxy } from "../support/database-proxy.ts";
 import { rejected } from "../support/expect-reason.ts";
 import { numbers } from "../support/in-parallel.ts";
-import { openTestStorage, type TestStorage } from "../support/storage.ts";
+import { openConnections, openTestStorage, type TestStorage } from "../support/storage.ts";
 import { holdTransaction } from "../support/transaction.ts";
 import { until, untilWaiting } from "../support/until.ts";
 import { context, newKey, newSession, newTenant, noLimit } from "./contract/stores.ts";
@@ -55,11 +55,7 @@ describe("collected reads", () => {
   /** Reads of a session that the server has answered, but whose answers are held back. */
   async function heldReads(session: Session, read: FindByCookie, count: number) {
     // That many connections, none of which has done a read yet.
-    await Promise.all(
-      numbers(count).map(() =>
-        storage.database.query({ text: "SELECT pg_sleep(0.05)" }, [], undefined),
-      ),
-    );
+    await openConnections(storage, count);
     proxy.holdAnswers();
     const reads: Promise<CookieLookup>[] = [];
     for (const index of numbers(count)) {
@@ -153,6 +149,8 @@ describe("collected reads", () => {
   it("ends a wait that takes too long with OVERLOADED", async () => {
     const session = await opened();
     const impatient = await openTestStorage(test.url, { queueTimeoutMs: 2000 });
+    // So that reads have to wait only where the batches are full, not for connections.
+    await openConnections(impatient, IN_FLIGHT);
     const store = createSessionStore(impatient.database);
     const held = await holdTransaction(test);
     try {

@@ -5,12 +5,14 @@ import type { Statement } from "../../src/storage/pg/database.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { rejected } from "../support/expect-reason.ts";
 import { inParallel, numbers } from "../support/in-parallel.ts";
-import { openTestStorage, type TestStorage } from "../support/storage.ts";
+import { openConnections, openTestStorage, type TestStorage } from "../support/storage.ts";
 import { holdTransaction } from "../support/transaction.ts";
 import { until, untilBlockedBy } from "../support/until.ts";
 
 const PID: Statement = { text: "SELECT pg_backend_pid() AS pid" };
 const NAP: Statement = { text: "SELECT pg_sleep($1), 'nap'" };
+/** In seconds: longer than `until` waits, so that a statement that is not ended is noticed. */
+const HOUR = 3600;
 
 describe("database: a caller that goes", () => {
   let test: TestDatabase;
@@ -44,7 +46,7 @@ describe("database: a caller that goes", () => {
   it("leaves no orphan, and is told at once, with its own reason", async () => {
     const abort = new AbortController();
     const reason = new Error("the caller has gone");
-    const call = storage.database.query(NAP, [60], abort.signal);
+    const call = storage.database.query(NAP, [HOUR], abort.signal);
     const outcome = call.catch((error: unknown) => error);
     await isRunning("'nap'");
     abort.abort(reason);
@@ -58,7 +60,7 @@ describe("database: a caller that goes", () => {
     const outcome = storage.database
       .transaction(abort.signal, async (run) => {
         await run({ text: "CREATE TABLE half_done ()" }, []);
-        await run({ text: "SELECT pg_sleep(60), 'in transaction'" }, []);
+        await run({ text: `SELECT pg_sleep(${HOUR}), 'in transaction'` }, []);
       })
       .catch((error: unknown) => error);
     await isRunning("'in transaction'");
@@ -74,7 +76,9 @@ describe("database: a caller that goes", () => {
     const abort = new AbortController();
     const reason = new Error("the caller has gone");
     const outcome = storage.database
-      .withEntityManager(abort.signal, (manager) => manager.query("SELECT pg_sleep(60), 'managed'"))
+      .withEntityManager(abort.signal, (manager) =>
+        manager.query(`SELECT pg_sleep(${HOUR}), 'managed'`),
+      )
       .catch((error: unknown) => error);
     await isRunning("'managed'");
     abort.abort(reason);
@@ -204,8 +208,7 @@ describe("database: a caller that goes", () => {
     });
     expect(pool.totalCount).to.be.at.most(4);
     // As many at once as there are connections: none of them is held, broken or busy.
-    const held = numbers(4).map(() => database.query(NAP, [0.05], undefined));
-    for (const rows of await Promise.all(held)) expect(rows).to.have.length(1);
+    await openConnections(storage, 4);
     const [listeners] = await Promise.all([
       database.withEntityManager(undefined, async () => Math.max(...errorListeners(pool))),
     ]);
@@ -252,12 +255,12 @@ describe("database: a statement that takes too long", () => {
     const { database } = storage;
     const [before] = await database.query(PID, [], undefined);
     storage.setLimits({ statementTimeoutMs: 100 });
-    await rejected(database.query(NAP, [60], undefined), "STORAGE_UNAVAILABLE");
+    await rejected(database.query(NAP, [HOUR], undefined), "STORAGE_UNAVAILABLE");
     const managed = database.withEntityManager(undefined, (manager) =>
-      manager.query(NAP.text, [60]),
+      manager.query(NAP.text, [HOUR]),
     );
     await rejected(managed, "STORAGE_UNAVAILABLE");
-    const inTransaction = database.transaction(undefined, (run) => run(NAP, [60]));
+    const inTransaction = database.transaction(undefined, (run) => run(NAP, [HOUR]));
     await rejected(inTransaction, "STORAGE_UNAVAILABLE");
     storage.setLimits({ statementTimeoutMs: 600_000 });
     const [after] = await database.query(PID, [], undefined);

@@ -5,12 +5,19 @@ import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { type DatabaseProxy, startDatabaseProxy } from "../support/database-proxy.ts";
 import { rejected } from "../support/expect-reason.ts";
 import { numbers } from "../support/in-parallel.ts";
-import { GENEROUS_LIMITS, openTestStorage, type TestStorage } from "../support/storage.ts";
+import {
+  GENEROUS_LIMITS,
+  openConnections,
+  openTestStorage,
+  type TestStorage,
+} from "../support/storage.ts";
 import { holdTransaction } from "../support/transaction.ts";
 import { until, untilBlockedBy } from "../support/until.ts";
 
 const ONE = { text: "SELECT 1 AS one" };
 const NAP = { text: "SELECT pg_sleep($1), 'nap'" };
+/** In seconds: longer than `until` waits, so that a statement that is not ended is noticed. */
+const HOUR = 3600;
 
 describe("database: connections that break", () => {
   let test: TestDatabase;
@@ -48,7 +55,7 @@ describe("database: connections that break", () => {
   const poolIs = (what: string, holds: () => boolean) => until(what, async () => holds());
 
   it("while idle: the process survives, and the next call is served", async () => {
-    await Promise.all(numbers(3).map(() => storage.database.query(NAP, [0.05], undefined)));
+    await openConnections(storage, 3);
     expect(storage.pool.totalCount).to.equal(3);
     await terminateAll();
     await poolIs("the pool has noticed", () => storage.pool.totalCount === 0);
@@ -58,9 +65,9 @@ describe("database: connections that break", () => {
   it("while a statement runs: STORAGE_UNAVAILABLE, and the next call is served", async () => {
     const { database } = storage;
     for (const call of [
-      () => database.query(NAP, [60], undefined),
-      () => database.transaction(undefined, (run) => run(NAP, [60])),
-      () => database.withEntityManager(undefined, (manager) => manager.query(NAP.text, [60])),
+      () => database.query(NAP, [HOUR], undefined),
+      () => database.transaction(undefined, (run) => run(NAP, [HOUR])),
+      () => database.withEntityManager(undefined, (manager) => manager.query(NAP.text, [HOUR])),
     ]) {
       const outcome = rejected(call(), "STORAGE_UNAVAILABLE");
       await isRunning();
@@ -192,7 +199,7 @@ describe("database: a network that is frozen", () => {
     test = await createTestDatabase();
     proxy = await startDatabaseProxy(test.url);
     storage = await openTestStorage(proxy.url, { poolSize: 3 });
-    await Promise.all(numbers(3).map(() => storage.database.query(NAP, [0.05], undefined)));
+    await openConnections(storage, 3);
   });
   afterEach(async () => {
     thaw();
@@ -263,7 +270,7 @@ describe("database: a network that is frozen", () => {
 
   it("leaves no connection behind on the server once it thaws", async () => {
     freeze();
-    await Promise.allSettled(numbers(6).map(() => storage.database.query(NAP, [60], undefined)));
+    await Promise.allSettled(numbers(6).map(() => storage.database.query(NAP, [HOUR], undefined)));
     thaw();
     await until("the server has only the pool's connections", async () => {
       const rows = await test.sql(

@@ -2,6 +2,7 @@ import type pg from "pg";
 import type { DataSource } from "typeorm";
 import { createDataSource } from "../../src/storage/pg/data-source.ts";
 import { Database, type DatabaseOptions } from "../../src/storage/pg/database.ts";
+import { numbers } from "./in-parallel.ts";
 
 /** A way to the database without the service around it. */
 export interface TestStorage {
@@ -59,4 +60,18 @@ export async function openTestStorage(
     },
     close: () => database.close(),
   };
+}
+
+/** Opens that many connections of the pool: each is in use until all of them are. */
+export async function openConnections({ database }: TestStorage, count: number): Promise<void> {
+  const allOpen = Promise.withResolvers<void>();
+  let open = 0;
+  const use = () =>
+    database.transaction(undefined, async (run) => {
+      await run({ text: "SELECT 1" }, []);
+      open += 1;
+      if (open === count) allOpen.resolve();
+      await allOpen.promise;
+    });
+  await Promise.all(numbers(count).map(use));
 }
