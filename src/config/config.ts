@@ -79,7 +79,7 @@ function assemble(reader: EnvReader) {
       },
       /** How long calls in flight may take to finish, after the drain delay. */
       shutdownGraceMs: reader.get("SESSIOND_SHUTDOWN_GRACE"),
-      /** Between saying NOT_SERVING and refusing connections. */
+      /** The time between reporting NOT_SERVING and refusing connections. */
       drainDelayMs: reader.get("SESSIOND_DRAIN_DELAY"),
     },
     database: {

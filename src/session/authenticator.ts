@@ -114,7 +114,7 @@ export class Authenticator {
   }
 
   /**
-   * A session may have ended for several reasons. The first of these is reported.
+   * Revocation takes precedence over expiry, and the absolute deadline over the idle deadline.
    *
    * @throws {SessionError} REVOKED, EXPIRED_ABSOLUTE or EXPIRED_IDLE
    */

@@ -4,7 +4,7 @@ import type { ReplacedSession } from "./session-store.ts";
 import type { SetCookie, SetCookieFactory } from "./set-cookie.ts";
 
 /** A session that a call has created, with its credentials. */
-export interface OpenedSession {
+export interface SessionWithCredentials {
   readonly session: Session;
   readonly now: Instant;
   /** The value of the session cookie. */
@@ -30,8 +30,8 @@ export class BrowserCookies {
    *
    * @param replacesHeader whether `replaces` was a Cookie header
    */
-  opened(
-    { session, now, cookie, csrfToken, replaced }: OpenedSession,
+  created(
+    { session, now, cookie, csrfToken, replaced }: SessionWithCredentials,
     replacesHeader: boolean,
   ): readonly SetCookie[] {
     const maxAge = wholeSeconds(session.absoluteExpiresAt - now);

@@ -1,5 +1,5 @@
 import { type Authenticator, snapshotOrDenial } from "./authenticator.ts";
-import type { BrowserCookies, OpenedSession } from "./browser-cookies.ts";
+import type { BrowserCookies, SessionWithCredentials } from "./browser-cookies.ts";
 import type { CallContext } from "./call-context.ts";
 import type {
   CreateCommand,
@@ -32,7 +32,7 @@ import { resolveTimeouts } from "./timeouts.ts";
 /** Fits into a response of 4 MiB, the default limit of gRPC clients. */
 const MAX_ROTATED_TOKENS = 5000;
 
-export interface CreatedSession extends OpenedSession {
+export interface CreatedSession extends SessionWithCredentials {
   readonly setCookies: readonly SetCookie[];
 }
 
@@ -109,9 +109,10 @@ export class Sessions {
     if (key === undefined) throw new SessionError("SIGNING_KEY_NOT_FOUND");
     const { id, signingKeyId } = created.session;
     const cookie = signCookie(id, signingKeyId, key);
-    const opened = { ...created, cookie, csrfToken: csrf.token };
+    const withCredentials = { ...created, cookie, csrfToken: csrf.token };
     const replacesHeader = command.replaces?.kind === "header";
-    return { ...opened, setCookies: browserCookies.opened(opened, replacesHeader) };
+    const setCookies = browserCookies.created(withCredentials, replacesHeader);
+    return { ...withCredentials, setCookies };
   }
 
   async validate(command: ValidateCommand, context: CallContext): Promise<TouchedSession> {
