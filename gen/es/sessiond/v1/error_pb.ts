@@ -13,7 +13,7 @@ export const file_sessiond_v1_error: GenFile = /*@__PURE__*/
   fileDesc("ChdzZXNzaW9uZC92MS9lcnJvci5wcm90bxILc2Vzc2lvbmQudjEiWwoLRXJyb3JEZXRhaWwSKAoGcmVhc29uGAEgASgOMhguc2Vzc2lvbmQudjEuRXJyb3JSZWFzb24SEwoLaHR0cF9zdGF0dXMYAiABKA0SDQoFZmllbGQYAyABKAkq0QUKC0Vycm9yUmVhc29uEhwKGEVSUk9SX1JFQVNPTl9VTlNQRUNJRklFRBAAEh8KG0VSUk9SX1JFQVNPTl9JTlZBTElEX0NPT0tJRRABEh0KGUVSUk9SX1JFQVNPTl9FWFBJUkVEX0lETEUQAhIhCh1FUlJPUl9SRUFTT05fRVhQSVJFRF9BQlNPTFVURRADEhgKFEVSUk9SX1JFQVNPTl9SRVZPS0VEEAQSJgoiRVJST1JfUkVBU09OX1NJR05JTkdfS0VZX05PVF9GT1VORBAFEiQKIEVSUk9SX1JFQVNPTl9TSUdOSU5HX0tFWV9SRVRJUkVEEAYSHAoYRVJST1JfUkVBU09OX0lQX01JU01BVENIEAcSJAogRVJST1JfUkVBU09OX1VTRVJfQUdFTlRfTUlTTUFUQ0gQCBInCiNFUlJPUl9SRUFTT05fUFJFX0xPR0lOX05PVF9BQ0NFUFRFRBAJEh0KGUVSUk9SX1JFQVNPTl9DU1JGX01JU1NJTkcQChIeChpFUlJPUl9SRUFTT05fQ1NSRl9NSVNNQVRDSBALEiIKHkVSUk9SX1JFQVNPTl9TRVNTSU9OX05PVF9GT1VORBAMEiAKHEVSUk9SX1JFQVNPTl9JTlZBTElEX1JFUVVFU1QQDRImCiJFUlJPUl9SRUFTT05fU0VTU0lPTl9MSU1JVF9SRUFDSEVEEA4SJwojRVJST1JfUkVBU09OX0NBTExFUl9VTkFVVEhFTlRJQ0FURUQQDxIhCh1FUlJPUl9SRUFTT05fQ0FMTEVSX0ZPUkJJRERFThAQEiQKIEVSUk9SX1JFQVNPTl9TVE9SQUdFX1VOQVZBSUxBQkxFEBESGwoXRVJST1JfUkVBU09OX09WRVJMT0FERUQQEhIwCixFUlJPUl9SRUFTT05fSU5JVElBTF9TSUdOSU5HX0tFWV9NSU5UX0ZBSUxFRBATYgZwcm90bzM");
 
 /**
- * ErrorDetail is attached to every failure that sessiond decides, beside a
+ * ErrorDetail is attached to every failure that sessiond itself reports, in addition to a
  * google.rpc.ErrorInfo whose reason is the same name without the prefix `ERROR_REASON_` and
  * whose domain is `sessiond.v1`.
  *
@@ -21,14 +21,14 @@ export const file_sessiond_v1_error: GenFile = /*@__PURE__*/
  */
 export type ErrorDetail = Message<"sessiond.v1.ErrorDetail"> & {
   /**
-   * reason is the stable code to branch on.
+   * reason is the stable code that callers should check.
    *
    * @generated from field: sessiond.v1.ErrorReason reason = 1;
    */
   reason: ErrorReason;
 
   /**
-   * http_status is the status that a web backend would answer its own client with.
+   * http_status is the status that a web backend should send to its own client.
    *
    * @generated from field: uint32 http_status = 2;
    */
@@ -36,8 +36,8 @@ export type ErrorDetail = Message<"sessiond.v1.ErrorDetail"> & {
 
   /**
    * field is the path of the request field that was wrong, such as `actor.actor_id`. Only set
-   * with ERROR_REASON_INVALID_REQUEST. Of a request that could not be decoded at all it is the
-   * field's own name without the path, or empty.
+   * with ERROR_REASON_INVALID_REQUEST. If the request could not be decoded, it is the name of
+   * the field without the path, or empty.
    *
    * @generated from field: string field = 3;
    */
@@ -66,8 +66,8 @@ export const ErrorReason = {
   UNSPECIFIED: 0,
 
   /**
-   * ERROR_REASON_INVALID_COOKIE: no cookie, or one that is not genuine, or whose session does
-   * not exist; it is never said which. UNAUTHENTICATED, 401.
+   * ERROR_REASON_INVALID_COOKIE: there is no cookie, it is not genuine, or its session does not
+   * exist. The response never tells which. UNAUTHENTICATED, 401.
    *
    * @generated from enum value: ERROR_REASON_INVALID_COOKIE = 1;
    */
@@ -81,15 +81,16 @@ export const ErrorReason = {
   EXPIRED_IDLE: 2,
 
   /**
-   * ERROR_REASON_EXPIRED_ABSOLUTE: at or past the absolute deadline (ASVS 7.3.2); wins over
-   * idle. UNAUTHENTICATED, 401.
+   * ERROR_REASON_EXPIRED_ABSOLUTE: at or past the absolute deadline (ASVS 7.3.2). It takes
+   * precedence over the idle deadline. UNAUTHENTICATED, 401.
    *
    * @generated from enum value: ERROR_REASON_EXPIRED_ABSOLUTE = 3;
    */
   EXPIRED_ABSOLUTE: 3,
 
   /**
-   * ERROR_REASON_REVOKED: the session was revoked; wins over expiry. UNAUTHENTICATED, 401.
+   * ERROR_REASON_REVOKED: the session was revoked. It takes precedence over expiry.
+   * UNAUTHENTICATED, 401.
    *
    * @generated from enum value: ERROR_REASON_REVOKED = 4;
    */
@@ -112,23 +113,23 @@ export const ErrorReason = {
   SIGNING_KEY_RETIRED: 6,
 
   /**
-   * ERROR_REASON_IP_MISMATCH: sessions are bound to their address, and it changed. The session
-   * is not revoked. UNAUTHENTICATED, 401.
+   * ERROR_REASON_IP_MISMATCH: sessions are bound to the browser's address, and it has changed.
+   * The session is not revoked. UNAUTHENTICATED, 401.
    *
    * @generated from enum value: ERROR_REASON_IP_MISMATCH = 7;
    */
   IP_MISMATCH: 7,
 
   /**
-   * ERROR_REASON_USER_AGENT_MISMATCH: sessions are bound to their user agent, and it changed.
-   * The session is not revoked. UNAUTHENTICATED, 401.
+   * ERROR_REASON_USER_AGENT_MISMATCH: sessions are bound to the browser's user agent, and it has
+   * changed. The session is not revoked. UNAUTHENTICATED, 401.
    *
    * @generated from enum value: ERROR_REASON_USER_AGENT_MISMATCH = 8;
    */
   USER_AGENT_MISMATCH: 8,
 
   /**
-   * ERROR_REASON_PRE_LOGIN_NOT_ACCEPTED: a pre-login session where the request did not set
+   * ERROR_REASON_PRE_LOGIN_NOT_ACCEPTED: it is a pre-login session, and the request did not set
    * accept_pre_login. UNAUTHENTICATED, 401.
    *
    * @generated from enum value: ERROR_REASON_PRE_LOGIN_NOT_ACCEPTED = 9;
@@ -167,7 +168,7 @@ export const ErrorReason = {
 
   /**
    * ERROR_REASON_SESSION_LIMIT_REACHED: the actor has as many live sessions as are allowed
-   * (ASVS 7.1.2), and the policy is to refuse another. FAILED_PRECONDITION, 409.
+   * (ASVS 7.1.2), and the policy is to reject another one. FAILED_PRECONDITION, 409.
    *
    * @generated from enum value: ERROR_REASON_SESSION_LIMIT_REACHED = 14;
    */
@@ -190,8 +191,8 @@ export const ErrorReason = {
   CALLER_FORBIDDEN: 16,
 
   /**
-   * ERROR_REASON_STORAGE_UNAVAILABLE: the database is away or too slow. It says nothing about
-   * the session: retry after google.rpc.RetryInfo.retry_delay. UNAVAILABLE, 503.
+   * ERROR_REASON_STORAGE_UNAVAILABLE: the database is unavailable or too slow. The session may be
+   * valid: retry after google.rpc.RetryInfo.retry_delay. UNAVAILABLE, 503.
    *
    * @generated from enum value: ERROR_REASON_STORAGE_UNAVAILABLE = 17;
    */
@@ -205,8 +206,8 @@ export const ErrorReason = {
   OVERLOADED: 18,
 
   /**
-   * ERROR_REASON_INITIAL_SIGNING_KEY_MINT_FAILED: the first signing key could not be made. At
-   * boot the process refuses to serve. INTERNAL, 500.
+   * ERROR_REASON_INITIAL_SIGNING_KEY_MINT_FAILED: the first signing key could not be created. If
+   * this happens at startup, the process does not serve calls. INTERNAL, 500.
    *
    * @generated from enum value: ERROR_REASON_INITIAL_SIGNING_KEY_MINT_FAILED = 19;
    */

@@ -15,8 +15,8 @@ export const file_sessiond_v1_session: GenFile = /*@__PURE__*/
   fileDesc("ChlzZXNzaW9uZC92MS9zZXNzaW9uLnByb3RvEgtzZXNzaW9uZC52MSLCBQoHU2Vzc2lvbhIKCgJpZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSEAoIYWN0b3JfaWQYAyABKAkSEgoKYWN0b3JfdHlwZRgEIAEoCRIQCghhcHBfdHlwZRgFIAEoCRIoCgVzdGF0ZRgGIAEoDjIZLnNlc3Npb25kLnYxLlNlc3Npb25TdGF0ZRIRCglwcmVfbG9naW4YByABKAgSLgoKY3JlYXRlZF9hdBgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMbGFzdF9zZWVuX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIzCg9pZGxlX2V4cGlyZXNfYXQYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjcKE2Fic29sdXRlX2V4cGlyZXNfYXQYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnJldm9rZWRfYXQYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIVCg1yZXZva2VfcmVhc29uGA4gASgJEhIKCnJldm9rZWRfYnkYDyABKAkSEgoKaXBfYWRkcmVzcxgQIAEoCRISCgp1c2VyX2FnZW50GBEgASgJEhYKDnNpZ25pbmdfa2V5X2lkGBIgASgJEjQKCG1ldGFkYXRhGBMgAygLMiIuc2Vzc2lvbmQudjEuU2Vzc2lvbi5NZXRhZGF0YUVudHJ5EhIKCmVuZF9yZWFzb24YFCABKAkSDwoHY3VycmVudBgVIAEoCBovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiegoKU2Vzc2lvblJlZhIQCgZjb29raWUYASABKAlIABIUCgpzZXNzaW9uX2lkGAIgASgJSAASFwoNY29va2llX2hlYWRlchgEIAEoCUgAEhYKCXRlbmFudF9pZBgDIAEoCUgBiAEBQgUKA3JlZkIMCgpfdGVuYW50X2lkIkMKCEFjdG9yUmVmEhEKCXRlbmFudF9pZBgBIAEoCRISCgphY3Rvcl90eXBlGAIgASgJEhAKCGFjdG9yX2lkGAMgASgJIqwBCglTZXRDb29raWUSDAoEbmFtZRgBIAEoCRINCgV2YWx1ZRgCIAEoCRIXCg9tYXhfYWdlX3NlY29uZHMYAyABKA0SDAoEcGF0aBgEIAEoCRIOCgZzZWN1cmUYBSABKAgSEQoJaHR0cF9vbmx5GAYgASgIEigKCXNhbWVfc2l0ZRgHIAEoDjIVLnNlc3Npb25kLnYxLlNhbWVTaXRlEg4KBmhlYWRlchgIIAEoCSLsAQoKU2lnbmluZ0tleRIKCgJpZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSKwoFc3RhdGUYAyABKA4yHC5zZXNzaW9uZC52MS5TaWduaW5nS2V5U3RhdGUSLgoKY3JlYXRlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKcmV0aXJlZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoOdmVyaWZpZXNfdW50aWwYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIsMCCgpBdWRpdEV2ZW50EgoKAmlkGAEgASgDEi8KC29jY3VycmVkX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghjYXRlZ29yeRgDIAEoCRIOCgZhY3Rpb24YBCABKAkSFwoPYWN0aW5nX2FjdG9yX2lkGAUgASgJEhcKD2NhbGxpbmdfc2VydmljZRgGIAEoCRIRCgl0ZW5hbnRfaWQYByABKAkSFQoNcmVzb3VyY2VfdHlwZRgIIAEoCRITCgtyZXNvdXJjZV9pZBgJIAEoCRI1CgdkZXRhaWxzGAogAygLMiQuc2Vzc2lvbmQudjEuQXVkaXRFdmVudC5EZXRhaWxzRW50cnkaLgoMRGV0YWlsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEqpgEKDFNlc3Npb25TdGF0ZRIdChlTRVNTSU9OX1NUQVRFX1VOU1BFQ0lGSUVEEAASGAoUU0VTU0lPTl9TVEFURV9BQ1RJVkUQARIeChpTRVNTSU9OX1NUQVRFX0lETEVfRVhQSVJFRBACEiIKHlNFU1NJT05fU1RBVEVfQUJTT0xVVEVfRVhQSVJFRBADEhkKFVNFU1NJT05fU1RBVEVfUkVWT0tFRBAEKmIKCFNhbWVTaXRlEhkKFVNBTUVfU0lURV9VTlNQRUNJRklFRBAAEhQKEFNBTUVfU0lURV9TVFJJQ1QQARIRCg1TQU1FX1NJVEVfTEFYEAISEgoOU0FNRV9TSVRFX05PTkUQAyqQAQoPU2lnbmluZ0tleVN0YXRlEiEKHVNJR05JTkdfS0VZX1NUQVRFX1VOU1BFQ0lGSUVEEAASHAoYU0lHTklOR19LRVlfU1RBVEVfQUNUSVZFEAESHQoZU0lHTklOR19LRVlfU1RBVEVfUkVUSVJFRBACEh0KGVNJR05JTkdfS0VZX1NUQVRFX0VYUElSRUQQA2IGcHJvdG8z", [file_google_protobuf_timestamp]);
 
 /**
- * Session is one login of one actor, as it stood when the answer was made.
- * It never holds a credential: no cookie value, no CSRF token, no hash and no key material.
+ * Session is one login of one actor, at the time of the response.
+ * It never contains a credential: no cookie value, no CSRF token, no hash and no key material.
  *
  * @generated from message sessiond.v1.Session
  */
@@ -37,44 +37,44 @@ export type Session = Message<"sessiond.v1.Session"> & {
   tenantId: string;
 
   /**
-   * actor_id is who is logged in, in the words of the calling application. Empty only in a
-   * pre-login session whose user is not known yet.
+   * actor_id identifies who is logged in; the calling application chooses the value. Empty only
+   * in a pre-login session whose user is not known yet.
    *
    * @generated from field: string actor_id = 3;
    */
   actorId: string;
 
   /**
-   * actor_type says what kind of actor actor_id names, such as `user` or `service_account`.
+   * actor_type is the kind of actor, such as `user` or `service_account`.
    *
    * @generated from field: string actor_type = 4;
    */
   actorType: string;
 
   /**
-   * app_type is the application that the session was opened for, such as `control_panel`.
-   * Empty if Create did not say.
+   * app_type is the application that the session was created for, such as `control_panel`.
+   * Empty if the Create request did not set it.
    *
    * @generated from field: string app_type = 5;
    */
   appType: string;
 
   /**
-   * state is derived from the timestamps at the time of reading.
+   * state is derived from the timestamps at the time of the response.
    *
    * @generated from field: sessiond.v1.SessionState state = 6;
    */
   state: SessionState;
 
   /**
-   * pre_login is true for a session that was opened before the user had logged in.
+   * pre_login is true for a session that was created before the user logged in.
    *
    * @generated from field: bool pre_login = 7;
    */
   preLogin: boolean;
 
   /**
-   * created_at is when Create committed the session, by the database's clock.
+   * created_at is when Create stored the session, by the database's clock.
    *
    * @generated from field: google.protobuf.Timestamp created_at = 8;
    */
@@ -88,16 +88,16 @@ export type Session = Message<"sessiond.v1.Session"> & {
   lastSeenAt?: Timestamp | undefined;
 
   /**
-   * idle_expires_at is last_seen_at plus the idle timeout. From this instant on, the session
-   * is expired.
+   * idle_expires_at is last_seen_at plus the idle timeout. From this time on, the session is
+   * expired.
    *
    * @generated from field: google.protobuf.Timestamp idle_expires_at = 10;
    */
   idleExpiresAt?: Timestamp | undefined;
 
   /**
-   * absolute_expires_at is the end that no activity moves. From this instant on, the session
-   * is expired.
+   * absolute_expires_at is the deadline that activity does not move. From this time on, the
+   * session is expired.
    *
    * @generated from field: google.protobuf.Timestamp absolute_expires_at = 11;
    */
@@ -119,8 +119,8 @@ export type Session = Message<"sessiond.v1.Session"> & {
   endedAt?: Timestamp | undefined;
 
   /**
-   * revoke_reason is the reason that the first revocation gave, such as `logout`. Empty if
-   * the session was not revoked.
+   * revoke_reason is the reason of the first revocation, such as `logout`. Empty if the session
+   * was not revoked.
    *
    * @generated from field: string revoke_reason = 14;
    */
@@ -135,47 +135,48 @@ export type Session = Message<"sessiond.v1.Session"> & {
   revokedBy: string;
 
   /**
-   * ip_address is the address that the session was opened from, normalised (an IPv4-mapped
-   * IPv6 address is stored as IPv4). Empty if Create did not say.
+   * ip_address is the browser's address when the session was created, normalised (an IPv4-mapped
+   * IPv6 address is stored as IPv4). Empty if the Create request did not set it.
    *
    * @generated from field: string ip_address = 16;
    */
   ipAddress: string;
 
   /**
-   * user_agent is the user agent that the session was opened from, cut to 512 characters.
-   * Empty if Create did not say.
+   * user_agent is the browser's user agent when the session was created, cut to 512 characters.
+   * Empty if the Create request did not set it.
    *
    * @generated from field: string user_agent = 17;
    */
   userAgent: string;
 
   /**
-   * signing_key_id names the key that signed the cookie: `sk-` and 32 hexadecimal digits.
+   * signing_key_id is the id of the key that signed the cookie: `sk-` and 32 lower-case
+   * hexadecimal digits.
    *
    * @generated from field: string signing_key_id = 18;
    */
   signingKeyId: string;
 
   /**
-   * metadata is what Create stored with the session, at most 4 KiB in all. sessiond does not
-   * interpret it.
+   * metadata is what the Create request stored with the session, at most 4 KiB in all. sessiond
+   * does not interpret it.
    *
    * @generated from field: map<string, string> metadata = 19;
    */
   metadata: { [key: string]: string };
 
   /**
-   * end_reason says why the session ended: revoke_reason, `idle_timeout` or
-   * `absolute_timeout`, whichever belongs to ended_at. Empty while the session is live.
+   * end_reason is why the session ended at ended_at: the revoke_reason, `idle_timeout` or
+   * `absolute_timeout`. Empty while the session is live.
    *
    * @generated from field: string end_reason = 20;
    */
   endReason: string;
 
   /**
-   * current is true in List for the session that the request named as its own. It is false
-   * everywhere else.
+   * current is true in the response of List, for the session that the request named as
+   * `current`. Everywhere else it is false.
    *
    * @generated from field: bool current = 21;
    */
@@ -190,14 +191,14 @@ export const SessionSchema: GenMessage<Session> = /*@__PURE__*/
   messageDesc(file_sessiond_v1_session, 0);
 
 /**
- * SessionRef names a session, either by what the browser sent, which is verified, or by its id,
- * which only a trusted caller can know.
+ * SessionRef names a session, either by a cookie of the browser, which is verified, or by its id,
+ * which is not a credential and needs a trusted caller.
  *
  * @generated from message sessiond.v1.SessionRef
  */
 export type SessionRef = Message<"sessiond.v1.SessionRef"> & {
   /**
-   * ref is how the session is named. One of them is required.
+   * ref names the session. One of them is required.
    *
    * @generated from oneof sessiond.v1.SessionRef.ref
    */
@@ -219,10 +220,11 @@ export type SessionRef = Message<"sessiond.v1.SessionRef"> & {
     case: "sessionId";
   } | {
     /**
-     * cookie_header is a whole Cookie header. It names the session of the session cookie or, if
-     * there is none that is live, of the pre-login cookie; ValidateCsrf looks at the latter only
-     * with accept_pre_login, and then first; `keep` and `current` never do. A name that is there
-     * twice is refused with INVALID_COOKIE.
+     * cookie_header is a whole Cookie header. It names the session of the session cookie. If that
+     * is missing or its session is not live, it names the session of the pre-login cookie.
+     * ValidateCsrf uses the pre-login cookie only with accept_pre_login, and then prefers it;
+     * `keep` and `current` never use it. A header that has one of the names twice fails with
+     * INVALID_COOKIE.
      *
      * @generated from field: string cookie_header = 4;
      */
@@ -231,7 +233,7 @@ export type SessionRef = Message<"sessiond.v1.SessionRef"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * tenant_id restricts the look-up: a session of another tenant is as good as absent.
+   * tenant_id restricts the lookup: a session of another tenant is treated as not found.
    * Unset: no restriction. Set and empty: the tenant `default`.
    *
    * @generated from field: optional string tenant_id = 3;
@@ -282,7 +284,7 @@ export const ActorRefSchema: GenMessage<ActorRef> = /*@__PURE__*/
   messageDesc(file_sessiond_v1_session, 2);
 
 /**
- * SetCookie is one cookie to send to the browser, as attributes and as a ready header.
+ * SetCookie is one cookie to send to the browser, as attributes and as a complete header.
  *
  * @generated from message sessiond.v1.SetCookie
  */
@@ -295,15 +297,15 @@ export type SetCookie = Message<"sessiond.v1.SetCookie"> & {
   name: string;
 
   /**
-   * value is the cookie's value. Empty when the cookie is to be cleared.
+   * value is the cookie's value. Empty to clear the cookie.
    *
    * @generated from field: string value = 2;
    */
   value: string;
 
   /**
-   * max_age_seconds is the Max-Age attribute: what is left of the absolute timeout, or 0 to
-   * clear the cookie.
+   * max_age_seconds is the Max-Age attribute: the time until the absolute deadline, or 0 to clear
+   * the cookie.
    *
    * @generated from field: uint32 max_age_seconds = 3;
    */
@@ -317,14 +319,14 @@ export type SetCookie = Message<"sessiond.v1.SetCookie"> & {
   path: string;
 
   /**
-   * secure is the Secure attribute. False only where sessiond is configured for plain HTTP.
+   * secure is the Secure attribute. False only if sessiond is configured for plain HTTP.
    *
    * @generated from field: bool secure = 5;
    */
   secure: boolean;
 
   /**
-   * http_only is the HttpOnly attribute: true for session cookies, false for the CSRF cookie,
+   * http_only is the HttpOnly attribute. True for session cookies. False for the CSRF cookie,
    * which scripts must be able to read.
    *
    * @generated from field: bool http_only = 6;
@@ -339,8 +341,8 @@ export type SetCookie = Message<"sessiond.v1.SetCookie"> & {
   sameSite: SameSite;
 
   /**
-   * header is the whole value of a Set-Cookie header with the attributes above, at most 4096
-   * bytes for name and value together.
+   * header is the whole value of a Set-Cookie header, with the attributes above. The name and the
+   * value have at most 4096 bytes together.
    *
    * @generated from field: string header = 8;
    */
@@ -375,14 +377,14 @@ export type SigningKey = Message<"sessiond.v1.SigningKey"> & {
   tenantId: string;
 
   /**
-   * state is derived from retired_at and the retention at the time of reading.
+   * state is derived from retired_at and the key retention at the time of the response.
    *
    * @generated from field: sessiond.v1.SigningKeyState state = 3;
    */
   state: SigningKeyState;
 
   /**
-   * created_at is when the key was made, by the database's clock.
+   * created_at is when the key was created, by the database's clock.
    *
    * @generated from field: google.protobuf.Timestamp created_at = 4;
    */
@@ -396,8 +398,8 @@ export type SigningKey = Message<"sessiond.v1.SigningKey"> & {
   retiredAt?: Timestamp | undefined;
 
   /**
-   * verifies_until is retired_at plus the key retention: from this instant on, cookies that
-   * the key signed are refused. Unset while it is active.
+   * verifies_until is retired_at plus the key retention. From this time on, cookies of this key
+   * are denied. Unset while it is active.
    *
    * @generated from field: google.protobuf.Timestamp verifies_until = 6;
    */
@@ -412,14 +414,14 @@ export const SigningKeySchema: GenMessage<SigningKey> = /*@__PURE__*/
   messageDesc(file_sessiond_v1_session, 4);
 
 /**
- * AuditEvent tells who did what, when. Events are only ever added, and deleted when their
- * retention has passed.
+ * AuditEvent tells who did what, and when. Events never change. They are deleted after the audit
+ * retention.
  *
  * @generated from message sessiond.v1.AuditEvent
  */
 export type AuditEvent = Message<"sessiond.v1.AuditEvent"> & {
   /**
-   * id orders the events; larger is newer.
+   * id orders the events: newer events have larger ids.
    *
    * @generated from field: int64 id = 1;
    */
@@ -447,8 +449,8 @@ export type AuditEvent = Message<"sessiond.v1.AuditEvent"> & {
   action: string;
 
   /**
-   * acting_actor_id is who did it. Empty where nobody is known, as in a refusal of a session
-   * that has no actor.
+   * acting_actor_id is who did it. Empty if that is not known, for example for the denial of a
+   * session without an actor.
    *
    * @generated from field: string acting_actor_id = 5;
    */
@@ -456,14 +458,14 @@ export type AuditEvent = Message<"sessiond.v1.AuditEvent"> & {
 
   /**
    * calling_service is the authenticated service that made the call. Empty while callers are
-   * not authenticated, and `sessiond` for what sessiond does of itself.
+   * not authenticated. `sessiond` for what sessiond does itself.
    *
    * @generated from field: string calling_service = 6;
    */
   callingService: string;
 
   /**
-   * tenant_id is the tenant that it concerns.
+   * tenant_id is the tenant of the resource.
    *
    * @generated from field: string tenant_id = 7;
    */
@@ -477,14 +479,14 @@ export type AuditEvent = Message<"sessiond.v1.AuditEvent"> & {
   resourceType: string;
 
   /**
-   * resource_id is the id of that resource.
+   * resource_id is the id of the resource.
    *
    * @generated from field: string resource_id = 9;
    */
   resourceId: string;
 
   /**
-   * details holds what else is worth knowing, such as `reason`. Never a credential.
+   * details has further information, such as `reason`. Never a credential.
    *
    * @generated from field: map<string, string> details = 10;
    */
@@ -500,7 +502,7 @@ export const AuditEventSchema: GenMessage<AuditEvent> = /*@__PURE__*/
 
 /**
  * SessionState tells whether a session is live and, if not, what ended it. A revoked session
- * is REVOKED even after its deadlines; past both deadlines it is ABSOLUTE_EXPIRED.
+ * is REVOKED even after its deadlines. After both deadlines, a session is ABSOLUTE_EXPIRED.
  *
  * @generated from enum sessiond.v1.SessionState
  */
@@ -543,7 +545,7 @@ export const SessionState = {
 
 /**
  * SessionState tells whether a session is live and, if not, what ended it. A revoked session
- * is REVOKED even after its deadlines; past both deadlines it is ABSOLUTE_EXPIRED.
+ * is REVOKED even after its deadlines. After both deadlines, a session is ABSOLUTE_EXPIRED.
  *
  * @generated from enum sessiond.v1.SessionState
  */
@@ -604,7 +606,7 @@ export const SameSiteSchema: GenEnum<SameSite> = /*@__PURE__*/
   enumDesc(file_sessiond_v1_session, 1);
 
 /**
- * SigningKeyState tells what a signing key is still good for.
+ * SigningKeyState tells whether a signing key signs and verifies cookies.
  *
  * @generated from enum sessiond.v1.SigningKeyState
  */
@@ -617,22 +619,22 @@ export const SigningKeyState = {
   UNSPECIFIED: 0,
 
   /**
-   * SIGNING_KEY_STATE_ACTIVE: signs new cookies and verifies them. One for each tenant.
+   * SIGNING_KEY_STATE_ACTIVE: signs and verifies cookies. A tenant has one active key.
    *
    * @generated from enum value: SIGNING_KEY_STATE_ACTIVE = 1;
    */
   ACTIVE: 1,
 
   /**
-   * SIGNING_KEY_STATE_RETIRED: signs no more, still verifies.
+   * SIGNING_KEY_STATE_RETIRED: no longer signs cookies, but still verifies them.
    *
    * @generated from enum value: SIGNING_KEY_STATE_RETIRED = 2;
    */
   RETIRED: 2,
 
   /**
-   * SIGNING_KEY_STATE_EXPIRED: past its retention; verifies no more and is deleted by the
-   * sweep once no session refers to it.
+   * SIGNING_KEY_STATE_EXPIRED: past its retention. It no longer verifies cookies. The sweep
+   * deletes it when no session refers to it.
    *
    * @generated from enum value: SIGNING_KEY_STATE_EXPIRED = 3;
    */
@@ -640,7 +642,7 @@ export const SigningKeyState = {
 } as const;
 
 /**
- * SigningKeyState tells what a signing key is still good for.
+ * SigningKeyState tells whether a signing key signs and verifies cookies.
  *
  * @generated from enum sessiond.v1.SigningKeyState
  */

@@ -17,7 +17,7 @@ export const file_sessiond_v1_session_service: GenFile = /*@__PURE__*/
   fileDesc("CiFzZXNzaW9uZC92MS9zZXNzaW9uX3NlcnZpY2UucHJvdG8SC3Nlc3Npb25kLnYxIoADCg1DcmVhdGVSZXF1ZXN0EiQKBWFjdG9yGAEgASgLMhUuc2Vzc2lvbmQudjEuQWN0b3JSZWYSEAoIYXBwX3R5cGUYAiABKAkSOgoIbWV0YWRhdGEYAyADKAsyKC5zZXNzaW9uZC52MS5DcmVhdGVSZXF1ZXN0Lk1ldGFkYXRhRW50cnkSLwoMaWRsZV90aW1lb3V0GAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjMKEGFic29sdXRlX3RpbWVvdXQYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEQoJcHJlX2xvZ2luGAYgASgIEikKCHJlcGxhY2VzGAcgASgLMhcuc2Vzc2lvbmQudjEuU2Vzc2lvblJlZhISCgppcF9hZGRyZXNzGAggASgJEhIKCnVzZXJfYWdlbnQYCSABKAkaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIqUBCg5DcmVhdGVSZXNwb25zZRIlCgdzZXNzaW9uGAEgASgLMhQuc2Vzc2lvbmQudjEuU2Vzc2lvbhIOCgZjb29raWUYAiABKAkSEgoKY3NyZl90b2tlbhgDIAEoCRIrCgtzZXRfY29va2llcxgEIAMoCzIWLnNlc3Npb25kLnYxLlNldENvb2tpZRIbChNyZXBsYWNlZF9zZXNzaW9uX2lkGAUgASgJIukBCg9WYWxpZGF0ZVJlcXVlc3QSEAoGY29va2llGAEgASgJSAASFwoNY29va2llX2hlYWRlchgCIAEoCUgAEhcKCmNzcmZfdG9rZW4YAyABKAlIAYgBARINCgV0b3VjaBgEIAEoCBIYChBhY2NlcHRfcHJlX2xvZ2luGAUgASgIEhIKCmlwX2FkZHJlc3MYBiABKAkSEgoKdXNlcl9hZ2VudBgHIAEoCRIWCgl0ZW5hbnRfaWQYCCABKAlIAogBAUIMCgpjcmVkZW50aWFsQg0KC19jc3JmX3Rva2VuQgwKCl90ZW5hbnRfaWQisgEKEFZhbGlkYXRlUmVzcG9uc2USJQoHc2Vzc2lvbhgBIAEoCzIULnNlc3Npb25kLnYxLlNlc3Npb24SFAoMc2Vjb25kc19sZWZ0GAIgASgNEhkKEWlkbGVfc2Vjb25kc19sZWZ0GAMgASgNEh0KFWFic29sdXRlX3NlY29uZHNfbGVmdBgEIAEoDRIWCg5leHBpcnlfd2FybmluZxgFIAEoCBIPCgd0b3VjaGVkGAYgASgIIm0KE1ZhbGlkYXRlQ3NyZlJlcXVlc3QSKAoHc2Vzc2lvbhgBIAEoCzIXLnNlc3Npb25kLnYxLlNlc3Npb25SZWYSEgoKY3NyZl90b2tlbhgCIAEoCRIYChBhY2NlcHRfcHJlX2xvZ2luGAMgASgIIj0KFFZhbGlkYXRlQ3NyZlJlc3BvbnNlEiUKB3Nlc3Npb24YASABKAsyFC5zZXNzaW9uZC52MS5TZXNzaW9uIjgKDFRvdWNoUmVxdWVzdBIoCgdzZXNzaW9uGAEgASgLMhcuc2Vzc2lvbmQudjEuU2Vzc2lvblJlZiJHCg1Ub3VjaFJlc3BvbnNlEiUKB3Nlc3Npb24YASABKAsyFC5zZXNzaW9uZC52MS5TZXNzaW9uEg8KB3RvdWNoZWQYAiABKAgiYgoNUmV2b2tlUmVxdWVzdBIoCgdzZXNzaW9uGAEgASgLMhcuc2Vzc2lvbmQudjEuU2Vzc2lvblJlZhIOCgZyZWFzb24YAiABKAkSFwoPYWN0aW5nX2FjdG9yX2lkGAMgASgJInUKDlJldm9rZVJlc3BvbnNlEiUKB3Nlc3Npb24YASABKAsyFC5zZXNzaW9uZC52MS5TZXNzaW9uEg8KB3Jldm9rZWQYAiABKAgSKwoLc2V0X2Nvb2tpZXMYAyADKAsyFi5zZXNzaW9uZC52MS5TZXRDb29raWUikAEKGFJldm9rZUFsbEZvckFjdG9yUmVxdWVzdBIkCgVhY3RvchgBIAEoCzIVLnNlc3Npb25kLnYxLkFjdG9yUmVmEiUKBGtlZXAYAiABKAsyFy5zZXNzaW9uZC52MS5TZXNzaW9uUmVmEg4KBnJlYXNvbhgDIAEoCRIXCg9hY3RpbmdfYWN0b3JfaWQYBCABKAkiMgoZUmV2b2tlQWxsRm9yQWN0b3JSZXNwb25zZRIVCg1yZXZva2VkX2NvdW50GAEgASgNIooBChFSb3RhdGVDc3JmUmVxdWVzdBIqCgdzZXNzaW9uGAEgASgLMhcuc2Vzc2lvbmQudjEuU2Vzc2lvblJlZkgAEiYKBWFjdG9yGAIgASgLMhUuc2Vzc2lvbmQudjEuQWN0b3JSZWZIABIXCg9hY3RpbmdfYWN0b3JfaWQYAyABKAlCCAoGdGFyZ2V0Ij8KElJvdGF0ZUNzcmZSZXNwb25zZRIpCgdyb3RhdGVkGAEgAygLMhguc2Vzc2lvbmQudjEuUm90YXRlZENzcmYiYQoLUm90YXRlZENzcmYSEgoKc2Vzc2lvbl9pZBgBIAEoCRISCgpjc3JmX3Rva2VuGAIgASgJEioKCnNldF9jb29raWUYAyABKAsyFi5zZXNzaW9uZC52MS5TZXRDb29raWUiRQoXUm90YXRlU2lnbmluZ0tleVJlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEhcKD2FjdGluZ19hY3Rvcl9pZBgCIAEoCSJ1ChhSb3RhdGVTaWduaW5nS2V5UmVzcG9uc2USKwoKYWN0aXZlX2tleRgBIAEoCzIXLnNlc3Npb25kLnYxLlNpZ25pbmdLZXkSLAoLcmV0aXJlZF9rZXkYAiABKAsyFy5zZXNzaW9uZC52MS5TaWduaW5nS2V5IhcKFUdhcmJhZ2VDb2xsZWN0UmVxdWVzdCLPAQoWR2FyYmFnZUNvbGxlY3RSZXNwb25zZRIYChBzZXNzaW9uc19kZWxldGVkGAEgASgNEiIKGnByZV9sb2dpbl9zZXNzaW9uc19kZWxldGVkGAIgASgNEhwKFHNpZ25pbmdfa2V5c19kZWxldGVkGAMgASgNEhwKFGF1ZGl0X2V2ZW50c19kZWxldGVkGAQgASgNEgwKBG1vcmUYBSABKAgSFwoPYWxyZWFkeV9ydW5uaW5nGAYgASgIEhQKDGZhaWxlZF9wYXJ0cxgHIAMoCSI2CgpHZXRSZXF1ZXN0EigKB3Nlc3Npb24YASABKAsyFy5zZXNzaW9uZC52MS5TZXNzaW9uUmVmIjQKC0dldFJlc3BvbnNlEiUKB3Nlc3Npb24YASABKAsyFC5zZXNzaW9uZC52MS5TZXNzaW9uIpsBCgtMaXN0UmVxdWVzdBIkCgVhY3RvchgBIAEoCzIVLnNlc3Npb25kLnYxLkFjdG9yUmVmEhUKDWluY2x1ZGVfZW5kZWQYAiABKAgSKAoHY3VycmVudBgDIAEoCzIXLnNlc3Npb25kLnYxLlNlc3Npb25SZWYSEQoJcGFnZV9zaXplGAQgASgFEhIKCnBhZ2VfdG9rZW4YBSABKAkiTwoMTGlzdFJlc3BvbnNlEiYKCHNlc3Npb25zGAEgAygLMhQuc2Vzc2lvbmQudjEuU2Vzc2lvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiUgoWTGlzdFNpZ25pbmdLZXlzUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiYQoXTGlzdFNpZ25pbmdLZXlzUmVzcG9uc2USLQoMc2lnbmluZ19rZXlzGAEgAygLMhcuc2Vzc2lvbmQudjEuU2lnbmluZ0tleRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkigAEKFkxpc3RBdWRpdEV2ZW50c1JlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEhMKC3Jlc291cmNlX2lkGAIgASgJEhcKD2FjdGluZ19hY3Rvcl9pZBgDIAEoCRIRCglwYWdlX3NpemUYBCABKAUSEgoKcGFnZV90b2tlbhgFIAEoCSJhChdMaXN0QXVkaXRFdmVudHNSZXNwb25zZRItCgxhdWRpdF9ldmVudHMYASADKAsyFy5zZXNzaW9uZC52MS5BdWRpdEV2ZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCTKWCAoOU2Vzc2lvblNlcnZpY2USQQoGQ3JlYXRlEhouc2Vzc2lvbmQudjEuQ3JlYXRlUmVxdWVzdBobLnNlc3Npb25kLnYxLkNyZWF0ZVJlc3BvbnNlEkcKCFZhbGlkYXRlEhwuc2Vzc2lvbmQudjEuVmFsaWRhdGVSZXF1ZXN0Gh0uc2Vzc2lvbmQudjEuVmFsaWRhdGVSZXNwb25zZRJTCgxWYWxpZGF0ZUNzcmYSIC5zZXNzaW9uZC52MS5WYWxpZGF0ZUNzcmZSZXF1ZXN0GiEuc2Vzc2lvbmQudjEuVmFsaWRhdGVDc3JmUmVzcG9uc2USPgoFVG91Y2gSGS5zZXNzaW9uZC52MS5Ub3VjaFJlcXVlc3QaGi5zZXNzaW9uZC52MS5Ub3VjaFJlc3BvbnNlEkEKBlJldm9rZRIaLnNlc3Npb25kLnYxLlJldm9rZVJlcXVlc3QaGy5zZXNzaW9uZC52MS5SZXZva2VSZXNwb25zZRJiChFSZXZva2VBbGxGb3JBY3RvchIlLnNlc3Npb25kLnYxLlJldm9rZUFsbEZvckFjdG9yUmVxdWVzdBomLnNlc3Npb25kLnYxLlJldm9rZUFsbEZvckFjdG9yUmVzcG9uc2USTQoKUm90YXRlQ3NyZhIeLnNlc3Npb25kLnYxLlJvdGF0ZUNzcmZSZXF1ZXN0Gh8uc2Vzc2lvbmQudjEuUm90YXRlQ3NyZlJlc3BvbnNlEl8KEFJvdGF0ZVNpZ25pbmdLZXkSJC5zZXNzaW9uZC52MS5Sb3RhdGVTaWduaW5nS2V5UmVxdWVzdBolLnNlc3Npb25kLnYxLlJvdGF0ZVNpZ25pbmdLZXlSZXNwb25zZRJZCg5HYXJiYWdlQ29sbGVjdBIiLnNlc3Npb25kLnYxLkdhcmJhZ2VDb2xsZWN0UmVxdWVzdBojLnNlc3Npb25kLnYxLkdhcmJhZ2VDb2xsZWN0UmVzcG9uc2USOAoDR2V0Ehcuc2Vzc2lvbmQudjEuR2V0UmVxdWVzdBoYLnNlc3Npb25kLnYxLkdldFJlc3BvbnNlEjsKBExpc3QSGC5zZXNzaW9uZC52MS5MaXN0UmVxdWVzdBoZLnNlc3Npb25kLnYxLkxpc3RSZXNwb25zZRJcCg9MaXN0U2lnbmluZ0tleXMSIy5zZXNzaW9uZC52MS5MaXN0U2lnbmluZ0tleXNSZXF1ZXN0GiQuc2Vzc2lvbmQudjEuTGlzdFNpZ25pbmdLZXlzUmVzcG9uc2USXAoPTGlzdEF1ZGl0RXZlbnRzEiMuc2Vzc2lvbmQudjEuTGlzdEF1ZGl0RXZlbnRzUmVxdWVzdBokLnNlc3Npb25kLnYxLkxpc3RBdWRpdEV2ZW50c1Jlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_duration, file_sessiond_v1_session]);
 
 /**
- * CreateRequest says for whom to open a session.
+ * CreateRequest describes the session to create.
  *
  * @generated from message sessiond.v1.CreateRequest
  */
@@ -31,7 +31,7 @@ export type CreateRequest = Message<"sessiond.v1.CreateRequest"> & {
   actor?: ActorRef | undefined;
 
   /**
-   * app_type is the application the session is for, at most 64 bytes. Optional.
+   * app_type is the application that the session is for, at most 64 bytes. Optional.
    *
    * @generated from field: string app_type = 2;
    */
@@ -46,37 +46,36 @@ export type CreateRequest = Message<"sessiond.v1.CreateRequest"> & {
   metadata: { [key: string]: string };
 
   /**
-   * idle_timeout asks for another idle timeout than the configured one: whole seconds, at least
-   * 1 s, at most the configured maximum and not longer than the absolute timeout. For a
-   * pre-login session the default is the absolute timeout.
+   * idle_timeout overrides the configured idle timeout: whole seconds, at least 1 s, at most the
+   * configured maximum, and not longer than the absolute timeout. For a pre-login session, the
+   * default is the absolute timeout.
    *
    * @generated from field: google.protobuf.Duration idle_timeout = 4;
    */
   idleTimeout?: Duration | undefined;
 
   /**
-   * absolute_timeout asks for another absolute timeout than the configured one: whole seconds,
-   * at least 1 s, at most the configured maximum (for a pre-login session: the pre-login
-   * timeout). A shorter one than the default idle timeout shortens that too.
+   * absolute_timeout overrides the configured absolute timeout: whole seconds, at least 1 s, at
+   * most the configured maximum (for a pre-login session: the pre-login timeout). If it is
+   * shorter than the default idle timeout, it also replaces that.
    *
    * @generated from field: google.protobuf.Duration absolute_timeout = 5;
    */
   absoluteTimeout?: Duration | undefined;
 
   /**
-   * pre_login opens a session for a user who has not logged in yet, for the CSRF token of the
-   * login form and what else must survive the login. It has its own cookie name and a short
-   * absolute timeout.
+   * pre_login creates a session for a user who has not logged in yet, for example for the CSRF
+   * token of the login form. It has its own cookie name and a short absolute timeout.
    *
    * @generated from field: bool pre_login = 6;
    */
   preLogin: boolean;
 
   /**
-   * replaces names the session that this one follows, usually the pre-login session. It ends in
-   * the same transaction, with the reason `replaced`. One that is unknown, not genuine, already
-   * ended or of another tenant is left alone and does not fail the call, because a stale cookie
-   * must not lock a user out of logging in: see replaced_session_id.
+   * replaces names the session that this one replaces, usually the pre-login session. It is
+   * revoked in the same transaction, with the reason `replaced`. If it is unknown, not genuine,
+   * already ended or of another tenant, it is ignored and the call succeeds, because a stale
+   * cookie must not prevent a login: see replaced_session_id.
    *
    * @generated from field: sessiond.v1.SessionRef replaces = 7;
    */
@@ -91,8 +90,7 @@ export type CreateRequest = Message<"sessiond.v1.CreateRequest"> & {
   ipAddress: string;
 
   /**
-   * user_agent is the browser's User-Agent header; what is beyond 512 characters is cut off.
-   * Optional.
+   * user_agent is the browser's User-Agent header, which is cut to 512 characters. Optional.
    *
    * @generated from field: string user_agent = 9;
    */
@@ -107,7 +105,7 @@ export const CreateRequestSchema: GenMessage<CreateRequest> = /*@__PURE__*/
   messageDesc(file_sessiond_v1_session_service, 0);
 
 /**
- * CreateResponse holds the session and its credentials, which cannot be had again.
+ * CreateResponse has the session and its credentials, which cannot be read again.
  *
  * @generated from message sessiond.v1.CreateResponse
  */
@@ -134,16 +132,16 @@ export type CreateResponse = Message<"sessiond.v1.CreateResponse"> & {
   csrfToken: string;
 
   /**
-   * set_cookies are the cookies to send, all of them: the session cookie, the CSRF cookie and,
-   * where a pre-login session was replaced or `replaces` was a Cookie header, one that clears the
-   * pre-login cookie (the session cookie, if this is a pre-login session).
+   * set_cookies are all cookies to send: the session cookie and the CSRF cookie. If a pre-login
+   * session was replaced or `replaces` was a Cookie header, a third one clears the pre-login
+   * cookie (or the session cookie, if this is a pre-login session).
    *
    * @generated from field: repeated sessiond.v1.SetCookie set_cookies = 4;
    */
   setCookies: SetCookie[];
 
   /**
-   * replaced_session_id is the session that `replaces` named, if this call ended it. Else empty.
+   * replaced_session_id is the session that `replaces` named, if this call revoked it. Else empty.
    *
    * @generated from field: string replaced_session_id = 5;
    */
@@ -158,14 +156,14 @@ export const CreateResponseSchema: GenMessage<CreateResponse> = /*@__PURE__*/
   messageDesc(file_sessiond_v1_session_service, 1);
 
 /**
- * ValidateRequest holds what the browser sent.
+ * ValidateRequest has what the browser sent.
  *
  * @generated from message sessiond.v1.ValidateRequest
  */
 export type ValidateRequest = Message<"sessiond.v1.ValidateRequest"> & {
   /**
-   * credential is the cookie to check. None at all is refused with INVALID_COOKIE, like a wrong
-   * one.
+   * credential is the cookie to check. If it is missing, the call fails with INVALID_COOKIE, as
+   * with an invalid one.
    *
    * @generated from oneof sessiond.v1.ValidateRequest.credential
    */
@@ -179,10 +177,10 @@ export type ValidateRequest = Message<"sessiond.v1.ValidateRequest"> & {
     case: "cookie";
   } | {
     /**
-     * cookie_header is a whole Cookie header; the session cookie is looked up in it by its
-     * exact name. With accept_pre_login, the pre-login cookie comes first if its session is
-     * live: neither another login nor what is left of one must get in the way of a login form.
-     * A name that is there twice is refused with INVALID_COOKIE.
+     * cookie_header is a whole Cookie header; the session cookie is found in it by its exact
+     * name. With accept_pre_login, the pre-login cookie is preferred if its session is live: an
+     * older login in the same browser must not prevent the use of a login form. A header that has
+     * one of the names twice fails with INVALID_COOKIE.
      *
      * @generated from field: string cookie_header = 2;
      */
@@ -191,44 +189,44 @@ export type ValidateRequest = Message<"sessiond.v1.ValidateRequest"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * csrf_token, if set, is checked too. Set and blank is CSRF_MISSING.
+   * csrf_token, if set, is checked, too. If it is set but blank, the call fails with CSRF_MISSING.
    *
    * @generated from field: optional string csrf_token = 3;
    */
   csrfToken?: string | undefined;
 
   /**
-   * touch also records activity, as Touch does, if everything else is right.
+   * touch also records activity, as Touch does, if all checks succeed.
    *
    * @generated from field: bool touch = 4;
    */
   touch: boolean;
 
   /**
-   * accept_pre_login also accepts a pre-login session. It is for what serves the login form, not
-   * for pages that are for those who have logged in.
+   * accept_pre_login also accepts a pre-login session. Set it for the login form, not for pages
+   * that require a login.
    *
    * @generated from field: bool accept_pre_login = 5;
    */
   acceptPreLogin: boolean;
 
   /**
-   * ip_address is the browser's address, for the binding. Empty: not known, passes.
+   * ip_address is the browser's address, for the binding. Empty: unknown, which is accepted.
    *
    * @generated from field: string ip_address = 6;
    */
   ipAddress: string;
 
   /**
-   * user_agent is the browser's user agent, for the binding. Empty: not known, passes.
+   * user_agent is the browser's user agent, for the binding. Empty: unknown, which is accepted.
    *
    * @generated from field: string user_agent = 7;
    */
   userAgent: string;
 
   /**
-   * tenant_id restricts the look-up as in SessionRef: a session of another tenant is refused
-   * with INVALID_COOKIE. Unset: no restriction.
+   * tenant_id restricts the lookup as in SessionRef: for a session of another tenant, the call
+   * fails with INVALID_COOKIE. Unset: no restriction.
    *
    * @generated from field: optional string tenant_id = 8;
    */
@@ -243,7 +241,7 @@ export const ValidateRequestSchema: GenMessage<ValidateRequest> = /*@__PURE__*/
   messageDesc(file_sessiond_v1_session_service, 2);
 
 /**
- * ValidateResponse tells who it is and for how long.
+ * ValidateResponse has the session and the time that it has left.
  *
  * @generated from message sessiond.v1.ValidateResponse
  */
@@ -256,8 +254,8 @@ export type ValidateResponse = Message<"sessiond.v1.ValidateResponse"> & {
   session?: Session | undefined;
 
   /**
-   * seconds_left is the time until the session expires without activity: the smaller of the two
-   * below.
+   * seconds_left is the time until the session expires without activity: the minimum of
+   * idle_seconds_left and absolute_seconds_left.
    *
    * @generated from field: uint32 seconds_left = 2;
    */
@@ -278,16 +276,16 @@ export type ValidateResponse = Message<"sessiond.v1.ValidateResponse"> & {
   absoluteSecondsLeft: number;
 
   /**
-   * expiry_warning is true when little is left, by default at most 5 minutes before the idle or
-   * 30 minutes before the absolute deadline.
+   * expiry_warning is true if the session expires soon: by default, at most 5 minutes before the
+   * idle deadline or 30 minutes before the absolute deadline.
    *
    * @generated from field: bool expiry_warning = 5;
    */
   expiryWarning: boolean;
 
   /**
-   * touched is true if this call wrote last_seen_at; false if not asked or within the touch
-   * interval.
+   * touched is true if this call wrote last_seen_at. False if `touch` was not set, or within the
+   * touch interval.
    *
    * @generated from field: bool touched = 6;
    */
@@ -302,7 +300,7 @@ export const ValidateResponseSchema: GenMessage<ValidateResponse> = /*@__PURE__*
   messageDesc(file_sessiond_v1_session_service, 3);
 
 /**
- * ValidateCsrfRequest names a session and the token that came with a request.
+ * ValidateCsrfRequest names a session and has the CSRF token of a request.
  *
  * @generated from message sessiond.v1.ValidateCsrfRequest
  */
@@ -315,7 +313,7 @@ export type ValidateCsrfRequest = Message<"sessiond.v1.ValidateCsrfRequest"> & {
   session?: SessionRef | undefined;
 
   /**
-   * csrf_token is the token. Empty or blank is CSRF_MISSING.
+   * csrf_token is the token. If it is empty or blank, the call fails with CSRF_MISSING.
    *
    * @generated from field: string csrf_token = 2;
    */
@@ -337,7 +335,7 @@ export const ValidateCsrfRequestSchema: GenMessage<ValidateCsrfRequest> = /*@__P
   messageDesc(file_sessiond_v1_session_service, 4);
 
 /**
- * ValidateCsrfResponse is sent when the token is right.
+ * ValidateCsrfResponse is the response if the token is valid.
  *
  * @generated from message sessiond.v1.ValidateCsrfResponse
  */
@@ -379,7 +377,7 @@ export const TouchRequestSchema: GenMessage<TouchRequest> = /*@__PURE__*/
   messageDesc(file_sessiond_v1_session_service, 6);
 
 /**
- * TouchResponse holds the session as it is now.
+ * TouchResponse has the session after the call.
  *
  * @generated from message sessiond.v1.TouchResponse
  */
@@ -392,7 +390,7 @@ export type TouchResponse = Message<"sessiond.v1.TouchResponse"> & {
   session?: Session | undefined;
 
   /**
-   * touched is true if last_seen_at was written; false within the touch interval.
+   * touched is true if this call wrote last_seen_at. False within the touch interval.
    *
    * @generated from field: bool touched = 2;
    */
@@ -407,7 +405,7 @@ export const TouchResponseSchema: GenMessage<TouchResponse> = /*@__PURE__*/
   messageDesc(file_sessiond_v1_session_service, 7);
 
 /**
- * RevokeRequest names a session to end, why, and on whose behalf.
+ * RevokeRequest names the session to revoke, the reason and the acting actor.
  *
  * @generated from message sessiond.v1.RevokeRequest
  */
@@ -420,17 +418,17 @@ export type RevokeRequest = Message<"sessiond.v1.RevokeRequest"> & {
   session?: SessionRef | undefined;
 
   /**
-   * reason is why: a lower-case word such as `logout`, `admin_revoke` or `password_change`,
-   * letters, digits and underscores, at most 64. Empty: `logout` where a cookie names the
-   * session; with a session_id it is required.
+   * reason is a lower-case word such as `logout`, `admin_revoke` or `password_change`: a letter,
+   * then letters, digits and underscores, at most 64. Empty: `logout` if a cookie names the
+   * session. With a session_id, it is required.
    *
    * @generated from field: string reason = 2;
    */
   reason: string;
 
   /**
-   * acting_actor_id is who ends the session, at most 256 bytes. Empty: the session's own actor
-   * where a cookie names it; with a session_id it is required.
+   * acting_actor_id is who revokes the session, at most 256 bytes. Empty: the session's own actor
+   * if a cookie names it. With a session_id, it is required.
    *
    * @generated from field: string acting_actor_id = 3;
    */
@@ -445,7 +443,7 @@ export const RevokeRequestSchema: GenMessage<RevokeRequest> = /*@__PURE__*/
   messageDesc(file_sessiond_v1_session_service, 8);
 
 /**
- * RevokeResponse holds the session as it is now.
+ * RevokeResponse has the session after the call.
  *
  * @generated from message sessiond.v1.RevokeResponse
  */
@@ -458,15 +456,15 @@ export type RevokeResponse = Message<"sessiond.v1.RevokeResponse"> & {
   session?: Session | undefined;
 
   /**
-   * revoked is true if this call ended the session; false if it had ended before.
+   * revoked is true if this call revoked the session. False if it had already ended.
    *
    * @generated from field: bool revoked = 2;
    */
   revoked: boolean;
 
   /**
-   * set_cookies clear the browser's cookies. To be sent when the request came from the browser
-   * whose session this is.
+   * set_cookies clear the browser's cookies. Send them if the request came from the browser of
+   * this session.
    *
    * @generated from field: repeated sessiond.v1.SetCookie set_cookies = 3;
    */
@@ -481,35 +479,35 @@ export const RevokeResponseSchema: GenMessage<RevokeResponse> = /*@__PURE__*/
   messageDesc(file_sessiond_v1_session_service, 9);
 
 /**
- * RevokeAllForActorRequest names an actor whose sessions are to end.
+ * RevokeAllForActorRequest names the actor whose sessions to revoke.
  *
  * @generated from message sessiond.v1.RevokeAllForActorRequest
  */
 export type RevokeAllForActorRequest = Message<"sessiond.v1.RevokeAllForActorRequest"> & {
   /**
-   * actor is whose sessions end. Required.
+   * actor is the actor whose sessions are revoked. Required.
    *
    * @generated from field: sessiond.v1.ActorRef actor = 1;
    */
   actor?: ActorRef | undefined;
 
   /**
-   * keep is a session that is spared, usually the one that asks. Optional. It must exist and be
-   * of the same actor.
+   * keep is a session that is not revoked, usually the one of the current request. Optional. It
+   * must exist and be of the same actor.
    *
    * @generated from field: sessiond.v1.SessionRef keep = 2;
    */
   keep?: SessionRef | undefined;
 
   /**
-   * reason is why, as in RevokeRequest. Required.
+   * reason is a word as in RevokeRequest. Required.
    *
    * @generated from field: string reason = 3;
    */
   reason: string;
 
   /**
-   * acting_actor_id is who ends them, 1 to 256 bytes. Required.
+   * acting_actor_id is who revokes them, 1 to 256 bytes. Required.
    *
    * @generated from field: string acting_actor_id = 4;
    */
@@ -524,13 +522,13 @@ export const RevokeAllForActorRequestSchema: GenMessage<RevokeAllForActorRequest
   messageDesc(file_sessiond_v1_session_service, 10);
 
 /**
- * RevokeAllForActorResponse tells how many sessions this call ended.
+ * RevokeAllForActorResponse tells how many sessions this call revoked.
  *
  * @generated from message sessiond.v1.RevokeAllForActorResponse
  */
 export type RevokeAllForActorResponse = Message<"sessiond.v1.RevokeAllForActorResponse"> & {
   /**
-   * revoked_count is the number of sessions that were live and are revoked now.
+   * revoked_count is the number of live sessions that this call revoked.
    *
    * @generated from field: uint32 revoked_count = 1;
    */
@@ -545,13 +543,13 @@ export const RevokeAllForActorResponseSchema: GenMessage<RevokeAllForActorRespon
   messageDesc(file_sessiond_v1_session_service, 11);
 
 /**
- * RotateCsrfRequest names the session, or the actor, whose CSRF tokens are to be replaced.
+ * RotateCsrfRequest names the session or the actor whose CSRF tokens are replaced.
  *
  * @generated from message sessiond.v1.RotateCsrfRequest
  */
 export type RotateCsrfRequest = Message<"sessiond.v1.RotateCsrfRequest"> & {
   /**
-   * target is whose tokens are replaced. One of the two is required.
+   * target is the session or the actor. One of the two is required.
    *
    * @generated from oneof sessiond.v1.RotateCsrfRequest.target
    */
@@ -565,7 +563,7 @@ export type RotateCsrfRequest = Message<"sessiond.v1.RotateCsrfRequest"> & {
     case: "session";
   } | {
     /**
-     * actor is all live sessions of an actor, of which there may be 5000 at most.
+     * actor is an actor with at most 5000 live sessions. The tokens of all of them are replaced.
      *
      * @generated from field: sessiond.v1.ActorRef actor = 2;
      */
@@ -574,8 +572,8 @@ export type RotateCsrfRequest = Message<"sessiond.v1.RotateCsrfRequest"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * acting_actor_id is on whose behalf, at most 256 bytes. Empty: the session's own actor where
-   * a cookie names it; else required.
+   * acting_actor_id is who replaces the tokens, at most 256 bytes. Empty: the session's own actor
+   * if a cookie names it. Otherwise it is required.
    *
    * @generated from field: string acting_actor_id = 3;
    */
@@ -590,14 +588,14 @@ export const RotateCsrfRequestSchema: GenMessage<RotateCsrfRequest> = /*@__PURE_
   messageDesc(file_sessiond_v1_session_service, 12);
 
 /**
- * RotateCsrfResponse holds the new tokens.
+ * RotateCsrfResponse has the new tokens.
  *
  * @generated from message sessiond.v1.RotateCsrfResponse
  */
 export type RotateCsrfResponse = Message<"sessiond.v1.RotateCsrfResponse"> & {
   /**
-   * rotated has an entry for each session that got a new token; with a session as the target it
-   * has exactly one.
+   * rotated has an entry for each session with a new token. If the target is a session, it has
+   * exactly one.
    *
    * @generated from field: repeated sessiond.v1.RotatedCsrf rotated = 1;
    */
@@ -612,7 +610,7 @@ export const RotateCsrfResponseSchema: GenMessage<RotateCsrfResponse> = /*@__PUR
   messageDesc(file_sessiond_v1_session_service, 13);
 
 /**
- * RotatedCsrf is a session's new CSRF token.
+ * RotatedCsrf is the new CSRF token of a session.
  *
  * @generated from message sessiond.v1.RotatedCsrf
  */
@@ -647,7 +645,7 @@ export const RotatedCsrfSchema: GenMessage<RotatedCsrf> = /*@__PURE__*/
   messageDesc(file_sessiond_v1_session_service, 14);
 
 /**
- * RotateSigningKeyRequest names the tenant whose key is to be replaced.
+ * RotateSigningKeyRequest names the tenant whose key is replaced.
  *
  * @generated from message sessiond.v1.RotateSigningKeyRequest
  */
@@ -660,7 +658,7 @@ export type RotateSigningKeyRequest = Message<"sessiond.v1.RotateSigningKeyReque
   tenantId: string;
 
   /**
-   * acting_actor_id is on whose behalf, 1 to 256 bytes. Required.
+   * acting_actor_id is who rotates the key, 1 to 256 bytes. Required.
    *
    * @generated from field: string acting_actor_id = 2;
    */
@@ -675,7 +673,7 @@ export const RotateSigningKeyRequestSchema: GenMessage<RotateSigningKeyRequest> 
   messageDesc(file_sessiond_v1_session_service, 15);
 
 /**
- * RotateSigningKeyResponse tells which key replaced which.
+ * RotateSigningKeyResponse has the new key and the old one.
  *
  * @generated from message sessiond.v1.RotateSigningKeyResponse
  */
@@ -724,51 +722,51 @@ export const GarbageCollectRequestSchema: GenMessage<GarbageCollectRequest> = /*
  */
 export type GarbageCollectResponse = Message<"sessiond.v1.GarbageCollectResponse"> & {
   /**
-   * sessions_deleted is the number of ended sessions past the history window.
+   * sessions_deleted is the number of deleted sessions: ended ones past the history window.
    *
    * @generated from field: uint32 sessions_deleted = 1;
    */
   sessionsDeleted: number;
 
   /**
-   * pre_login_sessions_deleted is the number of pre-login sessions past their life.
+   * pre_login_sessions_deleted is the number of deleted pre-login sessions.
    *
    * @generated from field: uint32 pre_login_sessions_deleted = 2;
    */
   preLoginSessionsDeleted: number;
 
   /**
-   * signing_keys_deleted is the number of signing keys past retention that nothing referred to.
+   * signing_keys_deleted is the number of deleted signing keys.
    *
    * @generated from field: uint32 signing_keys_deleted = 3;
    */
   signingKeysDeleted: number;
 
   /**
-   * audit_events_deleted is the number of audit events past their retention.
+   * audit_events_deleted is the number of deleted audit events.
    *
    * @generated from field: uint32 audit_events_deleted = 4;
    */
   auditEventsDeleted: number;
 
   /**
-   * more is true if the sweep stopped at its time limit before all was done.
+   * more is true if the sweep stopped at its time limit before it had deleted everything.
    *
    * @generated from field: bool more = 5;
    */
   more: boolean;
 
   /**
-   * already_running is true if another sweep is at work, here or on another replica; this one
-   * then did nothing.
+   * already_running is true if another sweep is running, on this or another replica. Then this
+   * call did nothing.
    *
    * @generated from field: bool already_running = 6;
    */
   alreadyRunning: boolean;
 
   /**
-   * failed_parts names the parts that failed while the others were done: `sessions`,
-   * `pre_login_sessions`, `signing_keys`, `audit_events`. The counts above hold all the same.
+   * failed_parts names the parts that failed: `sessions`, `pre_login_sessions`, `signing_keys`,
+   * `audit_events`. The other parts were completed, and the counts above are still correct.
    *
    * @generated from field: repeated string failed_parts = 7;
    */
@@ -804,7 +802,7 @@ export const GetRequestSchema: GenMessage<GetRequest> = /*@__PURE__*/
   messageDesc(file_sessiond_v1_session_service, 19);
 
 /**
- * GetResponse holds the session.
+ * GetResponse has the session.
  *
  * @generated from message sessiond.v1.GetResponse
  */
@@ -825,13 +823,13 @@ export const GetResponseSchema: GenMessage<GetResponse> = /*@__PURE__*/
   messageDesc(file_sessiond_v1_session_service, 20);
 
 /**
- * ListRequest names an actor and a page of its sessions.
+ * ListRequest names an actor and a page of their sessions.
  *
  * @generated from message sessiond.v1.ListRequest
  */
 export type ListRequest = Message<"sessiond.v1.ListRequest"> & {
   /**
-   * actor is whose sessions to list. Required.
+   * actor is the actor whose sessions are listed. Required.
    *
    * @generated from field: sessiond.v1.ActorRef actor = 1;
    */
@@ -845,22 +843,23 @@ export type ListRequest = Message<"sessiond.v1.ListRequest"> & {
   includeEnded: boolean;
 
   /**
-   * current is the session that asks, to be flagged in the answer. Optional.
+   * current is the session of the current request. It has Session.current set in the response.
+   * Optional.
    *
    * @generated from field: sessiond.v1.SessionRef current = 3;
    */
   current?: SessionRef | undefined;
 
   /**
-   * page_size is the largest number of sessions to return, 1 to 200. 0: 50.
+   * page_size is the maximum number of sessions to return, 1 to 200. 0: 50.
    *
    * @generated from field: int32 page_size = 4;
    */
   pageSize: number;
 
   /**
-   * page_token is next_page_token of the page before, in a request that is otherwise the same.
-   * Empty: the first page.
+   * page_token is the next_page_token of the previous page. All other fields but page_size must
+   * be the same. Empty: the first page.
    *
    * @generated from field: string page_token = 5;
    */
@@ -888,7 +887,7 @@ export type ListResponse = Message<"sessiond.v1.ListResponse"> & {
   sessions: Session[];
 
   /**
-   * next_page_token asks for the page after this one. Empty on the last page.
+   * next_page_token is the page_token of the next page. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -916,14 +915,14 @@ export type ListSigningKeysRequest = Message<"sessiond.v1.ListSigningKeysRequest
   tenantId: string;
 
   /**
-   * page_size is the largest number of keys to return, 1 to 200. 0: 50.
+   * page_size is the maximum number of keys to return, 1 to 200. 0: 50.
    *
    * @generated from field: int32 page_size = 2;
    */
   pageSize: number;
 
   /**
-   * page_token is next_page_token of the page before. Empty: the first page.
+   * page_token is the next_page_token of the previous page. Empty: the first page.
    *
    * @generated from field: string page_token = 3;
    */
@@ -951,7 +950,7 @@ export type ListSigningKeysResponse = Message<"sessiond.v1.ListSigningKeysRespon
   signingKeys: SigningKey[];
 
   /**
-   * next_page_token asks for the page after this one. Empty on the last page.
+   * next_page_token is the page_token of the next page. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -979,7 +978,7 @@ export type ListAuditEventsRequest = Message<"sessiond.v1.ListAuditEventsRequest
   tenantId: string;
 
   /**
-   * resource_id restricts the answer to one session, signing key or actor, at most 256 bytes.
+   * resource_id restricts the events to one session, signing key or actor, at most 256 bytes.
    * Empty: all.
    *
    * @generated from field: string resource_id = 2;
@@ -987,22 +986,22 @@ export type ListAuditEventsRequest = Message<"sessiond.v1.ListAuditEventsRequest
   resourceId: string;
 
   /**
-   * acting_actor_id restricts the answer to what one actor did, at most 256 bytes. Empty: all.
+   * acting_actor_id restricts the events to what one actor did, at most 256 bytes. Empty: all.
    *
    * @generated from field: string acting_actor_id = 3;
    */
   actingActorId: string;
 
   /**
-   * page_size is the largest number of events to return, 1 to 200. 0: 50.
+   * page_size is the maximum number of events to return, 1 to 200. 0: 50.
    *
    * @generated from field: int32 page_size = 4;
    */
   pageSize: number;
 
   /**
-   * page_token is next_page_token of the page before, in a request that is otherwise the same.
-   * Empty: the first page.
+   * page_token is the next_page_token of the previous page. All other fields but page_size must
+   * be the same. Empty: the first page.
    *
    * @generated from field: string page_token = 5;
    */
@@ -1030,7 +1029,7 @@ export type ListAuditEventsResponse = Message<"sessiond.v1.ListAuditEventsRespon
   auditEvents: AuditEvent[];
 
   /**
-   * next_page_token asks for the page after this one. Empty on the last page.
+   * next_page_token is the page_token of the next page. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -1045,31 +1044,33 @@ export const ListAuditEventsResponseSchema: GenMessage<ListAuditEventsResponse> 
   messageDesc(file_sessiond_v1_session_service, 26);
 
 /**
- * SessionService opens, checks, extends and ends login sessions on behalf of other backends.
+ * SessionService creates, validates, touches and revokes login sessions for other backends.
  *
  * Common to all calls:
- *   - A failure that sessiond decides carries ErrorDetail and google.rpc.ErrorInfo; see
- *     ErrorReason. Those of the protocol, such as a message that is too long, an unknown method or
- *     a deadline that has passed, have a code only. Any call can fail with INVALID_REQUEST, STORAGE_UNAVAILABLE and OVERLOADED. A change that fails has changed
- *     nothing, except that after DEADLINE_EXCEEDED, CANCELLED or UNAVAILABLE it is not known
- *     whether it was committed.
- *   - Strings must be valid UTF-8 without NUL. Bounds in bytes are of their UTF-8 form.
- *   - Roles say which callers an operator should let call the RPC: `app` is a backend that
- *     serves logins, `admin` is operations tooling. They are not enforced until callers are
+ *   - A failure that sessiond itself reports has an ErrorDetail and a google.rpc.ErrorInfo; see
+ *     ErrorReason. Failures of the protocol, such as a message that is too long, an unknown method
+ *     or a deadline that has passed, only have a code.
+ *   - Any call can fail with INVALID_REQUEST, STORAGE_UNAVAILABLE and OVERLOADED.
+ *   - A call that fails has changed nothing. Only after DEADLINE_EXCEEDED, CANCELLED or UNAVAILABLE
+ *     it is not known whether the change was committed.
+ *   - Strings must be valid UTF-8 without NUL. Limits in bytes refer to UTF-8.
+ *   - The role tells which callers an operator should allow to call the RPC: `app` is a backend
+ *     that serves logins, `admin` is operations tooling. Roles are not enforced until callers are
  *     authenticated.
- *   - No method is marked free of side effects: Connect would then allow it as a GET, which
- *     puts cookies into URLs and so into logs.
+ *   - No method has the option NO_SIDE_EFFECTS: Connect would then allow it as a GET request, which
+ *     puts cookies into URLs, and so into logs.
  *
  * @generated from service sessiond.v1.SessionService
  */
 export const SessionService: GenService<{
   /**
-   * Create opens a session for an actor and returns it with its cookie value and CSRF token,
-   * which are not stored and cannot be had again. The first Create of a tenant also makes its
-   * signing key. With `replaces`, the old session ends in the same transaction, so that a login
-   * never keeps the identifier from before it (ASVS 7.2.4).
+   * Create creates a session for an actor and returns it with its cookie value and CSRF token,
+   * which are not stored and cannot be read again. The first Create of a tenant also creates its
+   * signing key. With `replaces`, the old session is revoked in the same transaction, so that a
+   * session id from before the login is never valid after it (ASVS 7.2.4).
    *
-   * Not idempotent: what a lost answer leaves behind is an unused session that expires.
+   * Not idempotent: a retry creates another session. If a response is lost, an unused session
+   * remains until it expires.
    * Role: app. Reasons: SESSION_LIMIT_REACHED, INITIAL_SIGNING_KEY_MINT_FAILED.
    *
    * @generated from rpc sessiond.v1.SessionService.Create
@@ -1080,9 +1081,10 @@ export const SessionService: GenService<{
     output: typeof CreateResponseSchema;
   },
   /**
-   * Validate checks a cookie and returns its session. The order of checks is: form, signing
+   * Validate checks a cookie and returns its session. The order of the checks is: form, signing
    * key, signature, row, revocation, absolute deadline, idle deadline, pre-login, bindings,
-   * CSRF. It reads the authoritative row and changes nothing unless `touch` is set.
+   * CSRF token. It always reads the session from the database, and changes nothing unless `touch`
+   * is set.
    *
    * Idempotent. Role: app. Reasons: INVALID_COOKIE, SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED,
    * REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE, PRE_LOGIN_NOT_ACCEPTED, IP_MISMATCH,
@@ -1098,8 +1100,8 @@ export const SessionService: GenService<{
   /**
    * ValidateCsrf checks a CSRF token against a live session.
    *
-   * Idempotent, changes nothing. Role: app. Reasons: those of Validate but the bindings, and
-   * SESSION_NOT_FOUND.
+   * Idempotent, changes nothing. Role: app. Reasons: those of Validate except IP_MISMATCH and
+   * USER_AGENT_MISMATCH, and SESSION_NOT_FOUND.
    *
    * @generated from rpc sessiond.v1.SessionService.ValidateCsrf
    */
@@ -1109,9 +1111,9 @@ export const SessionService: GenService<{
     output: typeof ValidateCsrfResponseSchema;
   },
   /**
-   * Touch records activity: it moves last_seen_at, and with it the idle deadline, to now. It
-   * never revives an ended session and never moves the absolute deadline. It writes only when
-   * the last write is older than the touch interval.
+   * Touch records activity: it sets last_seen_at to now, which moves the idle deadline. It never
+   * revives an ended session and never moves the absolute deadline. It writes only if the last
+   * write is at least as old as the touch interval.
    *
    * Idempotent. Role: app. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND,
    * SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE.
@@ -1124,8 +1126,9 @@ export const SessionService: GenService<{
     output: typeof TouchResponseSchema;
   },
   /**
-   * Revoke ends one live session at once, on all replicas. The row stays, with the first
-   * revocation's time, reason and actor. A session that has already ended is left as it is.
+   * Revoke ends one live session. The effect is immediate, on all replicas. The row stays, with
+   * the time, the reason and the acting actor of the first revocation. A session that has already
+   * ended does not change.
    *
    * Idempotent. Role: app, admin. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
    * SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED.
@@ -1138,8 +1141,8 @@ export const SessionService: GenService<{
     output: typeof RevokeResponseSchema;
   },
   /**
-   * RevokeAllForActor ends all live sessions of an actor, but for the one to keep, and returns
-   * their number. None at all is a success.
+   * RevokeAllForActor revokes all live sessions of an actor, except the one to keep, and returns
+   * their number. It succeeds even if there are none.
    *
    * Idempotent. Role: app, admin. Reasons, all about `keep`: INVALID_COOKIE,
    * SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, SESSION_NOT_FOUND.
@@ -1152,10 +1155,10 @@ export const SessionService: GenService<{
     output: typeof RevokeAllForActorResponseSchema;
   },
   /**
-   * RotateCsrf gives a live session, or all live sessions of an actor, a new CSRF token. The
-   * old one stops working at once. The new one is returned here only.
+   * RotateCsrf replaces the CSRF token of a live session, or of all live sessions of an actor. The
+   * old token is invalid immediately. The new one is returned only here.
    *
-   * Not idempotent: each call makes another token. Role: app. Reasons: INVALID_COOKIE,
+   * Not idempotent: each call creates another token. Role: app. Reasons: INVALID_COOKIE,
    * SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE,
    * EXPIRED_IDLE.
    *
@@ -1167,8 +1170,8 @@ export const SessionService: GenService<{
     output: typeof RotateCsrfResponseSchema;
   },
   /**
-   * RotateSigningKey makes a new active signing key for a tenant and retires the old one, in
-   * one transaction. Cookies that the old key signed stay good for the key retention.
+   * RotateSigningKey creates a new active signing key for a tenant and retires the old one, in
+   * one transaction. Cookies that the old key signed stay valid for the key retention.
    * Concurrent calls leave exactly one active key.
    *
    * Not idempotent: each call rotates again. Role: admin.
@@ -1181,10 +1184,10 @@ export const SessionService: GenService<{
     output: typeof RotateSigningKeyResponseSchema;
   },
   /**
-   * GarbageCollect makes one bounded sweep, the same that the schedule makes: it deletes
-   * sessions that ended longer ago than the history window, pre-login sessions past their life,
-   * audit events past their retention, and signing keys past theirs that no session refers to.
-   * It never deletes a live session.
+   * GarbageCollect runs one sweep with a time limit, like the schedule. It deletes ended sessions
+   * past the history window, pre-login sessions past their absolute deadline, audit events past
+   * their retention, and signing keys past theirs that no session refers to. It never deletes a
+   * live session.
    *
    * Idempotent. Role: admin.
    *
@@ -1209,8 +1212,8 @@ export const SessionService: GenService<{
     output: typeof GetResponseSchema;
   },
   /**
-   * List returns an actor's sessions, newest first, page by page. Sessions that are opened or
-   * ended meanwhile neither repeat nor hide others.
+   * List returns one page of an actor's sessions, newest first. If sessions are created or end
+   * between two pages, no other session is missed or returned twice.
    *
    * Idempotent, changes nothing. Role: app, admin. Reasons, all about `current`: INVALID_COOKIE,
    * SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, SESSION_NOT_FOUND.
@@ -1223,7 +1226,8 @@ export const SessionService: GenService<{
     output: typeof ListResponseSchema;
   },
   /**
-   * ListSigningKeys returns a tenant's signing keys, newest first, without key material.
+   * ListSigningKeys returns one page of a tenant's signing keys, newest first, without key
+   * material.
    *
    * Idempotent, changes nothing. Role: admin.
    *
@@ -1235,7 +1239,7 @@ export const SessionService: GenService<{
     output: typeof ListSigningKeysResponseSchema;
   },
   /**
-   * ListAuditEvents returns a tenant's audit events, newest first, page by page.
+   * ListAuditEvents returns one page of a tenant's audit events, newest first.
    *
    * Idempotent, changes nothing. Role: admin.
    *
