@@ -131,7 +131,7 @@ function assemble(reader: EnvReader) {
       schedule: reader.get("SESSIOND_SWEEP_SCHEDULE"),
       jitterMs: reader.get("SESSIOND_SWEEP_JITTER"),
     },
-    /** Every refusal of a cookie gets the same reason. */
+    /** Whether every denied cookie gets the same reason. */
     uniformErrors: reader.get("SESSIOND_UNIFORM_ERRORS"),
     audit: {
       refusals: reader.get("SESSIOND_AUDIT_REFUSALS"),

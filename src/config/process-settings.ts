@@ -1,4 +1,4 @@
-/** The settings of the process: what it listens on, stores in, encrypts with and logs. */
+/** The settings of the process: server, database, key encryption and log. */
 
 import * as parsers from "./parsers.ts";
 import { type SettingGroup, setting } from "./setting.ts";
@@ -7,19 +7,19 @@ export const server = {
   SESSIOND_HOST: setting(parsers.host, {
     default: "127.0.0.1",
     doc:
-      "The address to listen on. It is loopback because callers are not authenticated yet: whoever " +
-      "reaches the port can end any session. Listen elsewhere only behind a network policy or a " +
-      "mesh that decides who may call.",
+      "The address to listen on. The default is loopback because callers are not authenticated yet: " +
+      "any client that can connect can end any session. Use another address only if a network " +
+      "policy or a service mesh restricts the clients.",
   }),
   SESSIOND_PORT: setting(parsers.integer(0, 65_535), {
     default: "8480",
-    doc: "The port to listen on. 0 takes any free port; the log says which.",
+    doc: "The port to listen on. With 0, the system chooses a free port; the log shows it.",
   }),
   SESSIOND_TLS_CERT: setting(parsers.certificate, {
     file: true,
     doc:
-      "The server's certificate in PEM form, followed by intermediate certificates. Goes with " +
-      "SESSIOND_TLS_KEY; without the two, sessiond speaks plain HTTP.",
+      "The server's certificate in PEM form, followed by intermediate certificates. It requires " +
+      "SESSIOND_TLS_KEY. If neither is set, sessiond uses plain HTTP.",
   }),
   SESSIOND_TLS_KEY: setting(parsers.privateKey, {
     secret: true,
@@ -32,33 +32,33 @@ export const server = {
   }),
   SESSIOND_MAX_DEADLINE: setting(parsers.duration("100ms", "10m"), {
     default: "30s",
-    doc: "The longest a call may run. It is also the deadline of calls that set none.",
+    doc: "The longest deadline of a call. It is also the deadline of calls that set none.",
   }),
   SESSIOND_MAX_CONCURRENT_STREAMS: setting(parsers.integer(1, 100_000), {
     default: "1000",
-    doc: "How many calls one HTTP/2 connection may have open at a time.",
+    doc: "The maximum number of calls in flight on one HTTP/2 connection.",
   }),
   SESSIOND_MAX_HEADER_BYTES: setting(parsers.bytes("4KiB", "1MiB"), {
     default: "16KiB",
-    doc: "The largest block of request headers.",
+    doc: "The maximum size of all headers of a request.",
   }),
   SESSIOND_MAX_CONNECTIONS: setting(parsers.integer(1, 1_000_000), {
     default: "10000",
-    doc: "How many connections may be open at a time. Further ones are closed at once.",
+    doc: "The maximum number of open connections. Further ones are closed immediately.",
   }),
   SESSIOND_IDLE_CONNECTION_TIMEOUT: setting(parsers.duration("1s", "24h"), {
     default: "5m",
-    doc: "A connection without calls for this long is closed.",
+    doc: "A connection is closed after this time without calls.",
   }),
   SESSIOND_SHUTDOWN_GRACE: setting(parsers.duration("0s", "10m"), {
     default: "10s",
-    doc: "After SIGTERM, calls under way have this long to finish before they are cut off.",
+    doc: "After SIGTERM, calls in flight have this time to finish. Then they are aborted.",
   }),
   SESSIOND_DRAIN_DELAY: setting(parsers.duration("0s", "5m"), {
     default: "0s",
     doc:
-      "After SIGTERM, how long the health check says NOT_SERVING before connections are refused, " +
-      "so that load balancers can notice. It comes before the grace.",
+      "After SIGTERM, how long the health check reports NOT_SERVING before new connections are " +
+      "refused, so that load balancers can react. SESSIOND_SHUTDOWN_GRACE begins after it.",
   }),
 } satisfies SettingGroup;
 
@@ -68,42 +68,44 @@ export const database = {
     secret: true,
     file: true,
     doc:
-      "The PostgreSQL database, with its user and password. It needs SESSIOND_KEY_ENCRYPTION_KEYS. " +
-      "Unset, sessiond starts a PostgreSQL of its own in SESSIOND_DATA_DIR.",
+      "The URL of the PostgreSQL database, with user and password. It requires " +
+      "SESSIOND_KEY_ENCRYPTION_KEYS. If it is not set, sessiond starts an embedded PostgreSQL in " +
+      "SESSIOND_DATA_DIR.",
   }),
   SESSIOND_DATA_DIR: setting(parsers.path, {
     derived:
       "`/var/lib/sessiond` for root, else `$XDG_DATA_HOME/sessiond`, else `~/.local/share/sessiond`",
-    doc: "Where the embedded PostgreSQL keeps its data. Without effect with SESSIOND_DATABASE_URL.",
+    doc: "The data directory of the embedded PostgreSQL. Ignored if SESSIOND_DATABASE_URL is set.",
   }),
   SESSIOND_DATABASE_POOL_SIZE: setting(parsers.integer(2, 1000), {
     default: "10",
-    doc: "The most connections one process opens to the database. A sweep takes two.",
+    doc: "The maximum number of database connections of one process. A sweep uses two.",
   }),
   SESSIOND_DATABASE_QUEUE_LIMIT: setting(parsers.integer(0, 1_000_000), {
     default: "1000",
     doc:
-      "How many calls may wait for a connection; and, of each kind of call whose concurrent ones " +
-      "share statements, how many may wait for the next one. Any beyond that fail with OVERLOADED.",
+      "The maximum number of calls that wait for a database connection. It is also the limit for each " +
+      "kind of call that is executed in batches: how many calls wait for the next batch. Further " +
+      "calls fail with OVERLOADED.",
   }),
   SESSIOND_DATABASE_QUEUE_TIMEOUT: setting(parsers.duration("10ms", "1m"), {
     default: "2s",
     doc:
-      "How long a call may wait for the next statement that it can share, and how long for a " +
-      "connection; SESSIOND_DATABASE_CONNECT_TIMEOUT ends the latter too.",
+      "How long a call may wait for the next batch, and how long for a database connection. " +
+      "SESSIOND_DATABASE_CONNECT_TIMEOUT also limits the wait for a connection.",
   }),
   SESSIOND_DATABASE_CONNECT_TIMEOUT: setting(parsers.duration("100ms", "1m"), {
     default: "3s",
-    doc: "How long opening a connection may take.",
+    doc: "The maximum time to open a database connection.",
   }),
   SESSIOND_DATABASE_STATEMENT_TIMEOUT: setting(parsers.duration("100ms", "10m"), {
     default: "10s",
-    doc: "How long one SQL statement may run.",
+    doc: "The maximum time for one SQL statement. Then it is cancelled.",
   }),
   SESSIOND_DATABASE_PREPARED_STATEMENTS: setting(parsers.boolean, {
     default: "true",
     doc:
-      "Whether to use named prepared statements. Turn them off for PgBouncer older than 1.21 in " +
+      "Whether to use named prepared statements. Set it to false for PgBouncer before 1.21 in " +
       "transaction mode.",
   }),
 } satisfies SettingGroup;
@@ -114,18 +116,18 @@ export const keys = {
     secret: true,
     file: true,
     doc:
-      "The keys that encrypt signing keys at rest. The first one encrypts, all of them decrypt, so " +
-      "that keys can be changed while replicas run, in three steps of all replicas each: add the " +
-      "new key at the end; move it to the front; take the old one away. Keep them out of the " +
-      "database and its backups.",
+      "The keys that encrypt signing keys at rest. The first one encrypts, and all of them decrypt. " +
+      "To change the key while replicas run, take three steps, each on all replicas: add the new " +
+      "key at the end; move it to the front; remove the old key. Do not store them in the database " +
+      "or its backups.",
   }),
   SESSIOND_SIGNING_KEY_RETENTION: setting(parsers.wholeSeconds("1s", "3650d"), {
     derived:
       "1h more than the maximum absolute timeout, or than the pre-login timeout if that is longer",
     doc:
-      "How long a retired signing key still verifies. At least SESSIOND_MAX_ABSOLUTE_TIMEOUT and " +
-      "SESSIOND_PRE_LOGIN_TIMEOUT, so that a rotation logs nobody out. When you shorten timeouts, " +
-      "leave it at its former value until the sessions from before have ended.",
+      "How long a retired signing key still verifies cookies. At least SESSIOND_MAX_ABSOLUTE_TIMEOUT " +
+      "and SESSIOND_PRE_LOGIN_TIMEOUT, so that a rotation ends no session. If you shorten timeouts, " +
+      "keep the old value until the existing sessions have ended.",
   }),
 } satisfies SettingGroup;
 
@@ -134,7 +136,7 @@ export const log = {
     parsers.choice(["trace", "debug", "info", "warn", "error", "fatal", "silent"]),
     {
       default: "info",
-      doc: "The least severe messages that are logged.",
+      doc: "The lowest level of messages that are logged.",
     },
   ),
 } satisfies SettingGroup;

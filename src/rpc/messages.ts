@@ -51,12 +51,16 @@ import { signingKeyStateAt, verifiesUntil } from "../session/signing-key.ts";
 type Init<Schema extends Parameters<typeof import("@bufbuild/protobuf").create>[0]> =
   MessageInitShape<Schema>;
 
-// Requests to commands.
+// From requests to commands.
 
-/** The longest Duration of the protocol, 10,000 years; as milliseconds it is still exact. */
+/** The longest Duration of Protobuf, 10,000 years. In milliseconds, it is still an exact number. */
 const MAX_DURATION_SECONDS = 315_576_000_000;
 
-/** What is longer is cut to it, which is refused for being too long all the same. */
+/**
+ * A duration in milliseconds. Longer ones are reduced to the longest, which later checks reject.
+ *
+ * @throws {SessionError} INVALID_REQUEST if it is not in whole seconds
+ */
 function milliseconds(field: string, duration: Duration | undefined): number | undefined {
   if (duration === undefined) return undefined;
   if (duration.nanos !== 0) throw invalidRequest(field, "must be whole seconds");
@@ -190,7 +194,7 @@ export function listAuditEventsCommand(request: ListAuditEventsRequest): ListAud
   return { tenantId, resourceId, actingActorId, pageSize, pageToken };
 }
 
-// Results to messages.
+// From results to messages.
 
 function timestamp(instant: Instant): Timestamp {
   const seconds = Math.floor(instant / 1000);
@@ -213,8 +217,8 @@ const sessionStates = {
 } as const;
 
 /**
- * The session as it stands at `now`: the whole message rather than what it is to be made of, since
- * the runtime copies the latter field by field, for each Validate.
+ * The session with its state at `now`. This is a complete message and not an initialiser, which the
+ * runtime would copy field by field for each Validate.
  */
 export function sessionMessage(session: Session, now: Instant, current = false): SessionMessage {
   const end = endAt(session, now);

@@ -15,7 +15,7 @@ export interface SessionServiceDependencies {
   readonly signingKeys: SigningKeys;
   readonly auditLog: AuditLog;
   readonly timeouts: TimeoutPolicy;
-  /** Makes one sweep; undefined if another is at work. */
+  /** Runs one sweep. Undefined if another one is running. */
   readonly sweep: (context: CallContext) => Promise<SweepResult | undefined>;
   readonly errors: ErrorMapping;
 }
@@ -29,6 +29,7 @@ type Handlers = {
   ) => Promise<MessageInitShape<Method[Name]["output"]>>;
 };
 
+/** Registers SessionService with a router. */
 export function sessionService(deps: SessionServiceDependencies): (router: ConnectRouter) => void {
   const implementation = withErrorMapping(sessionHandlers(deps), deps.errors);
   return (router) => {
@@ -36,7 +37,7 @@ export function sessionService(deps: SessionServiceDependencies): (router: Conne
   };
 }
 
-/** What every call has in common, whichever way it came in. */
+/** Wraps all handlers: adds the call context, and maps errors to Connect errors. */
 function withErrorMapping(calls: Handlers, errors: ErrorMapping): Implementation {
   const handle =
     <Request, Response>(call: (request: Request, context: CallContext) => Promise<Response>) =>
