@@ -1,6 +1,6 @@
 /**
- * A web backend that leaves its sessions to sessiond: log in, see who you are, change something,
- * log out. It keeps no state of its own. Run it with `node examples/backend.ts`.
+ * A web backend that uses sessiond for its sessions: log in, show the user, change data, log out. The
+ * backend itself is stateless. Run it with `node examples/backend.ts`.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { ConnectError, createClient } from "@connectrpc/connect";
@@ -14,23 +14,23 @@ const port = Number(process.env.PORT ?? 3000);
 // README: begin
 const sessiond = createClient(SessionService, createGrpcTransport({ baseUrl }));
 
-/** Where a request comes from. Behind a proxy, the address is in a header that it sets. */
+/** The browser's address and user agent. Behind a proxy, the address is in a header of the proxy. */
 function browser(req: IncomingMessage) {
   const [ipAddress = ""] = (req.socket.remoteAddress ?? "").split("%");
   return { ipAddress, userAgent: req.headers["user-agent"] ?? "" };
 }
 
-/** The cookies as they came: sessiond finds its own among them. */
+/** The whole Cookie header: sessiond finds its own cookies in it. */
 function cookies(req: IncomingMessage) {
   return { case: "cookieHeader", value: req.headers.cookie ?? "" } as const;
 }
 
-/** The session of a request; rejects if there is none that is live. */
+/** The session of a request. Rejects if there is no live session. */
 function sessionOf(req: IncomingMessage) {
   return sessiond.validate({ credential: cookies(req), touch: true, ...browser(req) });
 }
 
-/** The same for a request that changes something: it must show the CSRF token in a header. */
+/** The same for a request that changes data: it must have the CSRF token in a header. */
 function sessionOfChange(req: IncomingMessage) {
   // The page's script reads it from the CSRF cookie; other sites cannot.
   const csrfToken = String(req.headers["x-csrf-token"] ?? "");
@@ -39,7 +39,7 @@ function sessionOfChange(req: IncomingMessage) {
 }
 
 async function logIn(req: IncomingMessage, res: ServerResponse, actorId: string) {
-  // Only after the password, or whatever proves who it is, has been checked.
+  // Call this only after you have authenticated the user, for example by password.
   const login = await sessiond.create({
     actor: { actorType: "user", actorId },
     replaces: { ref: cookies(req) },
@@ -72,8 +72,8 @@ async function logOut(req: IncomingMessage, res: ServerResponse) {
   res.end("Goodbye\n");
 }
 
-/** sessiond says which status each refusal is for a browser; without its word it is an outage. */
-function refuse(res: ServerResponse, error: unknown) {
+/** sessiond tells which HTTP status to send for an error. Without this detail, it is an outage. */
+function sendError(res: ServerResponse, error: unknown) {
   const [detail] = ConnectError.from(error).findDetails(ErrorDetailSchema);
   res.statusCode = detail?.httpStatus ?? 503;
   res.end();
@@ -98,7 +98,7 @@ async function route(req: IncomingMessage, res: ServerResponse) {
 }
 
 const server = createServer((req, res) => {
-  route(req, res).catch((error: unknown) => refuse(res, error));
+  route(req, res).catch((error: unknown) => sendError(res, error));
 });
 server.listen(port, "127.0.0.1", () => {
   const address = server.address();

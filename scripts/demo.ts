@@ -1,6 +1,6 @@
 /**
- * Plays a login and what follows against an instance of its own, in words: what a backend does,
- * through the generated client, and what its users' browsers get. Leaves nothing behind.
+ * Demonstrates a login and further calls against a temporary instance. Prints what a backend calls
+ * with the generated client, and which cookies browsers get. Removes all data at the end.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -37,22 +37,22 @@ function bySession(created: CreateResponse) {
   return { ref: cookie(created.cookie) };
 }
 
-/** Shows the cookies without what makes them valid: a terminal's history is no place for that. */
+/** Prints the cookies without their secret parts, which must not get into a terminal's history. */
 function showCookies(created: CreateResponse): void {
   for (const { header } of created.setCookies) {
     say(`   Set-Cookie: ${header.replace(/[\w-]{12,}(?=; Path)/, "…")}`);
   }
 }
 
-/** The call must fail; says with which reason. */
-async function expectRefusal(call: Promise<unknown>, expected: string): Promise<void> {
+/** Expects the call to fail with this reason, and prints the message. */
+async function expectDenial(call: Promise<unknown>, expected: string): Promise<void> {
   const error = await call.then(
     () => undefined,
     (cause: unknown) => ConnectError.from(cause),
   );
   const reason = error?.findDetails(ErrorInfoSchema)[0]?.reason;
   if (reason !== expected) throw new Error(`expected ${expected}, got ${reason ?? "success"}`);
-  say(`   refused with ${reason}: ${error?.rawMessage}`);
+  say(`   denied with ${reason}: ${error?.rawMessage}`);
 }
 
 async function logIn(client: Client<typeof SessionService>): Promise<CreateResponse> {
@@ -65,13 +65,15 @@ async function logIn(client: Client<typeof SessionService>): Promise<CreateRespo
     csrfToken: preLogin.csrfToken,
     acceptPreLogin: true,
   });
-  say("   the form comes back with its CSRF token, which is right");
+  say("   the browser sends the form with a valid CSRF token");
 
-  step("Alice logs in: a new session replaces it, so that no identifier survives the login");
+  step(
+    "Alice logs in: a new session replaces it, so that the old session id is not valid any more",
+  );
   const login = await client.create({ actor: ALICE, ...BROWSER, replaces: bySession(preLogin) });
   say(`   ${login.session?.id} replaces ${login.replacedSessionId}`);
   showCookies(login);
-  await expectRefusal(client.validate({ credential: cookie(preLogin.cookie) }), "REVOKED");
+  await expectDenial(client.validate({ credential: cookie(preLogin.cookie) }), "REVOKED");
   return login;
 }
 
@@ -79,7 +81,7 @@ async function useSession(
   client: Client<typeof SessionService>,
   login: CreateResponse,
 ): Promise<void> {
-  step("Her next request: Validate");
+  step("The next request of Alice: Validate");
   const cookieHeader = `theme=dark; __Host-session=${login.cookie}`;
   const validated = await client.validate({
     credential: { case: "cookieHeader", value: cookieHeader },
@@ -91,8 +93,8 @@ async function useSession(
 
   step("A form from another site has no CSRF token, or a wrong one");
   const session = bySession(login);
-  await expectRefusal(client.validateCsrf({ session, csrfToken: "" }), "CSRF_MISSING");
-  await expectRefusal(client.validateCsrf({ session, csrfToken: "guess" }), "CSRF_MISMATCH");
+  await expectDenial(client.validateCsrf({ session, csrfToken: "" }), "CSRF_MISSING");
+  await expectDenial(client.validateCsrf({ session, csrfToken: "guess" }), "CSRF_MISMATCH");
 
   step("Touch: activity moves the idle deadline");
   const touched = await client.touch({ session });
@@ -104,20 +106,20 @@ async function secondDevice(
   client: Client<typeof SessionService>,
   login: CreateResponse,
 ): Promise<void> {
-  step("Alice also logs in on her phone");
+  step("Alice also logs in on a phone");
   const phone = await client.create({ actor: ALICE, ...PHONE });
   const { sessions } = await client.list({ actor: ALICE, current: bySession(login) });
   for (const { id, userAgent, current } of sessions) {
     say(`   ${id}  ${userAgent}${current ? "  (this device)" : ""}`);
   }
 
-  step("The signing key is rotated; cookies of the old one stay good for its retention");
+  step("The signing key is rotated; cookies of the old key stay valid for its retention");
   const { activeKey, retiredKey } = await client.rotateSigningKey({ actingActorId: "ops" });
   say(`   ${activeKey?.id} replaces ${retiredKey?.id}`);
   const { session } = await client.validate({ credential: cookie(login.cookie) });
   say(`   the cookie that ${session?.signingKeyId} signed is accepted`);
 
-  step("Alice changes her password: all her sessions end but this one");
+  step("Alice changes the password: all other sessions of Alice end");
   const { revokedCount } = await client.revokeAllForActor({
     actor: ALICE,
     keep: bySession(login),
@@ -125,26 +127,26 @@ async function secondDevice(
     actingActorId: ALICE.actorId,
   });
   say(`   ${revokedCount} session ended`);
-  await expectRefusal(client.validate({ credential: cookie(phone.cookie) }), "REVOKED");
+  await expectDenial(client.validate({ credential: cookie(phone.cookie) }), "REVOKED");
   await client.validate({ credential: cookie(login.cookie) });
-  say("   this one goes on");
+  say("   this session stays valid");
 
   const { session: ended } = await client.get({ session: bySession(phone) });
   const state = enumToJson(SessionStateSchema, ended?.state ?? SessionState.UNSPECIFIED);
-  say(`   the phone's is ${state}, because of ${ended?.endReason}`);
+  say(`   the session of the phone is ${state}; the reason is ${ended?.endReason}`);
 }
 
 async function cleanUp(client: Client<typeof SessionService>): Promise<void> {
   step("A session of one second reaches its absolute timeout");
   const brief = await client.create({ actor: ALICE, absoluteTimeout: { seconds: 1n } });
   await delay(1000);
-  await expectRefusal(client.validate({ credential: cookie(brief.cookie) }), "EXPIRED_ABSOLUTE");
+  await expectDenial(client.validate({ credential: cookie(brief.cookie) }), "EXPIRED_ABSOLUTE");
 
-  step("The sweep deletes what is past its time");
+  step("The sweep deletes ended sessions");
   const swept = await client.garbageCollect({});
-  say(`   ${swept.sessionsDeleted} session`);
+  say(`   ${swept.sessionsDeleted} session deleted`);
   const { auditEvents } = await client.listAuditEvents({});
-  say(`   the audit has ${auditEvents.length} events, the last one ${auditEvents[0]?.action}`);
+  say(`   the audit log has ${auditEvents.length} events; the last is ${auditEvents[0]?.action}`);
 }
 
 const directory = await mkdtemp(join(tmpdir(), "sessiond-demo-"));
@@ -154,7 +156,7 @@ try {
     config: loadConfig({
       SESSIOND_DATA_DIR: directory,
       SESSIOND_PORT: "0",
-      // So that there is something to see within seconds.
+      // So that the effects of touch and sweep are visible within seconds.
       SESSIOND_TOUCH_INTERVAL: "0s",
       SESSIOND_HISTORY_WINDOW: "0s",
     }),
