@@ -1,8 +1,8 @@
 import type { Sql } from "./database.ts";
 
 /**
- * Fills a table without its secondary indexes and foreign keys, and makes them again, as they
- * were, afterwards: several times faster, and the indexes are as dense as fresh ones are.
+ * Fills a table without its secondary indexes and foreign keys, and recreates them afterwards. This is
+ * several times as fast, and the indexes are as dense as new ones.
  */
 export async function withoutIndexes(
   sql: Sql,
@@ -33,7 +33,7 @@ export async function withoutIndexes(
   }
 }
 
-/** Makes a table with the columns, checks, indexes and rows of `sessions`, but no foreign key. */
+/** Creates a table with the columns, checks, indexes and rows of `sessions`, but no foreign key. */
 export async function copySessions(sql: Sql, table: string): Promise<void> {
   await sql(`CREATE TABLE ${table} (LIKE sessions INCLUDING ALL) WITH (fillfactor = 85)`);
   await withoutIndexes(

@@ -14,7 +14,7 @@ const BAR = 14;
 const HEAD = 40;
 const GAP = 16;
 
-/** A viewer chooses between light and dark; the image has no background of its own. */
+/** For light and dark viewers: the image has no background. */
 const STYLE = `
   text { font: 13px system-ui, sans-serif; fill: #1f2328; }
   .title { font-weight: 600; }

@@ -7,22 +7,22 @@ export const ROOT = join(import.meta.dirname, "..");
 const KILL_AFTER_MS = 15_000;
 const STDERR_KEPT = 4000;
 
-/** A server of the benchmark that runs. */
+/** A running server of the benchmark. */
 export interface RunningServer {
   readonly pid: number;
   /** Such as `http://127.0.0.1:1234`. */
   readonly url: string;
-  /** Ends it; rejects if it had failed before. May be called again. */
+  /** Stops the server. Rejects if it has already failed. Can be called more than once. */
   stop(): Promise<void>;
 }
 
 export interface ServerCommand {
-  /** Relative to the project. */
+  /** Relative to the root of the project. */
   readonly script: string;
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** What children see of this process's environment: no settings that somebody has lying about. */
+/** The environment of child processes: without settings from the user's shell. */
 export function childEnvironment(extra: Readonly<Record<string, string>>): Record<string, string> {
   const { PATH = "", HOME = "" } = process.env;
   return { PATH, HOME, NODE_ENV: "production", ...extra };
@@ -30,8 +30,8 @@ export function childEnvironment(extra: Readonly<Record<string, string>>): Recor
 
 const running = new Set<ChildProcess>();
 
-/** Whatever ends this process, no server outlives it. */
-function endWithThisProcess(child: ChildProcess): void {
+/** Kills the child when this process exits. */
+function killOnExit(child: ChildProcess): void {
   if (running.size === 0) process.once("exit", killRunning);
   running.add(child);
   child.once("exit", () => {
@@ -44,7 +44,7 @@ function killRunning(): void {
   for (const child of running) child.kill("SIGKILL");
 }
 
-/** Starts a server and waits until it says on standard output where it listens. */
+/** Starts a server and waits until it prints the URL where it listens. */
 export async function startServer({ script, env }: ServerCommand): Promise<RunningServer> {
   const child = spawn(process.execPath, [join(ROOT, script)], {
     cwd: ROOT,
@@ -53,7 +53,7 @@ export async function startServer({ script, env }: ServerCommand): Promise<Runni
     // Ctrl-C in a terminal reaches the whole process group; this process ends its children itself.
     detached: true,
   });
-  endWithThisProcess(child);
+  killOnExit(child);
   let stderr = "";
   child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
     stderr = (stderr + chunk).slice(-STDERR_KEPT);
@@ -81,11 +81,11 @@ export async function startServer({ script, env }: ServerCommand): Promise<Runni
 
 function listeningUrl(child: ChildProcess): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<string>();
-  let said = "";
+  let output = "";
   child.stdout?.setEncoding("utf8").on("data", (chunk: string) => {
-    if (said.length > STDERR_KEPT) return;
-    said += chunk;
-    const url = / listens on (http:\S+)/.exec(said)?.[1];
+    if (output.length > STDERR_KEPT) return;
+    output += chunk;
+    const url = / listens on (http:\S+)/.exec(output)?.[1];
     if (url !== undefined) resolve(url);
   });
   return promise;
@@ -104,7 +104,7 @@ export interface Output {
   readonly stderr: string;
 }
 
-/** Runs a program to its end. Rejects if it cannot be started or the signal fires. */
+/** Runs a program until it exits. Rejects if it cannot be started or the signal fires. */
 export async function runProgram(
   program: string,
   args: readonly string[],

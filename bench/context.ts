@@ -7,25 +7,25 @@ import { buildLoadGenerator, type LoadGenerator } from "./load.ts";
 import type { Options } from "./options.ts";
 import { Progress } from "./progress.ts";
 
-/** What all parts of a run share. */
+/** What all parts of a benchmark run share. */
 export interface Context {
   readonly options: Options;
   readonly progress: Progress;
   readonly server: DatabaseServer;
   readonly load: LoadGenerator;
-  /** For files, gone afterwards. */
+  /** A temporary directory, which is removed at the end. */
   readonly directory: string;
-  /** Fires when the run is to end before its time. */
+  /** Fires when the run is interrupted. */
   readonly signal: AbortSignal;
-  /** What is to be undone in the end. */
+  /** Closed at the end of the run. */
   readonly stack: AsyncDisposableStack;
-  /** Complaints about answers; a run that has any fails in the end. */
+  /** Calls with wrong responses. If there are any, the run fails at the end. */
   readonly complaints: string[];
-  /** Runs `work` while the server runs, which is stopped then or when the run is cut short. */
+  /** Runs `work` with a running server. Stops the server afterwards, or when the run is interrupted. */
   withServer<T>(command: ServerCommand, work: (server: RunningServer) => Promise<T>): Promise<T>;
 }
 
-/** Sets a run up, does it, and undoes everything, whatever has failed on the way. */
+/** Sets up a run, runs `work`, and cleans up, even after a failure. */
 export async function withContext(
   options: Options,
   signal: AbortSignal,
@@ -53,7 +53,7 @@ export async function withContext(
       complaints: [],
       withServer: (command, use) => withServer(command, signal, use),
     };
-    // Whoever waits for a statement or a server when the signal comes is not asked to finish.
+    // When the signal fires, do not wait for running statements and servers.
     const aborted = Promise.withResolvers<never>();
     signal.addEventListener("abort", () => aborted.reject(signal.reason), { once: true });
     aborted.promise.catch(() => {});

@@ -12,15 +12,15 @@ import type { Sql } from "./database.ts";
 
 const SECRET_BYTES = 32;
 
-/** What it takes to make genuine cookies for sessions that were never created by a call. */
+/** The keys for genuine cookies of seeded sessions, which no call has created. */
 export interface Credentials {
-  /** SESSIOND_KEY_ENCRYPTION_KEYS. */
+  /** The value of SESSIOND_KEY_ENCRYPTION_KEYS. */
   readonly keyEncryptionKeys: string;
   readonly signingKeyId: string;
   cookieOf(id: SessionId): string;
 }
 
-/** Makes the default tenant's signing key before sessiond would, as sessiond would. */
+/** Creates the default tenant's signing key in the same way as sessiond, before sessiond starts. */
 export async function createCredentials(sql: Sql): Promise<Credentials> {
   const keyEncryptionKey = randomBytes(SECRET_BYTES);
   const encryption = new KeyEncryption([keyEncryptionKey], secureRandomBytes);
@@ -41,19 +41,19 @@ export async function createCredentials(sql: Sql): Promise<Credentials> {
 }
 
 /**
- * The CSRF token of a seeded session: the end of its id, so that nobody has to remember it. The
- * row has its SHA-256, like that of a random one.
+ * The CSRF token of a seeded session. It is the end of the session id, so that it need not be stored.
+ * As for a random token, the row has its SHA-256.
  */
 export function csrfTokenOf(id: SessionId): string {
   return id.slice(-CSRF_TOKEN_CHARACTERS);
 }
 
-/** As long as 32 bytes in base64url. */
+/** The length of 32 bytes in base64url. */
 export const CSRF_TOKEN_CHARACTERS = 43;
 
 export const EXPRESS_SECRET = "the secret of express-session in the benchmark";
 
-/** The Cookie header for express-session, which signs ids with HMAC-SHA256 too. */
+/** The Cookie header for express-session, which also signs ids with HMAC-SHA256. */
 export function expressCookie(sid: string): string {
   const mac = createHmac("sha256", EXPRESS_SECRET).update(sid).digest("base64").replace(/=+$/, "");
   return `connect.sid=${encodeURIComponent(`s:${sid}.${mac}`)}`;

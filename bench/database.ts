@@ -12,25 +12,26 @@ const MEGABYTE = 1024 * 1024;
 
 export type Row = Record<string, unknown>;
 
-/** One connection to a database, for what the benchmark itself has to ask and to prepare. */
+/** A connection to a database for the statements of the benchmark itself. */
 export interface Sql {
   (text: string, values?: readonly unknown[]): Promise<Row[]>;
-  /** Cuts the connection, whatever runs on it. */
+  /** Closes the connection, even if a statement runs on it. */
   close(): Promise<void>;
 }
 
 export interface DatabaseServer {
+  /** Whether the benchmark started it. */
   readonly own: boolean;
-  /** Undefined where its processes cannot be seen from here, as on another machine. */
+  /** Undefined if its processes are not visible, for example on another machine. */
   readonly postmasterPid: number | undefined;
   readonly sql: Sql;
-  /** Creates an empty database that is dropped in the end; returns its URL. */
+  /** Creates an empty database, which is dropped at the end. Returns its URL. */
   createDatabase(): Promise<string>;
 }
 
 export async function connectSql(url: string): Promise<Sql> {
   const client = new pg.Client({ connectionString: url });
-  // A cut connection also fails the statement that runs on it, which is who tells.
+  // If the connection breaks, its statement fails, too, and reports the error.
   client.on("error", () => {});
   await client.connect();
   const sql = async (text: string, values: readonly unknown[] = []): Promise<Row[]> =>
@@ -43,9 +44,9 @@ export async function connectSql(url: string): Promise<Sql> {
 }
 
 /**
- * The settings of the run's own server: PostgreSQL's defaults with everything that makes commits
- * durable, but with memory as an operator would give it on a machine of its own, and with room for
- * the log, so that no checkpoint falls into one system's measurement and not into another's.
+ * The settings of the server that the benchmark starts: PostgreSQL's defaults, with durable commits.
+ * Only the memory is set as for a dedicated machine, and the write-ahead log is large, so that no
+ * checkpoint runs during the measurement of only one system.
  */
 function ownSettings(): Record<string, string> {
   const sharedMegabytes = Math.floor(Math.min(1024, totalmem() / MEGABYTE / 4));
@@ -61,7 +62,7 @@ function ownSettings(): Record<string, string> {
   };
 }
 
-/** Uses the server that the environment names, or starts one. */
+/** Uses the server of SESSIOND_BENCH_DATABASE_URL, or starts one. */
 export async function openDatabaseServer(
   dataParent: string,
   stack: AsyncDisposableStack,
@@ -86,14 +87,14 @@ export async function openDatabaseServer(
 async function startOwn(dataParent: string, stack: AsyncDisposableStack): Promise<string> {
   const dataDirectory = await mkdtemp(join(await realpath(dataParent), "sessiond-bench-data-"));
   stack.defer(() => rm(dataDirectory, { recursive: true, force: true }));
-  // Where this process is root's, PostgreSQL runs as another user, who has to get in.
+  // If this process runs as root, PostgreSQL runs as another user, who needs access.
   await chmod(dataDirectory, 0o755);
   const postgres = await startEmbeddedPostgres({ dataDirectory, settings: ownSettings() });
   stack.defer(() => postgres.stop());
   return postgres.url;
 }
 
-/** The parent of the process that serves us, if that is a PostgreSQL on this machine. */
+/** The parent of the connection's backend process, if PostgreSQL runs on this machine. */
 async function findPostmaster(sql: Sql, url: string): Promise<number | undefined> {
   if (!["127.0.0.1", "localhost", "[::1]"].includes(new URL(url).hostname)) return undefined;
   const [row] = await sql("SELECT pg_backend_pid() AS pid");
@@ -101,7 +102,7 @@ async function findPostmaster(sql: Sql, url: string): Promise<number | undefined
   return backend?.command.startsWith("postgres") ? backend.parent : undefined;
 }
 
-/** Its own connection does the dropping: others may be cut by then. */
+/** Drops the database with a new connection, since the others may be closed by then. */
 async function createDatabase(serverUrl: string, stack: AsyncDisposableStack): Promise<string> {
   const name = `sessiond_bench_${randomBytes(6).toString("hex")}`;
   const onServer = async (statement: string): Promise<void> => {
@@ -115,7 +116,7 @@ async function createDatabase(serverUrl: string, stack: AsyncDisposableStack): P
   return url.href;
 }
 
-/** Makes sessiond's schema in an empty database. */
+/** Creates sessiond's schema in an empty database. */
 export async function createSchema(url: string): Promise<void> {
   const dataSource = createDataSource({
     url,
@@ -127,7 +128,7 @@ export async function createSchema(url: string): Promise<void> {
   await migrate(dataSource).finally(() => dataSource.destroy());
 }
 
-/** What the server says about itself, for the result. */
+/** The server's version and settings, for the result. */
 export async function describeServer({ sql, own }: DatabaseServer): Promise<Row> {
   const names = [
     "server_version",
@@ -146,7 +147,10 @@ export async function describeServer({ sql, own }: DatabaseServer): Promise<Row>
   return { own, ...Object.fromEntries(rows.map(({ name, value }) => [name, value])) };
 }
 
-/** Writes out what is dirty, so that one measurement does not pay for another; if we may. */
+/**
+ * Writes dirty pages to disk, so that one measurement does not cause writes in the next one. Does
+ * nothing without the privilege.
+ */
 export async function checkpoint(sql: Sql): Promise<void> {
   const INSUFFICIENT_PRIVILEGE = "42501";
   await sql("CHECKPOINT").catch((error: pg.DatabaseError) => {
@@ -154,7 +158,7 @@ export async function checkpoint(sql: Sql): Promise<void> {
   });
 }
 
-/** The clock that rows are dated with, in the milliseconds that they have. */
+/** The database's clock, in milliseconds, as in the timestamps of rows. */
 export async function databaseTime(sql: Sql): Promise<Date> {
   const [row] = await sql("SELECT date_trunc('milliseconds', clock_timestamp()) AS now");
   return row?.now as Date;

@@ -21,18 +21,19 @@ import {
 } from "./requests.ts";
 import { seedExpressSessions, seedSessions } from "./seed.ts";
 
-/** A database with so many live sessions, and what it takes to call a sessiond on it. */
+/** A database with live sessions, and what is needed to call a sessiond that uses it. */
 export interface Fixture {
   readonly url: string;
+  /** The number of live sessions. */
   readonly count: number;
   readonly sql: Sql;
   readonly credentials: Credentials;
   readonly directory: string;
-  /** One real ValidateResponse, for those who answer without looking. */
+  /** A recorded ValidateResponse, for the systems with a constant response. */
   readonly answerFile: string;
-  /** How sessiond is started on it. */
+  /** The command that starts sessiond with this database. */
   sessiond(env?: Readonly<Record<string, string>>): ServerCommand;
-  /** The file of requests of a kind, made when it is first asked for. */
+  /** The file with requests of this kind. It is written at the first call. */
   requests(kind: SessionRequest | "create" | "express"): Promise<string>;
 }
 
@@ -91,7 +92,7 @@ export async function createFixture(context: Context, count: number): Promise<Fi
   return fixture;
 }
 
-/** Asks sessiond about one of the sessions: shows that their cookies are good, too. */
+/** Records the response of sessiond for one of the sessions. Fails if its cookie is not valid. */
 async function recordAnswer(context: Context, fixture: Fixture): Promise<void> {
   const { sql, credentials, answerFile } = fixture;
   const [row] = await sql("SELECT id FROM sessions LIMIT 1");

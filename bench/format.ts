@@ -11,7 +11,7 @@ export interface Summary {
   readonly figures: Readonly<Partial<Record<(typeof FIGURES)[number], Spread>>>;
 }
 
-/** Sums the rounds up: a line for each system and number of calls in flight. */
+/** Summarises the rounds, for each system and number of calls in flight. */
 export function summarise(samples: readonly Sample[]): Summary[] {
   const groups = Map.groupBy(samples, ({ system, inFlight }) => `${system} ${inFlight}`);
   return [...groups.values()].map((group) => {
@@ -24,7 +24,7 @@ export function summarise(samples: readonly Sample[]): Summary[] {
   });
 }
 
-/** Text in columns, the first one to the left and the others to the right. */
+/** A table as text. The first column is aligned to the left, the others to the right. */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [header, ...rows];
   const widths = header.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
@@ -46,7 +46,7 @@ const milliseconds = (us: number): string => (us / 1000).toFixed(us < 10_000 ? 2
 const megabytes = (bytes: number): string => whole(bytes / 1e6);
 const percent = (share: number): string => `${Math.round(share * 100)} %`;
 
-/** The median and, where there was more than one measurement, the extremes. */
+/** The median and, for more than one measurement, the minimum and the maximum. */
 function spread(value: Spread | undefined, format: (value: number) => string): string {
   if (value === undefined) return ABSENT;
   const { median, min, max, count } = value;
@@ -99,8 +99,8 @@ function twoDigits(value: number): string {
 }
 
 /**
- * Whether the load generator can have been the bottleneck: it has one processor, and the most that
- * it is known to deliver is what the fastest system got from it.
+ * Tells whether the load generator may have been the bottleneck. It uses one processor, and its highest
+ * known throughput is that of the fastest system.
  */
 export function generatorNote(samples: readonly Sample[]): string {
   const busiest = samples.reduce<Sample | undefined>(

@@ -1,11 +1,11 @@
 import type { Figure, Sample } from "./sample.ts";
 import { ratio, type Spread, spreadOf } from "./statistics.ts";
 
-/** A figure that was to be reached, and what was measured. */
+/** A goal and its measured figure. */
 export interface GoalResult {
   readonly figure: string;
   readonly goal: string;
-  /** Undefined if a part of it was not measured. */
+  /** Undefined if a part of the figure was not measured. */
   readonly measured: Spread | undefined;
   readonly unit: "ratio" | "bytes";
   readonly reached: boolean | undefined;
@@ -16,8 +16,8 @@ export interface Bound {
   readonly value: number;
 }
 
-/** Whether the median keeps to the bound. */
-export function judge(
+/** Compares the median of the values with the bound. */
+export function evaluateGoal(
   figure: string,
   bound: Bound,
   values: readonly (number | undefined)[],
@@ -99,7 +99,7 @@ export const COMPARISONS: readonly Comparison[] = [
   },
 ];
 
-/** The ratio in each round that measured both. Pairs, because a machine's speed drifts. */
+/** The ratio in each round that measured both systems. The machine's speed changes between rounds. */
 export function pairedRatios(
   samples: readonly Sample[],
   { of, against }: Pick<Comparison, "of" | "against">,
@@ -117,11 +117,11 @@ export function pairedRatios(
     .filter((value) => value !== undefined);
 }
 
-/** The goals of which at least a part was measured. */
+/** The results of the goals for which at least one system was measured. */
 export function compareSystems(samples: readonly Sample[]): GoalResult[] {
   const measured = (side: Measured): boolean =>
     samples.some(({ system, inFlight }) => system === side.system && inFlight === side.inFlight);
   return COMPARISONS.filter(({ of, against }) => measured(of) || measured(against)).map((goal) =>
-    judge(goal.figure, goal.bound, pairedRatios(samples, goal)),
+    evaluateGoal(goal.figure, goal.bound, pairedRatios(samples, goal)),
   );
 }

@@ -1,7 +1,7 @@
 import type { Context } from "./context.ts";
 import { checkpoint, databaseTime } from "./database.ts";
 import { createFixture, type Fixture } from "./fixture.ts";
-import { type GoalResult, judge } from "./goals.ts";
+import { evaluateGoal, type GoalResult } from "./goals.ts";
 import { measure } from "./measure.ts";
 import type { Sample } from "./sample.ts";
 import { removeAdditions } from "./seed.ts";
@@ -12,12 +12,12 @@ const LEVELS = [1, 64];
 const WARM_UP_MS = 2000;
 const MEASURED = ["validate", "create"];
 
-/** A sample, and how many sessions there were. */
+/** A sample with the number of sessions in the database. */
 export interface GrowthSample extends Sample {
   readonly sessions: number;
 }
 
-/** Validate and Create with few, many and very many sessions, in turn. */
+/** Measures Validate and Create with each number of sessions of the options. */
 export async function measureGrowth(
   context: Context,
   existing: Fixture | undefined,
@@ -79,7 +79,7 @@ async function measureFixture(
   return samples;
 }
 
-export function judgeGrowth(samples: readonly GrowthSample[]): GoalResult[] {
+export function evaluateGrowth(samples: readonly GrowthSample[]): GoalResult[] {
   const sizes = samples.map(({ sessions }) => sessions);
   const [smallest, largest] = [Math.min(...sizes), Math.max(...sizes)];
   if (!(smallest < largest)) return [];
@@ -93,7 +93,7 @@ export function judgeGrowth(samples: readonly GrowthSample[]): GoalResult[] {
           sample.round === round,
       )?.p50Us;
     const rounds = [...new Set(samples.map(({ round }) => round))];
-    return judge(
+    return evaluateGoal(
       `Validate p50 at ${largest} sessions against ${smallest}, ${inFlight} in flight`,
       { at: "most", value: 1.25 },
       rounds.map((round) => ratio(p50(largest, round), p50(smallest, round))),

@@ -15,11 +15,11 @@ export interface LoadOptions {
   readonly durationMs: number;
   readonly seed: number;
   readonly connections?: number;
-  /** How long connections idle before the first call and after the last one. */
+  /** How long connections are open without calls, before the first call and after the last one. */
   readonly holdMs?: number;
 }
 
-/** What the generator reports, of its own account. */
+/** The report of the load generator. */
 export interface LoadResult {
   readonly calls: number;
   readonly errors: number;
@@ -35,7 +35,7 @@ export interface LoadResult {
   readonly meanUs: number;
   readonly cpuSeconds: number;
   readonly connections: number;
-  /** The requests of a sequential run were used up before its time. */
+  /** Whether a sequential run sent all its requests before its end. */
   readonly exhausted: boolean;
 }
 
@@ -64,7 +64,7 @@ async function run(binary: string, options: LoadOptions, signal: AbortSignal): P
     order: options.order,
     "in-flight": options.inFlight,
     duration: `${options.durationMs}ms`,
-    // A measurement counts the server's CPU from outside, so that the warm-up has a run of its own.
+    // The server's CPU time is read before and after this run, so the warm-up is a separate run.
     warmup: "0s",
     seed: options.seed,
     ...(options.connections !== undefined && { connections: options.connections }),
@@ -78,7 +78,7 @@ async function run(binary: string, options: LoadOptions, signal: AbortSignal): P
   return JSON.parse(stdout) as LoadResult;
 }
 
-/** What to tell of answers that were not as expected; undefined if all were. */
+/** Describes the responses that were errors. Undefined if there were none. */
 export function complaint({ calls, errors, samples }: LoadResult): string | undefined {
   if (errors === 0 && calls > 0) return undefined;
   return `${errors} of ${calls + errors} answers were errors: ${JSON.stringify(samples)}`;

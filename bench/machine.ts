@@ -9,7 +9,7 @@ export interface Machine {
   readonly node: string;
 }
 
-/** What figures depend on; nothing that tells one machine from another of its kind. */
+/** The properties on which figures depend. They do not identify the machine. */
 export function describeMachine(): Machine {
   return {
     cores: availableParallelism(),

@@ -4,7 +4,7 @@ import { complaint, type LoadOptions, type LoadResult } from "./load.ts";
 import { cpuSecondsOf, cpuSecondsOfTree, watchPeakMemory } from "./proc.ts";
 import type { Sample } from "./sample.ts";
 
-/** What a system is called with. */
+/** The path and the requests of a system. */
 export interface Target {
   readonly system: string;
   readonly path: string;
@@ -19,7 +19,7 @@ export interface Window {
   readonly durationMs: number;
 }
 
-/** Puts a server under load and reads meanwhile what it costs. */
+/** Runs the load generator against a server, and measures the server's CPU time and memory. */
 export async function measure(
   context: Context,
   server: RunningServer,
@@ -39,7 +39,7 @@ export async function measure(
     order: target.order,
     inFlight,
     durationMs,
-    // Another one in each round and at each level, and the same for each system.
+    // Different for each round and number of calls in flight, but equal for all systems.
     seed: round * 1000 + inFlight,
   });
   const serverAfter = await cpuSecondsOf(server.pid);
@@ -68,7 +68,7 @@ function answered({ calls, errors }: LoadResult): number {
   return Math.max(1, calls + errors);
 }
 
-/** Keeps in mind what was wrong with the answers, so that the run fails in the end. */
+/** Records wrong responses, so that the run fails at the end. */
 export function complain(context: Context, where: string, result: LoadResult): void {
   const problem = complaint(result);
   if (problem === undefined) return;

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Context } from "./context.ts";
 import type { Fixture } from "./fixture.ts";
-import { type GoalResult, judge } from "./goals.ts";
+import { evaluateGoal, type GoalResult } from "./goals.ts";
 import { complain } from "./measure.ts";
 import { residentBytes, watchPeakMemory } from "./proc.ts";
 import { ratio } from "./statistics.ts";
@@ -9,31 +9,31 @@ import { ratio } from "./statistics.ts";
 const IN_FLIGHT = 10_000;
 const CONNECTIONS = 1000;
 const HOLD_MS = 5000;
-const REST_MS = 5000;
+const PAUSE_MS = 5000;
 const DURATION_MS = 10_000;
 const LIGHT_MS = 5000;
 const LIGHT_IN_FLIGHT = 64;
 
-/** Resident memory of sessiond's process, in bytes; undefined where it cannot be read. */
+/** Resident memory of sessiond's process, in bytes. Undefined if it cannot be read. */
 export interface MemoryResult {
   readonly inFlight: number;
   readonly connections: number;
   readonly calls: number;
   readonly p99Us: number;
   readonly fresh: number | undefined;
-  /** After an ordinary load and a rest. */
+  /** After an ordinary load and a pause. */
   readonly before: number | undefined;
   readonly peak: number | undefined;
-  /** With all connections gone, after a rest. */
+  /** After all connections are closed and a pause. */
   readonly after: number | undefined;
-  /** The same after another ordinary load, which gives the garbage collector its occasions. */
+  /** The same after another ordinary load, during which V8's garbage collector runs. */
   readonly afterOrdinaryLoad: number | undefined;
 }
 
-/** Ten thousand calls in flight on a thousand connections, and what of their memory remains. */
+/** Measures the memory with 10,000 calls in flight on 1000 connections, and afterwards. */
 export async function measureMemory(context: Context, fixture: Fixture): Promise<MemoryResult> {
   const requests = await fixture.requests("validate");
-  // So that all of them wait, instead of being refused.
+  // So that all calls wait and none fails with OVERLOADED.
   const command = fixture.sessiond({
     SESSIOND_DATABASE_QUEUE_LIMIT: String(2 * IN_FLIGHT),
     SESSIOND_DATABASE_QUEUE_TIMEOUT: "1m",
@@ -56,13 +56,13 @@ export async function measureMemory(context: Context, fixture: Fixture): Promise
         complain(context, `Validate at ${inFlight} in flight`, result);
         return result;
       };
-      const restedAfterOrdinaryLoad = async () => {
+      const afterOrdinaryLoadAndPause = async () => {
         await call(LIGHT_IN_FLIGHT, LIGHT_MS);
-        await delay(REST_MS, undefined, { signal: context.signal });
+        await delay(PAUSE_MS, undefined, { signal: context.signal });
         return residentBytes(server.pid);
       };
       report("ordinary load");
-      const before = await restedAfterOrdinaryLoad();
+      const before = await afterOrdinaryLoadAndPause();
       report(`${CONNECTIONS} connections`);
       const watch = await watchPeakMemory(server.pid);
       const { calls, p99Us } = await call(IN_FLIGHT, DURATION_MS, {
@@ -70,11 +70,11 @@ export async function measureMemory(context: Context, fixture: Fixture): Promise
         holdMs: HOLD_MS,
       });
       const peak = await watch.stop();
-      report("rest");
-      await delay(REST_MS, undefined, { signal: context.signal });
+      report("pause");
+      await delay(PAUSE_MS, undefined, { signal: context.signal });
       const after = await residentBytes(server.pid);
       report("ordinary load");
-      const afterOrdinaryLoad = await restedAfterOrdinaryLoad();
+      const afterOrdinaryLoad = await afterOrdinaryLoadAndPause();
       return {
         inFlight: IN_FLIGHT,
         connections: CONNECTIONS,
@@ -90,13 +90,15 @@ export async function measureMemory(context: Context, fixture: Fixture): Promise
   );
 }
 
-export function judgeMemory(result: MemoryResult): GoalResult[] {
+export function evaluateMemory(result: MemoryResult): GoalResult[] {
   const { before, peak, after, afterOrdinaryLoad } = result;
   const where = `memory at ${IN_FLIGHT} calls in flight on ${CONNECTIONS} connections`;
   return [
-    judge(where, { at: "most", value: 250e6 }, [peak], "bytes"),
-    judge("memory after that, against before", { at: "most", value: 1.1 }, [ratio(after, before)]),
-    judge("the same after an ordinary load", { at: "most", value: 1.1 }, [
+    evaluateGoal(where, { at: "most", value: 250e6 }, [peak], "bytes"),
+    evaluateGoal("memory after that, against before", { at: "most", value: 1.1 }, [
+      ratio(after, before),
+    ]),
+    evaluateGoal("the same after an ordinary load", { at: "most", value: 1.1 }, [
       ratio(afterOrdinaryLoad, before),
     ]),
   ];

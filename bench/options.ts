@@ -18,16 +18,16 @@ export interface Options {
   /** Numbers of sessions, smallest first. */
   readonly growth: readonly number[];
   readonly expired: number;
-  /** Where results go, relative to the working directory. */
+  /** The directory for results, relative to the working directory. */
   readonly out: string;
-  /** The result's file name without `.json`; undefined: the time. */
+  /** The file name of the result without `.json`. Undefined: the time. */
   readonly name: string | undefined;
   readonly chart: string | undefined;
-  /** Where the PostgreSQL of the run keeps its data. */
+  /** The parent of the data directory, if the benchmark starts PostgreSQL. */
   readonly dataParent: string;
 }
 
-/** The command line cannot be understood; the message is for whoever typed it. */
+/** The command line is invalid. The message is for the user. */
 export class OptionError extends Error {
   override readonly name = "OptionError";
 }
@@ -73,7 +73,7 @@ const SETTINGS = {
   help: { type: "boolean" },
 } as const;
 
-/** @throws {OptionError} */
+/** @throws {OptionError} if an option is unknown or invalid */
 export function parseOptions(args: readonly string[]): Options {
   const given = read(args);
   const quick = given.quick ?? false;

@@ -11,10 +11,10 @@ export const PGBENCH_MISSING =
 
 const DEBIAN = "/usr/lib/postgresql";
 
-/** Looks on PATH and where Debian keeps its versions; undefined if there is none. */
+/** Finds pgbench on PATH or where Debian installs it. Undefined if there is none. */
 export async function findPgbench(): Promise<string | undefined> {
   const versions = await readdir(DEBIAN).catch(() => []);
-  // Debian's own come first: what it has on PATH is a wrapper in Perl.
+  // Debian's directories come first, because Debian's pgbench on PATH is a Perl wrapper.
   const directories = [
     ...versions
       .sort((a, b) => Number(b) - Number(a))
@@ -33,7 +33,7 @@ function isExecutable(path: string): boolean {
   }
 }
 
-/** Ids as sessiond makes them, or without the time in front, so that they fall anywhere. */
+/** Ids as in sessiond, which begin with the time, or random ones. */
 export type InsertedIds = "ordered" | "random";
 
 const NOW_MS = "extract(epoch FROM statement_timestamp()) * 1000";
@@ -42,7 +42,7 @@ const ID_SQL: Readonly<Record<InsertedIds, string>> = {
   random: "'ses-' || md5(gen_random_uuid()::text) || substr(md5(random()::text), 1, 12)",
 };
 
-/** One row, alike those that Create makes. The values are made by the server, to cost little. */
+/** Inserts one row like those of Create. The server generates the values, which is cheap. */
 function insertScript(table: string, ids: InsertedIds, signingKeyId: string): string {
   return `\\set actor random(1, 1000000000000)
 INSERT INTO ${table} (id, tenant_id, actor_type, actor_id, app_type, pre_login, created_at,
@@ -68,11 +68,11 @@ export interface InsertResult {
   readonly calls: number;
   readonly seconds: number;
   readonly perSecond: number;
-  /** Of each insertion, in microseconds, sorted. */
+  /** The latency of each insert in microseconds, sorted. */
   readonly latenciesUs: readonly number[];
 }
 
-/** Inserts single rows, each in a transaction of its own, on so many connections. */
+/** Inserts single rows, each in its own transaction, with `clients` connections. */
 export async function pgbenchInserts(
   pgbench: string,
   context: Pick<Context, "directory" | "signal">,
@@ -120,7 +120,7 @@ function connection(databaseUrl: string): { args: string[]; password: string } {
   };
 }
 
-/** Takes the figures from pgbench's report, without the time that it took to connect. */
+/** Parses pgbench's report. The throughput is without the time to connect. */
 export function parseReport(report: string): Omit<InsertResult, "latenciesUs"> {
   const number = (pattern: RegExp): number => {
     const text = pattern.exec(report)?.[1];

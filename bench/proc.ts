@@ -1,26 +1,26 @@
 /**
- * What Linux tells of processes. Everything is undefined where it does not tell: on other systems,
- * and of processes on other machines or in other containers.
+ * Reads figures of processes from /proc. They are undefined on systems other than Linux, and for
+ * processes on other machines or in other containers.
  */
 import { readdir, readFile, writeFile } from "node:fs/promises";
 
-/** Clock ticks of /proc per second, which the kernel fixes for programs whatever its own rate. */
+/** The clock ticks of /proc per second. This is fixed, and does not depend on the kernel's own rate. */
 const TICKS_PER_SECOND = 100;
 
 export interface ProcessStat {
   readonly command: string;
   readonly parent: number;
-  /** User and system time of all its threads, the ended ones included. */
+  /** User and system time of all its threads, including ended ones. */
   readonly cpuSeconds: number;
-  /** The same of its children that have ended. */
+  /** The same for its children that have ended. */
   readonly endedChildrenCpuSeconds: number;
 }
 
-/** Reads the text of /proc/PID/stat. The command may hold spaces and parentheses itself. */
+/** Parses /proc/PID/stat. The command may contain spaces and parentheses. */
 export function parseStat(text: string): ProcessStat {
   const end = text.lastIndexOf(")");
   const fields = text.slice(end + 2).split(" ");
-  // The first of these is the third in proc(5).
+  // The first of these fields has number 3 in proc(5).
   const field = (number: number): number => Number(fields[number - 3]);
   return {
     command: text.slice(text.indexOf("(") + 1, end),
@@ -39,7 +39,7 @@ export async function cpuSecondsOf(pid: number): Promise<number | undefined> {
   return (await processStat(pid))?.cpuSeconds;
 }
 
-/** Of a process and its children, those that have ended included. */
+/** The CPU time of a process and its children, including children that have ended. */
 export async function cpuSecondsOfTree(root: number): Promise<number | undefined> {
   const stat = await processStat(root);
   if (stat === undefined) return undefined;
@@ -63,11 +63,14 @@ export function residentBytes(pid: number): Promise<number | undefined> {
 }
 
 export interface PeakMemory {
-  /** Ends the watch and returns the most that the process had resident meanwhile. */
+  /** Ends the measurement and returns the peak of the resident memory in bytes. */
   stop(): Promise<number | undefined>;
 }
 
-/** Watches a process's memory: by the kernel's own mark where it can be reset, else by looking. */
+/**
+ * Measures the peak memory of a process: with the kernel's peak value if it can be reset, or else by
+ * sampling.
+ */
 export async function watchPeakMemory(pid: number): Promise<PeakMemory> {
   const RESET_PEAK = "5";
   const reset = await writeFile(`/proc/${pid}/clear_refs`, RESET_PEAK).then(
@@ -76,15 +79,15 @@ export async function watchPeakMemory(pid: number): Promise<PeakMemory> {
   );
   if (reset) return { stop: () => statusBytes(pid, "VmHWM") };
   let peak = await residentBytes(pid);
-  const look = async (): Promise<void> => {
+  const sample = async (): Promise<void> => {
     const now = await residentBytes(pid);
     if (now !== undefined && now > (peak ?? 0)) peak = now;
   };
-  const timer = setInterval(look, 50);
+  const timer = setInterval(sample, 50);
   return {
     async stop() {
       clearInterval(timer);
-      await look();
+      await sample();
       return peak;
     },
   };

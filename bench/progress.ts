@@ -2,11 +2,11 @@ import { stderr } from "node:process";
 
 const INTERVAL_MS = 100;
 
-/** Tells on standard error what goes on and since when: a line for each phase. */
+/** Prints the progress to standard error, with one line for each phase. */
 export class Progress {
   readonly #startedAt = performance.now();
 
-  /** Runs a phase. `work` may report how far it is; a terminal shows that on the same line. */
+  /** Runs a phase. On a terminal, the line of the phase shows the state that `work` reports. */
   async phase<T>(title: string, work: (report: (state: string) => void) => Promise<T>): Promise<T> {
     const startedAt = performance.now();
     let shownAt = 0;

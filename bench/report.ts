@@ -11,7 +11,7 @@ import type { Sample } from "./sample.ts";
 import { type SweepResult, sweepLines } from "./sweep.ts";
 import { type WritesResult, writesLines } from "./writes.ts";
 
-/** Everything that a run has found out; what was not run is absent. */
+/** The result of a run. Parts that did not run are absent. */
 export interface Result {
   readonly startedAt: string;
   readonly machine: Machine;
@@ -26,7 +26,7 @@ export interface Result {
   complaints: readonly string[];
 }
 
-/** What a person reads at the end of a run. */
+/** The text that is printed at the end of a run. */
 export function describe(result: Result): string {
   const { systems, growth, sweep, memory, writes, goals, complaints } = result;
   const sections: string[] = [];
@@ -55,7 +55,7 @@ function growthTable(samples: readonly GrowthSample[]): string {
   );
 }
 
-/** Writes the result with all its samples; returns the file. */
+/** Writes the result with all samples. Returns the path of the file. */
 export async function writeResult(
   result: Result,
   { out, name }: Pick<Options, "out" | "name">,

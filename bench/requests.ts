@@ -17,8 +17,8 @@ import { SEEDED_APP, USER_AGENT } from "./seed.ts";
 const FLUSH_BYTES = 1024 * 1024;
 const BATCH = 50_000;
 const CREATE_REQUESTS = 200_000;
-/** More do not fit beside the server in a small machine's memory. */
-const MOST_NAMED = 1_000_000;
+/** More requests do not fit into the memory of a small machine, next to the server. */
+const MAX_REQUESTS = 1_000_000;
 
 /** Requests that name a session by its cookie. */
 export const SESSION_REQUESTS = {
@@ -49,7 +49,7 @@ function byCookie(cookie: string) {
   return { ref: { case: "cookie", value: cookie } } as const;
 }
 
-/** Writes items as the load generator reads them: each after its length in four bytes. */
+/** Writes items in the format of the load generator: each is preceded by its length in four bytes. */
 class RequestWriter {
   readonly #file: FileHandle;
   #pending: Buffer[] = [];
@@ -84,14 +84,14 @@ class RequestWriter {
   }
 }
 
-/** The texts of one column of all rows or, of more than a million, of so many random ones. */
+/** The values of a column of all rows, or of a random sample of about MAX_REQUESTS rows. */
 async function* column(
   sql: Sql,
   table: string,
   name: string,
   count: number,
 ): AsyncGenerator<string[]> {
-  const percent = Math.min(100, (MOST_NAMED / count) * 100);
+  const percent = Math.min(100, (MAX_REQUESTS / count) * 100);
   await sql("BEGIN");
   try {
     await sql(
@@ -112,11 +112,11 @@ export interface RequestSource {
   readonly sql: Sql;
   readonly credentials: Credentials;
   readonly count: number;
-  /** Where the files go. */
+  /** The directory of the files. */
   readonly directory: string;
 }
 
-/** Writes requests that name each of the seeded sessions; returns the file. */
+/** Writes a request for each seeded session. Returns the path of the file. */
 export async function writeSessionRequests(
   kind: SessionRequest,
   { sql, credentials, count, directory }: RequestSource,
@@ -136,7 +136,7 @@ export async function writeSessionRequests(
   return path;
 }
 
-/** Writes requests that name these sessions, in this order. */
+/** Writes a request for each of these sessions, in this order. */
 export async function writeRequestsFor(
   kind: SessionRequest,
   ids: readonly string[],
@@ -168,7 +168,7 @@ export async function writeExpressRequests(
   return path;
 }
 
-/** Writes Creates for random actors, most of whom have no session yet. */
+/** Writes Create requests for random actors, most of which have no session yet. */
 export async function writeCreateRequests(directory: string): Promise<string> {
   const path = join(directory, "create.requests");
   const writer = await RequestWriter.open(path);

@@ -16,7 +16,11 @@ const WARM_UP_IN_FLIGHT = 64;
 const PGBENCH_CLIENTS = 8;
 const INSERT_TABLE = "bench_insert";
 
-/** The systems that the options ask for. @throws {OptionError} if there is no such system */
+/**
+ * The systems of the options.
+ *
+ * @throws {OptionError} if there is no such system
+ */
 export function chosenSystems(options: Context["options"]): {
   readonly systems: readonly System[];
   readonly pgbench: boolean;
@@ -37,7 +41,7 @@ export function chosenSystems(options: Context["options"]): {
   };
 }
 
-/** Measures each system in turn, and all of them again, so that the machine's drift shows. */
+/** Measures all systems in each round, so that a change of the machine's speed is visible. */
 export async function measureSystems(context: Context, fixture: Fixture): Promise<Sample[]> {
   const { systems, pgbench: withPgbench } = chosenSystems(context.options);
   const pgbench = withPgbench ? await findPgbench() : undefined;
@@ -46,7 +50,7 @@ export async function measureSystems(context: Context, fixture: Fixture): Promis
   if (pgbench !== undefined) {
     await progress.phase("a table for pgbench", () => copySessions(fixture.sql, INSERT_TABLE));
   }
-  // Before the clock of the first round runs.
+  // Before the first round, so that the requests are already written.
   for (const system of systems) {
     await system.requests(fixture, { inFlight: 1, durationMs: 0 }, context.signal);
   }
@@ -86,7 +90,7 @@ async function measureSystem(
       const target: Target = { system: name, path, protocol, requests: file, order };
       const startedAt = await databaseTime(fixture.sql);
       const sample = await measure(context, server, target, { ...length, round });
-      return system.touches ? await withShare(fixture, sample, startedAt) : sample;
+      return system.touches ? await withWrittenShare(fixture, sample, startedAt) : sample;
     };
     report("warm-up");
     await measureFor(WARM_UP_IN_FLIGHT, Math.min(WARM_UP_MS, options.durationMs));
@@ -102,10 +106,10 @@ async function measureSystem(
 }
 
 /**
- * Counts the sessions that a measurement has touched, none of them twice, and takes that back, so
- * that the next one finds as many that are due.
+ * Adds the share of calls that wrote, and sets last_seen_at of the touched sessions back, so that as
+ * many sessions are due in the next measurement. No session is touched twice in one measurement.
  */
-async function withShare(fixture: Fixture, sample: Sample, since: Date): Promise<Sample> {
+async function withWrittenShare(fixture: Fixture, sample: Sample, since: Date): Promise<Sample> {
   const [row] = await fixture.sql(
     `WITH touched AS (
        UPDATE sessions SET last_seen_at = last_seen_at - interval '5 minutes'

@@ -1,16 +1,16 @@
-/** Measures sessiond beside its limits and alternatives: `npm run bench -- --help`. */
+/** Compares sessiond with its limits and alternatives: `npm run bench -- --help`. */
 import { drawChart } from "./chart.ts";
 import { type Context, withContext } from "./context.ts";
 import { describeServer } from "./database.ts";
 import { createFixture, type Fixture } from "./fixture.ts";
 import { compareSystems, type GoalResult } from "./goals.ts";
-import { judgeGrowth, measureGrowth } from "./growth.ts";
+import { evaluateGrowth, measureGrowth } from "./growth.ts";
 import { describeMachine } from "./machine.ts";
-import { judgeMemory, measureMemory } from "./memory.ts";
+import { evaluateMemory, measureMemory } from "./memory.ts";
 import { OptionError, type Options, parseOptions, USAGE } from "./options.ts";
 import { describe, type Result, writeResult, writeText } from "./report.ts";
 import { chosenSystems, measureSystems } from "./rounds.ts";
-import { judgeSweep, measureSweep } from "./sweep.ts";
+import { evaluateSweep, measureSweep } from "./sweep.ts";
 import { measureWrites } from "./writes.ts";
 
 async function run(context: Context): Promise<void> {
@@ -34,7 +34,7 @@ async function run(context: Context): Promise<void> {
   }
   if (parts.has("growth")) {
     result.growth = await measureGrowth(context, fixture);
-    goals.push(...judgeGrowth(result.growth));
+    goals.push(...evaluateGrowth(result.growth));
   }
   await runOnFixture(context, fixture, result, goals);
   const file = await writeResult(result, options);
@@ -57,16 +57,16 @@ async function runOnFixture(
   if (fixture === undefined) return;
   if (parts.has("sweep")) {
     result.sweep = await measureSweep(context, fixture);
-    goals.push(judgeSweep(result.sweep));
+    goals.push(evaluateSweep(result.sweep));
   }
   if (parts.has("memory")) {
     result.memory = await measureMemory(context, fixture);
-    goals.push(...judgeMemory(result.memory));
+    goals.push(...evaluateMemory(result.memory));
   }
   if (parts.has("writes")) result.writes = await measureWrites(context, fixture);
 }
 
-/** Somebody wants the run to end before its time. */
+/** A signal has interrupted the run. */
 class Interruption extends Error {}
 
 async function main(): Promise<void> {
@@ -83,7 +83,7 @@ async function main(): Promise<void> {
   await withContext(options, interrupted.signal, run);
 }
 
-/** As shells count the end by SIGINT. */
+/** The exit code that shells use for SIGINT. */
 const INTERRUPTED = 130;
 
 try {
@@ -100,7 +100,7 @@ try {
   }
   const { message, stack } = error as Error;
   const ours = (error as Error).constructor === Error;
-  // What this program throws says all there is to say; anything else is a surprise.
+  // An error of this program has a complete message. For others, the stack is needed.
   process.stderr.write(`bench: ${ours ? message : stack}\n`);
   process.exit(1);
 }

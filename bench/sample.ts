@@ -1,4 +1,4 @@
-/** One measurement. Undefined is what could not be measured. */
+/** One measurement. Figures that could not be measured are undefined. */
 export interface Sample {
   readonly system: string;
   readonly inFlight: number;
@@ -9,18 +9,18 @@ export interface Sample {
   readonly perSecond: number;
   readonly p50Us: number | undefined;
   readonly p99Us: number | undefined;
-  /** CPU of the server's process, user and system, for each call. */
+  /** CPU time of the server's process, user and system, for each call. */
   readonly serverCpuUs: number | undefined;
-  /** CPU of all of PostgreSQL's processes, those in the background included, for each call. */
+  /** CPU time of all PostgreSQL processes, including background processes, for each call. */
   readonly databaseCpuUs: number | undefined;
   readonly peakMemoryBytes: number | undefined;
-  /** How busy the load generator was, of the one processor that it has. */
+  /** The share of one processor that the load generator used. */
   readonly generatorCpuShare: number | undefined;
-  /** Of the calls that may write, how many did. */
+  /** The share of calls that wrote, for calls that write only if a touch is due. */
   readonly writtenShare?: number;
 }
 
-/** The figures of a sample that are summed up over the rounds. */
+/** The figures of a sample that are summarised over the rounds. */
 export const FIGURES = [
   "perSecond",
   "p50Us",

@@ -7,7 +7,7 @@ import { checkpoint, type Sql } from "./database.ts";
 const CHUNK = 100_000;
 
 export const SEEDED_APP = "bench";
-/** Of sessions that are there to be revoked, so that those that are read stay as they are. */
+/** The app type of sessions that are only revoked, so that the sessions that are read do not change. */
 export const RESERVED_APP = "bench-reserved";
 export const USER_AGENT =
   "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36";
@@ -17,9 +17,9 @@ export const SESSION_ID_SQL = (ms: string): string =>
   `'ses-' || lpad(to_hex((${ms})::bigint), 12, '0') || replace(gen_random_uuid()::text, '-', '')`;
 
 /**
- * A row for each number of the series, opened within the last hour in the order of their ids, by
- * a third as many actors, and last seen one to twenty-five minutes ago: later than any touch
- * interval. They outlive the longest run: idle after 12 hours.
+ * Inserts a row for each number of the series. The sessions were created within the last hour, in the
+ * order of their ids, for a third as many actors. They were last seen 1 to 25 minutes ago, which is
+ * longer than any touch interval. Their idle timeout of 12 hours is longer than any run.
  */
 const SEED = `
   INSERT INTO sessions (id, tenant_id, actor_type, actor_id, app_type, pre_login, created_at,
@@ -47,7 +47,7 @@ const DAY_SECONDS = 86_400;
 interface SeedOptions {
   readonly count: number;
   readonly appType: string;
-  /** How long ago the sessions were opened, beside the hour that they are spread over. */
+  /** How long ago the sessions were created, in addition to the hour over which they are spread. */
   readonly ageSeconds: number;
   readonly report: (state: string) => void;
   readonly signal: AbortSignal;
@@ -63,7 +63,7 @@ async function insertSessions(sql: Sql, options: SeedOptions): Promise<void> {
   }
 }
 
-/** Fills the table with live sessions, all signed by the one key there is. */
+/** Fills the table with live sessions, all with the same signing key. */
 export async function seedSessions(
   sql: Sql,
   count: number,
@@ -78,7 +78,7 @@ export async function seedSessions(
   await checkpoint(sql);
 }
 
-/** The ids of so many live sessions beside the seeded ones; adds those that are missing. */
+/** The ids of `count` live sessions that are not among the seeded ones. Adds missing ones. */
 export async function reserve(
   sql: Sql,
   count: number,
@@ -100,7 +100,7 @@ export async function reserve(
   return (await live()).slice(0, count).map(({ id }) => id as string);
 }
 
-/** Adds sessions that ended so long ago that a sweep deletes them. */
+/** Adds sessions that ended long enough ago for a sweep to delete them. */
 export async function addExpired(
   sql: Sql,
   count: number,
@@ -118,14 +118,14 @@ export async function addExpired(
   await checkpoint(sql);
 }
 
-/** Takes away what measurements have added, so that each round begins with the same tables. */
+/** Deletes what measurements have added, so that each round begins with the same tables. */
 export async function removeAdditions(sql: Sql, since: Date): Promise<void> {
   await sql("DELETE FROM sessions WHERE created_at >= $1 OR app_type = $2", [since, RESERVED_APP]);
   await sql("TRUNCATE audit_events");
   await sql("VACUUM (ANALYZE) sessions");
 }
 
-/** Fills connect-pg-simple's table, made by its own script, with as many sessions. */
+/** Creates connect-pg-simple's table with its own script, and fills it with sessions. */
 export async function seedExpressSessions(
   sql: Sql,
   count: number,

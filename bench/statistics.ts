@@ -1,4 +1,4 @@
-/** The middle and the extremes of repeated measurements. */
+/** The median, minimum and maximum of repeated measurements. */
 export interface Spread {
   readonly median: number;
   readonly min: number;
@@ -6,7 +6,7 @@ export interface Spread {
   readonly count: number;
 }
 
-/** With an even number of values, the mean of the two in the middle. Undefined without values. */
+/** For an even number of values, the mean of the two in the middle. Undefined without values. */
 export function median(values: readonly number[]): number | undefined {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
@@ -16,7 +16,7 @@ export function median(values: readonly number[]): number | undefined {
   return sorted.length % 2 === 0 && lower !== undefined ? (lower + upper) / 2 : upper;
 }
 
-/** Undefined without values. What could not be measured does not count. */
+/** Ignores undefined values, which could not be measured. Undefined without values. */
 export function spreadOf(values: readonly (number | undefined)[]): Spread | undefined {
   const known = values.filter((value) => value !== undefined);
   const middle = median(known);
@@ -24,12 +24,12 @@ export function spreadOf(values: readonly (number | undefined)[]): Spread | unde
   return { median: middle, min: Math.min(...known), max: Math.max(...known), count: known.length };
 }
 
-/** Undefined where either is missing or there is nothing to divide by. */
+/** Undefined if a value is missing or the divisor is 0. */
 export function ratio(of: number | undefined, against: number | undefined): number | undefined {
   return of === undefined || against === undefined || against === 0 ? undefined : of / against;
 }
 
-/** The value that so great a share of the sorted values do not exceed. Undefined without values. */
+/** The quantile of sorted values; `share` is from 0 to 1. Undefined without values. */
 export function quantile(sorted: readonly number[], share: number): number | undefined {
   return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)];
 }

@@ -1,6 +1,6 @@
 import type { Context } from "./context.ts";
 import { clientOf, type Fixture } from "./fixture.ts";
-import { type GoalResult, judge } from "./goals.ts";
+import { evaluateGoal, type GoalResult } from "./goals.ts";
 import { measure, type Target } from "./measure.ts";
 import type { Sample } from "./sample.ts";
 import { addExpired } from "./seed.ts";
@@ -8,20 +8,20 @@ import { median, ratio } from "./statistics.ts";
 
 const IN_FLIGHT = 64;
 const UNDISTURBED_WINDOWS = 3;
-/** Each call of GarbageCollect ends within half of the longest deadline, which is 30 s. */
+/** A GarbageCollect call ends within half of the maximum deadline, which is 30 s. */
 const CALL_TIMEOUT_MS = 30_000;
 
 export interface SweepResult {
   readonly expired: number;
   readonly deleted: number;
   readonly seconds: number;
-  /** One after the other, before the sweep, while it runs, and after it. */
+  /** Consecutive measurements before, during and after the sweep. */
   readonly before: readonly Sample[];
   readonly during: readonly Sample[];
   readonly after: readonly Sample[];
 }
 
-/** Has expired rows swept while Validate is called, in windows of the usual length. */
+/** Measures Validate, in windows of the usual length, while a sweep deletes expired rows. */
 export async function measureSweep(context: Context, fixture: Fixture): Promise<SweepResult> {
   const { options, progress, signal } = context;
   await progress.phase(`${options.expired} expired sessions`, (report) =>
@@ -73,7 +73,7 @@ export async function measureSweep(context: Context, fixture: Fixture): Promise<
       const during: Sample[] = [];
       while (sweeping) {
         const sample = await window();
-        // One that outlasted the sweep was disturbed only in part.
+        // A window that ended after the sweep was only partly disturbed.
         if (sweeping || during.length === 0) during.push(sample);
       }
       const seconds = await swept;
@@ -84,12 +84,12 @@ export async function measureSweep(context: Context, fixture: Fixture): Promise<
   );
 }
 
-export function judgeSweep({ before, during, after }: SweepResult): GoalResult {
-  const calm = median([...before, ...after].flatMap(({ p99Us }) => p99Us ?? []));
-  return judge(
+export function evaluateSweep({ before, during, after }: SweepResult): GoalResult {
+  const undisturbed = median([...before, ...after].flatMap(({ p99Us }) => p99Us ?? []));
+  return evaluateGoal(
     `Validate p99, ${IN_FLIGHT} in flight, while rows are swept, against undisturbed`,
     { at: "most", value: 2 },
-    during.map(({ p99Us }) => ratio(p99Us, calm)),
+    during.map(({ p99Us }) => ratio(p99Us, undisturbed)),
   );
 }
 

@@ -5,30 +5,31 @@ import type { LoadOptions } from "./load.ts";
 import { type SessionRequest, writeRequestsFor } from "./requests.ts";
 import { reserve } from "./seed.ts";
 
-/** Revokes to be ready for, for each second: each needs a session of its own. */
-const MOST_REVOKES_PER_SECOND = 10_000;
-const MOST_LONE_REVOKES_PER_SECOND = 2_000;
+/** How many sessions to prepare for Revoke: each call needs its own session. */
+const MAX_REVOKES_PER_SECOND = 10_000;
+/** The same for each call in flight. */
+const MAX_REVOKES_PER_SECOND_IN_FLIGHT = 2_000;
 
-/** How long a measurement is, and how many calls are in flight. */
+/** The duration of a measurement, and the number of calls in flight. */
 export interface Length {
   readonly inFlight: number;
   readonly durationMs: number;
 }
 
-/** Something that is measured in a process of its own. */
+/** A system that is measured in its own process. */
 export interface System {
   readonly name: string;
   readonly title: string;
   readonly protocol: LoadOptions["protocol"];
   readonly path: string;
-  /** Whether it is part of a quick run: what the goals compare. */
+  /** Whether it is part of a quick run, which has the systems that the goals compare. */
   readonly quick: boolean;
   command(fixture: Fixture): ServerCommand;
-  /** The requests of a measurement of that length. */
+  /** The requests for a measurement of this length. */
   requests(fixture: Fixture, length: Length, signal: AbortSignal): Promise<Requests>;
-  /** Calls that write only when that is due: their share is counted. */
+  /** Whether calls write only if a touch is due. Then the share of calls that wrote is measured. */
   readonly touches?: boolean;
-  /** Adds rows, which are taken away afterwards. */
+  /** Whether it adds rows, which are deleted afterwards. */
   readonly adds?: boolean;
 }
 
@@ -46,7 +47,7 @@ function randomOf(kind: SessionRequest | "create" | "express") {
   });
 }
 
-/** A system that answers Validate without being sessiond. */
+/** A system other than sessiond that answers Validate. */
 function stub(name: string, title: string, quick: boolean): System {
   return {
     name,
@@ -95,20 +96,20 @@ function sessiond(
   };
 }
 
-/** Each session is revoked once, and none of those that others read. */
+/** Revokes each session once, and none of the sessions that other systems read. */
 async function revocations(
   fixture: Fixture,
   { inFlight, durationMs }: Length,
   signal: AbortSignal,
 ): Promise<Requests> {
-  const rate = Math.min(MOST_REVOKES_PER_SECOND, inFlight * MOST_LONE_REVOKES_PER_SECOND);
+  const rate = Math.min(MAX_REVOKES_PER_SECOND, inFlight * MAX_REVOKES_PER_SECOND_IN_FLIGHT);
   const ids = await reserve(fixture.sql, Math.ceil((durationMs / 1000) * rate), signal);
   const path = join(fixture.directory, "revoke.requests");
   const file = await writeRequestsFor("revoke", ids, path, fixture.credentials);
   return { file, order: "sequential" };
 }
 
-/** In the order in which they take their turns. */
+/** In the order in which they are measured. */
 export const SYSTEMS: readonly System[] = [
   stub("raw-http2", "node:http2, constant answer", false),
   stub("grpc-js", "@grpc/grpc-js, empty handler", true),
@@ -129,7 +130,7 @@ export const SYSTEMS: readonly System[] = [
 
 export const PGBENCH = "pgbench";
 
-/** The title of everything that a result may name. */
+/** The title of a system or of pgbench. */
 export function titleOf(name: string): string {
   if (name === PGBENCH) return "pgbench, single-row INSERT";
   return SYSTEMS.find((system) => system.name === name)?.title ?? name;

@@ -32,9 +32,9 @@ export interface InsertSample {
   readonly perSecond: number;
   readonly p99Us: number | undefined;
   readonly walBytesPerRow: number;
-  /** Multixacts that were used up meanwhile, in the whole server. */
+  /** The multixacts that were used during the measurement, in the whole server. */
   readonly multixacts: number;
-  /** By which the primary key's index has grown. */
+  /** The growth of the primary key's index for each row. */
   readonly primaryKeyBytesPerRow: number;
 }
 
@@ -43,7 +43,7 @@ export interface WritesResult {
   readonly inserts: readonly InsertSample[];
 }
 
-/** What touches cost the table, and what foreign key and order of ids cost an insertion. */
+/** Measures the heap-only share of touches, and the cost of a foreign key and of random ids in inserts. */
 export async function measureWrites(context: Context, fixture: Fixture): Promise<WritesResult> {
   return {
     touches: await measureTouches(context, fixture),
@@ -61,7 +61,8 @@ async function measureTouches(context: Context, fixture: Fixture): Promise<Touch
   );
   const all = { sessions: fixture.count, file: await fixture.requests("touch") };
   const results: TouchedRows[] = [];
-  // Of all, most rows are touched once at most; of few, each many times, as rows of users are.
+  // Of all rows, most are touched at most once. Of a few rows, each is touched many times, as rows of
+  // active users are.
   for (const { sessions, file } of [all, { sessions: few.length, file: fewFile }]) {
     await context.progress.phase(`touches of ${sessions} sessions`, async () => {
       results.push({ sessions, ...(await touchAll(context, fixture, file)) });
@@ -84,7 +85,7 @@ async function touchAll(context: Context, fixture: Fixture, file: string) {
     const durationMs = context.options.durationMs * 2;
     await measure(context, server, target, { inFlight: IN_FLIGHT, round: 1, durationMs });
   });
-  // Its connections have ended with sessiond, and with them their statistics have been handed in.
+  // sessiond has stopped, so its connections are closed and PostgreSQL has their statistics.
   const after = await updates(fixture.sql);
   return { updates: after.all - before.all, heapOnly: after.heapOnly - before.heapOnly };
 }
@@ -168,7 +169,7 @@ async function counters(sql: Sql, table: string) {
      FROM pg_database WHERE datname = current_database()`,
     [table],
   );
-  if (row === undefined) throw new Error("the database does not know itself");
+  if (row === undefined) throw new Error("the current database is not in pg_database");
   return row;
 }
 
@@ -176,7 +177,7 @@ export function heapOnlyShare({ updates, heapOnly }: TouchedRows): number | unde
   return ratio(heapOnly, updates);
 }
 
-/** Insertions per second into one table against another, in the same round. */
+/** The ratio of a figure of two tables, of the same round. */
 export function insertRatio(
   samples: readonly InsertSample[],
   clients: number,

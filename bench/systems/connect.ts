@@ -1,4 +1,4 @@
-/** The same empty call through the stock Connect adapter for Node. */
+/** The same empty handler with the standard Connect adapter for Node. */
 import { createServer } from "node:http2";
 import { fromBinary } from "@bufbuild/protobuf";
 import { connectNodeAdapter } from "@connectrpc/connect-node";

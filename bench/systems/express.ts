@@ -1,7 +1,7 @@
 /**
- * Today's way: express with express-session and connect-pg-simple, and a route that answers who is
- * logged in. With BENCH_EXPRESS_TOUCH each request also extends the session, as express-session
- * does by default.
+ * A common alternative: express with express-session and connect-pg-simple, and a route that returns
+ * the user who is logged in. With BENCH_EXPRESS_TOUCH, each request also extends the session, as
+ * express-session does by default.
  */
 import { createServer } from "node:http";
 import connectPgSimple from "connect-pg-simple";
@@ -21,7 +21,7 @@ const PgStore = connectPgSimple(session);
 const pool = new pg.Pool({ connectionString: setting("BENCH_DATABASE_URL"), max: 10 });
 
 const app = express();
-// Neither has to do with sessions, and both cost something for each answer.
+// Neither belongs to sessions, and both cost time in each response.
 app.disable("etag").disable("x-powered-by");
 app.use(
   session({

@@ -1,4 +1,4 @@
-/** The empty call, and one prepared read of the session's row by primary key through a pg pool. */
+/** An empty handler that reads the session's row by primary key: a prepared statement on a pg pool. */
 import { fromBinary } from "@bufbuild/protobuf";
 import type { ServerUnaryCall, sendUnaryData } from "@grpc/grpc-js";
 import pg from "pg";

@@ -1,6 +1,6 @@
 /**
- * An empty call in the usual gRPC server: the request is decoded, the handler answers at once with
- * the same ValidateResponse object, and that is encoded for each call. No HMAC, no database.
+ * An empty handler in the usual gRPC server for Node. It decodes the request, and encodes the same
+ * ValidateResponse object for each call. No HMAC, no database.
  */
 import { fromBinary } from "@bufbuild/protobuf";
 import type { sendUnaryData } from "@grpc/grpc-js";

@@ -1,6 +1,6 @@
 /**
- * The limit: what Node's HTTP/2 can do with a request body that is read and thrown away, and an
- * answer that is always the same bytes, in the frames of gRPC.
+ * The limit of Node's HTTP/2: it discards the request body and always sends the same response bytes, in
+ * the format of gRPC.
  */
 import { createServer } from "node:http2";
 import { listen, recordedAnswer } from "./listen.ts";

@@ -12,11 +12,11 @@ import {
   type ValidateResponse,
   ValidateResponseSchema,
 } from "../../gen/es/sessiond/v1/session_service_pb.ts";
-import { announce, endWithSignal } from "./listen.ts";
+import { announce, exitOnSigterm } from "./listen.ts";
 
 const { method } = SessionService;
 
-/** Validate alone, with the codec that sessiond has. */
+/** A service with only Validate, with the same codec as sessiond. */
 const definition: ServiceDefinition = {
   validate: {
     path: `/${SessionService.typeName}/${method.validate.name}`,
@@ -31,7 +31,7 @@ const definition: ServiceDefinition = {
   },
 };
 
-/** Serves Validate with the stock `@grpc/grpc-js` server. */
+/** Serves Validate with the standard `@grpc/grpc-js` server. */
 export function serveWithGrpcJs(implementation: UntypedServiceImplementation): void {
   const server = new Server();
   server.addService(definition, implementation);
@@ -39,5 +39,5 @@ export function serveWithGrpcJs(implementation: UntypedServiceImplementation): v
     if (error !== null) throw error;
     announce(port);
   });
-  endWithSignal();
+  exitOnSigterm();
 }

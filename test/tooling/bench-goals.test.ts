@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { goalsTable, summarise } from "../../bench/format.ts";
-import { compareSystems, judge, pairedRatios } from "../../bench/goals.ts";
+import { compareSystems, evaluateGoal, pairedRatios } from "../../bench/goals.ts";
 import type { Sample } from "../../bench/sample.ts";
 
 function sample(system: string, round: number, perSecond: number, more = {}): Sample {
@@ -49,20 +49,20 @@ describe("the benchmark's goals", () => {
   });
 
   it("are reached on the bound and not beyond it", () => {
-    expect(judge("a", { at: "least", value: 1 }, [1]).reached).to.equal(true);
-    expect(judge("a", { at: "least", value: 1 }, [0.999]).reached).to.equal(false);
-    expect(judge("a", { at: "most", value: 1.2 }, [1.2]).reached).to.equal(true);
-    expect(judge("a", { at: "most", value: 1.2 }, [1.201]).reached).to.equal(false);
+    expect(evaluateGoal("a", { at: "least", value: 1 }, [1]).reached).to.equal(true);
+    expect(evaluateGoal("a", { at: "least", value: 1 }, [0.999]).reached).to.equal(false);
+    expect(evaluateGoal("a", { at: "most", value: 1.2 }, [1.2]).reached).to.equal(true);
+    expect(evaluateGoal("a", { at: "most", value: 1.2 }, [1.201]).reached).to.equal(false);
   });
 
   it("go by the median of the rounds", () => {
-    const { measured, reached } = judge("a", { at: "least", value: 1 }, [0.1, 1.1, 1.2]);
+    const { measured, reached } = evaluateGoal("a", { at: "least", value: 1 }, [0.1, 1.1, 1.2]);
     expect(measured).to.deep.equal({ median: 1.1, min: 0.1, max: 1.2, count: 3 });
     expect(reached).to.equal(true);
   });
 
   it("are neither reached nor missed where nothing was measured", () => {
-    expect(judge("a", { at: "least", value: 1 }, [undefined]).reached).to.equal(undefined);
+    expect(evaluateGoal("a", { at: "least", value: 1 }, [undefined]).reached).to.equal(undefined);
     expect(compareSystems([])).to.deep.equal([]);
   });
 
