@@ -196,9 +196,9 @@ export class Batcher<Item, Result> {
   /** Rejects the items whose queue timeout has passed, and starts a batch if one may start. */
   readonly #onQueueTimer = (): void => {
     this.#queueTimer = undefined;
-    const timedOutAt = performance.now() - this.#options.limits.queueTimeoutMs;
+    const oldestAllowed = performance.now() - this.#options.limits.queueTimeoutMs;
     for (const entry of this.#queue) {
-      if (entry.queuedAt > timedOutAt) break;
+      if (entry.queuedAt > oldestAllowed) break;
       this.#queue.delete(entry);
       entry.reject(new SessionError("OVERLOADED"));
     }
