@@ -58,6 +58,7 @@ export default {
     only("src/session", [], "The rules know no protocol, no storage and no configuration."),
     only("src/server", [], "The server is generic: it knows nothing of sessions, not even gen/."),
     only("src/storage", ["src/session"], "The storage implements the interfaces of src/session."),
+    only("src/storage/pg", ["src/session"], "What all stores use knows none of them."),
     only("src/rpc", ["src/session", "gen"], "The services map messages to the rules and back."),
     only("src/config", ["src/session"], "The configuration has the types of src/session."),
     only("src/jobs", [], "A job is told what to run."),

@@ -4,7 +4,7 @@ import { totalmem } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
 import { startEmbeddedPostgres } from "../packages/embedded-postgres/index.ts";
-import { createDataSource } from "../src/storage/pg/data-source.ts";
+import { createDataSource } from "../src/storage/data-source.ts";
 import { migrate } from "../src/storage/schema/migrate.ts";
 import { processStat } from "./proc.ts";
 

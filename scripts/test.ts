@@ -12,7 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
 import { startEmbeddedPostgres } from "../packages/embedded-postgres/index.ts";
-import { createDataSource } from "../src/storage/pg/data-source.ts";
+import { createDataSource } from "../src/storage/data-source.ts";
 import { migrate } from "../src/storage/schema/migrate.ts";
 
 /** More than cores: the tests mostly wait, for the database and for each other's locks. */

@@ -5,7 +5,7 @@ import type { SigningKeyStore } from "../session/signing-key-store.ts";
 import type { SweepStore } from "../session/sweep-store.ts";
 import { DenialAuditWriter } from "./audit/denial-audit-writer.ts";
 import { createAuditStore } from "./audit/pg-audit-store.ts";
-import { connect, createDataSource } from "./pg/data-source.ts";
+import { connect, createDataSource } from "./data-source.ts";
 import { Database, type DatabaseOptions } from "./pg/database.ts";
 import { migrate } from "./schema/migrate.ts";
 import { createSessionStore } from "./sessions/pg-session-store.ts";

@@ -1,6 +1,6 @@
 import type pg from "pg";
 import type { DataSource } from "typeorm";
-import { createDataSource } from "../../src/storage/pg/data-source.ts";
+import { createDataSource } from "../../src/storage/data-source.ts";
 import { Database, type DatabaseOptions } from "../../src/storage/pg/database.ts";
 import { numbers } from "./in-parallel.ts";
 

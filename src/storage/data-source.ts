@@ -1,8 +1,8 @@
 import { DataSource } from "typeorm";
-import { auditEventEntity } from "../audit/audit-event-entity.ts";
-import { migrations } from "../schema/migrations/index.ts";
-import { sessionEntity } from "../sessions/session-entity.ts";
-import { signingKeyEntity } from "../signing-keys/signing-key-entity.ts";
+import { auditEventEntity } from "./audit/audit-event-entity.ts";
+import { migrations } from "./schema/migrations/index.ts";
+import { sessionEntity } from "./sessions/session-entity.ts";
+import { signingKeyEntity } from "./signing-keys/signing-key-entity.ts";
 
 export interface DataSourceOptions {
   readonly url: string;
