@@ -59,6 +59,16 @@ export default {
     only("src/server", [], "The server is generic: it knows nothing of sessions, not even gen/."),
     only("src/storage", ["src/session"], "The storage implements the interfaces of src/session."),
     only("src/storage/pg", ["src/session"], "What all stores use knows none of them."),
+    only("src/storage/schema", [], "Migrations stay as they are, whatever becomes of the code."),
+    only("src/storage/audit", ["src/session", "src/storage/pg"], "The audit knows no other store."),
+    ...["sessions", "signing-keys"].map((store) =>
+      only(
+        `src/storage/${store}`,
+        ["src/session", "src/storage/pg", "src/storage/audit"],
+        "A store knows the audit, since changes are audited, and no other store.",
+      ),
+    ),
+    only("src/storage/sweep", ["src/session", "src/storage/pg"], "The sweep is SQL on all tables."),
     only("src/rpc", ["src/session", "gen"], "The services map messages to the rules and back."),
     only("src/config", ["src/session"], "The configuration has the types of src/session."),
     only("src/jobs", [], "A job is told what to run."),

@@ -40,7 +40,7 @@ export function idsInTitles(source: string): string[] {
 export interface Rendered {
   /** The document with its last column in step. */
   readonly text: string;
-  /** What no rendering can mend. */
+  /** Problems that `npm run behaviours` cannot fix. */
   readonly problems: readonly string[];
 }
 
@@ -80,7 +80,9 @@ export function renderBehaviours(document: string, sources: ReadonlyMap<string, 
 }
 
 function main(): void {
-  const paths = globSync(testFiles, { cwd: root }).map((path) => join(root, path));
+  // The tests of this script name ids that they do not show.
+  const exclude = ["test/tooling/**"];
+  const paths = globSync(testFiles, { cwd: root, exclude }).map((path) => join(root, path));
   const sources = new Map(
     paths
       .map((path) => [relative(join(target, ".."), path), readFileSync(path, "utf8")] as const)

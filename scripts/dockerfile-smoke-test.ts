@@ -92,7 +92,7 @@ async function copy(from: Image | undefined, paths: readonly string[], image: Im
 
 function run(command: string, image: Image): void {
   assert(!/(^|[\s='"])\//.test(command), "an absolute path would leave the stage's directory");
-  // How npm reaches its registry is this machine's matter.
+  // npm's registry settings come from this machine.
   const names = /^(HOME|npm_config_(registry|cache|userconfig)|NODE_EXTRA_CA_CERTS|.*_proxy)$/i;
   const own = Object.entries(process.env).filter(([name]) => names.test(name));
   const env = { ...Object.fromEntries(own), ...image.env };

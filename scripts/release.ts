@@ -10,7 +10,7 @@ import { parseArgs } from "node:util";
 const USAGE = "Usage: npm run release -- <patch|minor|major|x.y.z> [--dry-run]";
 
 /** Why there is no release, in words that need no stack trace. */
-class Refusal extends Error {}
+class ReleaseError extends Error {}
 
 function git(...args: readonly string[]): string {
   return execFileSync("git", args, {
@@ -33,14 +33,15 @@ function compare(a: Version, b: Version): number {
 /** A version that is named may be the current one: the first release has it already. */
 function nextVersion(currentText: string, requested: string): string {
   const current = parseVersion(currentText);
-  if (current === undefined) throw new Refusal(`${currentText} in package.json is not x.y.z`);
+  if (current === undefined) throw new ReleaseError(`${currentText} in package.json is not x.y.z`);
   const [major, minor, patch] = current;
   if (requested === "major") return `${major + 1}.0.0`;
   if (requested === "minor") return `${major}.${minor + 1}.0`;
   if (requested === "patch") return `${major}.${minor}.${patch + 1}`;
   const next = parseVersion(requested);
-  if (next === undefined) throw new Refusal(USAGE);
-  if (compare(next, current) < 0) throw new Refusal(`${requested} is older than ${currentText}`);
+  if (next === undefined) throw new ReleaseError(USAGE);
+  if (compare(next, current) < 0)
+    throw new ReleaseError(`${requested} is older than ${currentText}`);
   return requested;
 }
 
@@ -51,7 +52,7 @@ function releaseChangelog(changelog: string, heading: string): string {
   const index = sections.findIndex((section) => section.startsWith(unreleased));
   const content = sections[index]?.slice(unreleased.length) ?? "";
   const isEmpty = content.split("\n").every((line) => line.trim() === "" || line.startsWith("#"));
-  if (isEmpty) throw new Refusal('there is nothing under "Unreleased" in CHANGELOG.md');
+  if (isEmpty) throw new ReleaseError('there is nothing under "Unreleased" in CHANGELOG.md');
   return sections.with(index, `${unreleased}\n## ${heading}\n${content}`).join("");
 }
 
@@ -70,14 +71,15 @@ function release(requested: string, dryRun: boolean): void {
   process.chdir(git("rev-parse", "--show-toplevel"));
   const branch = git("branch", "--show-current");
   if (branch !== "main") {
-    throw new Refusal(`releases are made on main, not on ${branch || "a detached HEAD"}`);
+    throw new ReleaseError(`releases are made on main, not on ${branch || "a detached HEAD"}`);
   }
-  if (git("status", "--porcelain") !== "") throw new Refusal("there are changes without a commit");
+  if (git("status", "--porcelain") !== "")
+    throw new ReleaseError("there are changes without a commit");
 
   const read = (file: string) => readFileSync(file, "utf8");
   const version = nextVersion(JSON.parse(read("package.json")).version, requested);
   const tag = `v${version}`;
-  if (git("tag", "--list", tag) !== "") throw new Refusal(`there is a tag ${tag} already`);
+  if (git("tag", "--list", tag) !== "") throw new ReleaseError(`there is a tag ${tag} already`);
   const heading = `${version} - ${new Date().toISOString().slice(0, 10)}`;
   const files = {
     "package.json": setVersion(read("package.json"), version),
@@ -110,7 +112,7 @@ try {
     options: { "dry-run": { type: "boolean", default: false } },
   });
   const [requested, ...others] = positionals;
-  if (requested === undefined || others.length > 0) throw new Refusal(USAGE);
+  if (requested === undefined || others.length > 0) throw new ReleaseError(USAGE);
   release(requested, values["dry-run"]);
 } catch (error) {
   console.error(error instanceof Error ? `No release: ${error.message}` : error);

@@ -75,7 +75,7 @@ function run(command: readonly string[], env: Record<string, string>): Promise<n
     stdio: "inherit",
     env: { ...process.env, ...env },
   });
-  // The tests are told by the terminal; this process waits for them and then cleans up.
+  // The terminal sends SIGINT to the tests, too. This process waits for them and then cleans up.
   process.on("SIGINT", () => {});
   process.on("SIGTERM", () => child.kill("SIGTERM"));
   return new Promise((resolve, reject) => {

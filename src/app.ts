@@ -172,7 +172,7 @@ function composeRoutes(parts: Parts): Parameters<typeof startServer>[0]["routes"
   const { timeouts, bindings, sessionLimit: limit } = config;
   const cookies = new SetCookieFactory(config.cookies);
   const keyRing = new KeyRing(storage.signingKeys, encryption);
-  const denialAudit = config.audit.refusals ? storage.denialAudit : undefined;
+  const denialAudit = config.audit.denials ? storage.denialAudit : undefined;
   const denials = new Denials(denialAudit, () => performance.now());
   const store = storage.sessions;
   const authenticator = new Authenticator({ store, keyRing, timeouts, denials, cookies });

@@ -57,7 +57,7 @@ export function withAdvice(error: unknown): unknown {
 
 /**
  * The configured key-encryption keys and the one that is kept beside the embedded data. The latter
- * is made when there is no other, and goes on decrypting when others have been configured.
+ * is created if no key exists. After other keys are configured, it is still used to decrypt.
  */
 export async function embeddedKeyEncryptionKeys(
   configured: readonly Buffer[],

@@ -25,8 +25,8 @@ export async function readKeyEncryptionKeyFile(dataDirectory: string): Promise<B
 }
 
 /**
- * Keeps a key beside the embedded data, readable by its owner only. It is on disk before it is
- * used: signing keys that were encrypted with a key that a crash took away would be lost.
+ * Keeps a key beside the embedded data, readable by its owner only. It is flushed to disk before use:
+ * if a crash lost the key, all signing keys would be lost.
  */
 export async function writeKeyEncryptionKeyFile(dataDirectory: string, key: Buffer): Promise<void> {
   const path = keyEncryptionKeyPath(dataDirectory);

@@ -8,7 +8,7 @@ import (
 // report is the result of a run, as it is printed.
 //
 // Calls are those answered as expected, and the rates and latencies are of them only, so that an
-// overloaded server that refuses quickly does not look fast. Errors were answered otherwise;
+// overloaded server that refuses quickly does not look fast. Errors were answered with an error;
 // CPUUsPerCall spreads over both.
 type report struct {
 	Calls        uint64            `json:"calls"`

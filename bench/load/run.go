@@ -35,7 +35,7 @@ type run struct {
 	phase   atomic.Int32
 	workers []*worker
 
-	tickets   atomic.Int64 // counted calls that may still begin, with -calls
+	callsLeft atomic.Int64 // counted calls that may still begin, with -calls
 	sequence  atomic.Int64
 	exhausted atomic.Bool
 
@@ -46,7 +46,7 @@ type run struct {
 // newRun prepares a run without connecting. The items come from list.
 func newRun(o options, list *requests) *run {
 	r := &run{options: o, base: time.Now()}
-	r.tickets.Store(o.calls)
+	r.callsLeft.Store(o.calls)
 	var sequence *atomic.Int64
 	if o.order == sequential {
 		sequence = &r.sequence

@@ -15,7 +15,7 @@ func (t *tally) succeed(latency time.Duration) {
 	t.latencies.record(latency)
 }
 
-// fail counts a call that was answered otherwise.
+// fail counts a call that was answered with an error.
 func (t *tally) fail(status, message string) {
 	t.errors++
 	if t.statuses == nil {

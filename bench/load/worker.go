@@ -32,8 +32,8 @@ type codec interface {
 
 // call is what both protocols keep of a call in flight.
 type call struct {
-	start    time.Duration
-	ticketed bool
+	start   time.Duration
+	counted bool
 }
 
 // worker drives one connection: it keeps its share of the calls in flight until the run says
@@ -168,8 +168,8 @@ func (w *worker) fillSlots() error {
 		return nil
 	}
 	for limit := w.codec.capacity(w); w.open < limit && !w.spent; w.open++ {
-		ticketed := w.phase == measuring && w.run.limited()
-		if ticketed && w.run.tickets.Add(-1) < 0 {
+		counted := w.phase == measuring && w.run.limited()
+		if counted && w.run.callsLeft.Add(-1) < 0 {
 			w.spent = true
 			return nil
 		}
@@ -183,7 +183,7 @@ func (w *worker) fillSlots() error {
 		if err != nil {
 			return err
 		}
-		begun.ticketed = ticketed
+		begun.counted = counted
 		w.begun = append(w.begun, begun)
 	}
 	return nil
@@ -209,7 +209,7 @@ func (w *worker) flush() {
 func (w *worker) finish(c *call, status, message string) {
 	w.open--
 	if w.run.limited() {
-		if !c.ticketed {
+		if !c.counted {
 			return
 		}
 	} else if w.phase != measuring {
@@ -222,7 +222,7 @@ func (w *worker) finish(c *call, status, message string) {
 	}
 }
 
-// leave says goodbye.
+// leave sends GOAWAY and closes the connection.
 func (w *worker) leave() {
 	if w.open > 0 {
 		w.fail(fmt.Errorf("not all calls were answered within %v of the end", drainLimit))

@@ -134,7 +134,7 @@ function assemble(reader: EnvReader) {
     /** Whether every denied cookie gets the same reason. */
     uniformErrors: reader.get("SESSIOND_UNIFORM_ERRORS"),
     audit: {
-      refusals: reader.get("SESSIOND_AUDIT_REFUSALS"),
+      denials: reader.get("SESSIOND_AUDIT_REFUSALS"),
       queueLimit: reader.get("SESSIOND_AUDIT_QUEUE_LIMIT"),
     },
     logLevel: reader.get("SESSIOND_LOG_LEVEL"),

@@ -10,7 +10,7 @@ export interface UnaryFastPathOptions extends UnaryCallOptions {
   readonly maxDeadlineMs: number;
 }
 
-/** For how many values of a header the result is remembered. */
+/** For how many values of a header the result is memoized. */
 const maxMemoized = 100;
 
 /**

@@ -12,7 +12,7 @@ import { createSessionStore } from "./sessions/pg-session-store.ts";
 import { createSigningKeyStore } from "./signing-keys/pg-signing-key-store.ts";
 import { createSweepStore } from "./sweep/pg-sweep-store.ts";
 
-/** How long a stop waits for the audit of refusals, which nobody is waiting for. */
+/** How long closing waits for the queued audit of denials to be written. */
 const AUDIT_CLOSE_MS = 2000;
 
 export interface Storage {
@@ -29,7 +29,7 @@ export interface Storage {
 export interface StorageOptions extends DatabaseOptions {
   readonly url: string;
   readonly connectTimeoutMs: number;
-  /** Refusals that may wait to be audited; further ones are lost, and counted. */
+  /** The maximum number of denials that wait to be audited. Further ones are lost and counted. */
   readonly auditQueueLimit: number;
   readonly log: Logger;
   /** Ends the opening. */
@@ -53,7 +53,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
   const audit = createAuditStore(database);
   const denialAudit = new DenialAuditWriter(audit, {
     queueLimit: options.auditQueueLimit,
-    onLoss: (count, error) => log.warn({ count, err: error }, "audit of refusals lost"),
+    onLoss: (count, error) => log.warn({ count, err: error }, "audit of denials lost"),
   });
   stack.defer(() => denialAudit.close(AUDIT_CLOSE_MS));
 

@@ -7,21 +7,21 @@ import {
   validate,
 } from "../support/actors.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
+import { denialsOf } from "../support/audited-denials.ts";
 import { everyCall } from "../support/every-call.ts";
 import { expectFailure, failureOf } from "../support/expect-failure.ts";
-import { refusalsOf } from "../support/refusals.ts";
 import { holdTransaction } from "../support/transaction.ts";
 import { until } from "../support/until.ts";
 
-/** Different sessions: the refusals of one for one reason make one event. */
+/** Different sessions: the denials of one for one reason make one event. */
 function openMany({ client }: TestApp, count: number): Promise<OpenedSession[]> {
   const open = () => openSession(client, { ipAddress: "192.0.2.7" });
   return Promise.all(Array.from({ length: count }, open));
 }
 
-async function refusalsOfAll(app: TestApp, sessions: readonly OpenedSession[]): Promise<number> {
-  const refusals = await Promise.all(sessions.map(({ id }) => refusalsOf(app, id)));
-  return refusals.flat().length;
+async function denialsOfAll(app: TestApp, sessions: readonly OpenedSession[]): Promise<number> {
+  const denials = await Promise.all(sessions.map(({ id }) => denialsOf(app, id)));
+  return denials.flat().length;
 }
 
 describe("audit that cannot be written", () => {
@@ -53,17 +53,17 @@ describe("audit that cannot be written", () => {
     await restoreAudit();
 
     expect(denialAudit.dropped - lostBefore).to.equal(2);
-    expect(await refusalsOf(app, opened.id)).to.be.empty;
+    expect(await denialsOf(app, opened.id)).to.be.empty;
   });
 
-  it("does not stop later refusals from being audited (A28)", async () => {
+  it("does not stop later denials from being audited (A28)", async () => {
     await breakAudit();
     await expectFailure(fromElsewhere(opened), "IP_MISMATCH");
     await app.app.storage.denialAudit.flush();
     await restoreAudit();
     const later = await openSession(app.client, { ipAddress: "192.0.2.7" });
     await expectFailure(fromElsewhere(later), "IP_MISMATCH");
-    expect(await refusalsOf(app, later.id)).to.have.length(1);
+    expect(await denialsOf(app, later.id)).to.have.length(1);
   });
 
   it("does not delay a refusal (A28)", async () => {
@@ -80,7 +80,7 @@ describe("audit that cannot be written", () => {
     } finally {
       await held.end();
     }
-    await until("they are written", async () => (await refusalsOfAll(app, sessions)) === 20);
+    await until("they are written", async () => (await denialsOfAll(app, sessions)) === 20);
   });
 
   it("is dropped and counted beyond the queue's limit, and the refusal keeps its reason (A28)", async () => {
@@ -97,7 +97,7 @@ describe("audit that cannot be written", () => {
         await expectFailure(call, "IP_MISMATCH");
       }
       await held.commit();
-      const written = await refusalsOfAll(small, sessions);
+      const written = await denialsOfAll(small, sessions);
       expect(written).to.be.within(1, 9);
       expect(written + small.app.storage.denialAudit.dropped).to.equal(10);
     } finally {

@@ -181,7 +181,7 @@ describe("denial audit writer", () => {
     open();
     await writer.flush();
     expect(batches).to.deep.equal([5]);
-    expect(losses, "reported once, after the refusals").to.deep.equal([[7, undefined]]);
+    expect(losses, "reported once, after the denials").to.deep.equal([[7, undefined]]);
     record(writer, 1);
     await writer.flush();
     expect([batches, writer.dropped]).to.deep.equal([[5, 1], 7]);

@@ -79,7 +79,7 @@ describe("configuration", () => {
         jitterMs: 5 * MINUTE,
       },
       uniformErrors: false,
-      audit: { refusals: true, queueLimit: 10_000 },
+      audit: { denials: true, queueLimit: 10_000 },
       logLevel: "info",
     };
     const env = { SESSIOND_DATA_DIR: "/data/sessiond" };
@@ -195,7 +195,7 @@ describe("configuration", () => {
         jitterMs: 0,
       },
       uniformErrors: true,
-      audit: { refusals: false, queueLimit: 21 },
+      audit: { denials: false, queueLimit: 21 },
       logLevel: "trace",
     };
     expect(loadConfig(given, filesOf({}))).to.deep.equal(expected);

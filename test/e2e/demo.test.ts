@@ -5,7 +5,7 @@ import { useSessiond } from "../support/sessiond-process.ts";
 describe("the demo", () => {
   const sessiond = useSessiond();
 
-  it("plays every part to its end, shows no credential, and leaves nothing behind", async () => {
+  it("runs every step, shows no credential, and leaves nothing behind", async () => {
     const directory = await sessiond.directory();
 
     const { code, stdout, stderr } = await sessiond.run({

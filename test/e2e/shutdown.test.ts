@@ -122,7 +122,7 @@ describe("sessiond as a process: shutdown", () => {
     expect({ code, end: stderr.includes('"stopped"') }).to.deep.equal({ code: 0, end: true });
   });
 
-  it("ends at once, with 1, when somebody insists", async () => {
+  it("ends at once, with 1, on a second signal", async () => {
     const env = { ...databaseEnv(await sessiond.database()), SESSIOND_DRAIN_DELAY: "5m" };
     const serving = await sessiond.serve({ env });
     const statuses = await watch(serving);

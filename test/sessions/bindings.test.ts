@@ -1,8 +1,8 @@
 import { expect } from "chai";
 import { type OpenedSession, openSession } from "../support/actors.ts";
 import { startReplica, startTestApp, type TestApp } from "../support/app.ts";
+import { denialsOf } from "../support/audited-denials.ts";
 import { expectFailure } from "../support/expect-failure.ts";
-import { refusalsOf } from "../support/refusals.ts";
 import { sessionRow } from "../support/session-row.ts";
 
 describe("bindings to address and user agent", () => {
@@ -47,7 +47,7 @@ describe("bindings to address and user agent", () => {
 
       await expectFailure(from(session, seen), reason);
 
-      expect(await refusalsOf(app, session.id)).to.deep.equal([
+      expect(await denialsOf(app, session.id)).to.deep.equal([
         {
           category: "auth",
           action,
@@ -73,7 +73,7 @@ describe("bindings to address and user agent", () => {
       try {
         const session = await openSession(app.client, opened);
         await from(session, seen, unbound.client);
-        expect(await refusalsOf({ app: unbound.app, sql: app.sql }, session.id)).to.be.empty;
+        expect(await denialsOf({ app: unbound.app, sql: app.sql }, session.id)).to.be.empty;
       } finally {
         await unbound.stop();
       }

@@ -5,8 +5,8 @@ import { ValidateRequestSchema } from "../../gen/es/sessiond/v1/session_service_
 import type { Reason } from "../../src/session/errors.ts";
 import { byCookie, byId, openSession, validate } from "../support/actors.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
+import { denialsOf } from "../support/audited-denials.ts";
 import { expectFailure, failureOf } from "../support/expect-failure.ts";
-import { refusalsOf } from "../support/refusals.ts";
 import { type RefusedSession, refusedSessions } from "../support/refused-sessions.ts";
 
 const env = {
@@ -17,7 +17,7 @@ const env = {
 
 describe("uniform errors", () => {
   let app: TestApp;
-  /** The control: the same refusals where the switch is off. */
+  /** The control: the same denials where the switch is off. */
   let distinct: TestApp;
 
   before(async () => {
@@ -50,7 +50,7 @@ describe("uniform errors", () => {
 
       expect(visible(error)).to.deep.equal(visible(forged));
       if (sessionId !== undefined) {
-        const audit = await refusalsOf(app, sessionId);
+        const audit = await denialsOf(app, sessionId);
         expect(audit.map(({ details }) => details.reason)).to.deep.equal([reason]);
       }
       await expectFailure(validateJson(distinct, (await arrange(distinct)).request), reason);
@@ -75,7 +75,7 @@ describe("uniform errors", () => {
     await expectFailure(client.list({ actor, current: unknownKey }), "INVALID_COOKIE");
   });
 
-  it("leave other failures than refusals of a session as they are (D03)", async () => {
+  it("leave other failures than denials of a session as they are (D03)", async () => {
     const { id, cookie } = await openSession(app.client);
     const credential = { case: "cookie", value: cookie } as const;
 

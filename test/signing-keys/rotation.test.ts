@@ -151,7 +151,7 @@ describe("signing-key rotation", () => {
     const { id, cookie, keyId } = await withRetiredKey();
     await retireAgo(keyId, RETENTION_SECONDS);
     await expectFailure(validate(app.client, cookie), "SIGNING_KEY_RETIRED");
-    // Only a genuine cookie is told so.
+    // Only a genuine cookie gets this reason.
     const forged = forgeCookie(id, keyId, Buffer.alloc(32));
     await expectFailure(validate(app.client, forged), "INVALID_COOKIE");
   });

@@ -9,7 +9,7 @@ export interface BadInputApp extends TestApp {
   readonly errors: readonly string[];
 }
 
-/** Starts sessiond without the audit of refusals, so that a refusal changes no row at all. */
+/** Starts sessiond without the audit of denials, so that a refused request changes no row at all. */
 export async function startBadInputApp(env: Record<string, string> = {}): Promise<BadInputApp> {
   const errors: string[] = [];
   const app = await startTestApp({

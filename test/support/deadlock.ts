@@ -11,10 +11,10 @@ export interface Deadlock {
 }
 
 /**
- * Has PostgreSQL end `work` by a deadlock, once and only once, and resolves with what it comes to.
- * PostgreSQL looks for a deadlock when a wait has lasted for a second, and then no more: so `work`
- * has to be the one whose wait closes the circle, and is held up before it by the second row. What
- * it tries next has to let the other transaction go first, and is held up by a lock of the table.
+ * Makes PostgreSQL end `work` by a deadlock exactly once, and resolves with the result of `work`.
+ * PostgreSQL checks for a deadlock once, after a wait of one second. So `work` must be the call that
+ * completes the cycle: until then the second row blocks it. Its retry must run after the other
+ * transaction: until then a lock of the table blocks it.
  */
 export async function deadlockOnce<T>(
   database: TestDatabase,

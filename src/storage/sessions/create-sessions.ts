@@ -25,14 +25,31 @@ const COMPUTED: Readonly<Record<string, string>> = {
   signing_key_id: "signing_key_id",
 };
 
-const given = sessionColumns.filter(({ name }) => COMPUTED[name] === undefined);
+/** A parameter of the statement: an array with a value for each item. */
+interface Parameter {
+  readonly name: string;
+  readonly type: string;
+  readonly get: (create: Create) => unknown;
+}
 
-const ITEM = {
-  ...Object.fromEntries(given.map(({ name, type }) => [name, type])),
-  absolute_timeout_ms: "float8",
-  calling_service: "text",
-  replaces: "text",
-};
+const PARAMETERS: readonly Parameter[] = [
+  ...sessionColumns
+    .filter(({ name }) => COMPUTED[name] === undefined)
+    .map(({ name, type, property, toParameter }) => ({
+      name,
+      type,
+      get: ({ session }: Create) => toParameter(session[property as keyof NewSession]),
+    })),
+  {
+    name: "absolute_timeout_ms",
+    type: "float8",
+    get: ({ session }) => session.absoluteTimeoutMs,
+  },
+  { name: "calling_service", type: "text", get: ({ callingService }) => callingService },
+  { name: "replaces", type: "text", get: ({ replaces }) => replaces ?? "" },
+];
+
+const ITEM = Object.fromEntries(PARAMETERS.map(({ name, type }) => [name, type]));
 
 const INSERTED = sessionColumns.map(({ name }) => COMPUTED[name] ?? name).join(", ");
 
@@ -111,14 +128,7 @@ export async function createWithin(run: Run, create: Create): Promise<CreateOutc
 }
 
 function valuesOf(creates: readonly Create[]): readonly unknown[] {
-  return [
-    ...given.map(({ property, toParameter }) =>
-      creates.map(({ session }) => toParameter(session[property as keyof NewSession])),
-    ),
-    creates.map(({ session }) => session.absoluteTimeoutMs),
-    creates.map(({ callingService }) => callingService),
-    creates.map(({ replaces }) => replaces ?? ""),
-  ];
+  return PARAMETERS.map(({ get }) => creates.map(get));
 }
 
 function outcomesOf(

@@ -1,8 +1,8 @@
 import type { TestApp } from "./app.ts";
 import { type AuditRow, auditOf } from "./audit-rows.ts";
 
-/** The audit of a session's refusals, oldest first, once it has been written. */
-export async function refusalsOf(
+/** The audit of a session's denials, oldest first, once it has been written. */
+export async function denialsOf(
   { app, sql }: Pick<TestApp, "app" | "sql">,
   sessionId: string,
 ): Promise<AuditRow[]> {
