@@ -7,8 +7,8 @@ import { processExists } from "./pid-file.ts";
 import { type RunAs, run } from "./run.ts";
 
 /**
- * Creates the data directory if need be, and returns its real path. Nobody else may write to it. One
- * that holds other things, such as `/var/lib` by mistake, keeps its mode as far as that is safe.
+ * Creates the data directory if need be, and returns its real path. Nobody else may write to it.
+ * If the directory contains other files, only unsafe permissions are removed.
  */
 export async function prepareDirectory(directory: string, passwordFile: string): Promise<string> {
   // As root, PostgreSQL's user has to get in.
@@ -93,14 +93,18 @@ function temporaryName(file: string): string {
   return `${file}.tmp-${process.pid}-${randomBytes(6).toString("hex")}`;
 }
 
-/** Removes what killed processes left unfinished, and copies of binaries but those in `native`. */
+const UNFINISHED = /^(?:postgres|postgres-password|native-[^/]+)\.tmp-(\d+)-[0-9a-f]{12}$/;
+const COPY = /^native-\d+\.\d+\.\d+(?:-[\w.]+)?$/;
+
+/** Removes unfinished files of dead processes, and all copies of the binaries except `native`. */
 export async function removeLeftovers(root: string, native: string): Promise<void> {
   const options = { recursive: true, force: true };
   for (const name of await fs.readdir(root)) {
-    const pid = Number(/\.tmp-(\d+)-/.exec(name)?.[1] ?? 0);
+    const file = path.join(root, name);
+    const pid = Number(UNFINISHED.exec(name)?.[1] ?? 0);
     // In a container, every process that was killed may have had the id of this one.
     const isUnfinished = pid > 0 && (pid === process.pid || !processExists(pid));
-    const isOldCopy = pid === 0 && name.startsWith("native-") && name !== path.basename(native);
-    if (isUnfinished || isOldCopy) await fs.rm(path.join(root, name), options);
+    const isCopy = COPY.test(name) && existsSync(path.join(file, "pg-symlinks.json"));
+    if (isUnfinished || (isCopy && file !== native)) await fs.rm(file, options);
   }
 }

@@ -475,6 +475,27 @@ describe("embedded PostgreSQL", () => {
       expect(await fs.readdir(directory)).to.include(path.basename(foreign));
     });
 
+    it("removes only files of its own", async () => {
+      const directory = await temporaryDirectory();
+      const child = spawn("true", { stdio: "ignore" });
+      await once(child, "exit");
+      const dead = `tmp-${child.pid}-0123456789ab`;
+      const foreign = [
+        "native-app",
+        "native-1.2.3",
+        `backup.${dead}`,
+        `postgres.${dead}-notes`,
+        `old-postgres.${dead}`,
+        `backup.tmp-${child.pid}-notes`,
+      ];
+      const own = [`postgres.${dead}`, `postgres-password.${dead}`, `native-1.2.3.${dead}`];
+      for (const name of [...foreign, ...own]) await fs.mkdir(path.join(directory, name));
+      await start(directory, { ephemeral: true });
+      const names = await fs.readdir(directory);
+      expect(names).to.include.members(foreign);
+      expect(names).not.to.include.oneOf(own);
+    });
+
     itOnLinux("starts although the pid file names a living process that is no server", async () => {
       const directory = await temporaryDirectory();
       const cluster = path.join(directory, "postgres");
@@ -493,7 +514,7 @@ describe("embedded PostgreSQL", () => {
       expect((await start(directory)).found).to.equal("stopped");
     });
 
-    it("names the log's last words when the server does not start", async () => {
+    it("names the end of the log when the server does not start", async () => {
       const directory = await temporaryDirectory();
       const error = await refusal(start(directory, { settings: { work_mem: "nonsense" } }));
       expect(error.message).to.include("PostgreSQL did not start").and.include("work_mem");
@@ -541,6 +562,7 @@ describe("embedded PostgreSQL", () => {
       await server.stop();
       // The copy of a version that is no longer installed goes.
       await fs.mkdir(path.join(directory, "native-0.0.1"));
+      await fs.writeFile(path.join(directory, "native-0.0.1", "pg-symlinks.json"), "[]");
       await start(directory, { ephemeral: true, nativeDirectory });
       expect(
         (await fs.readdir(directory)).filter((name) => name.startsWith("native-")),
