@@ -89,7 +89,7 @@ export async function createOnce(directory: string, fill: (temporary: string) =>
   return true;
 }
 
-function temporaryName(file: string): string {
+export function temporaryName(file: string): string {
   return `${file}.tmp-${process.pid}-${randomBytes(6).toString("hex")}`;
 }
 

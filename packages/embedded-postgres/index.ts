@@ -25,8 +25,12 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions) {
   const cluster = await openCluster(options);
   const { root, password, log } = cluster;
   const logStart = logSize(cluster.logFile);
+  await using stack = new AsyncDisposableStack();
   let server = await startOrTakeOver(cluster);
   const stopFollowing = followLog(cluster.logFile, logStart, log);
+  stack.defer(stopFollowing);
+  stack.defer(() => void server.lock.release());
+  if (!server.wasRunning) stack.defer(() => stopServer(cluster, server.pid));
   const { pid, port, wasRunning } = server;
   // A running one may use binaries of another version.
   if (!wasRunning) await removeLeftovers(root, cluster.native);
@@ -50,13 +54,14 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions) {
     stopping.abort();
     if (!server.lock.held) await running;
     const left = findPostmaster(cluster.pgdata);
-    // Where no lock can be had because nobody answers, nobody else has it either.
+    // If the server does not answer, no process can hold its lock.
     const locked = server.lock.held ? undefined : lockDatabase(cluster, port);
     const taken = await locked?.catch((error: unknown) => error instanceof DataDirectoryInUseError);
     if (left !== undefined && taken !== true) await stopServer(cluster, left.pid);
     log(`PostgreSQL ${taken === true ? "goes on for another process" : "stopped"}`);
   }
   const name = encodeURIComponent(cluster.name);
+  stack.move();
   let stopped: Promise<void> | undefined;
   return {
     /** Stays valid when the server dies and is started again. */
@@ -86,27 +91,42 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions) {
 
 async function startOrTakeOver(cluster: Cluster) {
   const deadline = Date.now() + 120_000;
+  let startedPid: number | undefined;
   for (let failures = 0; ; await sleep(RETRY_MS)) {
     try {
-      return await startAndLock(cluster);
+      const server = await startAndLock(cluster, undefined, (pid) => {
+        startedPid = pid;
+      });
+      return { ...server, wasRunning: server.pid !== startedPid };
     } catch (error) {
       // Another process may have started a server, or taken the port. Errors that are not ours come
       // from a server that is starting up, recovering or shutting down.
       const isOurs = error instanceof EmbeddedPostgresError;
-      if (isOurs && (error.kind !== "server" || ++failures === 3)) throw error;
-      if (Date.now() > deadline) failed("server", "PostgreSQL is not ready")(error as Error);
+      const isFinal = isOurs && (error.kind !== "server" || ++failures === 3);
+      if (!isFinal && Date.now() <= deadline) continue;
+      // Not if another process has taken it over.
+      const isLeft = startedPid !== undefined && findPostmaster(cluster.pgdata)?.pid === startedPid;
+      if (isLeft && !(error instanceof DataDirectoryInUseError)) {
+        await stopServer(cluster, startedPid ?? 0).catch(() => {});
+      }
+      if (isFinal) throw error;
+      failed("server", "PostgreSQL is not ready")(error as Error);
     }
   }
 }
 
-/** Finds the server running or starts it, and locks it. Where pools know the port, on that. */
-async function startAndLock(cluster: Cluster, port?: number) {
+/**
+ * Finds the server running or starts it, and locks it. Uses `port` if it is set, because
+ * connection pools already use it.
+ */
+async function startAndLock(cluster: Cluster, port?: number, onStart?: (pid: number) => void) {
   const running = findPostmaster(cluster.pgdata);
   if (running === undefined) await startServer(cluster, port ?? (await choosePort(cluster.pgdata)));
   const server = running ?? findPostmaster(cluster.pgdata);
   if (server === undefined || server.port !== (port ?? server.port)) {
     throw new Error(`PostgreSQL does not run on port ${port}`);
   }
+  if (running === undefined) onStart?.(server.pid);
   const lock = await lockDatabase(cluster, server.port);
   return { ...server, lock, wasRunning: running !== undefined };
 }

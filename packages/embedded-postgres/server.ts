@@ -37,7 +37,7 @@ export async function startServer(cluster: Cluster, port: number): Promise<void>
   const all = [...DEFAULTS, ...(cluster.ephemeral ? EPHEMERAL : []), ...settings, ...FIXED];
   const options = ["-D", pgdata, "-p", `${port}`, ...all.flatMap((setting) => ["-c", setting])];
   // Relative, since pg_ctl looks there as well as putting it into the command.
-  const args = ["start", "--wait", "--timeout=120", "--pgdata", path.basename(pgdata)];
+  const args = ["start", "--wait", "--timeout=120", "--pgdata", "postgres"];
   args.push("-o", options.map((option) => `"${inShell(option)}"`).join(" "));
   args.push("-p", inShell(path.join(native, "bin", "postgres")), "-l", inShell(logFile));
   await cluster.runTool("pg_ctl", args).catch((error: Error) => {

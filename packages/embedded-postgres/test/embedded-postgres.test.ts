@@ -520,6 +520,39 @@ describe("embedded PostgreSQL", () => {
       expect(error.message).to.include("PostgreSQL did not start").and.include("work_mem");
     });
 
+    it("leaves no server running when the start fails", async () => {
+      const directory = await temporaryDirectory();
+      await (await start(directory, { ephemeral: true })).stop();
+      await fs.writeFile(path.join(directory, "postgres-password"), `${"x".repeat(43)}\n`);
+      expect(await refusal(start(directory))).to.include({ kind: "password" });
+      expect(readPidFile(path.join(directory, "postgres"))).to.equal(undefined);
+    });
+
+    it("releases a server that it took over when the start fails", async () => {
+      const directory = await temporaryDirectory();
+      const owner = startOwner(directory);
+      await started(owner);
+      await kill(owner);
+      const log = (line: string): void => {
+        if (line.startsWith("PostgreSQL was running")) throw new Error("full");
+      };
+      expect((await refusal(start(directory, { log }))).message).to.equal("full");
+      expect((await start(directory)).found).to.equal("running");
+    });
+
+    it("finds the server of a cluster that is a symbolic link", async () => {
+      const directory = await temporaryDirectory();
+      await (await start(directory)).stop();
+      const disk = await temporaryDirectory();
+      if (asRoot) await fs.chmod(disk, 0o711);
+      await fs.rename(path.join(directory, "postgres"), path.join(disk, "cluster"));
+      await fs.symlink(path.join(disk, "cluster"), path.join(directory, "postgres"));
+      await start(directory);
+      const error = await refusal(startEmbeddedPostgres({ dataDirectory: directory }));
+      expect(error).to.include({ kind: "in-use" });
+      expect(readPidFile(path.join(disk, "cluster"))).not.to.equal(undefined);
+    });
+
     it("says so when the password is gone", async () => {
       const directory = await temporaryDirectory();
       await (await start(directory, { ephemeral: true })).stop();
@@ -611,6 +644,7 @@ describe("embedded PostgreSQL", () => {
       const server = await start(directory, { ephemeral: true });
       const { uid } = await fs.stat(path.join(directory, "postgres"));
       expect(uid).not.to.equal(0);
+      expect((await fs.stat(path.join(directory, "postgres-password"))).uid).to.equal(0);
       expect((await fs.stat(`/proc/${server.pid}`)).uid).to.equal(uid);
     });
 
