@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import * as fs from "node:fs/promises";
 import * as path from "node:path";
 import { EmbeddedPostgresError, failed, ignore } from "./errors.ts";
@@ -14,8 +14,12 @@ export async function prepareDirectory(directory: string, passwordFile: string):
   // As root, PostgreSQL's user has to get in.
   const uid = process.getuid?.();
   const enter = uid === 0 ? 0o111 : 0;
-  const made = fs.mkdir(directory, { recursive: true, mode: 0o700 | enter });
-  await made.catch(failed("directory", `${directory} cannot be created`));
+  const created = fs.mkdir(directory, { recursive: true, mode: 0o700 | enter });
+  const first = await created.catch(failed("directory", `${directory} cannot be created`));
+  // The umask may have taken bits away that PostgreSQL's user needs, from every new directory.
+  for (let made = directory; first && made.startsWith(first); made = path.dirname(made)) {
+    await fs.chmod(made, 0o700 | enter);
+  }
   const root = await fs.realpath(directory);
   const { uid: owner, mode } = await fs.stat(root);
   if (uid !== undefined && owner !== uid) {
@@ -58,7 +62,7 @@ export async function chooseUser(root: string, pgdata: string): Promise<RunAs> {
 
 /** The superuser's password: the stored one, or a new one if there is no cluster yet. */
 export async function loadPassword(file: string, pgdata: string): Promise<string> {
-  if (!existsSync(file) && !existsSync(pgdata)) {
+  if (!existsSync(file) && isAbsent(pgdata)) {
     const temporary = temporaryName(file);
     const made = `${randomBytes(32).toString("base64url")}\n`;
     await fs.writeFile(temporary, made, { mode: 0o600, flush: true });
@@ -75,18 +79,23 @@ export async function loadPassword(file: string, pgdata: string): Promise<string
 
 /** Creates a directory unless it exists. It appears complete or not at all; the first one wins. */
 export async function createOnce(directory: string, fill: (temporary: string) => Promise<void>) {
-  if (existsSync(directory)) return false;
+  if (!isAbsent(directory)) return false;
   const temporary = temporaryName(directory);
   try {
     await fill(temporary);
     await fs.rename(temporary, directory);
   } catch (error) {
     // Else another process was faster.
-    if (!existsSync(directory)) throw error;
+    if (isAbsent(directory)) throw error;
   } finally {
     await fs.rm(temporary, { recursive: true, force: true });
   }
   return true;
+}
+
+/** An empty directory counts as absent. */
+function isAbsent(directory: string): boolean {
+  return !existsSync(directory) || readdirSync(directory).length === 0;
 }
 
 export function temporaryName(file: string): string {

@@ -1,8 +1,8 @@
 export interface EmbeddedPostgresOptions {
   readonly dataDirectory: string;
-  /** Of the superuser, which is fixed at the first start, and of its database: "postgres". */
+  /** The name of the superuser and of its database. The first start fixes it. "postgres" by default. */
   readonly name?: string;
-  /** Gets what happens to the server, and the lines of its `postgres.log`. */
+  /** Called with each event of the server and each line of its log. */
   readonly log?: (line: string) => void;
   /** More settings, for a server that this call starts. Those of access and logging are fixed. */
   readonly settings?: Readonly<Record<string, string>>;

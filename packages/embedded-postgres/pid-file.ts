@@ -1,17 +1,25 @@
-import { readFileSync, readlinkSync, rmSync } from "node:fs";
+import { linkSync, readFileSync, readlinkSync, renameSync, rmSync } from "node:fs";
 import * as path from "node:path";
 
 /**
- * The running postmaster of a cluster. A pid file whose id another process has by now, as happens in
- * containers, would keep PostgreSQL from starting for ever: it is removed.
+ * The running postmaster of a cluster. Removes a pid file whose process id now belongs to another
+ * process. PostgreSQL would refuse to start.
  */
 export function findPostmaster(pgdata: string) {
   const found = readPidFile(pgdata);
   if (found === undefined || isPostmaster(found.pid, pgdata)) return found;
-  if (processExists(found.pid) && readPidFile(pgdata)?.pid === found.pid) {
-    rmSync(path.join(pgdata, "postmaster.pid"), { force: true });
-  }
+  if (processExists(found.pid)) removePidFile(path.join(pgdata, "postmaster.pid"), found.pid);
   return undefined;
+}
+
+/** Another process may start a server meanwhile: what is removed is checked once it is aside. */
+function removePidFile(file: string, stalePid: number): void {
+  const aside = `${file}.tmp-${process.pid}`;
+  attempt(() => {
+    renameSync(file, aside);
+    if (Number.parseInt(readFileSync(aside, "utf8"), 10) !== stalePid) linkSync(aside, file);
+    rmSync(aside);
+  });
 }
 
 /** Undefined without a complete pid file. The port is 0 in the first moments of a server. */
@@ -22,8 +30,9 @@ export function readPidFile(pgdata: string): { pid: number; port: number } | und
 }
 
 /**
- * Whether the process is this cluster's postmaster. The id may be another's by now, or a zombie's,
- * which has no command line, where nobody reaps orphans. Without /proc, existence has to do.
+ * Whether the process is this cluster's postmaster. The id may belong to another process now,
+ * or to a zombie, which has no command line. Without /proc, only the existence of the process is
+ * checked.
  */
 export function isPostmaster(pid: number, pgdata: string): boolean {
   if (process.platform !== "linux") return processExists(pid);

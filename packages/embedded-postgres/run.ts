@@ -13,8 +13,10 @@ export async function run(command: string, args: string[], cwd: string, runAs?: 
   const env = { PATH, SystemRoot, TEMP, TMP, LC_ALL: "C", TZ: "UTC" };
   // On Windows, a started server would keep pipes open.
   const stdio = args[0] === "start" ? "ignore" : "pipe";
+  const timeout = path.basename(command) === "pg_ctl" ? 0 : 120_000; // pg_ctl has its own limit.
+  const limit = { timeout, killSignal: "SIGKILL" } as const;
   // Its own process group: on Ctrl-C in a terminal, pg_ctl would end the server it is starting.
-  const child = spawn(command, args, { ...runAs, cwd, env, stdio, detached: true });
+  const child = spawn(command, args, { ...runAs, cwd, env, stdio, detached: true, ...limit });
   const output = [child.stdout, child.stderr].map((stream) => stream && text(stream).catch(String));
   const [code, signal] = await once(child, "exit");
   const said = (await Promise.all(output)).join("").trim();

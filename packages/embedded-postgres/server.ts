@@ -5,7 +5,7 @@ import * as net from "node:net";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Cluster } from "./cluster.ts";
-import { failed } from "./errors.ts";
+import { EmbeddedPostgresError, failed } from "./errors.ts";
 import { isPostmaster } from "./pid-file.ts";
 
 const DEFAULTS = ["max_connections=100", "timezone=UTC", "log_timezone=UTC", "log_checkpoints=off"];
@@ -53,15 +53,19 @@ function inShell(text: string): string {
 
 /** Shuts the server down and waits until it is gone. Takes 30 s at most. */
 export async function stopServer({ pgdata, runTool }: Cluster, pid: number): Promise<void> {
+  const deadline = Date.now() + 30_000;
   const stop = (...mode: string[]) => runTool("pg_ctl", ["stop", "-D", pgdata, ...mode]);
   const fast = stop("--mode=fast", "--timeout=20");
   // "immediate" writes no checkpoint, and leaves recovery to the next start.
   const stopped = fast.catch(() => stop("--mode=immediate", "--timeout=10"));
-  await stopped.catch((error: Error) => {
-    if (isPostmaster(pid, pgdata)) failed("server", `process ${pid} was not stopped`)(error);
-  });
+  const problem = await stopped.then(
+    () => new Error("it is still there"),
+    (error: Error) => error,
+  );
   // pg_ctl waits until the pid file is gone, which is a moment before the process is.
-  while (isPostmaster(pid, pgdata)) await sleep(10);
+  for (; isPostmaster(pid, pgdata); await sleep(10)) {
+    if (Date.now() > deadline) failed("server", `process ${pid} was not stopped`)(problem);
+  }
 }
 
 /** The cluster's last port, so that a URL somebody noted down stays valid, or any free one. */
@@ -70,8 +74,11 @@ export async function choosePort(pgdata: string): Promise<number> {
   // Below those for outgoing connections, of which one could hold the port after a crash.
   const anyPort = () => randomInt(15_000, 32_767);
   let port = Number(/"-p" "(\d+)"/.exec(options)?.[1] ?? anyPort());
-  while (!(await isFree(port))) port = anyPort();
-  return port;
+  for (let tries = 0; tries < 100; tries++) {
+    if (await isFree(port)) return port;
+    port = anyPort();
+  }
+  throw new EmbeddedPostgresError("server", "no free port was found on 127.0.0.1");
 }
 
 function isFree(port: number): Promise<boolean> {

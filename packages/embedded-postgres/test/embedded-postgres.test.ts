@@ -656,6 +656,23 @@ describe("embedded PostgreSQL", () => {
       expect((await fs.stat(directory)).mode & 0o777).to.equal(0o755);
     });
 
+    it("is created in spite of the umask, and with an empty cluster directory", async () => {
+      const parent = await temporaryDirectory();
+      if (asRoot) await fs.chmod(parent, 0o711);
+      const umask = process.umask(0o077);
+      try {
+        await start(path.join(parent, "deep", "data"), { ephemeral: true });
+        expect((await fs.stat(path.join(parent, "deep"))).mode & 0o777).to.equal(
+          asRoot ? 0o711 : 0o700,
+        );
+      } finally {
+        process.umask(umask);
+      }
+      const directory = await temporaryDirectory();
+      await fs.mkdir(path.join(directory, "postgres"));
+      expect((await start(directory, { ephemeral: true })).found).to.equal("created");
+    });
+
     it("is refused when it is shared with other users", async () => {
       const directory = await temporaryDirectory();
       await fs.writeFile(path.join(directory, "something"), "");
