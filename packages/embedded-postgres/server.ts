@@ -1,5 +1,5 @@
 import { randomInt } from "node:crypto";
-import { readFileSync, statSync } from "node:fs";
+import { closeSync, openSync, readSync, statSync } from "node:fs";
 import * as fs from "node:fs/promises";
 import * as net from "node:net";
 import * as path from "node:path";
@@ -8,6 +8,7 @@ import type { Cluster } from "./cluster.ts";
 import { EmbeddedPostgresError, failed } from "./errors.ts";
 import { isPostmaster } from "./pid-file.ts";
 
+const CHUNK = 64 * 1024;
 const DEFAULTS = ["max_connections=100", "timezone=UTC", "log_timezone=UTC", "log_checkpoints=off"];
 if (process.platform === "linux") DEFAULTS.push("client_connection_check_interval=1s");
 const EPHEMERAL = ["fsync=off", "synchronous_commit=off", "full_page_writes=off"];
@@ -41,7 +42,8 @@ export async function startServer(cluster: Cluster, port: number): Promise<void>
   args.push("-o", options.map((option) => `"${inShell(option)}"`).join(" "));
   args.push("-p", inShell(path.join(native, "bin", "postgres")), "-l", inShell(logFile));
   await cluster.runTool("pg_ctl", args).catch((error: Error) => {
-    const logged = readLog(logFile, logStart).trim().split("\n").slice(-5).join(" | ");
+    const tail = Math.max(logStart, logSize(logFile) - CHUNK);
+    const logged = readLog(logFile, tail).trim().split("\n").slice(-5).join(" | ");
     failed("server", `PostgreSQL did not start in ${root}`)(logged ? new Error(logged) : error);
   });
 }
@@ -90,13 +92,15 @@ function isFree(port: number): Promise<boolean> {
 
 /** Passes on the lines from `start` on. Returns how to pass on the rest and to end that. */
 export function followLog(file: string, start: number, log: (line: string) => void): () => void {
-  let offset = start;
+  let [offset, rest] = [start, ""];
   const poll = () => {
     // Renamed at a restart of the server, and begun anew.
-    if (logSize(file) < offset) offset = 0;
-    for (const line of readLog(file, offset).split("\n").slice(0, -1)) {
-      offset += line.length + 1;
-      log(`postgres: ${line}`);
+    if (logSize(file) < offset) [offset, rest] = [0, ""];
+    for (let chunk = readLog(file, offset); chunk !== ""; chunk = readLog(file, offset)) {
+      offset += chunk.length;
+      const lines = (rest + chunk).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) log(`postgres: ${line}`);
     }
   };
   const timer = setInterval(poll, 1_000).unref();
@@ -106,9 +110,16 @@ export function followLog(file: string, start: number, log: (line: string) => vo
   };
 }
 
-/** In latin1, in which each character is a byte. */
+/** At most 64 KiB, in latin1, in which each character is a byte. */
 function readLog(file: string, offset: number): string {
-  return logSize(file) > offset ? readFileSync(file, "latin1").slice(offset) : "";
+  if (logSize(file) <= offset) return "";
+  const buffer = Buffer.alloc(CHUNK);
+  const descriptor = openSync(file, "r");
+  try {
+    return buffer.toString("latin1", 0, readSync(descriptor, buffer, 0, CHUNK, offset));
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 export function logSize(file: string): number {
