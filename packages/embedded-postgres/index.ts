@@ -30,7 +30,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions) {
   const stopFollowing = followLog(cluster.logFile, logStart, log);
   stack.defer(stopFollowing);
   stack.defer(() => void server.lock.release());
-  if (!server.wasRunning) stack.defer(() => stopServer(cluster, server.pid));
+  if (!server.wasRunning) stack.defer(() => stopServer(cluster, server.pid).catch(() => {}));
   const { pid, port, wasRunning } = server;
   // A running one may use binaries of another version.
   if (!wasRunning) await removeLeftovers(root, cluster.native);
