@@ -71,6 +71,7 @@ export default {
     only("src/storage/sweep", ["src/session", "src/storage/pg"], "The sweep is SQL on all tables."),
     only("src/rpc", ["src/session", "gen"], "The services map messages to the rules and back."),
     only("src/config", ["src/session"], "The configuration has the types of src/session."),
+    only("src/log", [], "What is logged is told by the others."),
     only("src/jobs", [], "A job is told what to run."),
     only("gen", [], "Generated code stands alone."),
     only("packages", [], "A package knows nothing of sessiond."),

@@ -6,6 +6,7 @@ import { type App, startApp } from "./app.ts";
 import { banner } from "./banner.ts";
 import { type Config, ConfigError, loadConfig } from "./config/config.ts";
 import { describeConfig, formatConfig } from "./config/print-config.ts";
+import { serializeError } from "./log/error-serializer.ts";
 import { ListenError } from "./server/listener.ts";
 import { SessionError } from "./session/errors.ts";
 import { KeyDecryptionError } from "./session/key-encryption.ts";
@@ -45,7 +46,10 @@ async function serve(): Promise<void> {
   const config = loadConfig(process.env);
   // Standard output is for the banner, standard error for the log. Synchronous, so that a process
   // that ends loses no line.
-  const log = pino({ level: config.logLevel }, destination({ dest: 2, sync: true }));
+  const log = pino(
+    { level: config.logLevel, serializers: { err: serializeError } },
+    destination({ dest: 2, sync: true }),
+  );
 
   const stopping = new AbortController();
   let stoppingSince = 0;

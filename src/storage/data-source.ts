@@ -9,7 +9,7 @@ export interface DataSourceOptions {
   readonly poolSize: number;
   readonly connectTimeoutMs: number;
   /** Called when a connection breaks while it is idle in the pool. */
-  readonly onPoolError: (error: unknown) => void;
+  readonly onPoolError: (error: Error & { readonly code?: string }) => void;
 }
 
 /** The data source for PostgreSQL. `synchronize` is off: only migrations change the schema. */

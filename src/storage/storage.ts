@@ -42,7 +42,9 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
   const { url, log, signal } = options;
   const dataSource = createDataSource({
     ...options,
-    onPoolError: (error) => log.warn({ err: error }, "an idle database connection broke"),
+    // Without the stack, which would only show the driver.
+    onPoolError: ({ code, message }) =>
+      log.warn({ code, message }, "an idle database connection broke"),
   });
   await connect(dataSource, url);
   const database = new Database(dataSource, options);
