@@ -67,6 +67,37 @@ function renderProfiles(): string {
   return table(["Profile", "Idle", "Absolute", "Where the figures come from"], rows);
 }
 
+const urlParameters = [
+  ["`sslmode`", "Whether to use TLS, and how to verify the server; see below. Unset: plain text."],
+  [
+    "`sslrootcert`",
+    "The file of the certificate authorities (PEM). Unset: those that Node.js trusts.",
+  ],
+  ["`sslcert`, `sslkey`", "The files of a client certificate and its key (PEM)."],
+  [
+    "`sslnegotiation`",
+    "`direct` begins with TLS (PostgreSQL 17 or newer); `postgres`, the default, asks first.",
+  ],
+  ["`application_name`", "The name in `pg_stat_activity`. `sessiond` by default."],
+  [
+    "`options`",
+    "Settings of the connection, such as `-c%20search_path%3Dsessiond` for a schema. PgBouncer " +
+      "refuses it unless `ignore_startup_parameters` has it.",
+  ],
+  ["`host`, `port`, `user`, `password`", "Instead of those in the URL."],
+];
+
+const sslModes = [
+  ["`disable`, or unset", "no", "any"],
+  ["`require`", "yes", "any; with `sslrootcert` as `verify-ca`"],
+  ["`verify-ca`", "yes", "with a certificate of the authorities in `sslrootcert`, which it needs"],
+  [
+    "`verify-full`",
+    "yes",
+    "with a certificate of a trusted authority for the URL's host: the one to use over networks",
+  ],
+];
+
 export function renderConfigurationDocs(): string {
   return `<!-- Written by scripts/configuration-docs.ts from src/config/settings.ts: edit there. -->
 
@@ -107,6 +138,26 @@ It shows secrets as \`(hidden)\`.
 ## Settings
 
 ${renderSettings()}
+
+## The database's URL
+
+\`postgres://user:password@host:5432/database\`, with parameters such as \`?sslmode=verify-full\`. PostgreSQL
+must be version 15 or newer. Special characters of user and password are percent-encoded: \`%\` as
+\`%25\`, \`@\` as \`%40\`, \`/\` as \`%2F\`, \`#\` as \`%23\`, \`?\` as \`%3F\`, \`:\` as \`%3A\`. An IPv6 address is in
+brackets: \`postgres://user:password@[::1]:5432/database\`. There is one host; for a failover, use an
+address that follows the primary. For a Unix socket, name its directory:
+\`postgres://user:password@/database?host=/var/run/postgresql\`.
+
+Any parameter that is not in this table is an error:
+
+${table(["Parameter", "Meaning"], urlParameters)}
+
+\`sslmode\` has the meaning that PostgreSQL's own programs give it:
+
+${table(["sslmode", "Encrypted", "Which servers are accepted"], sslModes)}
+
+\`allow\` and \`prefer\` are errors, because they may connect in plain text. sessiond logs a warning when it
+starts with \`require\` and no \`sslrootcert\`.
 
 ## Key-encryption keys
 

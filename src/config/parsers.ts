@@ -10,6 +10,7 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import { validate as isCronExpression } from "node-cron";
 import { z } from "zod";
+import { databaseUrlProblem } from "./database-url.ts";
 
 export type Parser<T = unknown> = z.ZodType<T, string>;
 
@@ -136,18 +137,13 @@ export const cronOrOff = z
   })
   .meta({ description: "a cron expression or off", hint: ', such as "0 * * * *" (hourly)' });
 
-function isDatabaseUrl(text: string): boolean {
-  const { protocol, hash } = new URL(text);
-  // An unencoded # in the password cuts off the rest of the URL without an error.
-  return /^postgres(ql)?:$/.test(protocol) && hash === "";
-}
-
-export const databaseUrl = checked(isDatabaseUrl).meta({
-  description: "a postgres:// or postgresql:// URL",
-  hint:
-    ", such as postgres://user:password@host:5432/database, " +
-    "with special characters in the password percent-encoded",
-});
+export const databaseUrl = z
+  .string()
+  .superRefine((text, context) => {
+    const problem = databaseUrlProblem(text);
+    if (problem !== undefined) context.addIssue(problem);
+  })
+  .describe("a postgres:// or postgresql:// URL");
 
 const KEY_BYTES = 32;
 

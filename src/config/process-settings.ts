@@ -68,8 +68,8 @@ export const database = {
     secret: true,
     file: true,
     doc:
-      "The URL of the PostgreSQL database, with user and password. It requires " +
-      "SESSIOND_KEY_ENCRYPTION_KEYS. If it is not set, sessiond starts an embedded PostgreSQL in " +
+      "The URL of the PostgreSQL database, with user and password; see [The database's " +
+      "URL](#the-databases-url). It requires SESSIOND_KEY_ENCRYPTION_KEYS. If it is not set, sessiond starts an embedded PostgreSQL in " +
       "SESSIOND_DATA_DIR.",
   }),
   SESSIOND_DATA_DIR: setting(parsers.path, {

@@ -1,0 +1,155 @@
+import { closestMatch } from "leven";
+
+/** The parameters of a database URL that have an effect. */
+const KNOWN = [
+  "sslmode",
+  "sslrootcert",
+  "sslcert",
+  "sslkey",
+  "sslnegotiation",
+  "application_name",
+  "options",
+  "host",
+  "port",
+  "user",
+  "password",
+];
+
+const leaveOut = "leave it out";
+const connectTimeout = "set SESSIOND_DATABASE_CONNECT_TIMEOUT instead";
+const statementTimeout = "set SESSIOND_DATABASE_STATEMENT_TIMEOUT instead";
+const poolSize = "set SESSIOND_DATABASE_POOL_SIZE instead";
+const queueTimeout = "set SESSIOND_DATABASE_QUEUE_TIMEOUT instead";
+
+/** What to do instead, for parameters of libpq, other drivers and hosted databases. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  ssl: "use sslmode instead, such as sslmode=verify-full",
+  uselibpqcompat: `${leaveOut}: sslmode always has libpq's meaning`,
+  channel_binding: `${leaveOut}; sslmode=verify-full verifies the server`,
+  gssencmode: leaveOut,
+  target_session_attrs: `${leaveOut}: there is one host, and its database must be writable`,
+  fallback_application_name: "use application_name instead",
+  dbname: "the database's name is the path of the URL",
+  database: "the database's name is the path of the URL",
+  schema: "use options=-c%20search_path%3D<schema> instead",
+  pgbouncer: "set SESSIOND_DATABASE_PREPARED_STATEMENTS=false instead",
+  connect_timeout: connectTimeout,
+  connection_timeout: connectTimeout,
+  statement_timeout: statementTimeout,
+  query_timeout: statementTimeout,
+  max: poolSize,
+  pool_size: poolSize,
+  connection_limit: poolSize,
+  pool_timeout: queueTimeout,
+  keepalives: `${leaveOut}: TCP keepalive is always on`,
+};
+
+/** What to do instead, for values of sslmode that are refused or not libpq's. */
+const SSL_MODES: Readonly<Record<string, string>> = {
+  allow: "it may connect in plain text",
+  prefer: "it may connect in plain text",
+  "no-verify": "its usual name is require",
+};
+const ACCEPTED_SSL_MODES = ["disable", "require", "verify-ca", "verify-full"];
+
+const FORM =
+  "it must be a postgres:// or postgresql:// URL, such as " +
+  "postgres://user:password@host:5432/database";
+const ENCODE =
+  "in user and password, percent-encode special characters: " +
+  "% as %25, @ as %40, / as %2F, # as %23, ? as %3F, : as %3A";
+
+/**
+ * What is wrong with the URL of the database, and what would be right; undefined if nothing is. It
+ * contains nothing of user and password, also if an unencoded character of the password moves a part
+ * of it into the host, the path or a parameter.
+ *
+ * pg accepts more: it ignores parameters that it does not know, and reads its own meaning into some
+ * values of sslmode.
+ */
+export function databaseUrlProblem(text: string): string | undefined {
+  if (/[\s\p{Cc}]/u.test(text)) {
+    return "it contains a space or a line break: percent-encode a space as %20";
+  }
+  // Only user and password can contain an @, before the last one. What comes after it is not secret.
+  const authority = /^[^:/?#]+:\/\/([^/?#]*)/.exec(text)?.[1] ?? "";
+  const hasCredentials = authority.includes("@");
+  const isAmbiguous = authority.split("@").length > 2 || text.split("@").length > 2;
+  if (isAmbiguous || (text.includes("@") && !hasCredentials) || text.includes("#")) {
+    return `${FORM}; ${ENCODE}`;
+  }
+  if (!isDecodable(text)) return `it has a % that begins no percent-encoded character; ${ENCODE}`;
+  const url = parse(text);
+  if (url === undefined) {
+    return authority.includes(",") ? onlyOneHost() : `${FORM}; ${ENCODE}`;
+  }
+  if (url.hostname.includes(",")) return onlyOneHost();
+  return parametersProblem(url.searchParams);
+}
+
+function onlyOneHost(): string {
+  return "it names several hosts: name one, such as a virtual address that follows the primary";
+}
+
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function parse(text: string): URL | undefined {
+  // With a Unix socket, there may be a user and no host.
+  const url = URL.parse(text.replace(/@(?=\/)/, "@localhost"));
+  return url !== null && /^postgres(ql)?:$/.test(url.protocol) ? url : undefined;
+}
+
+function parametersProblem(parameters: URLSearchParams): string | undefined {
+  for (const name of parameters.keys()) {
+    if (Object.hasOwn(ELSEWHERE, name)) {
+      return `its parameter ${name} is not supported: ${ELSEWHERE[name]}`;
+    }
+    if (!KNOWN.includes(name)) return unknown(name);
+    if (parameters.getAll(name).length > 1) return `its parameter ${name} is there twice`;
+    if (parameters.get(name) === "") return `its parameter ${name} has no value`;
+  }
+  return sslProblem(parameters);
+}
+
+function unknown(name: string): string {
+  const isName = /^\w{1,40}$/.test(name);
+  const what = isName ? `its parameter ${name} is not known` : "it has an unknown parameter";
+  const nearest = isName ? `did you mean ${closestMatch(name.toLowerCase(), KNOWN)}? ` : "";
+  return `${what}: ${nearest}The known ones are ${KNOWN.join(", ")}`;
+}
+
+function sslProblem(parameters: URLSearchParams): string | undefined {
+  const mode = parameters.get("sslmode") ?? undefined;
+  if (mode !== undefined && !ACCEPTED_SSL_MODES.includes(mode)) {
+    const why = Object.hasOwn(SSL_MODES, mode) ? ` (${SSL_MODES[mode]})` : "";
+    return (
+      `its sslmode must not be ${JSON.stringify(mode.slice(0, 40))}${why}: use verify-full, or ` +
+      "verify-ca (any host name), require (encrypted, but any server), disable (plain text)"
+    );
+  }
+  const isOff = mode === undefined || mode === "disable";
+  for (const name of ["sslrootcert", "sslcert", "sslkey", "sslnegotiation"]) {
+    if (isOff && parameters.has(name)) return `its ${name} needs TLS: set sslmode=verify-full`;
+  }
+  if (parameters.has("sslcert") !== parameters.has("sslkey")) {
+    return "it must have both or neither of sslcert and sslkey, the client's certificate and its key";
+  }
+  if (parameters.get("sslrootcert") === "system") {
+    return "its sslrootcert must name a file: without it, the well-known authorities are trusted";
+  }
+  if (mode === "verify-ca" && !parameters.has("sslrootcert")) {
+    return "its sslmode=verify-ca needs sslrootcert, the file of the certificate authority";
+  }
+  const negotiation = parameters.get("sslnegotiation") ?? "postgres";
+  if (negotiation !== "postgres" && negotiation !== "direct") {
+    return "its sslnegotiation must be postgres or direct";
+  }
+  return undefined;
+}
