@@ -91,6 +91,8 @@ function assemble(reader: EnvReader) {
       queueLimit: reader.get("SESSIOND_DATABASE_QUEUE_LIMIT"),
       queueTimeoutMs: reader.get("SESSIOND_DATABASE_QUEUE_TIMEOUT"),
       connectTimeoutMs: reader.get("SESSIOND_DATABASE_CONNECT_TIMEOUT"),
+      /** How long a start waits for the database: 0 to 1 h. */
+      startTimeoutMs: reader.get("SESSIOND_DATABASE_START_TIMEOUT"),
       statementTimeoutMs: reader.get("SESSIOND_DATABASE_STATEMENT_TIMEOUT"),
       preparedStatements: reader.get("SESSIOND_DATABASE_PREPARED_STATEMENTS"),
     },

@@ -98,6 +98,13 @@ export const database = {
     default: "3s",
     doc: "The maximum time to open a database connection.",
   }),
+  SESSIOND_DATABASE_START_TIMEOUT: setting(parsers.duration("0s", "1h"), {
+    default: "30s",
+    doc:
+      "How long a start waits for a database that cannot be reached yet, is starting, has too many " +
+      "connections or is read-only, as during a failover. 0s: it fails at once. What does not pass by " +
+      "itself, such as a wrong password, always fails at once.",
+  }),
   SESSIOND_DATABASE_STATEMENT_TIMEOUT: setting(parsers.duration("100ms", "10m"), {
     default: "10s",
     doc: "The maximum time for one SQL statement. Then it is cancelled.",

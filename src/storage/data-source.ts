@@ -1,5 +1,7 @@
-import { DataSource } from "typeorm";
+import pg from "pg";
+import { AbstractLogger, DataSource } from "typeorm";
 import { auditEventEntity } from "./audit/audit-event-entity.ts";
+import { MIGRATIONS_TABLE } from "./schema/migrate.ts";
 import { migrations } from "./schema/migrations/index.ts";
 import { sessionEntity } from "./sessions/session-entity.ts";
 import { signingKeyEntity } from "./signing-keys/signing-key-entity.ts";
@@ -12,46 +14,71 @@ export interface DataSourceOptions {
   readonly onPoolError: (error: Error & { readonly code?: string }) => void;
 }
 
-/** The data source for PostgreSQL. `synchronize` is off: only migrations change the schema. */
+/**
+ * The data source for PostgreSQL. `synchronize` is off: only migrations change the schema.
+ *
+ * The URL goes to the driver alone. TypeORM would parse it too, in its own way.
+ */
 export function createDataSource(options: DataSourceOptions): DataSource {
   return new DataSource({
     type: "postgres",
-    url: options.url,
     entities: [sessionEntity, signingKeyEntity, auditEventEntity],
     migrations: [...migrations],
-    migrationsTableName: "schema_migrations",
+    migrationsTableName: MIGRATIONS_TABLE,
     synchronize: false,
     installExtensions: false,
-    logging: false,
+    logger: new NoLogger(),
     poolSize: options.poolSize,
     poolErrorHandler: options.onPoolError,
     applicationName: "sessiond",
     extra: {
+      connectionString: connectionString(options.url),
       connectionTimeoutMillis: options.connectTimeoutMs,
       keepAlive: true,
     },
   });
 }
 
+/** TypeORM's own loggers print a migration that fails, even with `logging: false`. */
+class NoLogger extends AbstractLogger {
+  protected writeLog(): void {}
+}
+
+/** Where the database is, without user and password: host and port, or the path of a Unix socket. */
+export interface DatabaseAddress {
+  readonly address: string;
+  /** False if the connection is encrypted, but may be to any server that answers. */
+  readonly isVerified: boolean;
+}
+
 /**
- * Connects to the database.
+ * What the driver makes of the URL.
  *
- * @throws {Error} with the host, the port and the cause, but without the user and the password
+ * @throws {Error} if a file that the URL names cannot be read, such as that of sslrootcert
  */
-export async function connect(dataSource: DataSource, url: string): Promise<void> {
+export function databaseAddress(url: string): DatabaseAddress {
+  let client: pg.Client;
   try {
-    await dataSource.initialize();
+    client = new pg.Client({ connectionString: connectionString(url) });
   } catch (error) {
-    const { hostname, port } = new URL(url);
-    const address = `${hostname || "localhost"}:${port || "5432"}`;
-    throw new Error(`cannot connect to the database at ${address}: ${explain(error)}`, {
+    const { code, path } = error as NodeJS.ErrnoException;
+    if (path === undefined) throw error;
+    throw new Error(`the file ${path} that the database URL names cannot be read (${code})`, {
       cause: error,
     });
   }
+  const { host, port } = client;
+  // The types say that it is a boolean.
+  const ssl: unknown = client.ssl;
+  const isVerified = (ssl as { rejectUnauthorized?: boolean }).rejectUnauthorized !== false;
+  const isIpV6 = host.includes(":");
+  const address = host.startsWith("/")
+    ? `${host}/.s.PGSQL.${port}`
+    : `${isIpV6 ? `[${host}]` : host}:${port}`;
+  return { address, isVerified };
 }
 
-function explain(error: unknown): string {
-  // For a host name with several addresses, there is one error for each address, and no message.
-  if (error instanceof AggregateError) return error.errors.map(explain).join("; ");
-  return error instanceof Error ? error.message : String(error);
+/** With libpq's meaning of sslmode. The driver has another one by default, until its version 9. */
+function connectionString(url: string): string {
+  return `${url}${url.includes("?") ? "&" : "?"}uselibpqcompat=true`;
 }

@@ -1,13 +1,11 @@
-import type { Logger } from "pino";
 import type { AuditStore } from "../session/audit-store.ts";
 import type { SessionStore } from "../session/session-store.ts";
 import type { SigningKeyStore } from "../session/signing-key-store.ts";
 import type { SweepStore } from "../session/sweep-store.ts";
 import { DenialAuditWriter } from "./audit/denial-audit-writer.ts";
 import { createAuditStore } from "./audit/pg-audit-store.ts";
-import { connect, createDataSource } from "./data-source.ts";
+import { type OpenDatabaseOptions, openDatabase } from "./open-database.ts";
 import { Database, type DatabaseOptions } from "./pg/database.ts";
-import { migrate } from "./schema/migrate.ts";
 import { createSessionStore } from "./sessions/pg-session-store.ts";
 import { createSigningKeyStore } from "./signing-keys/pg-signing-key-store.ts";
 import { createSweepStore } from "./sweep/pg-sweep-store.ts";
@@ -26,31 +24,23 @@ export interface Storage {
   close(): Promise<void>;
 }
 
-export interface StorageOptions extends DatabaseOptions {
-  readonly url: string;
-  readonly connectTimeoutMs: number;
+export interface StorageOptions extends DatabaseOptions, Omit<OpenDatabaseOptions, "onPoolError"> {
   /** The maximum number of denials that wait to be audited. Further ones are lost and counted. */
   readonly auditQueueLimit: number;
-  readonly log: Logger;
-  /** Ends the opening. */
-  readonly signal?: AbortSignal | undefined;
 }
 
-/** Connects to the database and migrates it. */
+/** Connects to the database, which it may wait for, and migrates it. */
 export async function openStorage(options: StorageOptions): Promise<Storage> {
   await using stack = new AsyncDisposableStack();
-  const { url, log, signal } = options;
-  const dataSource = createDataSource({
+  const { log } = options;
+  const dataSource = await openDatabase({
     ...options,
     // Without the stack, which would only show the driver.
     onPoolError: ({ code, message }) =>
       log.warn({ code, message }, "an idle database connection broke"),
   });
-  await connect(dataSource, url);
   const database = new Database(dataSource, options);
   stack.defer(() => database.close());
-  const applied = await migrate(dataSource, signal);
-  if (applied.length > 0) log.info({ migrations: applied }, "migrations applied");
 
   const audit = createAuditStore(database);
   const denialAudit = new DenialAuditWriter(audit, {

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { openSession, validate } from "../support/actors.ts";
 import type { TestDatabase } from "../support/database.ts";
+import { startDatabaseProxy } from "../support/database-proxy.ts";
 import { databaseEnv, type StartOptions, useSessiond } from "../support/sessiond-process.ts";
 
 const NO_RANDOMNESS = join(import.meta.dirname, "../support/no-randomness.ts");
@@ -130,6 +131,11 @@ describe("sessiond as a process: refused starts", () => {
       why: RegExp;
       /** Short only where it is what ends the start. */
       connectTimeout?: string;
+      /** 0s where a start would wait. With 1h, a start that waits would not end during the test. */
+      startTimeout: "0s" | "1h";
+      /** The database's host and port by default. */
+      address?: string;
+      keepPassword?: true;
     }
     const cases: Record<string, Case> = {
       "nobody listens": {
@@ -137,12 +143,14 @@ describe("sessiond as a process: refused starts", () => {
           url.host = "127.0.0.1:1";
         },
         why: /ECONNREFUSED/,
+        startTimeout: "0s",
       },
       "nobody listens on any of the name's addresses": {
         change(url) {
           url.host = "localhost:1";
         },
         why: /ECONNREFUSED/,
+        startTimeout: "0s",
       },
       "it does not answer": {
         async change(url) {
@@ -150,29 +158,179 @@ describe("sessiond as a process: refused starts", () => {
         },
         why: /timeout/,
         connectTimeout: "500ms",
+        startTimeout: "0s",
+      },
+      "its host is a Unix socket's directory and no server is there": {
+        change(url) {
+          url.searchParams.set("host", "/nonexistent");
+        },
+        why: /ENOENT/,
+        address: "/nonexistent/.s.PGSQL.",
+        startTimeout: "0s",
       },
       "it does not know the user": {
         change(url) {
           url.username = "stranger";
         },
         why: /"stranger"/,
+        startTimeout: "1h",
+      },
+      "the URL has no password": {
+        change(url) {
+          url.password = "";
+        },
+        why: /SESSIOND_DATABASE_URL has no password/,
+        startTimeout: "1h",
+      },
+      "there is no such database": {
+        change(url) {
+          url.pathname = "/nowhere";
+        },
+        why: /"nowhere"/,
+        startTimeout: "1h",
+        keepPassword: true,
+      },
+      "it has no TLS": {
+        change(url) {
+          url.searchParams.set("sslmode", "require");
+        },
+        why: /does not support SSL.*sslmode=disable/,
+        startTimeout: "1h",
       },
     };
-    for (const [name, { change, why, connectTimeout }] of Object.entries(cases)) {
+    for (const [name, one] of Object.entries(cases)) {
       it(`ends within the connect timeout if ${name}, without the password`, async () => {
+        const { change, why, connectTimeout, startTimeout, address, keepPassword } = one;
         const url = new URL((await sessiond.database()).url);
-        url.password = CANARY;
+        if (!keepPassword) url.password = CANARY;
         await change(url);
         const env = {
           ...databaseEnv({ url: url.href }),
+          SESSIOND_DATABASE_START_TIMEOUT: startTimeout,
           ...(connectTimeout && { SESSIOND_DATABASE_CONNECT_TIMEOUT: connectTimeout }),
         };
         const message = await refusal({ env });
-        expect(message).to.include(`cannot connect to the database at ${url.host}: `);
+        const where = address ?? `${url.host}: `;
+        expect(message).to.include(`cannot connect to the database at ${where}`);
         expect(message).to.match(why);
         expect(message).not.to.include(CANARY);
+        if (url.password !== "") expect(message).not.to.include(url.password);
       });
     }
+  });
+
+  describe("a database that sessiond cannot use", () => {
+    /** Starts on the database, which must be refused without a wait. */
+    const refusedOn = (url: string) =>
+      refusal({ env: { ...databaseEnv({ url }), SESSIOND_DATABASE_START_TIMEOUT: "1h" } });
+
+    it("is one of a PostgreSQL before 15: says which version it is, and what is needed", async () => {
+      const database = await sessiond.database();
+      const [row] = await database.sql("SHOW server_version_num");
+      const proxy = await startDatabaseProxy(database.url, {
+        rewrite: [row?.server_version_num, "140012"],
+      });
+      try {
+        const message = await refusedOn(proxy.url);
+        expect(message).to.match(/its version is PostgreSQL .*; sessiond needs PostgreSQL 15/);
+      } finally {
+        await proxy.close();
+      }
+    });
+
+    it("has migrations of a newer version: names them, and says what to run", async () => {
+      const database = await sessiond.database();
+      await database.sql(
+        `INSERT INTO schema_migrations (timestamp, name)
+         VALUES (1899999999999, 'AddFuture1899999999999'), (1900000000000, 'DropPast1900000000000')`,
+      );
+      const message = await refusedOn(database.url);
+      expect(message).to.include(
+        "migrations that this version does not know: AddFuture1899999999999, DropPast1900000000000; " +
+          "run the version of sessiond that applied them, or a newer one",
+      );
+    });
+
+    const foreign = {
+      '"sessions"': "CREATE TABLE sessions (sid text)",
+      '"schema_migrations"': "CREATE TABLE schema_migrations (version text)",
+      '"schema_migrations", "sessions"':
+        "CREATE TABLE schema_migrations (version text); CREATE TABLE sessions (sid text)",
+    };
+    for (const [tables, sql] of Object.entries(foreign)) {
+      it(`has ${tables} of another program: says so once, and that it needs a place of its own`, async () => {
+        const database = await sessiond.database({ empty: true });
+        await database.sql(sql);
+        const message = await refusedOn(database.url);
+        expect(message).to.include(
+          `its schema "public" already has tables that sessiond did not create: ${tables}; ` +
+            "give sessiond a database of its own, or a schema of its own",
+        );
+        expect(message.trimEnd().split("\n")).to.have.length(1);
+        const left = await database.sql(
+          "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'",
+        );
+        expect(left).to.have.length(tables.split(",").length);
+      });
+    }
+
+    it("beside which the schema of the advice works", async () => {
+      const database = await sessiond.database({ empty: true });
+      await database.sql("CREATE TABLE sessions (sid text)");
+      await database.sql("CREATE SCHEMA sessiond");
+      const [, parameter = ""] = /\?(options=\S+) in/.exec(await refusedOn(database.url)) ?? [];
+      const serving = await sessiond.serve({
+        env: databaseEnv({ url: `${database.url}?${parameter}` }),
+      });
+      const { cookie } = await openSession(serving.client);
+      await validate(serving.client, cookie);
+      expect(await database.sql("SELECT 1 FROM sessiond.sessions")).to.have.length(1);
+      expect(await database.sql("SELECT 1 FROM public.sessions")).to.have.length(0);
+      const replica = await sessiond.serve({
+        env: databaseEnv({ url: `${database.url}?${parameter}` }),
+      });
+      await validate(replica.client, cookie);
+    });
+
+    it("has no schema to create tables in, or none that the role may use", async () => {
+      const database = await sessiond.database({ empty: true });
+      const nowhere = `${database.url}?options=-c%20search_path%3Dnowhere`;
+      expect(await refusedOn(nowhere)).to.include("no schema of its search_path exists");
+      const role = `role_${randomBytes(6).toString("hex")}`;
+      await database.sql(`CREATE ROLE ${role} LOGIN PASSWORD '${CANARY}'`);
+      try {
+        const url = new URL(database.url);
+        url.username = role;
+        url.password = CANARY;
+        expect(await refusedOn(url.href)).to.match(
+          /permission denied for schema public: the role must own the database/,
+        );
+      } finally {
+        await database.sql(`DROP ROLE ${role}`);
+      }
+    });
+
+    it("cannot be migrated for another reason: says so once", async () => {
+      const database = await sessiond.database({ empty: true });
+      await database.sql("CREATE VIEW signing_keys_by_tenant AS SELECT 1");
+      const message = await refusedOn(database.url);
+      expect(message).to.match(
+        /^sessiond: cannot use the database at \S+: its schema cannot be brought up to date: relation "signing_keys_by_tenant" already exists\n$/,
+      );
+    });
+
+    it("is read-only: names the setting, after the wait for the end of a failover", async () => {
+      const database = await sessiond.database();
+      const [row] = await database.sql("SELECT current_database() AS name");
+      await database.sql(`ALTER DATABASE ${row?.name} SET default_transaction_read_only = on`);
+      const message = await refusal({
+        env: { ...databaseEnv(database), SESSIOND_DATABASE_START_TIMEOUT: "100ms" },
+      });
+      expect(message).to.match(
+        /read-only \(default_transaction_read_only is on\); sessiond must be/,
+      );
+      expect(message).to.include("waited 0.1 s (see SESSIOND_DATABASE_START_TIMEOUT)");
+    });
   });
 
   it("says so if the port is in use", async () => {

@@ -7,6 +7,8 @@ type Mode = "open" | "refusing" | "frozen";
 export interface DatabaseProxy {
   /** The database's URL through the proxy. */
   readonly url: string;
+  /** The number of open connections. */
+  readonly connections: number;
   /** Cuts all connections; new ones are let through. */
   cut(): void;
   /** Cuts all connections, and new ones as soon as they are made: the database is down. */
@@ -20,8 +22,16 @@ export interface DatabaseProxy {
   close(): Promise<void>;
 }
 
+export interface DatabaseProxyOptions {
+  /** Replaces a text in all answers by another one of the same length. */
+  readonly rewrite?: readonly [from: string, to: string];
+}
+
 /** Stands between sessiond and PostgreSQL, and fails as a network does. */
-export async function startDatabaseProxy(databaseUrl: string): Promise<DatabaseProxy> {
+export async function startDatabaseProxy(
+  databaseUrl: string,
+  { rewrite }: DatabaseProxyOptions = {},
+): Promise<DatabaseProxy> {
   const target = new URL(databaseUrl);
   const pairs = new Map<net.Socket, net.Socket>();
   let mode: Mode = "open";
@@ -42,7 +52,8 @@ export async function startDatabaseProxy(databaseUrl: string): Promise<DatabaseP
         to.destroy();
         pairs.delete(client);
       });
-      from.pipe(to);
+      if (rewrite === undefined || from === client) from.pipe(to);
+      else from.on("data", (data) => to.write(replaceAll(data, rewrite)));
       if (mode === "frozen") from.pause();
     }
   });
@@ -59,6 +70,9 @@ export async function startDatabaseProxy(databaseUrl: string): Promise<DatabaseP
   const cut = () => forEach((socket) => socket.destroy());
   return {
     url: url.href,
+    get connections() {
+      return pairs.size;
+    },
     cut,
     refuse() {
       mode = "refusing";
@@ -81,4 +95,9 @@ export async function startDatabaseProxy(databaseUrl: string): Promise<DatabaseP
       await once(server, "close");
     },
   };
+}
+
+/** The text may also be split between two chunks; answers as short as those of tests are not. */
+function replaceAll(data: Buffer, [from, to]: readonly [string, string]): Buffer {
+  return Buffer.from(data.toString("latin1").replaceAll(from, to), "latin1");
 }

@@ -1,5 +1,7 @@
 import type pg from "pg";
-import { type DataSource, MigrationExecutor } from "typeorm";
+import { type DataSource, MigrationExecutor, type QueryRunner } from "typeorm";
+
+export const MIGRATIONS_TABLE = "schema_migrations";
 
 /** Any number, as long as it is the same in all versions of sessiond. */
 const MIGRATION_LOCK = 7_361_512_001;
@@ -12,6 +14,7 @@ const MIGRATION_LOCK = 7_361_512_001;
  * a process dies. The wait for it has no timeout, since the migration of another process can take any
  * time; it ends when the signal fires.
  *
+ * @throws {SchemaError} if the schema belongs to another program or to a newer version of sessiond
  * @throws {Error} with the cause, if a migration fails or the signal fires
  */
 export async function migrate(
@@ -27,6 +30,7 @@ export async function migrate(
     signal?.throwIfAborted();
     await runner.startTransaction("READ COMMITTED");
     await runner.query("SELECT pg_advisory_xact_lock($1)", [MIGRATION_LOCK]);
+    await checkSchema(runner, dataSource);
     const executor = new MigrationExecutor(dataSource, runner);
     executor.transaction = "none";
     const applied = await executor.executePendingMigrations();
@@ -34,12 +38,77 @@ export async function migrate(
     return applied.map((migration) => migration.name);
   } catch (error) {
     if (runner.isTransactionActive) await runner.rollbackTransaction().catch(() => {});
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(`the database's schema cannot be brought up to date: ${reason}`, {
-      cause: error,
-    });
+    if (error instanceof SchemaError) throw error;
+    throw new Error(`its schema cannot be brought up to date: ${explain(error)}`, { cause: error });
   } finally {
     signal?.removeEventListener("abort", disconnect);
     await runner.release();
   }
+}
+
+/** The schema is not one that this version of sessiond can use or migrate. */
+class SchemaError extends Error {}
+
+/** Whatever runs these migrations creates these tables. */
+const TABLES = ["sessions", "signing_keys", "audit_events"];
+
+/** TypeORM would ignore migrations that it does not know, and fail on tables of other programs. */
+async function checkSchema(runner: QueryRunner, dataSource: DataSource): Promise<void> {
+  const [schema] = await runner.query("SELECT current_schema() AS name, current_user AS role");
+  if (schema.name === null) {
+    throw new SchemaError(
+      "no schema of its search_path exists: create one that the role " +
+        `${JSON.stringify(schema.role)} may create tables in`,
+    );
+  }
+  const tables: { name: string; columns: string[] }[] = await runner.query(
+    `SELECT relname AS name, array(
+       SELECT attname::text FROM pg_attribute WHERE attrelid = pg_class.oid AND attnum > 0) AS columns
+     FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+     WHERE nspname = current_schema() AND relname = ANY ($1) ORDER BY relname`,
+    [[MIGRATIONS_TABLE, ...TABLES]],
+  );
+  const migrationsTable = tables.find(({ name }) => name === MIGRATIONS_TABLE);
+  const isOurs = ["id", "timestamp", "name"].every((column) =>
+    migrationsTable?.columns.includes(column),
+  );
+  const applied: { name: string }[] = isOurs
+    ? await runner.query(`SELECT name FROM ${MIGRATIONS_TABLE} ORDER BY id`)
+    : [];
+  const foreign =
+    applied.length === 0 ? tables.filter((table) => !isOurs || table !== migrationsTable) : [];
+  if (foreign.length > 0)
+    throw new SchemaError(
+      foreignTables(
+        foreign.map(({ name }) => name),
+        schema.name,
+      ),
+    );
+
+  const known = dataSource.migrations.map(({ name }) => name);
+  const unknown = applied.map(({ name }) => name).filter((name) => !known.includes(name));
+  if (unknown.length > 0) {
+    throw new SchemaError(
+      `its schema has migrations that this version does not know: ${unknown.join(", ")}; run the ` +
+        "version of sessiond that applied them, or a newer one",
+    );
+  }
+}
+
+function foreignTables(names: readonly string[], schema: string): string {
+  const tables = names.map((name) => JSON.stringify(name)).join(", ");
+  return (
+    `its schema ${JSON.stringify(schema)} already has tables that sessiond did not create: ` +
+    `${tables}; give sessiond a database of its own, or a schema of its own ` +
+    "(CREATE SCHEMA sessiond, and ?options=-c%20search_path%3Dsessiond in SESSIOND_DATABASE_URL)"
+  );
+}
+
+function explain(error: unknown): string {
+  const { message, code } = error as Error & { readonly code?: string };
+  const advice =
+    code === "42501"
+      ? ": the role must own the database, or be allowed to create tables in it"
+      : "";
+  return `${message}${advice}`;
 }

@@ -1,0 +1,165 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { Logger } from "pino";
+import type { DataSource } from "typeorm";
+import { createDataSource, type DataSourceOptions, databaseAddress } from "./data-source.ts";
+import { migrate } from "./schema/migrate.ts";
+import { checkServer, ReadOnlyDatabaseError } from "./server-checks.ts";
+
+export interface OpenDatabaseOptions extends DataSourceOptions {
+  /** How long to wait for a database that is not there yet; 0 ms: fail at once. */
+  readonly startTimeoutMs: number;
+  readonly log: Logger;
+  /** Ends the wait. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+const RETRY_MS = 500;
+
+/**
+ * Connects to the database, checks that sessiond can use it, and migrates it. While the database is
+ * starting, restarting or failing over, it waits.
+ *
+ * @throws {Error} with the address and the cause, but without user and password; the reason of the
+ * signal, as soon as it fires
+ */
+export async function openDatabase(options: OpenDatabaseOptions): Promise<DataSource> {
+  const { log, signal, startTimeoutMs } = options;
+  const { address, isVerified } = databaseAddress(options.url);
+  if (!isVerified) {
+    log.warn(
+      { address },
+      "the database connection is encrypted, but sslmode=require accepts any server; " +
+        "use verify-full in SESSIOND_DATABASE_URL",
+    );
+  }
+  const start = performance.now();
+  const elapsedMs = () => Math.round(performance.now() - start);
+  for (let isWaiting = false; ; isWaiting = true) {
+    const attempt = connectOnce(options, address);
+    try {
+      const dataSource = await settledOrAborted(attempt, signal);
+      if (isWaiting) log.info({ address, waitedMs: elapsedMs() }, "the database is available");
+      return dataSource;
+    } catch (error) {
+      if (signal?.aborted) attempt.then((dataSource) => dataSource.destroy()).catch(() => {});
+      signal?.throwIfAborted();
+      if (!(error instanceof OpenError) || !error.isTransient || startTimeoutMs === 0) throw error;
+      if (elapsedMs() >= startTimeoutMs) {
+        const waited = `waited ${startTimeoutMs / 1000} s (see SESSIOND_DATABASE_START_TIMEOUT)`;
+        throw new Error(`${error.message}; ${waited}`, { cause: error });
+      }
+      if (!isWaiting) {
+        log.warn(
+          { address, timeoutMs: startTimeoutMs, reason: error.message },
+          "waiting for the database",
+        );
+      }
+    }
+    const leftMs = startTimeoutMs - elapsedMs();
+    await settledOrAborted(delay(Math.max(0, Math.min(RETRY_MS, leftMs))), signal);
+  }
+}
+
+class OpenError extends Error {
+  /** Whether the same attempt may succeed later. */
+  readonly isTransient: boolean;
+
+  constructor(message: string, cause: unknown, isTransient: boolean) {
+    super(message, { cause });
+    this.isTransient = isTransient;
+  }
+}
+
+async function connectOnce(options: OpenDatabaseOptions, address: string): Promise<DataSource> {
+  const dataSource = createDataSource(options);
+  try {
+    await dataSource.initialize();
+  } catch (error) {
+    const reason = explain(error);
+    throw new OpenError(
+      `cannot connect to the database at ${address}: ${reason}`,
+      error,
+      isTransient(error),
+    );
+  }
+  try {
+    await checkServer(dataSource);
+    const applied = await migrate(dataSource, options.signal);
+    if (applied.length > 0) options.log.info({ migrations: applied }, "migrations applied");
+    return dataSource;
+  } catch (error) {
+    await dataSource.destroy();
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new OpenError(
+      `cannot use the database at ${address}: ${reason}`,
+      error,
+      isTransient(error),
+    );
+  }
+}
+
+/** SQLSTATEs, or their classes, of a server that is starting, stopping or has too many clients. */
+const TRANSIENT_STATES = ["08", "25006", "53", "57P01", "57P02", "57P03"];
+
+/** PgBouncer reports what it refuses with SQLSTATE 08P01, like the failure of a server. */
+const REFUSED_BY_POOLER = /^(no such|not allowed|unsupported startup parameter)/;
+
+const TRANSIENT_CODES = [
+  ...["ECONNREFUSED", "ECONNRESET", "ECONNABORTED", "EPIPE", "ETIMEDOUT"],
+  ...["EHOSTUNREACH", "EHOSTDOWN", "ENETUNREACH", "ENETDOWN", "ENOTFOUND", "EAI_AGAIN"],
+  // The socket file of a server that does not run.
+  "ENOENT",
+];
+
+/** What the driver says, without a code, when a server accepts a connection and does not answer. */
+const NO_ANSWER = /^(Connection terminated|timeout )/;
+
+function isTransient(error: unknown): boolean {
+  if (error instanceof AggregateError) return error.errors.every(isTransient);
+  if (!(error instanceof Error)) return false;
+  if (error instanceof ReadOnlyDatabaseError) return true;
+  const { code } = error as { readonly code?: unknown };
+  if (typeof code === "string") {
+    if (TRANSIENT_CODES.includes(code)) return true;
+    if (TRANSIENT_STATES.some((state) => code.startsWith(state))) {
+      return !REFUSED_BY_POOLER.test(error.message);
+    }
+    return false;
+  }
+  return NO_ANSWER.test(error.message) || (error.cause !== undefined && isTransient(error.cause));
+}
+
+/** Advice for failures whose messages do not say what to do. */
+const ADVICE: readonly (readonly [RegExp, string])[] = [
+  [
+    /no pg_hba\.conf entry.*(no encryption|SSL off)/,
+    "the server may require TLS: set sslmode=verify-full in SESSIOND_DATABASE_URL",
+  ],
+  [
+    /server does not support SSL/,
+    "SESSIOND_DATABASE_URL asks for TLS; sslmode=disable connects in plain text",
+  ],
+  [
+    /self-signed certificate|unable to (get|verify)/,
+    "sslrootcert in SESSIOND_DATABASE_URL must name the file of the server's certificate authority",
+  ],
+  [/client password must be/, "SESSIOND_DATABASE_URL has no password"],
+];
+
+function explain(error: unknown): string {
+  // For a host name with several addresses, there is one error for each address, and no message.
+  if (error instanceof AggregateError) return error.errors.map(explain).join("; ");
+  const message = error instanceof Error ? error.message : String(error);
+  const advice = ADVICE.find(([pattern]) => pattern.test(message))?.[1];
+  return advice === undefined ? message : `${message} (${advice})`;
+}
+
+/** Settles as the promise does, or rejects with the signal's reason as soon as it fires. */
+function settledOrAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal?.reason);
+    if (signal?.aborted) onAbort();
+    signal?.addEventListener("abort", onAbort, { once: true });
+    promise.then(resolve, reject).finally(() => signal?.removeEventListener("abort", onAbort));
+  });
+}

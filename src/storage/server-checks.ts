@@ -1,0 +1,51 @@
+import type { DataSource } from "typeorm";
+
+/** PostgreSQL's `server_version_num` for version 15. */
+const MIN_VERSION = 150_000;
+
+/** What a server says of itself. */
+export interface ServerState {
+  /** Such as `15.18 (Debian 15.18-0+deb12u1)`. */
+  readonly version: string;
+  /** Such as 150018 for 15.18. */
+  readonly versionNumber: number;
+  /** It replays the changes of another server, and takes none itself. */
+  readonly isStandby: boolean;
+  /** The setting `default_transaction_read_only` is on, for the server, the database or the role. */
+  readonly isReadOnly: boolean;
+}
+
+/** The database accepts no changes. That may pass, during a failover. */
+export class ReadOnlyDatabaseError extends Error {
+  override readonly name = "ReadOnlyDatabaseError";
+}
+
+/** @throws {Error} if sessiond cannot use the server, with the reason */
+export async function checkServer(dataSource: DataSource): Promise<void> {
+  const [row] = await dataSource.query(`
+    SELECT current_setting('server_version') AS version,
+      current_setting('server_version_num')::integer AS "versionNumber",
+      pg_is_in_recovery() AS "isStandby",
+      current_setting('default_transaction_read_only')::boolean AS "isReadOnly"`);
+  checkServerState(row);
+}
+
+/** @throws {Error} if sessiond cannot use a server in this state, with the reason */
+export function checkServerState(state: ServerState): void {
+  const { version, versionNumber, isStandby, isReadOnly } = state;
+  if (versionNumber < MIN_VERSION) {
+    throw new Error(`its version is PostgreSQL ${version}; sessiond needs PostgreSQL 15 or newer`);
+  }
+  const why = "sessiond must be able to write sessions and audit events";
+  if (isStandby) {
+    throw new ReadOnlyDatabaseError(
+      `it is read-only, as a standby (pg_is_in_recovery() is true); ${why}: connect to the primary`,
+    );
+  }
+  if (isReadOnly) {
+    throw new ReadOnlyDatabaseError(
+      `it is read-only (default_transaction_read_only is on); ${why}: switch that setting off for ` +
+        "the server, the database or the role",
+    );
+  }
+}
