@@ -112,8 +112,9 @@ export const database = {
   SESSIOND_DATABASE_PREPARED_STATEMENTS: setting(parsers.boolean, {
     default: "true",
     doc:
-      "Whether to use named prepared statements. Set it to false for PgBouncer before 1.21 in " +
-      "transaction mode.",
+      "Whether to use named prepared statements. PgBouncer in transaction mode keeps them only from " +
+      "version 1.21 on, with max_prepared_statements above 0. Otherwise sessiond notices the first lost " +
+      "one, sends it again, logs a warning and goes on without. With false, it begins without.",
   }),
 } satisfies SettingGroup;
 

@@ -39,7 +39,15 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     onPoolError: ({ code, message }) =>
       log.warn({ code, message }, "an idle database connection broke"),
   });
-  const database = new Database(dataSource, options);
+  const database = new Database(dataSource, {
+    ...options,
+    onPreparedStatementLost: ({ code }) =>
+      log.warn(
+        { code },
+        "a prepared statement was lost, as behind PgBouncer in transaction mode: sessiond goes on " +
+          "without prepared statements; set SESSIOND_DATABASE_PREPARED_STATEMENTS=false to begin without",
+      ),
+  });
   stack.defer(() => database.close());
 
   const audit = createAuditStore(database);

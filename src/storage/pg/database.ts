@@ -1,9 +1,12 @@
+import { createHash } from "node:crypto";
 import type pg from "pg";
 import type { DataSource, EntityManager, QueryRunner } from "typeorm";
 import { SessionError } from "../../session/errors.ts";
 import { type CancellableClient, sendCancelRequest } from "./cancel-request.ts";
 import {
   endsConnection,
+  PreparedStatementLost,
+  preparedStatementLost,
   RETRYABLE,
   StorageFault,
   storageUnavailable,
@@ -23,6 +26,8 @@ export interface DatabaseOptions {
   readonly cancelGraceMs?: number;
   /** Whether statements with a name are prepared. */
   readonly preparedStatements: boolean;
+  /** Called once, when the connections turn out not to keep prepared statements. */
+  readonly onPreparedStatementLost?: (error: PreparedStatementLost) => void;
 }
 
 export interface Statement {
@@ -60,7 +65,9 @@ const MAX_ATTEMPTS = 3;
  * Runs statements on PostgreSQL. It limits the number of calls that wait for a connection and how
  * long they wait, cancels statements that take too long or whose call was cancelled, and translates
  * errors. It sets no timeouts on the server: they would belong to a database session, which
- * PgBouncer shares between clients.
+ * PgBouncer shares between clients. For the same reason, PgBouncer in transaction mode may lose prepared
+ * statements: when that happens for the first time, the call is retried, and nothing is prepared from
+ * then on.
  *
  * All methods reject with a SessionError (OVERLOADED, STORAGE_UNAVAILABLE), a StorageFault, or the
  * reason of the signal.
@@ -69,6 +76,8 @@ export class Database {
   readonly options: DatabaseOptions;
   readonly #dataSource: DataSource;
   readonly #pool: pg.Pool;
+  readonly #preparedNames = new WeakMap<Statement, string>();
+  #preparedStatementsLost = false;
 
   constructor(dataSource: DataSource, options: DatabaseOptions) {
     this.options = options;
@@ -200,12 +209,43 @@ export class Database {
   ): Promise<readonly Row[]> {
     return this.#bounded(lease, signal, async () => {
       const sent = (typeof values === "function" ? values() : values) as unknown[];
-      const { text, name } = typeof statement === "function" ? statement(sent) : statement;
-      const prepared = name !== undefined && this.options.preparedStatements;
-      const config = { text, values: sent, types: rowTypes };
-      const result = await lease.client.query<Row>(prepared ? { ...config, name } : config);
-      return result.rows;
+      const chosen = typeof statement === "function" ? statement(sent) : statement;
+      const name = this.#preparedName(chosen);
+      const config = { text: chosen.text, values: sent, types: rowTypes };
+      if (name === undefined) return (await lease.client.query<Row>(config)).rows;
+      try {
+        return (await lease.client.query<Row>({ ...config, name })).rows;
+      } catch (error) {
+        const lost = preparedStatementLost(error);
+        if (lost === undefined) throw error;
+        this.#stopPreparing(lost);
+        throw lost;
+      }
     });
+  }
+
+  /**
+   * The name under which the statement is prepared; undefined if it is not. The same name always means
+   * the same text, also for another version of sessiond on the connection that PgBouncer gives both.
+   */
+  #preparedName(statement: Statement): string | undefined {
+    const { name, text } = statement;
+    if (name === undefined || !this.options.preparedStatements || this.#preparedStatementsLost) {
+      return undefined;
+    }
+    let preparedName = this.#preparedNames.get(statement);
+    if (preparedName === undefined) {
+      const hash = createHash("sha256").update(text).digest("hex").slice(0, 16);
+      preparedName = `${name}_${hash}`;
+      this.#preparedNames.set(statement, preparedName);
+    }
+    return preparedName;
+  }
+
+  #stopPreparing(lost: PreparedStatementLost): void {
+    if (this.#preparedStatementsLost) return;
+    this.#preparedStatementsLost = true;
+    this.options.onPreparedStatementLost?.(lost);
   }
 
   /** Cancels the statement when the signal fires or the statement timeout has passed. */
@@ -248,12 +288,20 @@ function isPoolTimeout(error: unknown): boolean {
 
 function ignore(): void {}
 
-/** Retries what was rolled back because of a conflict with another transaction. */
+/**
+ * Retries what was rolled back because of a conflict with another transaction, or because a prepared
+ * statement was lost. The latter does not count as an attempt. It does not happen a second time, since
+ * the retry prepares nothing.
+ */
 async function retried<T>(attempt: () => Promise<T>): Promise<T> {
   for (let attempts = 1; ; attempts += 1) {
     try {
       return await attempt();
     } catch (error) {
+      if (error instanceof PreparedStatementLost) {
+        attempts -= 1;
+        continue;
+      }
       const retryable = error instanceof StorageFault && RETRYABLE.includes(error.code);
       if (!retryable) throw error;
       if (attempts === MAX_ATTEMPTS) throw storageUnavailable(error);

@@ -1,6 +1,10 @@
 import { TypeORMError } from "typeorm";
 import { SessionError } from "../../session/errors.ts";
 
+const READ_ONLY = "25006";
+const IS_READ_ONLY =
+  ", the database is read-only: it is a standby, or default_transaction_read_only is on";
+
 /**
  * A failure of a statement that is not an outage: a violated constraint, or a bug in the statement.
  * It keeps what identifies the failure, but not the driver's message, which may contain values.
@@ -13,11 +17,18 @@ export class StorageFault extends Error {
   readonly constraint: string;
 
   constructor(code: string, constraint: string) {
-    super(`PostgreSQL refused a statement: SQLSTATE ${code}${constraint && `, ${constraint}`}`);
+    const detail = code === READ_ONLY ? IS_READ_ONLY : constraint && `, ${constraint}`;
+    super(`PostgreSQL refused a statement: SQLSTATE ${code}${detail}`);
     this.code = code;
     this.constraint = constraint;
   }
 }
+
+/**
+ * A named prepared statement was not found on the connection, or already existed there. PostgreSQL
+ * reports it before it executes anything, so the statement may be sent again.
+ */
+export class PreparedStatementLost extends StorageFault {}
 
 interface DriverError {
   readonly code?: unknown;
@@ -32,7 +43,7 @@ interface DriverError {
  */
 const OUTAGES = [
   "08", // connection exceptions
-  "25006", // read-only transaction: connected to a standby during a failover
+  READ_ONLY, // read-only transaction: connected to a standby during a failover
   "25P03", // the server ended a transaction that was idle for too long
   "28", // rejected credentials: the operator has to act, not the caller
   "3D000", // no such database
@@ -46,7 +57,7 @@ const OUTAGES = [
  * SQLSTATEs after which the connection cannot be used: its server shuts down or has become a
  * standby. The connection may look open after the failure, but the next statement would fail too.
  */
-const ENDS_CONNECTION = ["08", "25006", "25P03", "57P"] as const;
+const ENDS_CONNECTION = ["08", READ_ONLY, "25P03", "57P"] as const;
 
 /** Errors that come from a bug in this process, not from the server or a socket. */
 const defects = [TypeError, RangeError, ReferenceError] as const;
@@ -56,6 +67,16 @@ const SQLSTATE = /^[0-9A-Z]{5}$/;
 export const UNIQUE_VIOLATION = "23505";
 /** Serialization failure and deadlock: nothing was changed, and a retry may succeed. */
 export const RETRYABLE: readonly string[] = ["40001", "40P01"];
+
+/** Already exists, does not exist. */
+const PREPARED_STATEMENT_LOST: readonly unknown[] = ["42P05", "26000"];
+
+/** Translates the driver's error if a named prepared statement was lost. */
+export function preparedStatementLost(error: unknown): PreparedStatementLost | undefined {
+  const { code } = (error ?? {}) as DriverError;
+  if (!PREPARED_STATEMENT_LOST.includes(code)) return undefined;
+  return new PreparedStatementLost(code as string, "");
+}
 
 export function storageUnavailable(cause: unknown): SessionError {
   return new SessionError("STORAGE_UNAVAILABLE", { cause });
