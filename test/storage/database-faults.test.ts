@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import net from "node:net";
 import { expect } from "chai";
+import { serializeError } from "../../src/log/error-serializer.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { type DatabaseProxy, startDatabaseProxy } from "../support/database-proxy.ts";
 import { rejected } from "../support/expect-reason.ts";
@@ -82,7 +83,13 @@ describe("database: connections that break", () => {
     const [before] = await storage.database.query(pid, [], undefined);
     // What a standby answers to a write.
     const failure = "DO $$ BEGIN RAISE EXCEPTION '' USING ERRCODE = '25006'; END $$";
-    await rejected(storage.database.query({ text: failure }, [], undefined), "STORAGE_UNAVAILABLE");
+    const error = await rejected(
+      storage.database.query({ text: failure }, [], undefined),
+      "STORAGE_UNAVAILABLE",
+    );
+    expect(serializeError(error).cause?.message).to.match(
+      /25006, the database is read-only: it is/,
+    );
     const [after] = await storage.database.query(pid, [], undefined);
     expect(after?.pid).not.to.equal(before?.pid);
     const managed = storage.database.withEntityManager(undefined, (manager) =>
