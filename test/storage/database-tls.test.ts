@@ -1,39 +1,21 @@
-import { chown, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { expect } from "chai";
-import pg from "pg";
-import {
-  type EmbeddedPostgres,
-  startEmbeddedPostgres,
-} from "../../packages/embedded-postgres/index.ts";
 import { openTestStorage, type TestStorage } from "../support/storage.ts";
 import { testCertificate, testKey } from "../support/test-certificate.ts";
+import { startTlsPostgres, type TlsPostgres } from "../support/tls-postgres.ts";
 import { until } from "../support/until.ts";
 
 describe("database: over TLS (ASVS 12.3)", () => {
-  let directory: string;
-  let server: EmbeddedPostgres;
-  let admin: pg.Client;
+  let postgres: TlsPostgres;
   let ca: string;
 
   before(async () => {
-    directory = await mkdtemp(join(tmpdir(), "sessiond-tls-"));
-    server = await startEmbeddedPostgres({ dataDirectory: directory, ephemeral: true });
-    admin = new pg.Client({ connectionString: server.url });
-    await admin.connect();
-    await switchOnTls(admin);
-    ca = join(directory, "ca.pem");
-    await writeFile(ca, testCertificate);
+    postgres = await startTlsPostgres({ certificate: testCertificate, key: testKey });
+    ca = await postgres.file("ca.pem", testCertificate);
   });
-  after(async () => {
-    await admin?.end();
-    await server?.stop();
-    if (directory) await rm(directory, { recursive: true, force: true });
-  });
+  after(() => postgres?.stop());
 
   function open(negotiation: string): Promise<TestStorage> {
-    const url = new URL(server.url);
+    const url = new URL(postgres.server.url);
     url.searchParams.set("sslmode", "verify-full");
     url.searchParams.set("sslrootcert", ca);
     url.searchParams.set("sslnegotiation", negotiation);
@@ -66,29 +48,9 @@ describe("database: over TLS (ASVS 12.3)", () => {
   }
 
   async function running(): Promise<boolean> {
-    const { rowCount } = await admin.query(
+    const { rowCount } = await postgres.admin.query(
       "SELECT 1 FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(3600)' AND state = 'active'",
     );
     return rowCount === 1;
   }
 });
-
-/** PostgreSQL wants a key file that is its own and nobody else's. */
-async function switchOnTls(admin: pg.Client): Promise<void> {
-  const { rows } = await admin.query("SHOW data_directory");
-  const data: string = rows[0].data_directory;
-  const { uid, gid } = await stat(data);
-  for (const [name, text] of [
-    ["server.crt", testCertificate],
-    ["server.key", testKey],
-  ] as const) {
-    await writeFile(join(data, name), text, { mode: 0o600 });
-    await chown(join(data, name), uid, gid);
-  }
-  await admin.query("ALTER SYSTEM SET ssl = on");
-  await admin.query("SELECT pg_reload_conf()");
-  await until("TLS is on", async () => {
-    const { rows: settings } = await admin.query("SHOW ssl");
-    return settings[0].ssl === "on";
-  });
-}
