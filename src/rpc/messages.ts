@@ -1,5 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import {
   type ActorRef,
   type AuditEventSchema,
@@ -41,7 +41,6 @@ import type {
   ValidateCommand,
   ValidateCsrfCommand,
 } from "../session/commands.ts";
-import { invalidRequest } from "../session/errors.ts";
 import type { TimeoutPolicy } from "../session/policy.ts";
 import { endAt, idleExpiresAt, type Session, stateAt, timeLeft } from "../session/session.ts";
 import type { SetCookie } from "../session/set-cookie.ts";
@@ -52,21 +51,6 @@ type Init<Schema extends Parameters<typeof import("@bufbuild/protobuf").create>[
   MessageInitShape<Schema>;
 
 // From requests to commands.
-
-/** The longest Duration of Protobuf, 10,000 years. In milliseconds, it is still an exact number. */
-const MAX_DURATION_SECONDS = 315_576_000_000;
-
-/**
- * A duration in milliseconds. Longer ones are reduced to the longest, which later checks reject.
- *
- * @throws {SessionError} INVALID_REQUEST if it is not in whole seconds
- */
-function milliseconds(field: string, duration: Duration | undefined): number | undefined {
-  if (duration === undefined) return undefined;
-  if (duration.nanos !== 0) throw invalidRequest(field, "must be whole seconds");
-  const seconds = Number(duration.seconds);
-  return Math.max(-MAX_DURATION_SECONDS, Math.min(seconds, MAX_DURATION_SECONDS)) * 1000;
-}
 
 export function refInput(ref: SessionRef | undefined): SessionRefInput | undefined {
   if (ref === undefined) return undefined;
@@ -98,8 +82,7 @@ export function createCommand(request: CreateRequest): CreateCommand {
       userAgent: request.userAgent,
       metadata: request.metadata,
     },
-    idleTimeoutMs: milliseconds("idle_timeout", request.idleTimeout),
-    absoluteTimeoutMs: milliseconds("absolute_timeout", request.absoluteTimeout),
+    timeouts: { idle: request.idleTimeout, absolute: request.absoluteTimeout },
     preLogin: request.preLogin,
     replaces: refInput(request.replaces),
   };

@@ -1,6 +1,7 @@
-/** The requests, before their values are checked. Durations are in milliseconds. */
+/** The requests, before their values are checked. */
 
 import type { SessionAttributes } from "./session-attributes.ts";
+import type { RequestedTimeouts } from "./timeouts.ts";
 
 export interface ActorInput {
   readonly tenantId: string;
@@ -18,8 +19,7 @@ export type SessionRefInput = (
 export interface CreateCommand {
   readonly actor: ActorInput | undefined;
   readonly attributes: SessionAttributes;
-  readonly idleTimeoutMs: number | undefined;
-  readonly absoluteTimeoutMs: number | undefined;
+  readonly timeouts: RequestedTimeouts;
   readonly preLogin: boolean;
   readonly replaces: SessionRefInput | undefined;
 }

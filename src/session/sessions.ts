@@ -87,11 +87,7 @@ export class Sessions {
     const owner = command.preLogin
       ? input.preLoginActor("actor", command.actor)
       : input.actor("actor", command.actor);
-    const { idleMs, absoluteMs } = resolveTimeouts(
-      timeouts,
-      { idleMs: command.idleTimeoutMs, absoluteMs: command.absoluteTimeoutMs },
-      command.preLogin,
-    );
+    const { idleMs, absoluteMs } = resolveTimeouts(timeouts, command.timeouts, command.preLogin);
     const csrf = mintCsrfToken(random);
     const session: NewSession = {
       ...owner,

@@ -1,26 +1,20 @@
 import { invalidRequest } from "./errors.ts";
 import type { TimeoutPolicy } from "./policy.ts";
 
+/** A duration as Protobuf has it: the sum of both, of any value. */
+export interface RequestedDuration {
+  readonly seconds: bigint;
+  readonly nanos: number;
+}
+
 export interface RequestedTimeouts {
-  readonly idleMs: number | undefined;
-  readonly absoluteMs: number | undefined;
+  readonly idle: RequestedDuration | undefined;
+  readonly absolute: RequestedDuration | undefined;
 }
 
 export interface SessionTimeouts {
   readonly idleMs: number;
   readonly absoluteMs: number;
-}
-
-const MIN_MS = 1000;
-
-function checked(field: string, requestedMs: number, maxMs: number): number {
-  if (!Number.isSafeInteger(requestedMs) || requestedMs % 1000 !== 0) {
-    throw invalidRequest(field, "must be whole seconds");
-  }
-  if (requestedMs < MIN_MS || requestedMs > maxMs) {
-    throw invalidRequest(field, `must be from 1s to ${maxMs / 1000}s`);
-  }
-  return requestedMs;
 }
 
 /**
@@ -33,21 +27,18 @@ export function resolveTimeouts(
   requested: RequestedTimeouts,
   preLogin: boolean,
 ): SessionTimeouts {
-  const defaultAbsoluteMs = preLogin ? policy.preLoginMs : policy.absoluteMs;
-  const maxAbsoluteMs = preLogin ? policy.preLoginMs : policy.maxAbsoluteMs;
-  const absoluteMs =
-    requested.absoluteMs === undefined
-      ? defaultAbsoluteMs
-      : checked("absolute_timeout", requested.absoluteMs, maxAbsoluteMs);
+  const max = preLogin
+    ? { idleMs: policy.preLoginMs, absoluteMs: policy.preLoginMs }
+    : { idleMs: policy.maxIdleMs, absoluteMs: policy.maxAbsoluteMs };
+  const idleProblem = durationProblem(requested.idle, max.idleMs);
+  const absoluteProblem = durationProblem(requested.absolute, max.absoluteMs);
+  if (idleProblem !== undefined) throw invalidRequest("idle_timeout", idleProblem);
+  if (absoluteProblem !== undefined) throw invalidRequest("absolute_timeout", absoluteProblem);
 
-  if (requested.idleMs === undefined) {
-    return { idleMs: preLogin ? absoluteMs : Math.min(policy.idleMs, absoluteMs), absoluteMs };
-  }
-  const idleMs = checked(
-    "idle_timeout",
-    requested.idleMs,
-    preLogin ? policy.preLoginMs : policy.maxIdleMs,
-  );
+  const absoluteMs =
+    milliseconds(requested.absolute) ?? (preLogin ? policy.preLoginMs : policy.absoluteMs);
+  const defaultIdleMs = preLogin ? absoluteMs : Math.min(policy.idleMs, absoluteMs);
+  const idleMs = milliseconds(requested.idle) ?? defaultIdleMs;
   if (idleMs > absoluteMs) {
     throw invalidRequest(
       "idle_timeout",
@@ -55,4 +46,22 @@ export function resolveTimeouts(
     );
   }
   return { idleMs, absoluteMs };
+}
+
+function durationProblem(
+  requested: RequestedDuration | undefined,
+  maxMs: number,
+): string | undefined {
+  if (requested === undefined) return undefined;
+  const maxSeconds = maxMs / 1000;
+  if (requested.nanos !== 0) return "must be whole seconds";
+  if (requested.seconds < 1n || requested.seconds > maxSeconds) {
+    return `must be from 1s to ${maxSeconds}s`;
+  }
+  return undefined;
+}
+
+/** Without the nanoseconds, which a valid timeout has none of. */
+function milliseconds(requested: RequestedDuration | undefined): number | undefined {
+  return requested === undefined ? undefined : Number(requested.seconds) * 1000;
 }

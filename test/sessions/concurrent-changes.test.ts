@@ -152,8 +152,7 @@ describe("sessions: Create", () => {
   const command = {
     actor: { tenantId: "", actorType: "user", actorId: "alice" },
     attributes: { appType: "", ipAddress: "", userAgent: "", metadata: {} },
-    idleTimeoutMs: undefined,
-    absoluteTimeoutMs: undefined,
+    timeouts: { idle: undefined, absolute: undefined },
     preLogin: false,
     replaces: undefined,
   };

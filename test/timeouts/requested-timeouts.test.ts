@@ -1,5 +1,4 @@
 import { expect } from "chai";
-import { resolveTimeouts } from "../../src/session/timeouts.ts";
 import { newActor } from "../support/actors.ts";
 import type { SessionClient } from "../support/app.ts";
 import {
@@ -8,8 +7,6 @@ import {
   itRefuses,
   startBadInputApp,
 } from "../support/bad-input.ts";
-import { refused } from "../support/expect-reason.ts";
-import { timeouts } from "../support/session-fixtures.ts";
 
 interface Duration {
   readonly seconds: bigint;
@@ -116,14 +113,4 @@ describe("timeouts that Create asks for", () => {
       expect(row).to.deep.equal({ idle: idleSeconds, absolute: absoluteSeconds });
     });
   }
-
-  // What no Duration can say.
-  it("must be safe integers of milliseconds, in whole seconds (unit)", () => {
-    for (const ms of [0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53 * 1000]) {
-      const resolve = (idleMs: number | undefined, absoluteMs: number | undefined) => () =>
-        resolveTimeouts(timeouts, { idleMs, absoluteMs }, false);
-      refused(resolve(ms, undefined), "INVALID_REQUEST", "idle_timeout");
-      refused(resolve(undefined, ms), "INVALID_REQUEST", "absolute_timeout");
-    }
-  });
 });
