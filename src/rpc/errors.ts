@@ -58,18 +58,18 @@ function toUniformError(error: SessionError): SessionError {
 
 /** The gRPC status of a session error, with its details. */
 export function sessionErrorToConnect(error: SessionError): ConnectError {
-  const { reason, field, message } = error;
+  const { reason, violations, message } = error;
   const { code, httpStatus, retry } = wireErrors[reason];
   const connectError = new ConnectError(message, code);
   connectError.details.push(
     {
       desc: ErrorDetailSchema,
-      value: { reason: ErrorReason[reason], httpStatus, field: field ?? "" },
+      value: { reason: ErrorReason[reason], httpStatus, field: violations[0]?.field ?? "" },
     },
     { desc: ErrorInfoSchema, value: { reason, domain: ERROR_DOMAIN } },
   );
-  if (field !== undefined) {
-    const fieldViolations = [{ field, description: message }];
+  if (violations.length > 0) {
+    const fieldViolations = violations.map(({ field, description }) => ({ field, description }));
     connectError.details.push({ desc: BadRequestSchema, value: { fieldViolations } });
   }
   if (retry) {
@@ -84,8 +84,8 @@ export function sessionErrorToConnect(error: SessionError): ConnectError {
 
 /** The error for a request that cannot be decoded: INVALID_REQUEST, as for any invalid request. */
 export function decodeError(message: string, field?: string): ConnectError {
-  const options = field === undefined ? { message } : { message, field };
-  return sessionErrorToConnect(new SessionError("INVALID_REQUEST", options));
+  const violations = field === undefined ? [] : [{ field, description: message }];
+  return sessionErrorToConnect(new SessionError("INVALID_REQUEST", { message, violations }));
 }
 
 export interface ErrorMapping {

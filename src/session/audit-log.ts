@@ -3,7 +3,8 @@ import type { AuditStore } from "./audit-store.ts";
 import type { CallContext } from "./call-context.ts";
 import type { ListAuditEventsCommand } from "./commands.ts";
 import * as input from "./input.ts";
-import { invalidPageToken, PageTokens, pageSize } from "./pages.ts";
+import { addInvalidPageToken, PageTokens, pageSize } from "./pages.ts";
+import { Violations } from "./violations.ts";
 
 export interface AuditEventPage {
   readonly items: readonly AuditEvent[];
@@ -18,14 +19,18 @@ export class AuditLog {
     this.#store = store;
   }
 
-  /** @throws {SessionError} INVALID_REQUEST, with the field that is wrong */
+  /** @throws {SessionError} INVALID_REQUEST, with the fields that are wrong */
   async list(command: ListAuditEventsCommand, context: CallContext): Promise<AuditEventPage> {
-    const tenantId = input.tenantId("tenant_id", command.tenantId);
-    const resourceId = input.filter("resource_id", command.resourceId);
-    const actingActorId = input.filter("acting_actor_id", command.actingActorId);
-    const limit = pageSize(command.pageSize);
+    const violations = new Violations();
+    const tenantId = input.tenantId("tenant_id", command.tenantId, violations);
+    const resourceId = input.filter("resource_id", command.resourceId, violations);
+    const actingActorId = input.filter("acting_actor_id", command.actingActorId, violations);
     const tokens = new PageTokens("audit_events", tenantId, resourceId, actingActorId);
-    const before = position(tokens.decode(command.pageToken));
+    // A token is one of the list that the other fields name.
+    const pageToken = violations.none ? command.pageToken : "";
+    const limit = pageSize(command.pageSize, violations);
+    const before = position(tokens.decode(pageToken, violations), violations);
+    violations.throwIfAny();
 
     const filter = { tenantId, resourceId, actingActorId, before, limit };
     const page = await this.#store.list(filter, context);
@@ -37,10 +42,14 @@ export class AuditLog {
   }
 }
 
-function position(decoded: readonly string[] | undefined): bigint | undefined {
+function position(
+  decoded: readonly string[] | undefined,
+  violations: Violations,
+): bigint | undefined {
   if (decoded === undefined) return undefined;
   const [id = ""] = decoded;
   // 18 digits fit into the database's bigint.
-  if (!/^\d{1,18}$/.test(id)) throw invalidPageToken();
-  return BigInt(id);
+  if (/^\d{1,18}$/.test(id)) return BigInt(id);
+  addInvalidPageToken(violations);
+  return undefined;
 }

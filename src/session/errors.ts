@@ -24,6 +24,14 @@ const messages = {
 /** All reasons why sessiond denies or fails a call, with the names that are used on the wire. */
 export type Reason = keyof typeof messages;
 
+/** A field of a request that is wrong. */
+export interface FieldViolation {
+  /** The field's path, such as `actor.actor_id`. */
+  readonly field: string;
+  /** A sentence that begins with the path and says what would be right, without the value. */
+  readonly description: string;
+}
+
 /**
  * A failure that sessiond itself reports. Its message is stable and safe to send: it never contains a
  * credential, SQL or a message of the driver. Those can be in `cause`, which is only logged.
@@ -33,22 +41,38 @@ export type Reason = keyof typeof messages;
 export class SessionError extends Error {
   override readonly name = "SessionError";
   readonly reason: Reason;
-  /** The path of the request field that was wrong; only with INVALID_REQUEST. */
-  readonly field: string | undefined;
+  /** The wrong fields of the request, the one that the message names first; only with INVALID_REQUEST. */
+  readonly violations: readonly FieldViolation[];
 
-  constructor(reason: Reason, options: { message?: string; field?: string; cause?: unknown } = {}) {
+  constructor(
+    reason: Reason,
+    options: { message?: string; violations?: readonly FieldViolation[]; cause?: unknown } = {},
+  ) {
     super(options.message ?? messages[reason], { cause: options.cause });
     this.reason = reason;
-    this.field = options.field;
+    this.violations = options.violations ?? [];
   }
 }
 
+/** The error for one or more wrong fields. Its message has the first one and counts the others. */
+export function invalidFields(
+  violations: readonly [FieldViolation, ...FieldViolation[]],
+): SessionError {
+  const [{ description }, ...others] = violations;
+  const also =
+    others.length === 1
+      ? "1 other field is also wrong"
+      : `${others.length} other fields are also wrong`;
+  const message = others.length === 0 ? description : `${description} (${also})`;
+  return new SessionError("INVALID_REQUEST", { message, violations });
+}
+
 /**
- * The error for a wrong field of the request.
+ * The error for one wrong field, where that shows only after the fields have been parsed.
  *
  * @param field its path, such as `actor.actor_id`
  * @param expected completes the sentence that begins with the field, such as `must be ...`
  */
 export function invalidRequest(field: string, expected: string): SessionError {
-  return new SessionError("INVALID_REQUEST", { field, message: `${field} ${expected}` });
+  return invalidFields([{ field, description: `${field} ${expected}` }]);
 }

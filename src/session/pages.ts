@@ -1,22 +1,18 @@
 import { createHash } from "node:crypto";
 import type { Instant } from "./clock.ts";
-import { invalidRequest } from "./errors.ts";
 import type { ListPage, ListPosition } from "./list-page.ts";
+import type { Violations } from "./violations.ts";
 
 const DEFAULT_PAGE_SIZE = 50;
 const MAX_PAGE_SIZE = 200;
 /** Valid tokens have less than half of this length. */
 const MAX_TOKEN_CHARACTERS = 512;
 
-/**
- * The number of items on a page. 0 asks for the default.
- *
- * @throws {SessionError} INVALID_REQUEST
- */
-export function pageSize(requested: number): number {
+/** The number of items on a page. 0 asks for the default. */
+export function pageSize(requested: number, violations: Violations): number {
   if (requested === 0) return DEFAULT_PAGE_SIZE;
   if (!Number.isInteger(requested) || requested < 0 || requested > MAX_PAGE_SIZE) {
-    throw invalidRequest(
+    violations.add(
       "page_size",
       `must be from 1 to ${MAX_PAGE_SIZE}, or 0 for ${DEFAULT_PAGE_SIZE}`,
     );
@@ -45,11 +41,10 @@ export class PageTokens {
   }
 
   /**
-   * The position; undefined for an empty token, which asks for the first page.
-   *
-   * @throws {SessionError} INVALID_REQUEST if the token is not one of this list
+   * The position; undefined for an empty token, which asks for the first page, and for one that is not
+   * of this list, which is wrong.
    */
-  decode(token: string): readonly string[] | undefined {
+  decode(token: string, violations: Violations): readonly string[] | undefined {
     if (token === "") return undefined;
     if (token.length <= MAX_TOKEN_CHARACTERS) {
       const bytes = Buffer.from(token, "base64url");
@@ -57,12 +52,13 @@ export class PageTokens {
       // Buffer.from ignores characters that are not base64url. Encoding the bytes again shows if it did.
       if (scope === this.#scope && bytes.toString("base64url") === token) return position;
     }
-    throw invalidPageToken();
+    addInvalidPageToken(violations);
+    return undefined;
   }
 }
 
-export function invalidPageToken(): Error {
-  return invalidRequest("page_token", "must be next_page_token of the same request's page before");
+export function addInvalidPageToken(violations: Violations): void {
+  violations.add("page_token", "must be next_page_token of the same request's page before");
 }
 
 function parseStrings(json: string): readonly string[] {
@@ -78,12 +74,14 @@ function parseStrings(json: string): readonly string[] {
 export function listPosition<Id extends string>(
   position: readonly string[] | undefined,
   isId: (text: string) => text is Id,
+  violations: Violations,
 ): ListPosition<Id> | undefined {
   if (position === undefined) return undefined;
   const [createdAt = "", id = ""] = position;
   // 14 digits of milliseconds fit into a timestamp of the database.
-  if (!/^\d{1,14}$/.test(createdAt) || !isId(id)) throw invalidPageToken();
-  return { createdAt: Number(createdAt), id };
+  if (/^\d{1,14}$/.test(createdAt) && isId(id)) return { createdAt: Number(createdAt), id };
+  addInvalidPageToken(violations);
+  return undefined;
 }
 
 /** The token of the next page. Empty if this is the last page. */

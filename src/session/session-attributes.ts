@@ -1,6 +1,6 @@
 import { isIP, SocketAddress } from "node:net";
-import { invalidRequest } from "./errors.ts";
-import { identifier, storableText } from "./text.ts";
+import { identifier, storableText, storageProblem } from "./text.ts";
+import type { Violations } from "./violations.ts";
 
 const MAX_APP_TYPE_BYTES = 64;
 const MAX_METADATA_BYTES = 4096;
@@ -20,59 +20,66 @@ export interface SessionAttributes {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/**
- * The attributes as they are stored, with a normalised address and a truncated user agent.
- *
- * @throws {SessionError} INVALID_REQUEST, with the field that is wrong
- */
-export function checkedAttributes(requested: SessionAttributes): SessionAttributes {
+/** The attributes as they are stored, with a normalised address and a truncated user agent. */
+export function checkedAttributes(
+  requested: SessionAttributes,
+  violations: Violations,
+): SessionAttributes {
   return {
-    appType: checkedAppType(requested.appType),
-    ipAddress: checkedIpAddress(requested.ipAddress),
-    userAgent: checkedUserAgent(requested.userAgent),
-    metadata: checkedMetadata(requested.metadata),
+    appType: checkedAppType(requested.appType, violations),
+    metadata: checkedMetadata(requested.metadata, violations),
+    ipAddress: checkedIpAddress(requested.ipAddress, violations),
+    userAgent: checkedUserAgent(requested.userAgent, violations),
   };
 }
 
-export function checkedAppType(text: string): string {
-  return identifier("app_type", text, MAX_APP_TYPE_BYTES);
+export function checkedAppType(text: string, violations: Violations): string {
+  return identifier("app_type", text, MAX_APP_TYPE_BYTES, violations);
 }
 
 /**
  * Normalises an IPv4 or IPv6 address to its shortest form. An IPv4-mapped IPv6 address becomes IPv4, so
  * that the two forms of one address are equal. Empty means unknown, and stays empty.
  */
-export function checkedIpAddress(text: string): string {
+export function checkedIpAddress(text: string, violations: Violations): string {
   if (text === "") return "";
   const version = text.includes("%") ? 0 : isIP(text);
   if (version === 0) {
-    throw invalidRequest("ip_address", "must be one IPv4 or IPv6 address without port or zone");
+    violations.add("ip_address", "must be one IPv4 or IPv6 address without port or zone");
   }
-  if (version === 4) return text;
+  if (version !== 6) return text;
   const { address } = new SocketAddress({ address: text, family: "ipv6" });
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(address);
   return mapped?.[1] ?? address;
 }
 
 /** Truncates the user agent instead of rejecting it: a long header must not prevent a login. */
-export function checkedUserAgent(text: string): string {
-  storableText("user_agent", text);
+export function checkedUserAgent(text: string, violations: Violations): string {
+  storableText("user_agent", text, violations);
   if (text.length <= MAX_USER_AGENT_CHARACTERS) return text;
   // 512 characters are at most 1024 UTF-16 code units. The first cut limits the work of Array.from.
   const characters = Array.from(text.slice(0, 2 * MAX_USER_AGENT_CHARACTERS));
   return characters.slice(0, MAX_USER_AGENT_CHARACTERS).join("");
 }
 
-export function checkedMetadata(input: Readonly<Record<string, string>>): Record<string, string> {
+export function checkedMetadata(
+  input: Readonly<Record<string, string>>,
+  violations: Violations,
+): Readonly<Record<string, string>> {
+  const problem = metadataProblem(input);
+  if (problem !== undefined) violations.add("metadata", problem);
+  return input;
+}
+
+function metadataProblem(metadata: Readonly<Record<string, string>>): string | undefined {
   let bytes = 0;
-  for (const [key, value] of Object.entries(input)) {
-    if (key === "") throw invalidRequest("metadata", "must not have an empty key");
-    storableText("metadata", key);
-    storableText("metadata", value);
+  for (const [key, value] of Object.entries(metadata)) {
+    if (key === "") return "must not have an empty key";
+    const problem = storageProblem(key) ?? storageProblem(value);
+    if (problem !== undefined) return problem;
     bytes += Buffer.byteLength(key) + Buffer.byteLength(value);
   }
-  if (bytes > MAX_METADATA_BYTES) {
-    throw invalidRequest("metadata", `must be at most ${MAX_METADATA_BYTES} bytes in all`);
-  }
-  return input;
+  return bytes > MAX_METADATA_BYTES
+    ? `must be at most ${MAX_METADATA_BYTES} bytes in all`
+    : undefined;
 }

@@ -28,6 +28,7 @@ import type { CreateOutcome, NewSession, SessionSnapshot, SessionStore } from ".
 import type { SetCookie } from "./set-cookie.ts";
 import type { SigningKeys } from "./signing-keys.ts";
 import { resolveTimeouts } from "./timeouts.ts";
+import { Violations } from "./violations.ts";
 
 /** Fits into a response of 4 MiB, the default limit of gRPC clients. */
 const MAX_ROTATED_TOKENS = 5000;
@@ -84,21 +85,31 @@ export class Sessions {
 
   async create(command: CreateCommand, context: CallContext): Promise<CreatedSession> {
     const { browserCookies, keyRing, timeouts, random, wallClock } = this.#deps;
+    const violations = new Violations();
     const owner = command.preLogin
-      ? input.preLoginActor("actor", command.actor)
-      : input.actor("actor", command.actor);
-    const { idleMs, absoluteMs } = resolveTimeouts(timeouts, command.timeouts, command.preLogin);
+      ? input.preLoginActor("actor", command.actor, violations)
+      : input.actor("actor", command.actor, violations);
+    const attributes = checkedAttributes(command.attributes, violations);
+    const { idleMs, absoluteMs } = resolveTimeouts(
+      timeouts,
+      command.timeouts,
+      command.preLogin,
+      violations,
+    );
+    const replacesRef = input.optionalSessionRef("replaces", command.replaces, violations);
+    violations.throwIfAny();
+
     const csrf = mintCsrfToken(random);
     const session: NewSession = {
       ...owner,
-      ...checkedAttributes(command.attributes),
+      ...attributes,
       id: mintSessionId(random, wallClock()),
       preLogin: command.preLogin,
       idleTimeoutMs: idleMs,
       absoluteTimeoutMs: absoluteMs,
       csrfTokenHash: csrf.hash,
     };
-    const replaces = await this.#replaceable(command.replaces, context);
+    const replaces = replacesRef && (await this.#replaceable(replacesRef, context));
 
     const created = await this.#store(session, replaces, context);
     const key = await keyRing.find(created.session.signingKeyId, context);
@@ -113,9 +124,11 @@ export class Sessions {
 
   async validate(command: ValidateCommand, context: CallContext): Promise<TouchedSession> {
     const { authenticator } = this.#deps;
-    const ipAddress = checkedIpAddress(command.ipAddress);
-    const userAgent = checkedUserAgent(command.userAgent);
-    const ref = input.credentialRef(command);
+    const violations = new Violations();
+    const ipAddress = checkedIpAddress(command.ipAddress, violations);
+    const userAgent = checkedUserAgent(command.userAgent, violations);
+    const ref = input.credentialRef(command, violations);
+    violations.throwIfAny();
     const snapshot = await authenticator.findLive(ref, context);
     const { session } = snapshot;
     this.#assertPreLogin(session, command.acceptPreLogin, context);
@@ -126,7 +139,9 @@ export class Sessions {
 
   async validateCsrf(command: ValidateCsrfCommand, context: CallContext): Promise<SessionSnapshot> {
     const preLogin = command.acceptPreLogin ? "first" : "ignored";
-    const ref = input.sessionRef("session", command.session, preLogin);
+    const violations = new Violations();
+    const ref = input.sessionRef("session", command.session, violations, preLogin);
+    violations.throwIfAny();
     const snapshot = await this.#deps.authenticator.findLive(ref, context);
     this.#assertPreLogin(snapshot.session, command.acceptPreLogin, context);
     this.#assertCsrf(snapshot.session, command.csrfToken, context);
@@ -134,17 +149,21 @@ export class Sessions {
   }
 
   async touch(session: SessionRefInput | undefined, context: CallContext): Promise<TouchedSession> {
-    const ref = input.sessionRef("session", session);
+    const ref = requiredRef(session);
     return this.#touch(ref, await this.#deps.authenticator.findLive(ref, context), context);
   }
 
   async revoke(command: RevokeCommand, context: CallContext): Promise<RevokedSession> {
     const { authenticator, browserCookies, store } = this.#deps;
-    const ref = input.sessionRef("session", command.session);
+    const violations = new Violations();
+    const ref = input.sessionRef("session", command.session, violations);
     const reason = input.revokeReason(
       command.reason === "" && ref.kind !== "id" ? "logout" : command.reason,
+      violations,
     );
-    const actingActorId = this.#actingActorId(command.actingActorId, ref);
+    const actingActorId = actingActorIdWith(ref, command.actingActorId, violations);
+    violations.throwIfAny();
+
     const { session } = await authenticator.find(ref, context);
     const revokedBy = actingActorId ?? session.actorId;
     const revoked = await store.revoke(session.id, { reason, revokedBy }, context);
@@ -160,10 +179,13 @@ export class Sessions {
     context: CallContext,
   ): Promise<number> {
     const { authenticator, store } = this.#deps;
-    const actor = input.actor("actor", command.actor);
-    const reason = input.revokeReason(command.reason);
-    const revokedBy = input.actingActorId(command.actingActorId);
-    const keepRef = input.optionalSessionRef("keep", command.keep, "ignored");
+    const violations = new Violations();
+    const actor = input.actor("actor", command.actor, violations);
+    const keepRef = input.optionalSessionRef("keep", command.keep, violations, "ignored");
+    const reason = input.revokeReason(command.reason, violations);
+    const revokedBy = input.actingActorId(command.actingActorId, violations);
+    violations.throwIfAny();
+
     const keep = keepRef && (await authenticator.find(keepRef, context)).session;
     if (keep !== undefined && !isOf(keep, actor)) {
       throw invalidRequest("keep", "must be a session of the actor");
@@ -176,51 +198,45 @@ export class Sessions {
     context: CallContext,
   ): Promise<readonly RotatedCsrf[]> {
     const { target } = command;
+    const violations = new Violations();
     switch (target.kind) {
       case "unset":
-        throw invalidRequest("target", "is required, either a session or an actor");
-      case "session":
-        return [await this.#rotateCsrfOfSession(target.session, command.actingActorId, context)];
+        violations.add("target", "is required, either a session or an actor");
+        input.optionalActingActorId(command.actingActorId, violations);
+        throw violations.toError();
+      case "session": {
+        const ref = input.sessionRef("session", target.session, violations);
+        const actingActorId = actingActorIdWith(ref, command.actingActorId, violations);
+        violations.throwIfAny();
+        return [await this.#rotateCsrfOfSession(ref, actingActorId, context)];
+      }
       case "actor": {
-        const actor = input.actor("actor", target.actor);
-        const actingActorId = input.actingActorId(command.actingActorId);
-        const tokens = new Map<SessionId, string>();
-        const mint = (id: SessionId): Buffer => {
-          const { token, hash } = mintCsrfToken(this.#deps.random);
-          tokens.set(id, token);
-          return hash;
-        };
-        const { browserCookies, store } = this.#deps;
-        const max = MAX_ROTATED_TOKENS;
-        const rotated = await store.rotateCsrfForActor(actor, max, mint, actingActorId, context);
-        if (rotated === undefined) {
-          throw invalidRequest(
-            "actor",
-            `has more than ${max} live sessions: name one session each`,
-          );
-        }
-        return rotated.map(({ session, now }) => {
-          const csrfToken = tokens.get(session.id) as string;
-          const setCookie = browserCookies.csrfRotated(session, now, csrfToken);
-          return { session, now, csrfToken, setCookie };
-        });
+        const actor = input.actor("actor", target.actor, violations);
+        const actingActorId = input.actingActorId(command.actingActorId, violations);
+        violations.throwIfAny();
+        return this.#rotateCsrfOfActor(actor, actingActorId, context);
       }
     }
   }
 
   get(session: SessionRefInput | undefined, context: CallContext): Promise<SessionSnapshot> {
-    return this.#deps.authenticator.find(input.sessionRef("session", session), context);
+    return this.#deps.authenticator.find(requiredRef(session), context);
   }
 
   async list(command: ListCommand, context: CallContext): Promise<SessionPage> {
     const { authenticator, store } = this.#deps;
-    const actor = input.actor("actor", command.actor);
-    const limit = pageSize(command.pageSize);
+    const violations = new Violations();
+    const actor = input.actor("actor", command.actor, violations);
     const { tenantId, actorType, actorId } = actor;
     const { includeEnded } = command;
     const tokens = new PageTokens("sessions", tenantId, actorType, actorId, includeEnded);
-    const after = listPosition(tokens.decode(command.pageToken), isSessionId);
-    const currentRef = input.optionalSessionRef("current", command.current, "ignored");
+    // A token is one of the actor's list.
+    const pageToken = violations.none ? command.pageToken : "";
+    const currentRef = input.optionalSessionRef("current", command.current, violations, "ignored");
+    const limit = pageSize(command.pageSize, violations);
+    const after = listPosition(tokens.decode(pageToken, violations), isSessionId, violations);
+    violations.throwIfAny();
+
     const current = currentRef && (await authenticator.find(currentRef, context)).session;
 
     const page = await store.list(actor, { includeEnded, after, limit }, context);
@@ -228,13 +244,8 @@ export class Sessions {
   }
 
   /** The session that Create may replace. Undefined if the reference is stale or forged. */
-  async #replaceable(
-    ref: SessionRefInput | undefined,
-    context: CallContext,
-  ): Promise<SessionId | undefined> {
-    const checked = input.optionalSessionRef("replaces", ref);
-    if (checked === undefined) return undefined;
-    const found = await snapshotOrDenial(this.#deps.authenticator.find(checked, context));
+  async #replaceable(ref: SessionRef, context: CallContext): Promise<SessionId | undefined> {
+    const found = await snapshotOrDenial(this.#deps.authenticator.find(ref, context));
     return found instanceof SessionError ? undefined : found.session.id;
   }
 
@@ -277,16 +288,19 @@ export class Sessions {
   }
 
   async #rotateCsrfOfSession(
-    target: SessionRefInput,
-    actingActorId: string,
+    ref: SessionRef,
+    actingActorId: string | undefined,
     context: CallContext,
   ): Promise<RotatedCsrf> {
     const { authenticator, browserCookies, store, random } = this.#deps;
-    const ref = input.sessionRef("session", target);
-    const named = this.#actingActorId(actingActorId, ref);
     const { session } = await authenticator.findLive(ref, context);
     const { token, hash } = mintCsrfToken(random);
-    const rotated = await store.rotateCsrf(session.id, hash, named ?? session.actorId, context);
+    const rotated = await store.rotateCsrf(
+      session.id,
+      hash,
+      actingActorId ?? session.actorId,
+      context,
+    );
     if (rotated === undefined) {
       authenticator.assertLive(await authenticator.readAgain(ref, session, context), context);
       throw new SessionError("STORAGE_UNAVAILABLE");
@@ -295,9 +309,28 @@ export class Sessions {
     return { ...rotated, csrfToken: token, setCookie };
   }
 
-  /** Undefined: the session's actor, if a cookie names the session. With an id it is required. */
-  #actingActorId(text: string, ref: SessionRef): string | undefined {
-    return text === "" && ref.kind !== "id" ? undefined : input.actingActorId(text);
+  async #rotateCsrfOfActor(
+    actor: Actor,
+    actingActorId: string,
+    context: CallContext,
+  ): Promise<readonly RotatedCsrf[]> {
+    const { browserCookies, store, random } = this.#deps;
+    const tokens = new Map<SessionId, string>();
+    const mint = (id: SessionId): Buffer => {
+      const { token, hash } = mintCsrfToken(random);
+      tokens.set(id, token);
+      return hash;
+    };
+    const max = MAX_ROTATED_TOKENS;
+    const rotated = await store.rotateCsrfForActor(actor, max, mint, actingActorId, context);
+    if (rotated === undefined) {
+      throw invalidRequest("actor", `has more than ${max} live sessions: name one session each`);
+    }
+    return rotated.map(({ session, now }) => {
+      const csrfToken = tokens.get(session.id) as string;
+      const setCookie = browserCookies.csrfRotated(session, now, csrfToken);
+      return { session, now, csrfToken, setCookie };
+    });
   }
 
   #assertPreLogin(session: Session, accepted: boolean, context: CallContext): void {
@@ -326,6 +359,25 @@ export class Sessions {
       throw denials.record(session, "CSRF_MISMATCH", context);
     }
   }
+}
+
+/** The session of a request that has no other field to check. */
+function requiredRef(session: SessionRefInput | undefined): SessionRef {
+  const violations = new Violations();
+  const ref = input.sessionRef("session", session, violations);
+  violations.throwIfAny();
+  return ref;
+}
+
+/** Undefined: the session's actor, if a cookie names the session. With an id it is required. */
+function actingActorIdWith(
+  ref: SessionRef,
+  text: string,
+  violations: Violations,
+): string | undefined {
+  return ref.kind === "id"
+    ? input.actingActorId(text, violations)
+    : input.optionalActingActorId(text, violations);
 }
 
 function isOf(session: Session, actor: Actor): boolean {

@@ -14,6 +14,7 @@ import type { ListPage } from "./list-page.ts";
 import { listPosition, nextPageToken, PageTokens, pageSize } from "./pages.ts";
 import type { NewSigningKey, SigningKey } from "./signing-key.ts";
 import type { RotatedSigningKeys, SigningKeyStore } from "./signing-key-store.ts";
+import { Violations } from "./violations.ts";
 
 const SECRET_BYTES = 32;
 
@@ -80,17 +81,23 @@ export class SigningKeys {
     command: RotateSigningKeyCommand,
     context: CallContext,
   ): Promise<RotatedSigningKeys> {
-    const tenantId = input.tenantId("tenant_id", command.tenantId);
-    const actingActorId = input.actingActorId(command.actingActorId);
+    const violations = new Violations();
+    const tenantId = input.tenantId("tenant_id", command.tenantId, violations);
+    const actingActorId = input.actingActorId(command.actingActorId, violations);
+    violations.throwIfAny();
     return this.#store.rotate(this.#mint(tenantId), actingActorId, context);
   }
 
-  /** @throws {SessionError} INVALID_REQUEST, with the field that is wrong */
+  /** @throws {SessionError} INVALID_REQUEST, with the fields that are wrong */
   async list(command: ListSigningKeysCommand, context: CallContext): Promise<SigningKeyPage> {
-    const tenantId = input.tenantId("tenant_id", command.tenantId);
-    const limit = pageSize(command.pageSize);
+    const violations = new Violations();
+    const tenantId = input.tenantId("tenant_id", command.tenantId, violations);
     const tokens = new PageTokens("signing_keys", tenantId);
-    const after = listPosition(tokens.decode(command.pageToken), isSigningKeyId);
+    // A token is one of the tenant's list.
+    const pageToken = violations.none ? command.pageToken : "";
+    const limit = pageSize(command.pageSize, violations);
+    const after = listPosition(tokens.decode(pageToken, violations), isSigningKeyId, violations);
+    violations.throwIfAny();
     const page = await this.#store.list(tenantId, { after, limit }, context);
     return { ...page, nextPageToken: nextPageToken(tokens, page) };
   }

@@ -1,5 +1,5 @@
-import { invalidRequest } from "./errors.ts";
 import type { TimeoutPolicy } from "./policy.ts";
+import type { Violations } from "./violations.ts";
 
 /** A duration as Protobuf has it: the sum of both, of any value. */
 export interface RequestedDuration {
@@ -18,29 +18,29 @@ export interface SessionTimeouts {
 }
 
 /**
- * The timeouts of a new session: the requested ones, or else the defaults.
- *
- * @throws {SessionError} INVALID_REQUEST if a requested timeout is not allowed
+ * The timeouts of a new session: the requested ones, or else the defaults. They are compared with each
+ * other only if each is right by itself.
  */
 export function resolveTimeouts(
   policy: TimeoutPolicy,
   requested: RequestedTimeouts,
   preLogin: boolean,
+  violations: Violations,
 ): SessionTimeouts {
   const max = preLogin
     ? { idleMs: policy.preLoginMs, absoluteMs: policy.preLoginMs }
     : { idleMs: policy.maxIdleMs, absoluteMs: policy.maxAbsoluteMs };
   const idleProblem = durationProblem(requested.idle, max.idleMs);
   const absoluteProblem = durationProblem(requested.absolute, max.absoluteMs);
-  if (idleProblem !== undefined) throw invalidRequest("idle_timeout", idleProblem);
-  if (absoluteProblem !== undefined) throw invalidRequest("absolute_timeout", absoluteProblem);
+  if (idleProblem !== undefined) violations.add("idle_timeout", idleProblem);
+  if (absoluteProblem !== undefined) violations.add("absolute_timeout", absoluteProblem);
 
   const absoluteMs =
     milliseconds(requested.absolute) ?? (preLogin ? policy.preLoginMs : policy.absoluteMs);
   const defaultIdleMs = preLogin ? absoluteMs : Math.min(policy.idleMs, absoluteMs);
   const idleMs = milliseconds(requested.idle) ?? defaultIdleMs;
-  if (idleMs > absoluteMs) {
-    throw invalidRequest(
+  if (idleMs > absoluteMs && idleProblem === undefined && absoluteProblem === undefined) {
+    violations.add(
       "idle_timeout",
       `must not be longer than the absolute timeout, which is ${absoluteMs / 1000}s`,
     );

@@ -1,30 +1,36 @@
 import { expect } from "chai";
 import fc from "fast-check";
+import type { ActorInput } from "../../src/session/commands.ts";
 import * as input from "../../src/session/input.ts";
 import * as attributes from "../../src/session/session-attributes.ts";
+import type { Violations } from "../../src/session/violations.ts";
 import { refused } from "../support/expect-reason.ts";
+import { parsed } from "../support/parsed.ts";
 
 const actor = { tenantId: "t", actorType: "user", actorId: "alice" };
 
 /** What the tests over the wire cannot send, and what needs many cases. */
 describe("input", () => {
-  const identifiers = [
-    ["tenant_id", 128, (text: string) => input.tenantId("tenant_id", text)],
+  type Parser = (text: string, violations: Violations) => string;
+  const identifiers: [field: string, max: number, parse: Parser][] = [
+    ["tenant_id", 128, (text, found) => input.tenantId("tenant_id", text, found)],
     ["app_type", 64, attributes.checkedAppType],
     ["acting_actor_id", 256, input.actingActorId],
-    ["resource_id", 256, (text: string) => input.filter("resource_id", text)],
+    ["resource_id", 256, (text, found) => input.filter("resource_id", text, found)],
     [
       "actor.actor_type",
       64,
-      (text: string) => input.actor("actor", { ...actor, actorType: text }).actorType,
+      (text, found) => input.actor("actor", { ...actor, actorType: text }, found).actorType,
     ],
     [
       "actor.actor_id",
       256,
-      (text: string) => input.actor("actor", { ...actor, actorId: text }).actorId,
+      (text, found) => input.actor("actor", { ...actor, actorId: text }, found).actorId,
     ],
-  ] as const;
-  for (const [field, max, check] of identifiers) {
+  ];
+  for (const [field, max, parse] of identifiers) {
+    const check = (text: string) => parsed((found) => parse(text, found));
+
     it(`takes a ${field} of ${max} bytes, not characters, and no byte more`, () => {
       expect(check("x".repeat(max))).to.equal("x".repeat(max));
       refused(() => check("x".repeat(max + 1)), "INVALID_REQUEST", field);
@@ -43,25 +49,33 @@ describe("input", () => {
   }
 
   it("takes an empty tenant for the default one (A01, A25)", () => {
-    expect(input.tenantId("tenant_id", "")).to.equal("default");
-    expect(input.actor("actor", { ...actor, tenantId: "" }).tenantId).to.equal("default");
+    const tenantOf = (tenantId: string) =>
+      parsed((found) => input.actor("actor", { ...actor, tenantId }, found)).tenantId;
+    expect(parsed((found) => input.tenantId("tenant_id", "", found))).to.equal("default");
+    expect(tenantOf("")).to.equal("default");
     const nobody = { tenantId: "default", actorType: "", actorId: "" };
+    const preLogin = (actor: ActorInput | undefined) =>
+      parsed((found) => input.preLoginActor("actor", actor, found));
     for (const actor of [undefined, { ...nobody, tenantId: "" }]) {
-      expect(input.preLoginActor("actor", actor)).to.deep.equal(nobody);
+      expect(preLogin(actor)).to.deep.equal(nobody);
     }
     const known = { ...nobody, tenantId: "t" };
-    expect(input.preLoginActor("actor", known), "whose tenant is known").to.deep.equal(known);
+    expect(preLogin(known), "whose tenant is known").to.deep.equal(known);
     const ref = { kind: "cookie", cookie: "\0 anything", tenantId: "" } as const;
-    expect(input.sessionRef("session", ref)).to.deep.equal({ ...ref, tenantId: "default" });
+    expect(parsed((found) => input.sessionRef("session", ref, found))).to.deep.equal({
+      ...ref,
+      tenantId: "default",
+    });
   });
 
   it("takes lower-case words as revocation reasons (B06)", () => {
+    const check = (text: string) => parsed((found) => input.revokeReason(text, found));
     for (const reason of ["logout", "admin_revoke", "a", "a1", "a".repeat(64)]) {
-      expect(input.revokeReason(reason)).to.equal(reason);
+      expect(check(reason)).to.equal(reason);
     }
     const bad = ["", " ", "Logout", "1a", "_a", "a-b", "a b", "logout\n", "a".repeat(65), "é"];
     for (const reason of bad) {
-      refused(() => input.revokeReason(reason), "INVALID_REQUEST", "reason");
+      refused(() => check(reason), "INVALID_REQUEST", "reason");
     }
   });
 
@@ -72,8 +86,8 @@ describe("input", () => {
     );
     fc.assert(
       fc.property(ip, (text) => {
-        const normal = attributes.checkedIpAddress(text);
-        expect(attributes.checkedIpAddress(normal)).to.equal(normal);
+        const check = (ip: string) => parsed((found) => attributes.checkedIpAddress(ip, found));
+        expect(check(check(text))).to.equal(check(text));
       }),
     );
   });
@@ -82,17 +96,20 @@ describe("input", () => {
     const text = fc.string({ unit: fc.constantFrom("a", "é", "😀", "\u200d"), maxLength: 1200 });
     fc.assert(
       fc.property(text, (agent) => {
-        expect(attributes.checkedUserAgent(agent)).to.equal([...agent].slice(0, 512).join(""));
+        const kept = parsed((found) => attributes.checkedUserAgent(agent, found));
+        expect(kept).to.equal([...agent].slice(0, 512).join(""));
       }),
     );
   });
 
   it("refuses lone surrogates, also in the part of a user agent that is not kept", () => {
     for (const text of ["\ud800", `${"x".repeat(600)}\udc00`]) {
-      refused(() => attributes.checkedUserAgent(text), "INVALID_REQUEST", "user_agent");
+      const check = () => parsed((found) => attributes.checkedUserAgent(text, found));
+      refused(check, "INVALID_REQUEST", "user_agent");
     }
     for (const metadata of [{ "\ud800": "" }, { a: "\udc00" }]) {
-      refused(() => attributes.checkedMetadata(metadata), "INVALID_REQUEST", "metadata");
+      const check = () => parsed((found) => attributes.checkedMetadata(metadata, found));
+      refused(check, "INVALID_REQUEST", "metadata");
     }
   });
 });

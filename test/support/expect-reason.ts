@@ -1,11 +1,12 @@
 import { expect } from "chai";
 import { type Reason, SessionError } from "../../src/session/errors.ts";
 
-/** Asserts that the error is a SessionError with the reason and, if it names one, the field. */
+/** Asserts that the error is a SessionError with the reason and, if it names one, one wrong field. */
 export function expectReason(error: unknown, reason: Reason, field?: string): SessionError {
   expect(error).to.be.instanceOf(SessionError);
-  const { reason: found, field: foundField } = error as SessionError;
-  expect({ reason: found, field: foundField }).to.deep.equal({ reason, field });
+  const { reason: found, violations } = error as SessionError;
+  const fields = violations.map((violation) => violation.field);
+  expect({ reason: found, fields }).to.deep.equal({ reason, fields: field ? [field] : [] });
   return error as SessionError;
 }
 

@@ -36,8 +36,10 @@ export type ErrorDetail = Message<"sessiond.v1.ErrorDetail"> & {
 
   /**
    * field is the path of the request field that was wrong, such as `actor.actor_id`. Only set
-   * with ERROR_REASON_INVALID_REQUEST. If the request could not be decoded, it is the name of
-   * the field without the path, or empty.
+   * with ERROR_REASON_INVALID_REQUEST. If several fields are wrong, it is the first one; a
+   * google.rpc.BadRequest, which is attached too, has a FieldViolation for each of them. If the
+   * request could not be decoded, it is the name of one field without the path, or empty, and no
+   * other field has been checked.
    *
    * @generated from field: string field = 3;
    */

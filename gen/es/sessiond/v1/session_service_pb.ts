@@ -1051,6 +1051,9 @@ export const ListAuditEventsResponseSchema: GenMessage<ListAuditEventsResponse> 
  *     ErrorReason. Failures of the protocol, such as a message that is too long, an unknown method
  *     or a deadline that has passed, only have a code.
  *   - Any call can fail with INVALID_REQUEST, STORAGE_UNAVAILABLE and OVERLOADED.
+ *   - INVALID_REQUEST tells all wrong fields at once: a google.rpc.BadRequest has the path of each
+ *     and what would be right. The message has the first one and counts the others. Fields are
+ *     checked before any session is looked up, so it takes precedence over every other reason.
  *   - A call that fails has changed nothing. Only after DEADLINE_EXCEEDED, CANCELLED or UNAVAILABLE
  *     it is not known whether the change was committed.
  *   - Strings must be valid UTF-8 without NUL. Limits in bytes refer to UTF-8.
