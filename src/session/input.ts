@@ -11,6 +11,10 @@ const MAX_ACTOR_ID_BYTES = 256;
 
 const REVOKE_REASON = /^[a-z][a-z0-9_]{0,63}$/;
 
+const EMPTY_TENANT =
+  "must not be empty: leave it out to accept a session of any tenant, or name the tenant " +
+  `(\`${DEFAULT_TENANT}\` for sessions that were created without one)`;
+
 const NO_ACTOR: Actor = { tenantId: DEFAULT_TENANT, actorType: "", actorId: "" };
 
 /** Empty means the default tenant. */
@@ -19,13 +23,16 @@ export function tenantId(field: string, text: string, violations: Violations): T
   return requiredIdentifier(field, text, MAX_TENANT_BYTES, violations) as TenantId;
 }
 
-/** Undefined means any tenant. Empty means the default tenant. */
+/** Undefined means any tenant. Empty is wrong: callers have meant the default or any tenant by it. */
 export function optionalTenantId(
   field: string,
   text: string | undefined,
   violations: Violations,
 ): TenantId | undefined {
-  return text === undefined ? undefined : tenantId(field, text, violations);
+  if (text === undefined) return undefined;
+  if (text !== "") return tenantId(field, text, violations);
+  violations.add(field, EMPTY_TENANT);
+  return text as TenantId;
 }
 
 export function actor(field: string, input: ActorInput | undefined, violations: Violations): Actor {

@@ -61,11 +61,6 @@ describe("input", () => {
     }
     const known = { ...nobody, tenantId: "t" };
     expect(preLogin(known), "whose tenant is known").to.deep.equal(known);
-    const ref = { kind: "cookie", cookie: "\0 anything", tenantId: "" } as const;
-    expect(parsed((found) => input.sessionRef("session", ref, found))).to.deep.equal({
-      ...ref,
-      tenantId: "default",
-    });
   });
 
   it("takes lower-case words as revocation reasons (B06)", () => {

@@ -83,6 +83,44 @@ describe("bad input: references to sessions", () => {
   ]);
   itRefuses(() => app, rows);
 
+  const emptyTenant =
+    "must not be empty: leave it out to accept a session of any tenant, or name the tenant " +
+    "(`default` for sessions that were created without one)";
+  itRefuses(
+    () => app,
+    Object.entries(calls).flatMap(([rpc, [field, call]]): BadInput[] => {
+      const refused = {
+        field: `${field}.tenant_id`,
+        message: `${field}.tenant_id ${emptyTenant}`,
+      };
+      return [
+        {
+          what: `${rpc} with a cookie and an empty tenant_id`,
+          call: (client) => call(client, byCookie(own.cookie, "")),
+          ...refused,
+        },
+        {
+          what: `${rpc} with a session_id and an empty tenant_id`,
+          call: (client) => call(client, byId(own.id, "")),
+          ...refused,
+        },
+      ];
+    }),
+  );
+  itRefuses(
+    () => app,
+    [
+      {
+        // Not the 401 that logs somebody out.
+        what: "Validate with an empty tenant_id",
+        call: (client) =>
+          client.validate({ credential: { case: "cookie", value: own.cookie }, tenantId: "" }),
+        field: "tenant_id",
+        message: `tenant_id ${emptyTenant}`,
+      },
+    ],
+  );
+
   const withoutSession: Record<string, (client: SessionClient) => Promise<unknown>> = {
     Get: (client) => client.get({}),
     Touch: (client) => client.touch({}),

@@ -234,7 +234,8 @@ export type SessionRef = Message<"sessiond.v1.SessionRef"> & {
 
   /**
    * tenant_id restricts the lookup: a session of another tenant is treated as not found.
-   * Unset: no restriction. Set and empty: the tenant `default`.
+   * Unset: no restriction. Set and empty: INVALID_REQUEST. Sessions that were created without a
+   * tenant are of the tenant `default`.
    *
    * @generated from field: optional string tenant_id = 3;
    */

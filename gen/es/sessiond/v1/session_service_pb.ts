@@ -75,7 +75,8 @@ export type CreateRequest = Message<"sessiond.v1.CreateRequest"> & {
    * replaces names the session that this one replaces, usually the pre-login session. It is
    * revoked in the same transaction, with the reason `replaced`. If it is unknown, not genuine,
    * already ended or of another tenant, it is ignored and the call succeeds, because a stale
-   * cookie must not prevent a login: see replaced_session_id.
+   * cookie must not prevent a login: see replaced_session_id. A reference that no browser can
+   * cause, such as a session_id of another form or an empty tenant_id, is INVALID_REQUEST.
    *
    * @generated from field: sessiond.v1.SessionRef replaces = 7;
    */
@@ -226,7 +227,7 @@ export type ValidateRequest = Message<"sessiond.v1.ValidateRequest"> & {
 
   /**
    * tenant_id restricts the lookup as in SessionRef: for a session of another tenant, the call
-   * fails with INVALID_COOKIE. Unset: no restriction.
+   * fails with INVALID_COOKIE. Unset: no restriction. Set and empty: INVALID_REQUEST.
    *
    * @generated from field: optional string tenant_id = 8;
    */
