@@ -143,5 +143,10 @@ function rewriteError(
   const [, kind, name] = /^cannot decode (\w+) ([\w.]+) from JSON/.exec(message) ?? [];
   if (code !== Code.InvalidArgument || name === undefined) return undefined;
   const field = kind === "field" ? name.slice(name.lastIndexOf(".") + 1) : undefined;
-  return decodeError(`the request's ${kind} ${name} cannot be decoded from JSON`, field);
+  return decodeError(`the request's ${kind} ${name} ${jsonProblem(message)}`, field);
+}
+
+/** What is wrong, without the rest of Connect's message, which quotes the request. */
+function jsonProblem(message: string): string {
+  return message.endsWith('" is unknown') ? "has an unknown field" : "cannot be decoded from JSON";
 }

@@ -54,6 +54,8 @@ export function createRouting(options: RoutingOptions): Routing {
   const interceptors = [...options.interceptors, deadlineInterceptor];
   const router = createConnectRouter({
     ...limits,
+    // Connect ignores unknown fields: with a mistyped name, a check would be skipped.
+    jsonOptions: { ignoreUnknownFields: false },
     acceptCompression: [...acceptCompression],
     interceptors,
   });

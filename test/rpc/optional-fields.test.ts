@@ -1,0 +1,145 @@
+import { once } from "node:events";
+import http2 from "node:http2";
+import * as grpc from "@grpc/grpc-js";
+import { expect } from "chai";
+import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
+import { newTenant, type OpenedSession, openSession } from "../support/actors.ts";
+import { type BadInputApp, startBadInputApp, withoutTrace } from "../support/bad-input.ts";
+import { expectFailure } from "../support/expect-failure.ts";
+import { frame, rawCall } from "../support/transport.ts";
+
+interface Answer {
+  readonly status: number;
+  /** "OK" if the call succeeds. */
+  readonly reason: string;
+  readonly field: string | undefined;
+  readonly message: string | undefined;
+}
+
+const ok: Answer = { status: 200, reason: "OK", field: undefined, message: undefined };
+
+describe("optional fields (E04)", () => {
+  let app: BadInputApp;
+  let own: OpenedSession;
+  let others: OpenedSession;
+
+  before(async () => {
+    app = await startBadInputApp({ SESSIOND_BIND_IP: "true" });
+    own = await openSession(app.client, { ipAddress: "192.0.2.1" });
+    others = await openSession(app.client);
+  });
+  after(() => app.stop());
+
+  async function post(rpc: string, request: object): Promise<Answer> {
+    const response = await fetch(`${app.url}/sessiond.v1.SessionService/${rpc}`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(request),
+    });
+    const { message, details } = (await response.json()) as {
+      message?: string;
+      details?: [{ debug: { field?: string } }, { debug: { reason: string } }];
+    };
+    const reason = details?.[1].debug.reason ?? "OK";
+    return { status: response.status, reason, field: details?.[0].debug.field, message };
+  }
+
+  const validate = (more: object) => post("Validate", { cookie: own.cookie, ...more });
+
+  describe("csrf_token of Validate", () => {
+    it("unset is not checked, and empty is missing (E04)", async () => {
+      const credential = { case: "cookie", value: own.cookie } as const;
+      await app.client.validate({ credential });
+      expect(await validate({})).to.deep.equal(ok);
+      for (const csrfToken of ["", " "]) {
+        await expectFailure(app.client.validate({ credential, csrfToken }), "CSRF_MISSING");
+        expect(await validate({ csrfToken })).to.include({ status: 403, reason: "CSRF_MISSING" });
+      }
+    });
+
+    it("is checked under both names that JSON has for it (E04)", async () => {
+      for (const name of ["csrfToken", "csrf_token"]) {
+        const wrong = await validate({ [name]: others.csrfToken });
+        expect(wrong).to.include({ status: 403, reason: "CSRF_MISMATCH" });
+        expect(await validate({ [name]: own.csrfToken })).to.deep.equal(ok);
+      }
+    });
+  });
+
+  describe("tenant_id of Validate", () => {
+    it("unset is any tenant, empty is an error, and another one is no cookie (E04)", async () => {
+      const credential = { case: "cookie", value: own.cookie } as const;
+      await app.client.validate({ credential, tenantId: "default" });
+      const empty = app.client.validate({ credential, tenantId: "" });
+      await expectFailure(empty, "INVALID_REQUEST", { field: "tenant_id" });
+      expect(await validate({ tenantId: "default" })).to.deep.equal(ok);
+      const emptyJson = await validate({ tenantId: "" });
+      expect(emptyJson).to.include({ reason: "INVALID_REQUEST", field: "tenant_id" });
+      for (const name of ["tenantId", "tenant_id"]) {
+        const wrong = await validate({ [name]: newTenant() });
+        expect(wrong).to.include({ status: 401, reason: "INVALID_COOKIE" });
+      }
+    });
+  });
+
+  const mistyped: Record<string, [rpc: string, request: () => object, type: string]> = {
+    ...Object.fromEntries(
+      [
+        ...["csrf_tokens", "csrfTokn", "CsrfToken", "csrftoken", "csrf-token", "csrfToken "],
+        ...["tenant", "tenantID", "ipAdress", "ip", "useragent", "cookie_headers", "[ext]"],
+      ].map((name) => [
+        `${name} in Validate`,
+        ["Validate", () => ({ cookie: own.cookie, [name]: "x" }), "ValidateRequest"],
+      ]),
+    ),
+    "tenant in a session reference": [
+      "Get",
+      () => ({ session: { cookie: own.cookie, tenant: "x" } }),
+      "SessionRef",
+    ],
+    "tenant in an actor": [
+      "Create",
+      () => ({ actor: { tenant: "x", actorType: "user", actorId: "alice" } }),
+      "ActorRef",
+    ],
+    "keeps in RevokeAllForActor": [
+      "RevokeAllForActor",
+      () => ({ actor: own.actor, reason: "logout", actingActorId: "a", keeps: {} }),
+      "RevokeAllForActorRequest",
+    ],
+  };
+  for (const [what, [rpc, request, type]] of Object.entries(mistyped)) {
+    it(`the mistyped field ${what} is an error in JSON (E04)`, async () => {
+      const answer = await withoutTrace(app, () => post(rpc, request()));
+      expect(answer).to.deep.equal({
+        status: 400,
+        reason: "INVALID_REQUEST",
+        field: undefined,
+        message: `the request's message sessiond.v1.${type} has an unknown field`,
+      });
+    });
+  }
+
+  it("a mistyped field is an error in JSON of every call (E04)", async () => {
+    for (const { name } of SessionService.methods) {
+      const answer = await withoutTrace(app, () => post(name, { mistyped: true }));
+      expect(answer, name).to.include({ status: 400, reason: "INVALID_REQUEST" });
+    }
+  });
+
+  it("a mistyped field is an error in JSON over gRPC and gRPC-Web too (E04)", async () => {
+    const connection = http2.connect(app.url);
+    try {
+      await once(connection, "connect");
+      for (const contentType of ["application/grpc+json", "application/grpc-web+json"]) {
+        const { stream, response } = rawCall(connection, { "content-type": contentType });
+        stream.end(frame(Buffer.from(JSON.stringify({ cookie: own.cookie, csrfTokn: "x" }))));
+        const { grpcStatus, body } = await response;
+        const inBody = /grpc-status: (\d+)/.exec(body.toString())?.[1];
+        expect(Number(grpcStatus ?? inBody)).to.equal(grpc.status.INVALID_ARGUMENT);
+      }
+    } finally {
+      connection.destroy();
+    }
+  });
+});
