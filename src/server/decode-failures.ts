@@ -146,7 +146,12 @@ function rewriteError(
   return decodeError(`the request's ${kind} ${name} ${jsonProblem(message)}`, field);
 }
 
+/** How the error of a null continues after `cannot decode field ... from JSON`. */
+export const nullProblem = ": must not be null";
+
 /** What is wrong, without the rest of Connect's message, which quotes the request. */
 function jsonProblem(message: string): string {
-  return message.endsWith('" is unknown') ? "has an unknown field" : "cannot be decoded from JSON";
+  if (message.endsWith('" is unknown')) return "has an unknown field";
+  if (message.endsWith(nullProblem)) return "must not be null: give it a value, or leave it out";
+  return "cannot be decoded from JSON";
 }

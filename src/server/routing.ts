@@ -1,4 +1,9 @@
-import { create, type DescMessage, type MessageInitShape } from "@bufbuild/protobuf";
+import {
+  create,
+  type DescMessage,
+  type DescMethod,
+  type MessageInitShape,
+} from "@bufbuild/protobuf";
 import {
   type ConnectRouter,
   createConnectRouter,
@@ -13,10 +18,12 @@ import {
   createMethodUrl,
   invokeUnaryImplementation,
   type UniversalHandler,
+  type UniversalHandlerOptions,
 } from "@connectrpc/connect/protocol";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import { deadlineInterceptor } from "./deadline.ts";
 import { envelopeEncoder } from "./envelope-encoder.ts";
+import { requestJsonOptions } from "./request-json.ts";
 import { copyContext } from "./unary-context.ts";
 import type { UnaryMethod } from "./unary-method.ts";
 
@@ -54,8 +61,6 @@ export function createRouting(options: RoutingOptions): Routing {
   const interceptors = [...options.interceptors, deadlineInterceptor];
   const router = createConnectRouter({
     ...limits,
-    // Connect ignores unknown fields: with a mistyped name, a check would be skipped.
-    jsonOptions: { ignoreUnknownFields: false },
     acceptCompression: [...acceptCompression],
     interceptors,
   });
@@ -96,14 +101,15 @@ export function createRouting(options: RoutingOptions): Routing {
   const recordingRouter: ConnectRouter = {
     handlers: router.handlers,
     service(service, implementation, serviceOptions) {
-      router.service(service, implementation, serviceOptions);
       for (const spec of Object.values(createServiceImplSpec(service, implementation).methods)) {
+        const { method, impl } = spec;
+        router.rpc(method, impl, withStrictJson(method, serviceOptions));
         addUnaryMethod(spec, serviceOptions);
       }
       return recordingRouter;
     },
     rpc(method, implementation, methodOptions) {
-      router.rpc(method, implementation, methodOptions);
+      router.rpc(method, implementation, withStrictJson(method, methodOptions));
       addUnaryMethod(createMethodImplSpec(method, implementation), methodOptions);
       return recordingRouter;
     },
@@ -115,4 +121,11 @@ export function createRouting(options: RoutingOptions): Routing {
     unaryMethods,
     compressions: acceptCompression,
   };
+}
+
+function withStrictJson(
+  { input }: DescMethod,
+  options: Partial<UniversalHandlerOptions> = {},
+): Partial<UniversalHandlerOptions> {
+  return { ...options, jsonOptions: { ...options.jsonOptions, ...requestJsonOptions(input) } };
 }

@@ -122,6 +122,7 @@ describe("bad input: encoding", () => {
     ["a duration of int64's size", "Create", '{"idleTimeout":"9223372036854775807s"}', "Duration"],
     ["a duration without unit", "Create", '{"idleTimeout":"60"}', "Duration"],
     ["what is not JSON", "Create", "actor=a", "CreateRequest"],
+    ["null in what is not JSON", "Validate", '{"csrfToken":null', "ValidateRequest"],
     ["nothing", "Create", "", "CreateRequest"],
     ["null", "Create", "null", "CreateRequest"],
     ["a list", "Create", "[]", "CreateRequest"],

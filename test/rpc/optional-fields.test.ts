@@ -1,5 +1,7 @@
 import { once } from "node:events";
 import http2 from "node:http2";
+import { gzipSync } from "node:zlib";
+import type { DescField, DescMessage } from "@bufbuild/protobuf";
 import * as grpc from "@grpc/grpc-js";
 import { expect } from "chai";
 import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
@@ -17,6 +19,35 @@ interface Answer {
 }
 
 const ok: Answer = { status: 200, reason: "OK", field: undefined, message: undefined };
+
+interface OptionalField {
+  readonly rpc: string;
+  readonly field: DescField;
+  /** The fields of the request that lead to it. */
+  readonly parents: readonly DescField[];
+}
+
+/** The optional scalar fields of all requests. */
+const nullable = new Map(
+  SessionService.methods.flatMap(({ name: rpc, input }) =>
+    optionalScalars(input).map(({ parents, field }): [string, OptionalField] => {
+      const path = [...parents, field].map(({ name }) => name).join(".");
+      return [`${rpc} ${path}`, { rpc, parents, field }];
+    }),
+  ),
+);
+
+function optionalScalars(type: DescMessage): Pick<OptionalField, "parents" | "field">[] {
+  return type.fields.flatMap((field) => {
+    if (field.message !== undefined) {
+      return optionalScalars(field.message).map((nested) => ({
+        ...nested,
+        parents: [field, ...nested.parents],
+      }));
+    }
+    return field.proto.proto3Optional ? [{ parents: [], field }] : [];
+  });
+}
 
 describe("optional fields (E04)", () => {
   let app: BadInputApp;
@@ -127,16 +158,64 @@ describe("optional fields (E04)", () => {
     }
   });
 
-  it("a mistyped field is an error in JSON over gRPC and gRPC-Web too (E04)", async () => {
+  for (const [what, { rpc, parents, field }] of nullable) {
+    it(`null for ${what} is an error in JSON (E04)`, async () => {
+      for (const name of [field.jsonName, field.name]) {
+        const request = parents.reduceRight<object>(
+          (value, { jsonName }) => ({ [jsonName]: value }),
+          { cookie: own.cookie, [name]: null },
+        );
+        expect(await withoutTrace(app, () => post(rpc, request))).to.deep.equal({
+          status: 400,
+          reason: "INVALID_REQUEST",
+          field: field.name,
+          message: `the request's ${field} must not be null: give it a value, or leave it out`,
+        });
+      }
+    });
+  }
+
+  it("null is an error for all fields of requests that are optional, and only there (E04)", async () => {
+    expect([...nullable.keys()]).to.deep.equal([
+      "Create replaces.tenant_id",
+      "Validate csrf_token",
+      "Validate tenant_id",
+      "ValidateCsrf session.tenant_id",
+      "Touch session.tenant_id",
+      "Revoke session.tenant_id",
+      "RevokeAllForActor keep.tenant_id",
+      "RotateCsrf session.tenant_id",
+      "Get session.tenant_id",
+      "List current.tenant_id",
+    ]);
+    const absent = { touch: null, acceptPreLogin: null, ipAddress: null, cookieHeader: null };
+    expect(await validate(absent)).to.deep.equal(ok);
+    const actor = { actorType: "user", actorId: own.actor.actorId, tenantId: null };
+    expect(await post("List", { actor, current: null, pageSize: null })).to.deep.equal(ok);
+    // A text with this word is not null.
+    const agent = { userAgent: "null", csrfToken: own.csrfToken };
+    expect(await validate(agent)).to.deep.equal(ok);
+  });
+
+  it("what would skip a check is an error in JSON over every protocol (E04)", async () => {
     const connection = http2.connect(app.url);
     try {
       await once(connection, "connect");
-      for (const contentType of ["application/grpc+json", "application/grpc-web+json"]) {
-        const { stream, response } = rawCall(connection, { "content-type": contentType });
-        stream.end(frame(Buffer.from(JSON.stringify({ cookie: own.cookie, csrfTokn: "x" }))));
-        const { grpcStatus, body } = await response;
-        const inBody = /grpc-status: (\d+)/.exec(body.toString())?.[1];
-        expect(Number(grpcStatus ?? inBody)).to.equal(grpc.status.INVALID_ARGUMENT);
+      for (const wrong of [{ csrfTokn: "x" }, { csrfToken: null }]) {
+        const json = Buffer.from(JSON.stringify({ cookie: own.cookie, ...wrong }));
+        for (const contentType of ["application/grpc+json", "application/grpc-web+json"]) {
+          const { stream, response } = rawCall(connection, { "content-type": contentType });
+          stream.end(frame(json));
+          const { grpcStatus, body } = await response;
+          const inBody = /grpc-status: (\d+)/.exec(body.toString())?.[1];
+          expect(Number(grpcStatus ?? inBody)).to.equal(grpc.status.INVALID_ARGUMENT);
+        }
+        const compressed = await fetch(`${app.url}/sessiond.v1.SessionService/Validate`, {
+          method: "POST",
+          headers: { "content-type": "application/json", "content-encoding": "gzip" },
+          body: gzipSync(json),
+        });
+        expect(compressed.status).to.equal(400);
       }
     } finally {
       connection.destroy();

@@ -1055,8 +1055,9 @@ export const ListAuditEventsResponseSchema: GenMessage<ListAuditEventsResponse> 
  *   - INVALID_REQUEST tells all wrong fields at once: a google.rpc.BadRequest has the path of each
  *     and what would be right. The message has the first one and counts the others. Fields are
  *     checked before any session is looked up, so it takes precedence over every other reason.
- *   - JSON with a field that the contract does not have is INVALID_REQUEST: a mistyped name must not
- *     skip the check that it asks for. In binary requests, unknown fields are ignored.
+ *   - JSON with a field that the contract does not have, or with null for an `optional` field, is
+ *     INVALID_REQUEST: a mistyped name or a variable without a value must not skip the check that
+ *     the field asks for. In binary requests, unknown fields are ignored.
  *   - A call that fails has changed nothing. Only after DEADLINE_EXCEEDED, CANCELLED or UNAVAILABLE
  *     it is not known whether the change was committed.
  *   - Strings must be valid UTF-8 without NUL. Limits in bytes refer to UTF-8.
