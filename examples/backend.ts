@@ -1,6 +1,6 @@
 /**
  * A web backend that uses sessiond for its sessions: log in, show the user, change data, log out. The
- * backend itself is stateless. Run it with `node examples/backend.ts`.
+ * backend itself is stateless. Run it with `npm run example`.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { ConnectError, createClient } from "@connectrpc/connect";

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
 import { expect } from "chai";
+import packageJson from "../../package.json" with { type: "json" };
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { createTestDatabase } from "../support/database.ts";
 
@@ -98,6 +99,13 @@ describe("README", () => {
       "npm start -- --print-config",
       commands.find((command) => command.startsWith("export SESSIOND_DATABASE_URL=")),
     ]);
+  });
+
+  it("names only npm scripts that exist", () => {
+    const names = [...readme.matchAll(/\bnpm (?:run ([\w-]+)|(start|test))/g)];
+    const scripts = names.map(([, script, builtIn]) => script ?? builtIn);
+    expect(Object.keys(packageJson.scripts)).to.include.members(scripts);
+    expect(scripts).to.include("example");
   });
 
   it("npm start serves on the embedded database", async () => {
