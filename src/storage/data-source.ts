@@ -22,6 +22,8 @@ export interface DataSourceOptions {
 export function createDataSource(options: DataSourceOptions): DataSource {
   return new DataSource({
     type: "postgres",
+    // Else TypeORM requires it by its name, which does not exist in a bundle.
+    driver: pg,
     entities: [sessionEntity, signingKeyEntity, auditEventEntity],
     migrations: [...migrations],
     migrationsTableName: MIGRATIONS_TABLE,
