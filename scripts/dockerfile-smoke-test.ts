@@ -16,8 +16,8 @@ import { isDeepStrictEqual } from "node:util";
 import packageJson from "../package.json" with { type: "json" };
 import { startEmbeddedPostgres } from "../packages/embedded-postgres/index.ts";
 import { parseDockerfile, type Stage } from "./dockerfile.ts";
+import { assert, installNode, ROOT, registryEnv, useSession } from "./smoke-test.ts";
 
-const CONTEXT = join(import.meta.dirname, "..");
 const START_LIMIT_MS = 60_000;
 
 /** What a stage has made so far. `root` stands for its `/`. */
@@ -34,21 +34,6 @@ interface Image {
 /** Where a path of the image is on this machine. */
 function locate(image: Image, path = "."): string {
   return join(image.root, posix.resolve(image.workdir, path));
-}
-
-function assert(condition: boolean, message: string): asserts condition {
-  if (!condition) throw new Error(message);
-}
-
-/** Makes a directory with the pinned node and this machine's npm, and returns a PATH with it. */
-async function installNode(directory: string): Promise<string> {
-  const bin = join(directory, "bin");
-  await fs.mkdir(bin);
-  await fs.copyFile(join(CONTEXT, "node_modules/node/bin/node"), join(bin, "node"));
-  await fs.chmod(join(bin, "node"), 0o755);
-  const npm = execFileSync("sh", ["-c", "command -v npm"], { encoding: "utf8" }).trim();
-  await fs.symlink(await fs.realpath(npm), join(bin, "npm"));
-  return `${bin}:/usr/local/bin:/usr/bin:/bin`;
 }
 
 async function build(stage: Stage, images: Map<string, Image>, image: Image) {
@@ -77,8 +62,8 @@ async function build(stage: Stage, images: Map<string, Image>, image: Image) {
 }
 
 async function copy(from: Image | undefined, paths: readonly string[], image: Image) {
-  const base = from?.root ?? CONTEXT;
-  const ignored = (await fs.readFile(join(CONTEXT, ".dockerignore"), "utf8")).trim().split("\n");
+  const base = from?.root ?? ROOT;
+  const ignored = (await fs.readFile(join(ROOT, ".dockerignore"), "utf8")).trim().split("\n");
   const isIncluded = (file: string) =>
     from !== undefined || !ignored.some((pattern) => matchesGlob(relative(base, file), pattern));
   const target = paths.at(-1) ?? "";
@@ -93,10 +78,7 @@ async function copy(from: Image | undefined, paths: readonly string[], image: Im
 
 function run(command: string, image: Image): void {
   assert(!/(^|[\s='"])\//.test(command), "an absolute path would leave the stage's directory");
-  // npm's registry settings come from this machine.
-  const names = /^(HOME|npm_config_(registry|cache|userconfig)|NODE_EXTRA_CA_CERTS|.*_proxy)$/i;
-  const own = Object.entries(process.env).filter(([name]) => names.test(name));
-  const env = { ...Object.fromEntries(own), ...image.env };
+  const env = { ...registryEnv(), ...image.env };
   execFileSync("sh", ["-c", command], { cwd: locate(image), env, stdio: "inherit" });
 }
 
@@ -151,7 +133,7 @@ async function serve(image: Image, databaseUrl: string): Promise<void> {
       assert(service.exitCode === null, `it ended with ${service.exitCode}`);
       assert(performance.now() < deadline, `not healthy after ${START_LIMIT_MS / 1000} s`);
     }
-    await useSession(`http://127.0.0.1:${port}/sessiond.v1.SessionService`);
+    await useSession(`http://127.0.0.1:${port}`);
     service.kill("SIGTERM");
     const [code, signal] = await exited;
     assert(code === 0, `it ended with ${code ?? signal} after SIGTERM`);
@@ -162,23 +144,12 @@ async function serve(image: Image, databaseUrl: string): Promise<void> {
   }
 }
 
-async function useSession(url: string): Promise<void> {
-  const call = async (method: string, request: object): Promise<string> => {
-    const headers = { "content-type": "application/json" };
-    const body = JSON.stringify(request);
-    return (await fetch(`${url}/${method}`, { method: "POST", headers, body })).text();
-  };
-  const created = await call("Create", { actor: { actorType: "user", actorId: "alice" } });
-  const validated = await call("Validate", { cookie: JSON.parse(created).cookie });
-  assert(JSON.parse(validated).session?.actorId === "alice", `Validate answers ${validated}`);
-}
-
 const directory = await fs.mkdtemp(join(await fs.realpath(tmpdir()), "sessiond-image-"));
 try {
   await fs.chmod(directory, 0o755);
   const PATH = await installNode(directory);
   const images = new Map<string, Image>();
-  const source = await fs.readFile(join(CONTEXT, "Dockerfile"), "utf8");
+  const source = await fs.readFile(join(ROOT, "Dockerfile"), "utf8");
   for (const stage of parseDockerfile(source)) {
     const empty = { workdir: "/", user: "root", port: "", healthCheck: [], entrypoint: [] };
     const image = { root: join(directory, stage.name), env: { PATH }, ...empty };
