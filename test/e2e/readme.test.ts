@@ -1,20 +1,17 @@
 import { execFile, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
 import { expect } from "chai";
 import packageJson from "../../package.json" with { type: "json" };
+import { blocksOf, readmeBlock } from "../../scripts/readme.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
-import { createTestDatabase } from "../support/database.ts";
+import { asAdmin } from "../support/database.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 const PATH = [join(root, "node_modules", ".bin"), process.env.PATH].join(delimiter);
-
-function blocksOf(markdown: string, language: string): string[] {
-  const pattern = new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, "gms");
-  return [...markdown.matchAll(pattern)].map(([, text = ""]) => text);
-}
 
 /** Takes out what differs from run to run. */
 function normalise(output: string): string {
@@ -89,15 +86,21 @@ describe("README", () => {
   it("names only commands that a test or CI runs", async () => {
     const ci = await readFile(join(root, ".ci", "run"), "utf8");
     const byCi = ["npm run demo", "npm run dockerfile"];
-    for (const command of byCi) expect(ci).to.include(command);
+    for (const command of [...byCi, "npm run package"]) expect(ci).to.include(command);
     expect(ci).to.include("npm ci").and.to.include("npm test");
+    const smokeTest = await readFile(join(root, "scripts", "package-smoke-test.ts"), "utf8");
+    const byPackageSmokeTest = ["npm pack", "npm ci --omit=dev"].map((part) => {
+      expect(smokeTest).to.include(`readmeBlock("${part}")`);
+      return readmeBlock(part).trim();
+    });
     const commands = blocksOf(readme, "sh").map((block) => block.trim());
     expect(commands).to.have.members([
       "npm ci && npm start",
       "npm ci && npm test",
+      ...byPackageSmokeTest,
       ...byCi,
       "npm start -- --print-config",
-      commands.find((command) => command.startsWith("export SESSIOND_DATABASE_URL=")),
+      readmeBlock("export SESSIOND_DATABASE_URL=").trim(),
     ]);
   });
 
@@ -122,20 +125,23 @@ describe("README", () => {
     await outputUntil("npm start -- --print-config", {}, /SESSIOND_IDLE_TIMEOUT +30m +default/);
   });
 
-  it("starts on a PostgreSQL of one's own with the commands that it shows", async () => {
+  it("starts on a PostgreSQL of one's own with the statements and commands that it shows", async () => {
     const home = await mkdtemp(join(tmpdir(), "sessiond-readme-"));
-    const database = await createTestDatabase({ empty: true });
+    const name = `readme_${randomBytes(6).toString("hex")}`;
     try {
-      const block = blocksOf(readme, "sh").find((text) => text.includes("DATABASE_URL")) ?? "";
-      const script = block
-        .replace(/postgres:\S+/, `'${database.url}'`)
+      const statements = blocksOf(readme, "sql").join("").replaceAll("sessiond", name);
+      for (const statement of statements.trim().split("\n")) await asAdmin(statement);
+      const { host } = new URL(process.env.SESSIOND_TEST_SERVER_URL ?? "");
+      const script = readmeBlock("SESSIOND_DATABASE_URL")
+        .replace("sessiond:secret@127.0.0.1:5432/sessiond", `${name}:secret@${host}/${name}`)
         .replace("npm start", "exec npm start");
       const env = { SESSIOND_PORT: "0", HOME: home, SCRIPT: script };
       await outputUntil(`sh -c "$SCRIPT"`, env, /listens on http/);
       expect((await stat(join(home, "sessiond-key"))).mode & 0o777).to.equal(0o600);
     } finally {
       await rm(home, { recursive: true, force: true });
-      await database.drop();
+      await asAdmin(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+      await asAdmin(`DROP ROLE IF EXISTS ${name}`);
     }
   });
 });

@@ -11,7 +11,8 @@ function required(name: string): string {
   return value;
 }
 
-async function asAdmin(statement: string): Promise<void> {
+/** Runs statements as the superuser, in the server's own database. */
+export async function asAdmin(statement: string): Promise<void> {
   const client = new pg.Client({ connectionString: required("SESSIOND_TEST_SERVER_URL") });
   await client.connect();
   try {
