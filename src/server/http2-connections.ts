@@ -22,7 +22,7 @@ export interface Http2ConnectionsOptions {
 
 /** The HTTP/2 connections. They do not listen: `serve` gets each connection. */
 export interface Http2Connections {
-  /** Emits "stream", and "request" if that has a listener. */
+  /** Emits "stream". */
   readonly server: Http2Server;
   /** Serves HTTP/2 on a connection. */
   serve(socket: Socket): void;

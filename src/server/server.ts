@@ -1,5 +1,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { createServer as createHttp2Server } from "node:http2";
+import {
+  createServer as createHttp2Server,
+  type IncomingHttpHeaders,
+  type ServerHttp2Stream,
+} from "node:http2";
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
@@ -11,6 +15,7 @@ import { createListener, headersTimeoutMs, listen, type TlsCredentials } from ".
 import { createProtocolDetector } from "./protocol-detection.ts";
 import { createRouting } from "./routing.ts";
 import { createUnaryFastPath } from "./unary-fast-path.ts";
+import { withUrlAuthority } from "./url-authority.ts";
 
 export interface TransportLimits {
   /** The longest request message, before and after decompression. */
@@ -90,23 +95,25 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   });
 
   const http2 = createHttp2Connections({ ...limits, onError });
-  if (options.unaryFastPath === false) {
-    http2.server.on("request", handleWithConnect);
-  } else {
-    // With a listener for "request", Node would create a request and a response for every stream.
-    // So this server has none, and another one creates them for the streams that fall back.
-    const fallbackServer = createHttp2Server().on("request", handleWithConnect);
-    const serveStream = createUnaryFastPath({
-      routing,
-      calls,
-      maxMessageBytes,
-      maxDeadlineMs,
-      decodeError,
-      fallback: (stream, headers) => fallbackServer.emit("stream", stream, headers, 0, []),
-      onError,
-    });
-    http2.server.on("stream", serveStream);
-  }
+  // With a listener for "request", Node would create a request and a response for every stream. So
+  // this server has none, and another one creates them for the streams that Connect serves.
+  const connectServer = createHttp2Server().on("request", handleWithConnect);
+  const serveWithConnect = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
+    connectServer.emit("stream", stream, withUrlAuthority(headers), 0, []);
+  };
+  const serveStream =
+    options.unaryFastPath === false
+      ? serveWithConnect
+      : createUnaryFastPath({
+          routing,
+          calls,
+          maxMessageBytes,
+          maxDeadlineMs,
+          decodeError,
+          fallback: serveWithConnect,
+          onError,
+        });
+  http2.server.on("stream", serveStream);
 
   const { server, serveHttp1 } = createListener(
     { tls: options.tls, requestTimeoutMs: limits.maxDeadlineMs + headersTimeoutMs, ...limits },

@@ -3,6 +3,7 @@ import type { DescMethodUnary } from "@bufbuild/protobuf";
 import { type ContextValues, createContextValues, type HandlerContext } from "@connectrpc/connect";
 import { limitDeadline } from "./deadline.ts";
 import type { UnaryRequest } from "./unary-request.ts";
+import { urlAuthority } from "./url-authority.ts";
 
 /** The trailers of a call that succeeds. */
 export const okTrailers = Object.freeze({ "grpc-status": "0" });
@@ -46,8 +47,7 @@ export class UnaryContext implements HandlerContext {
   get url() {
     const { headers } = this.#request;
     const scheme = this.#stream.session?.encrypted === true ? "https" : "http";
-    const authority = headers[":authority"] ?? headers.host;
-    return new URL(headers[":path"] ?? "", `${scheme}://${authority}`).toString();
+    return new URL(headers[":path"] ?? "", `${scheme}://${urlAuthority(headers)}`).toString();
   }
 
   get signal() {

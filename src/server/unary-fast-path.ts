@@ -25,7 +25,6 @@ export function createUnaryFastPath(
   options: UnaryFastPathOptions,
 ): (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void {
   const { routing, maxDeadlineMs, fallback } = options;
-  const isUsable = memoize(maxMemoized, isUsableAuthority);
   const responseHeadersFor = memoize(maxMemoized, (acceptEncoding) =>
     createResponseHeaders(acceptEncoding, routing),
   );
@@ -35,16 +34,13 @@ export function createUnaryFastPath(
     const method = path === undefined ? undefined : routing.unaryMethods.get(path);
     const timeout = headers["grpc-timeout"];
     const timeoutMs = timeout === undefined ? maxDeadlineMs : parseGrpcTimeout(timeout as string);
-    const authority = headers[":authority"] ?? headers.host;
     if (
       method === undefined ||
       headers[":method"] !== "POST" ||
       !isBinaryGrpc(headers["content-type"]) ||
       !isIdentity(headers["grpc-encoding"]) ||
       timeoutMs === undefined ||
-      headers.expect !== undefined ||
-      authority === undefined ||
-      !isUsable(authority)
+      headers.expect !== undefined
     ) {
       fallback(stream, headers);
       return;
@@ -71,11 +67,6 @@ function isBinaryGrpc(contentType: string | undefined): boolean {
 
 function isIdentity(encoding: string | string[] | undefined): boolean {
   return encoding === undefined || encoding === "identity";
-}
-
-/** Whether the authority can be part of a URL. Connect refuses the request otherwise. */
-function isUsableAuthority(authority: string): boolean {
-  return URL.canParse("/", `http://${authority}`);
 }
 
 /** Names a compression that the client accepts, as Connect does, although neither compresses. */

@@ -31,7 +31,7 @@ function describeContext(context: HandlerContext): string {
   });
 }
 
-const requests: [string, Record<string, string | string[]>][] = [
+const requests: [string, Record<string, string | string[]>, urlHost?: string][] = [
   ["no other headers", {}],
   ["a short deadline", { "grpc-timeout": "5S" }],
   ["a deadline with a fraction", { "grpc-timeout": "5000001u" }],
@@ -46,6 +46,7 @@ const requests: [string, Record<string, string | string[]>][] = [
   ["a host", { host: "SESSIOND.test:80" }],
   ["another scheme", { ":scheme": "https" }],
   ["an authority to be normalized", { ":authority": "SESSIOND.Test:80" }],
+  ["E02 an authority for no URL", { ":authority": "10.0.0.1:1,10.0.0.2:2" }, "unknown.invalid"],
 ];
 
 function recordOutcome(outcomes: string[]): Interceptor {
@@ -113,7 +114,7 @@ const handlers = {
 describe("fast path compared with Connect: context and interceptors", () => {
   const pairs = useFastPathPairs();
 
-  for (const [name, headers] of requests) {
+  for (const [name, headers, urlHost = "sessiond.test"] of requests) {
     for (const [stack, interceptors] of [
       ["without interceptors", []],
       ["with an interceptor", [decorate]],
@@ -128,7 +129,7 @@ describe("fast path compared with Connect: context and interceptors", () => {
 
         expectServedBy(pair, "fast-path");
         const body = Buffer.from(response.body, "hex").toString();
-        expect(body).to.contain('"hasTimeLeft":true').and.to.contain("sessiond.test/sessiond.v1.");
+        expect(body).to.contain('"hasTimeLeft":true').and.to.contain(`${urlHost}/sessiond.v1.`);
       });
     }
   }

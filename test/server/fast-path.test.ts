@@ -106,7 +106,6 @@ describe("fast path: selection", () => {
     ["gzip", { "grpc-encoding": "gzip" }, good],
     ["a malformed deadline", { "grpc-timeout": "soon" }, good],
     ["an expectation", { expect: "100-continue" }, good],
-    ["an unusable authority", { ":authority": "[" }, good],
     ["a compressed message", {}, frame(validateBytes("a"), 1)],
     ["two messages", {}, Buffer.concat([good, good])],
     ["a message that is too long", {}, frame(Buffer.alloc(maxMessageBytes + 1))],

@@ -178,7 +178,7 @@ describe("server", () => {
       expect(response).to.include({ status: 200, grpcStatus: grpc.status.UNIMPLEMENTED });
     });
 
-    it("survives a request without a usable host", async () => {
+    it("refuses an HTTP/1.1 request without a usable host, as RFC 9112 asks, and survives it", async () => {
       const server = await transport.start();
       for (const head of ["HTTP/1.0\r\n", "HTTP/1.1\r\nHost: [\r\n"]) {
         const socket = transport.connect(server);
@@ -186,9 +186,6 @@ describe("server", () => {
         const [response] = await once(socket, "data");
         expect(String(response)).to.match(/^HTTP\/1\.1 400 /);
       }
-      const session = await transport.http2(server);
-      const { response } = sendCall(session, { ":authority": "[" }, Buffer.alloc(0));
-      expect((await response).status).to.equal(400);
     });
   });
 
