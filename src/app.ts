@@ -8,7 +8,7 @@ import type { EmbeddedPostgres } from "../packages/embedded-postgres/index.ts";
 import type { Config } from "./config/config.ts";
 import { embeddedKeyEncryptionKeys, startEmbeddedDatabase } from "./embedded-database.ts";
 import { startSweepSchedule } from "./jobs/sweep-schedule.ts";
-import { decodeError, type ErrorMapping } from "./rpc/errors.ts";
+import { decodeError, type ErrorMapping, tooLargeError } from "./rpc/errors.ts";
 import { createHealth, type HealthService } from "./rpc/health.ts";
 import { createReflection } from "./rpc/reflection.ts";
 import { sessionService } from "./rpc/session-service.ts";
@@ -108,6 +108,7 @@ async function start(options: AppOptions): Promise<App> {
     ...config.server,
     routes: composeRoutes({ ...options, storage, signingKeys, encryption, health, runSweep }),
     decodeError,
+    tooLargeError,
     onError: (error, where) => log.debug({ err: error, where }, "connection or call failed"),
   });
   stack.defer(() => drain(server, config, log));

@@ -28,7 +28,7 @@ export const server = {
   }),
   SESSIOND_MAX_MESSAGE_BYTES: setting(parsers.bytes("8KiB", "4MiB"), {
     default: "64KiB",
-    doc: "The largest request message, after decompression.",
+    doc: "The largest request message, after decompression. A larger one fails with REQUEST_TOO_LARGE.",
   }),
   SESSIOND_MAX_DEADLINE: setting(parsers.duration("100ms", "10m"), {
     default: "30s",

@@ -44,6 +44,8 @@ const wireErrors: Record<Reason, WireError> = {
   STORAGE_UNAVAILABLE: { code: Code.Unavailable, httpStatus: 503, retry: true },
   OVERLOADED: { code: Code.ResourceExhausted, httpStatus: 429, retry: true },
   INITIAL_SIGNING_KEY_MINT_FAILED: { code: Code.Internal, httpStatus: 500 },
+  // Not RESOURCE_EXHAUSTED, as gRPC libraries have it: callers retry that, and it would never succeed.
+  REQUEST_TOO_LARGE: { code: Code.InvalidArgument, httpStatus: 413 },
 };
 
 /**
@@ -86,6 +88,21 @@ export function sessionErrorToConnect(error: SessionError): ConnectError {
 export function decodeError(message: string, field?: string): ConnectError {
   const violations = field === undefined ? [] : [{ field, description: message }];
   return sessionErrorToConnect(new SessionError("INVALID_REQUEST", { message, violations }));
+}
+
+/** The settings of the limits that a request can be above. */
+const settingOfLimit = {
+  maxMessageBytes: "SESSIOND_MAX_MESSAGE_BYTES",
+} as const;
+
+/**
+ * The error for a request that is above a limit of the server: REQUEST_TOO_LARGE.
+ *
+ * @param exceeded says what is too large, and the limit's value
+ */
+export function tooLargeError(exceeded: string, limit: keyof typeof settingOfLimit): ConnectError {
+  const message = `${exceeded} (${settingOfLimit[limit]})`;
+  return sessionErrorToConnect(new SessionError("REQUEST_TOO_LARGE", { message }));
 }
 
 export interface ErrorMapping {

@@ -7,16 +7,17 @@ import {
 } from "@connectrpc/connect-node";
 import { untilAborted } from "./abort.ts";
 import { limitDeadline } from "./deadline.ts";
-import { type DecodeErrorFactory, rewriteDecodeFailure } from "./decode-failures.ts";
+import { rewriteDecodeFailure } from "./decode-failures.ts";
 import { closeUnreadStream } from "./http2-streams.ts";
 import { InFlightCall } from "./in-flight-call.ts";
 import type { InFlightCalls } from "./in-flight-calls.ts";
+import type { RequestErrors } from "./request-errors.ts";
 
 export interface ConnectHandlerOptions {
   handlers: ReadonlyMap<string, UniversalHandler>;
   maxDeadlineMs: number;
   calls: InFlightCalls;
-  decodeError: DecodeErrorFactory;
+  requestErrors: RequestErrors;
   /** Called with failures that no client sees: defects, and responses that could not be written. */
   onError: (error: unknown, where: string) => void;
 }
@@ -37,7 +38,7 @@ type NodeResponse = Parameters<NodeHandler>[1];
  * - writes to the console.
  */
 export function createConnectHandler(options: ConnectHandlerOptions): NodeHandler {
-  const { handlers, calls, decodeError, onError } = options;
+  const { handlers, calls, requestErrors, onError } = options;
 
   return function handle(req, res) {
     const handler = handlers.get(req.url?.split("?", 1)[0] ?? "");
@@ -65,7 +66,7 @@ export function createConnectHandler(options: ConnectHandlerOptions): NodeHandle
     discardUnreadBody(req, res);
 
     const body = untilAborted(readBody(req), signal);
-    serve(handler, { ...request, body, signal }, res, decodeError).catch((reason: unknown) => {
+    serve(handler, { ...request, body, signal }, res, requestErrors).catch((reason: unknown) => {
       // Connect uses Aborted for a client that has gone away.
       if (ConnectError.from(reason).code !== Code.Aborted) {
         onError(reason, `response of ${handler.requestPath}`);
@@ -97,10 +98,10 @@ async function serve(
   handler: UniversalHandler,
   request: UniversalServerRequest,
   res: NodeResponse,
-  decodeError: DecodeErrorFactory,
+  errors: RequestErrors,
 ): Promise<void> {
   const contentType = request.header.get("content-type") ?? "";
-  const response = await rewriteDecodeFailure(handler(request), contentType, decodeError);
+  const response = await rewriteDecodeFailure(handler(request), contentType, errors);
   await universalResponseToNodeResponse(response, res);
 }
 

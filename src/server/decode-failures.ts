@@ -2,6 +2,9 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { encodeEnvelope, type UniversalServerResponse } from "@connectrpc/connect/protocol";
 import {
   codeToHttpStatus,
+  endStreamFlag,
+  endStreamFromJson,
+  endStreamToJson,
   errorFromJsonBytes,
   errorToJsonBytes,
 } from "@connectrpc/connect/protocol-connect";
@@ -12,26 +15,20 @@ import {
 } from "@connectrpc/connect/protocol-grpc";
 import { trailerFlag, trailerParse, trailerSerialize } from "@connectrpc/connect/protocol-grpc-web";
 import { encodeGrpcMessage } from "./grpc-message.ts";
+import type { RequestErrors } from "./request-errors.ts";
 
 type ByteStream = AsyncIterable<Uint8Array>;
 
-/**
- * Creates the error for a request that cannot be decoded. `message` contains nothing of the
- * request; `field` is the name of the field that cannot be decoded, where it is known.
- */
-export type DecodeErrorFactory = (message: string, field?: string) => ConnectError;
-
-/** The default for servers that have no error of their own for this. */
-export const invalidArgument: DecodeErrorFactory = (message) =>
-  new ConnectError(message, Code.InvalidArgument);
-
 export const malformedRequest = "the request is not a message of its type";
 
+/** The first bytes of an envelope: a byte of flags, and the length. */
+const envelopePrefixBytes = 5;
+
 /**
- * Replaces Connect's error for a request that cannot be decoded with that of `decodeError`, for
- * gRPC, gRPC-Web and unary calls of Connect. There are two reasons: Connect uses INTERNAL
- * for malformed bytes, which is the code for defects of the server; and its messages about JSON
- * quote the request, which may contain credentials.
+ * Replaces Connect's error for a request that cannot be decoded, or whose message is too large, with
+ * that of `errors`, in all protocols. The reasons: Connect uses INTERNAL for malformed bytes, which is
+ * the code for defects of the server; its messages about JSON quote the request, which may contain
+ * credentials; and it names a limit by an option of its own.
  *
  * @param handling Connect's response, whose body is not read yet
  * @param requestContentType in which protocol to respond where Connect has no response
@@ -39,22 +36,25 @@ export const malformedRequest = "the request is not a message of its type";
 export async function rewriteDecodeFailure(
   handling: Promise<UniversalServerResponse>,
   requestContentType: string,
-  decodeError: DecodeErrorFactory,
+  errors: RequestErrors,
 ): Promise<UniversalServerResponse> {
   const response = await handling.catch((error: unknown) =>
-    respondToUnencodableError(error, requestContentType, decodeError),
+    respondToUnencodableError(error, requestContentType, errors),
   );
   const { status, body, header, trailer } = response;
   if (body === undefined) return response;
   if (trailer !== undefined) {
-    return { ...response, body: rewriteTrailerAfter(body, trailer, decodeError) };
+    return { ...response, body: rewriteTrailerAfter(body, trailer, errors) };
   }
   const contentType = header?.get("content-type") ?? "";
   if (contentType.startsWith("application/grpc-web")) {
-    return { ...response, body: rewriteWebTrailer(body, decodeError) };
+    return { ...response, body: rewriteWebTrailer(body, errors) };
+  }
+  if (contentType.startsWith("application/connect+")) {
+    return { ...response, body: rewriteEndStream(body, errors) };
   }
   const isConnectError = status >= 400 && contentType === "application/json";
-  return isConnectError ? rewriteConnectError(response, body, decodeError) : response;
+  return isConnectError ? rewriteConnectError(response, body, errors) : response;
 }
 
 /**
@@ -64,10 +64,10 @@ export async function rewriteDecodeFailure(
 function respondToUnencodableError(
   error: unknown,
   contentType: string,
-  decodeError: DecodeErrorFactory,
+  errors: RequestErrors,
 ): UniversalServerResponse {
   if (!(error instanceof URIError)) throw error;
-  const rewritten = decodeError(malformedRequest);
+  const rewritten = errors.decodeError(malformedRequest);
   const trailer = setTrailerStatus(new Headers(), rewritten);
   trailer.set(headerGrpcMessage, encodeGrpcMessage(rewritten.rawMessage));
   const response = { status: 200, header: new Headers({ "content-type": contentType }) };
@@ -80,19 +80,18 @@ function respondToUnencodableError(
 async function* rewriteTrailerAfter(
   body: ByteStream,
   trailer: Headers,
-  decodeError: DecodeErrorFactory,
+  errors: RequestErrors,
 ): ByteStream {
   yield* body;
-  rewriteTrailer(trailer, decodeError);
+  rewriteTrailer(trailer, errors);
 }
 
 /** gRPC-Web: the trailer is the last envelope of the body, in a chunk of its own. */
-async function* rewriteWebTrailer(body: ByteStream, decodeError: DecodeErrorFactory): ByteStream {
-  const envelopePrefixBytes = 5;
+async function* rewriteWebTrailer(body: ByteStream, errors: RequestErrors): ByteStream {
   for await (const chunk of body) {
     if (chunk[0] === trailerFlag) {
       const trailer = trailerParse(chunk.subarray(envelopePrefixBytes));
-      rewriteTrailer(trailer, decodeError);
+      rewriteTrailer(trailer, errors);
       yield encodeEnvelope(trailerFlag, trailerSerialize(trailer));
     } else {
       yield chunk;
@@ -100,15 +99,30 @@ async function* rewriteWebTrailer(body: ByteStream, decodeError: DecodeErrorFact
   }
 }
 
+/** Streams of Connect: the error is in the last envelope of the body, in a chunk of its own. */
+async function* rewriteEndStream(body: ByteStream, errors: RequestErrors): ByteStream {
+  for await (const chunk of body) {
+    yield chunk[0] === endStreamFlag ? rewriteEndStreamEnvelope(chunk, errors) : chunk;
+  }
+}
+
+function rewriteEndStreamEnvelope(chunk: Uint8Array, errors: RequestErrors): Uint8Array {
+  const { metadata, error } = endStreamFromJson(chunk.subarray(envelopePrefixBytes));
+  const rewritten = error && rewriteError(error.code, error.rawMessage, errors);
+  if (rewritten === undefined) return chunk;
+  const endStream = JSON.stringify(endStreamToJson(metadata, rewritten, undefined));
+  return encodeEnvelope(endStreamFlag, Buffer.from(endStream));
+}
+
 /** Unary calls of Connect: the error is the body, and decides the HTTP status. */
 async function rewriteConnectError(
   response: UniversalServerResponse,
   body: ByteStream,
-  decodeError: DecodeErrorFactory,
+  errors: RequestErrors,
 ): Promise<UniversalServerResponse> {
   const bytes = Buffer.concat(await Array.fromAsync(body));
   const { code, rawMessage } = errorFromJsonBytes(bytes, undefined, new ConnectError(""));
-  const rewritten = rewriteError(code, rawMessage, decodeError);
+  const rewritten = rewriteError(code, rawMessage, errors);
   if (rewritten === undefined) return { ...response, body: once(bytes) };
   const rewrittenBytes = errorToJsonBytes(rewritten, undefined);
   const header = new Headers(response.header);
@@ -120,24 +134,31 @@ async function* once(bytes: Uint8Array): ByteStream {
   yield bytes;
 }
 
-/** Replaces a decode failure in the trailer, and encodes the message of any failure for gRPC. */
-function rewriteTrailer(trailer: Headers, decodeError: DecodeErrorFactory): void {
+/** Replaces such a failure in the trailer, and encodes the message of any failure for gRPC. */
+function rewriteTrailer(trailer: Headers, errors: RequestErrors): void {
   const encoded = trailer.get(headerGrpcMessage);
   if (encoded === null) return;
   const message = decodeURIComponent(encoded);
-  const rewritten = rewriteError(Number(trailer.get(headerGrpcStatus)), message, decodeError);
+  const rewritten = rewriteError(Number(trailer.get(headerGrpcStatus)), message, errors);
   if (rewritten !== undefined) setTrailerStatus(trailer, rewritten);
   trailer.set(headerGrpcMessage, encodeGrpcMessage(rewritten?.rawMessage ?? message));
 }
 
-/** The error that replaces Connect's; undefined if that is not about decoding. */
+/** The error that replaces Connect's; undefined if that is not about decoding the request. */
 function rewriteError(
   code: Code,
   message: string,
-  decodeError: DecodeErrorFactory,
+  { decodeError, tooLargeError }: RequestErrors,
 ): ConnectError | undefined {
   if (code === Code.Internal && message.startsWith("parse binary: ")) {
     return decodeError(malformedRequest);
+  }
+  const [, limit] = / is larger than configured readMaxBytes (\d+)/.exec(message) ?? [];
+  if (code === Code.ResourceExhausted && limit !== undefined) {
+    return tooLargeError(
+      `the request message is larger than the limit of ${limit} bytes`,
+      "maxMessageBytes",
+    );
   }
   // The name of the type or field comes from the contract. The rest may quote the request.
   const [, kind, name] = /^cannot decode (\w+) ([\w.]+) from JSON/.exec(message) ?? [];

@@ -8,11 +8,15 @@ import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
 import { createConnectHandler } from "./connect-handler.ts";
-import { type DecodeErrorFactory, invalidArgument } from "./decode-failures.ts";
 import { createHttp2Connections } from "./http2-connections.ts";
 import { createInFlightCalls } from "./in-flight-calls.ts";
 import { createListener, headersTimeoutMs, listen, type TlsCredentials } from "./listener.ts";
 import { createProtocolDetector } from "./protocol-detection.ts";
+import {
+  type DecodeErrorFactory,
+  defaultRequestErrors,
+  type TooLargeErrorFactory,
+} from "./request-errors.ts";
 import { createRouting } from "./routing.ts";
 import { createUnaryFastPath } from "./unary-fast-path.ts";
 import { withUrlAuthority } from "./url-authority.ts";
@@ -44,6 +48,8 @@ export interface ServerOptions {
   unaryFastPath?: boolean;
   /** Creates the error for a request that cannot be decoded. INVALID_ARGUMENT by default. */
   decodeError?: DecodeErrorFactory;
+  /** Creates the error for a request that is above a size limit. RESOURCE_EXHAUSTED by default. */
+  tooLargeError?: TooLargeErrorFactory;
   /** Called with failures that no caller sees, and where they happened. Clients cause many of them. */
   onError?: (error: unknown, where: string) => void;
 }
@@ -74,7 +80,11 @@ const dropReportMs = 10_000;
  * @throws {Error} if the TLS certificate or key cannot be used
  */
 export async function startServer(options: ServerOptions): Promise<Server> {
-  const { host, limits, decodeError = invalidArgument, onError = () => {} } = options;
+  const { host, limits, onError = () => {} } = options;
+  const requestErrors = {
+    decodeError: options.decodeError ?? defaultRequestErrors.decodeError,
+    tooLargeError: options.tooLargeError ?? defaultRequestErrors.tooLargeError,
+  };
   const calls = createInFlightCalls();
   const sockets = new Set<Socket>();
   const http1Responses = new Set<ServerResponse>();
@@ -90,7 +100,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     handlers: routing.connectHandlers,
     maxDeadlineMs,
     calls,
-    decodeError,
+    requestErrors,
     onError,
   });
 
@@ -109,7 +119,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
           calls,
           maxMessageBytes,
           maxDeadlineMs,
-          decodeError,
+          decodeError: requestErrors.decodeError,
           fallback: serveWithConnect,
           onError,
         });

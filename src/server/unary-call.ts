@@ -2,12 +2,13 @@ import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { headerGrpcMessage, setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
-import { type DecodeErrorFactory, malformedRequest } from "./decode-failures.ts";
+import { malformedRequest } from "./decode-failures.ts";
 import { prefixBytes } from "./envelope-encoder.ts";
 import { encodeGrpcMessage } from "./grpc-message.ts";
 import { closeUnreadStream } from "./http2-streams.ts";
 import { InFlightCall } from "./in-flight-call.ts";
 import type { InFlightCalls } from "./in-flight-calls.ts";
+import type { DecodeErrorFactory } from "./request-errors.ts";
 import { okTrailers, UnaryContext } from "./unary-context.ts";
 import type { UnaryRequest } from "./unary-request.ts";
 

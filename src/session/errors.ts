@@ -19,6 +19,7 @@ const messages = {
   STORAGE_UNAVAILABLE: "the session storage is unavailable; retry later",
   OVERLOADED: "too many calls are waiting; retry later",
   INITIAL_SIGNING_KEY_MINT_FAILED: "the first signing key could not be made",
+  REQUEST_TOO_LARGE: "the request is larger than the server accepts",
 } as const satisfies Record<string, string>;
 
 /** All reasons why sessiond denies or fails a call, with the names that are used on the wire. */

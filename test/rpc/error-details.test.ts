@@ -50,6 +50,7 @@ interface Sentinel {
   readonly arrange: (app: TestApp) => Promise<Failing>;
   /** Only of INVALID_REQUEST. */
   readonly field?: string;
+  /** Where it is not that of the reason. */
   readonly message?: string;
   readonly retry?: true;
 }
@@ -106,6 +107,14 @@ const sentinels: readonly Sentinel[] = [
     field: "actor.actor_id",
     message: "actor.actor_id is required and must not be blank",
     arrange: async () => ({ method: method.create, request: { actor: { actorType: "user" } } }),
+  },
+  {
+    reason: "REQUEST_TOO_LARGE",
+    code: "INVALID_ARGUMENT",
+    hint: 413,
+    message:
+      "the request message is larger than the limit of 65536 bytes (SESSIOND_MAX_MESSAGE_BYTES)",
+    arrange: async () => validating("a".repeat(65_536)),
   },
   {
     reason: "SESSION_LIMIT_REACHED",

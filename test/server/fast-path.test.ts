@@ -4,8 +4,8 @@ import type { AddressInfo } from "node:net";
 import { expect } from "chai";
 import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
 import { createHealth } from "../../src/rpc/health.ts";
-import { invalidArgument } from "../../src/server/decode-failures.ts";
 import { createInFlightCalls } from "../../src/server/in-flight-calls.ts";
+import { defaultRequestErrors } from "../../src/server/request-errors.ts";
 import { createRouting } from "../../src/server/routing.ts";
 import { createUnaryFastPath } from "../../src/server/unary-fast-path.ts";
 import {
@@ -48,7 +48,7 @@ function useFastPathOnly() {
         fallbacks.push({ headers, body: stream.toArray().then((chunks) => Buffer.concat(chunks)) });
         stream.respond({ ":status": 299 }, { endStream: true });
       },
-      decodeError: invalidArgument,
+      decodeError: defaultRequestErrors.decodeError,
       onError: () => {},
     });
     server.on("stream", serve);

@@ -24,4 +24,5 @@ export const sentinelMessages: Record<Reason, string> = {
   STORAGE_UNAVAILABLE: "the session storage is unavailable; retry later",
   OVERLOADED: "too many calls are waiting; retry later",
   INITIAL_SIGNING_KEY_MINT_FAILED: "the first signing key could not be made",
+  REQUEST_TOO_LARGE: "the request is larger than the server accepts",
 };

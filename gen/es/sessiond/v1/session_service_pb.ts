@@ -1049,9 +1049,10 @@ export const ListAuditEventsResponseSchema: GenMessage<ListAuditEventsResponse> 
  *
  * Common to all calls:
  *   - A failure that sessiond itself reports has an ErrorDetail and a google.rpc.ErrorInfo; see
- *     ErrorReason. Failures of the protocol, such as a message that is too long, an unknown method
- *     or a deadline that has passed, only have a code.
- *   - Any call can fail with INVALID_REQUEST, STORAGE_UNAVAILABLE and OVERLOADED.
+ *     ErrorReason. Failures of the protocol, such as an unknown method or a deadline that has
+ *     passed, only have a code.
+ *   - Any call can fail with INVALID_REQUEST, REQUEST_TOO_LARGE, STORAGE_UNAVAILABLE and
+ *     OVERLOADED.
  *   - INVALID_REQUEST tells all wrong fields at once: a google.rpc.BadRequest has the path of each
  *     and what would be right. The message has the first one and counts the others. Fields are
  *     checked before any session is looked up, so it takes precedence over every other reason.

@@ -1,0 +1,25 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+
+/**
+ * Creates the error for a request that cannot be decoded. `message` contains nothing of the
+ * request; `field` is the name of the field that cannot be decoded, where it is known.
+ */
+export type DecodeErrorFactory = (message: string, field?: string) => ConnectError;
+
+/** The limits of a request's size, by their names among the server's options. */
+export type SizeLimit = "maxMessageBytes";
+
+/** Creates the error for a request that is above a limit. `message` has the limit's value. */
+export type TooLargeErrorFactory = (message: string, limit: SizeLimit) => ConnectError;
+
+/** The errors for requests that no handler gets. */
+export interface RequestErrors {
+  readonly decodeError: DecodeErrorFactory;
+  readonly tooLargeError: TooLargeErrorFactory;
+}
+
+/** For servers that have no errors of their own for these. */
+export const defaultRequestErrors: RequestErrors = {
+  decodeError: (message) => new ConnectError(message, Code.InvalidArgument),
+  tooLargeError: (message) => new ConnectError(message, Code.ResourceExhausted),
+};
