@@ -1,0 +1,81 @@
+import { expect } from "chai";
+import { tooLargeError } from "../../src/rpc/errors.ts";
+import { type ClientCall, createGrpcClients } from "../support/grpc-clients.ts";
+import {
+  type StartOptions,
+  testLimits,
+  useTransport,
+  validateBytes,
+  validatePath,
+} from "../support/transport.ts";
+
+const { maxMessageBytes } = testLimits;
+
+interface Expected {
+  readonly code: string;
+  readonly message: string;
+  readonly reason: string;
+}
+
+const ok: Expected = { code: "OK", message: "", reason: "" };
+const tooLarge = (message: string): Expected => ({
+  code: "INVALID_ARGUMENT",
+  message,
+  reason: "REQUEST_TOO_LARGE",
+});
+const message = validateBytes("a");
+
+const calls: [string, Omit<ClientCall, "target">, Expected][] = [
+  [
+    "a message above the limit",
+    { path: validatePath, message: validateBytes("a".repeat(maxMessageBytes)) },
+    tooLarge(
+      `the request message is larger than the limit of ${maxMessageBytes} bytes (SESSIOND_MAX_MESSAGE_BYTES)`,
+    ),
+  ],
+];
+
+describe("gRPC clients of other languages", () => {
+  const transport = useTransport();
+
+  for (const client of createGrpcClients()) {
+    describe(client.name, () => {
+      before(async function () {
+        if (!(await client.prepare())) this.skip();
+      });
+      after(() => client.cleanUp());
+
+      for (const [what, call, expected] of calls) {
+        it(`reports ${what} as ${expected.code}, and the next call succeeds`, async () => {
+          const server = await transport.start({ tooLargeError });
+          const target = `127.0.0.1:${server.port}`;
+          const [refused, next] = await client.call([
+            { target, ...call },
+            { target, path: validatePath, message },
+          ]);
+          expect(refused).to.include(expected);
+          expect(next).to.include(ok);
+        });
+      }
+
+      it("is served with a static list of addresses (E02)", async () => {
+        const hosts: string[] = [];
+        const service: StartOptions["service"] = {
+          validate(_, { url }) {
+            hosts.push(new URL(url).host);
+            return {};
+          },
+        };
+        const servers = [await transport.start({ service }), await transport.start({ service })];
+        const addresses = servers.map(({ port }) => `127.0.0.1:${port}`);
+        const [result] = await client.call([
+          { target: `ipv4:${addresses.join(",")}`, path: validatePath, message },
+        ]);
+        expect(result).to.include(ok);
+        // grpc-js sends the one address, the others the list, which is no host of a URL.
+        const host = client.name === "grpc-js" ? addresses[0] : "unknown.invalid";
+        expect(hosts).to.deep.equal([host]);
+      });
+    });
+  }
+});
