@@ -1,3 +1,4 @@
+import type { ServerResponse } from "node:http";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/connect/protocol";
 import {
@@ -8,6 +9,12 @@ import {
 import { untilAborted } from "./abort.ts";
 import { limitDeadline } from "./deadline.ts";
 import { rewriteDecodeFailure } from "./decode-failures.ts";
+import {
+  errorResponse,
+  type FixedResponse,
+  sendOnStream,
+  sendOverHttp1,
+} from "./fixed-response.ts";
 import { closeUnreadStream } from "./http2-streams.ts";
 import { InFlightCall } from "./in-flight-call.ts";
 import type { InFlightCalls } from "./in-flight-calls.ts";
@@ -35,6 +42,8 @@ type NodeResponse = Parameters<NodeHandler>[1];
  *   interceptor runs;
  * - has one shutdown signal for all calls, where a drain must abort streams but not unary calls;
  * - throws in the event listener at a request without a usable host, which ends the process;
+ * - sends an empty DATA frame with the UNIMPLEMENTED of an unknown method, which gRPC clients report
+ *   as INTERNAL or UNKNOWN;
  * - writes to the console.
  */
 export function createConnectHandler(options: ConnectHandlerOptions): NodeHandler {
@@ -43,7 +52,7 @@ export function createConnectHandler(options: ConnectHandlerOptions): NodeHandle
   return function handle(req, res) {
     const handler = handlers.get(req.url?.split("?", 1)[0] ?? "");
     if (handler === undefined) {
-      respondUnimplemented(req, res);
+      respond(req, res, unknownMethod(req));
       return;
     }
     if ("stream" in req && req.stream.closed) {
@@ -151,19 +160,14 @@ function destroy(req: NodeRequest): void {
   }
 }
 
-/** Responds, in the client's protocol, that there is no such method. */
-function respondUnimplemented(req: NodeRequest, res: NodeResponse): void {
-  const contentType = req.headers["content-type"] ?? "";
-  const message = "unknown service or method";
-  if (contentType.startsWith("application/grpc")) {
-    res.writeHead(200, {
-      "content-type": contentType,
-      "grpc-status": String(Code.Unimplemented),
-      "grpc-message": encodeURIComponent(message),
-    });
-    res.end();
-    return;
-  }
-  res.writeHead(404, { "content-type": "application/json" });
-  res.end(JSON.stringify({ code: "unimplemented", message }));
+function respond(req: NodeRequest, res: NodeResponse, response: FixedResponse): void {
+  if ("stream" in req) sendOnStream(req.stream, response);
+  else sendOverHttp1(res as ServerResponse, response);
+}
+
+/** Says, in the client's protocol, that there is no such method. */
+function unknownMethod(req: NodeRequest): FixedResponse {
+  const message = "unknown service or method; the path of a call is /package.Service/Method";
+  const error = new ConnectError(message, Code.Unimplemented);
+  return errorResponse(req.headers["content-type"], error, 404);
 }

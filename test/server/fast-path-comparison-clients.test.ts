@@ -67,7 +67,7 @@ const requests: [string, RawRequest][] = [
   ["two messages", { send: sendBytes(frame(validateBytes("a")), frame(validateBytes("b"))) }],
   ["a message that is too long", { send: sendBytes(frame(Buffer.of(1), 0, 0xffffffff)) }],
   ["gRPC-Web", { headers: { "content-type": "application/grpc-web+proto" } }],
-  ["an unknown method", { headers: { ":path": "/no.Such/Method" } }],
+  ["an unknown method", { headers: { ":path": "/no.Such/Method" }, noBody: true }],
   ["a deadline", { headers: { "grpc-timeout": "1S" }, send: sendMessage("wait") }],
 ];
 

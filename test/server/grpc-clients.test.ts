@@ -18,14 +18,28 @@ interface Expected {
 }
 
 const ok: Expected = { code: "OK", message: "", reason: "" };
+const unimplemented: Expected = {
+  code: "UNIMPLEMENTED",
+  message: "unknown service or method; the path of a call is /package.Service/Method",
+  reason: "",
+};
 const tooLarge = (message: string): Expected => ({
   code: "INVALID_ARGUMENT",
   message,
   reason: "REQUEST_TOO_LARGE",
 });
+const unknownMethod = "/sessiond.v1.SessionService/No";
 const message = validateBytes("a");
 
 const calls: [string, Omit<ClientCall, "target">, Expected][] = [
+  ["E01 an unknown method", { path: unknownMethod, message }, unimplemented],
+  ["E01 an unknown service", { path: "/no.Such/Method", message }, unimplemented],
+  ["E01 an unknown stream", { path: unknownMethod, message, streaming: true }, unimplemented],
+  [
+    "E01 an unknown method with a large message",
+    { path: unknownMethod, message: validateBytes("a".repeat(2_000_000)) },
+    unimplemented,
+  ],
   [
     "a message above the limit",
     { path: validatePath, message: validateBytes("a".repeat(maxMessageBytes)) },

@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
+import http2 from "node:http2";
 import type { AddressInfo } from "node:net";
 import tls from "node:tls";
 import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
@@ -8,17 +9,16 @@ import {
   createGrpcTransport,
   createGrpcWebTransport,
 } from "@connectrpc/connect-node";
-import * as grpc from "@grpc/grpc-js";
 import { expect } from "chai";
 import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
 import { ListenError } from "../../src/server/listener.ts";
 import type { Server } from "../../src/server/server.ts";
+import { exchange, openTapped } from "../support/exchange.ts";
 import { testCertificate, testKey } from "../support/test-certificate.ts";
 import {
   echo,
   failureOf,
   postJson,
-  sendCall,
   testTls,
   useTransport,
   validateOverGrpc,
@@ -31,6 +31,8 @@ const protocols = {
   "gRPC-Web": createGrpcWebTransport,
   Connect: createConnectTransport,
 };
+
+const unknownMethod = "unknown service or method; the path of a call is /package.Service/Method";
 
 describe("server", () => {
   const transport = useTransport();
@@ -172,11 +174,71 @@ describe("server", () => {
       return { method: "POST", headers: { "content-type": contentType }, body: "{}" };
     }
 
-    it("refuses an unknown method with UNIMPLEMENTED for gRPC clients", async () => {
-      const session = await transport.http2(await transport.start());
-      const response = await sendCall(session, { ":path": "/no.Such/Method" }).response;
-      expect(response).to.include({ status: 200, grpcStatus: grpc.status.UNIMPLEMENTED });
+    for (const [name, headers, contentType] of [
+      ["gRPC", {}, "application/grpc"],
+      ["gRPC with a codec", { "content-type": "application/grpc+proto" }, "application/grpc+proto"],
+      ["gRPC with an unknown codec", { "content-type": "application/grpc+x" }, "application/grpc"],
+      ["gRPC-Web", { "content-type": "application/grpc-web" }, "application/grpc-web"],
+      [
+        "gRPC-Web as text",
+        { "content-type": "application/grpc-web-text" },
+        "application/grpc-web-text",
+      ],
+    ] as const) {
+      it(`E01 refuses an unknown method of ${name} in a single frame`, async () => {
+        const tapped = await openTapped(await transport.start());
+        transport.cleanups.push(() => tapped.session.destroy());
+        const unknown = { ":path": "/no.Such/Method", ...headers };
+        const whole = await exchange(tapped, { headers: unknown });
+        const unfinished = await exchange(tapped, { headers: unknown, send: () => {} });
+        const next = await exchange(tapped);
+
+        expect(whole.frames[0]).to.equal("HEADERS END_STREAM");
+        expect(unfinished.frames).to.deep.equal(["HEADERS END_STREAM", "RST_STREAM 0"]);
+        expect(unfinished.headers).to.deep.equal([
+          ":status: 200",
+          `content-type: ${contentType}`,
+          "date: (a date)",
+          `grpc-message: ${unknownMethod}`,
+          "grpc-status: 12",
+        ]);
+        expect(next.trailers).to.deep.equal(["grpc-status: 0"]);
+      });
+    }
+
+    it("closes the stream of an unknown method whose JSON does not end", async () => {
+      const tapped = await openTapped(await transport.start());
+      transport.cleanups.push(() => tapped.session.destroy());
+      const { frames } = await exchange(tapped, {
+        headers: { ":path": "/no.Such/Method", "content-type": "application/json" },
+        send: (stream) => stream.write("{"),
+      });
+      expect(frames.at(-1)).to.equal("RST_STREAM 0");
     });
+
+    it("closes the stream of a client that does not accept the response", async () => {
+      const server = await transport.start();
+      const session = http2.connect(server.url, { settings: { initialWindowSize: 0 } });
+      transport.cleanups.push(() => session.destroy());
+      const stream = session.request({ ":path": "/" });
+      stream.on("error", () => {});
+      stream.resume();
+      const [headers] = await once(stream, "response");
+      expect(headers[":status"]).to.equal(404);
+      await once(stream, "close");
+    });
+
+    for (const protocol of Object.keys(protocols) as (keyof typeof protocols)[]) {
+      for (const httpVersion of ["1.1", "2"] as const) {
+        it(`refuses an unknown method with UNIMPLEMENTED over ${protocol} on HTTP/${httpVersion}`, async () => {
+          const server = await transport.start({ routes: () => {} });
+          const client = createClient(SessionService, transportFor(server, protocol, httpVersion));
+          const failure = await failureOf<ConnectError>(client.validate({}));
+          expect(failure.code).to.equal(Code.Unimplemented);
+          expect(failure.rawMessage).to.equal(unknownMethod);
+        });
+      }
+    }
 
     it("refuses an HTTP/1.1 request without a usable host, as RFC 9112 asks, and survives it", async () => {
       const server = await transport.start();
