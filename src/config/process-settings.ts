@@ -40,7 +40,10 @@ export const server = {
   }),
   SESSIOND_MAX_HEADER_BYTES: setting(parsers.bytes("4KiB", "1MiB"), {
     default: "16KiB",
-    doc: "The maximum size of all headers of a request.",
+    doc:
+      "The maximum size of all headers (metadata) of a request. Over HTTP/2, each header counts 32 " +
+      "bytes more than its name and value. A larger request fails with REQUEST_TOO_LARGE; over " +
+      "HTTP/2, one of more than twice the size is reset instead.",
   }),
   SESSIOND_MAX_CONNECTIONS: setting(parsers.integer(1, 1_000_000), {
     default: "10000",

@@ -90,9 +90,11 @@ export function decodeError(message: string, field?: string): ConnectError {
   return sessionErrorToConnect(new SessionError("INVALID_REQUEST", { message, violations }));
 }
 
-/** The settings of the limits that a request can be above. */
+/** The settings of the limits that a request can be above; the number of headers has none. */
 const settingOfLimit = {
   maxMessageBytes: "SESSIOND_MAX_MESSAGE_BYTES",
+  maxHeaderBytes: "SESSIOND_MAX_HEADER_BYTES",
+  maxHeaders: undefined,
 } as const;
 
 /**
@@ -101,7 +103,8 @@ const settingOfLimit = {
  * @param exceeded says what is too large, and the limit's value
  */
 export function tooLargeError(exceeded: string, limit: keyof typeof settingOfLimit): ConnectError {
-  const message = `${exceeded} (${settingOfLimit[limit]})`;
+  const setting = settingOfLimit[limit];
+  const message = setting === undefined ? exceeded : `${exceeded} (${setting})`;
   return sessionErrorToConnect(new SessionError("REQUEST_TOO_LARGE", { message }));
 }
 

@@ -6,6 +6,7 @@ import {
   type ServerHttp2Stream,
 } from "node:http2";
 import type { Socket } from "node:net";
+import { hardHeaderLimits } from "./header-limits.ts";
 
 /** How long a client may take to acknowledge the server's settings. They bind it only from then on. */
 const settingsTimeoutMs = 10_000;
@@ -22,7 +23,7 @@ export interface Http2ConnectionsOptions {
 
 /** The HTTP/2 connections. They do not listen: `serve` gets each connection. */
 export interface Http2Connections {
-  /** Emits "stream". */
+  /** Emits "stream". Its listener has to enforce the limits of headers: see header-limits.ts. */
   readonly server: Http2Server;
   /** Serves HTTP/2 on a connection. */
   serve(socket: Socket): void;
@@ -40,16 +41,17 @@ export function createHttp2Connections(options: Http2ConnectionsOptions): Http2C
   const closeFunctions = new Set<() => void>();
   let draining = false;
 
+  const { maxHeaderListSize, maxHeaderListPairs } = hardHeaderLimits(options.maxHeaderBytes);
   const server = createServer({
     settings: {
       maxConcurrentStreams: options.maxConcurrentStreams,
-      maxHeaderListSize: options.maxHeaderBytes,
+      maxHeaderListSize,
       // The protocol's defaults. They limit the memory that one connection can take.
       initialWindowSize: 65_535,
       maxFrameSize: 16_384,
       headerTableSize: 4096,
     },
-    maxHeaderListPairs: 128,
+    maxHeaderListPairs,
     maxSettings: 32,
     maxOutstandingPings: 10,
     // In megabytes. Most of it is responses that the client does not read fast enough; above the

@@ -3,6 +3,7 @@ import { createServer as createHttpServer, type Server as HttpServer } from "nod
 import { createServer as createHttpsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import { createSecureContext } from "node:tls";
+import { hardMaxHeaders } from "./header-limits.ts";
 
 /** A certificate chain and its private key, both in PEM. */
 export interface TlsCredentials {
@@ -65,7 +66,7 @@ export function createListener(
         handshakeTimeout: headersTimeoutMs,
       })
     : createHttpServer(http1Options);
-  server.maxHeadersCount = 128;
+  server.maxHeadersCount = hardMaxHeaders;
   server.maxConnections = options.maxConnections;
 
   const event = tls ? "secureConnection" : "connection";

@@ -6,8 +6,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
  */
 export type DecodeErrorFactory = (message: string, field?: string) => ConnectError;
 
-/** The limits of a request's size, by their names among the server's options. */
-export type SizeLimit = "maxMessageBytes";
+/** The limits of a request's size: two options of the server, and a constant. */
+export type SizeLimit = "maxMessageBytes" | "maxHeaderBytes" | "maxHeaders";
 
 /** Creates the error for a request that is above a limit. `message` has the limit's value. */
 export type TooLargeErrorFactory = (message: string, limit: SizeLimit) => ConnectError;

@@ -8,6 +8,14 @@ import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
 import { createConnectHandler } from "./connect-handler.ts";
+import { sendOverHttp1 } from "./fixed-response.ts";
+import {
+  headerOverflowResponse,
+  limitHeaders,
+  maxHeaders,
+  tooManyHeadersResponse,
+} from "./header-limits.ts";
+import { createClientErrorListener } from "./http1-failures.ts";
 import { createHttp2Connections } from "./http2-connections.ts";
 import { createInFlightCalls } from "./in-flight-calls.ts";
 import { createListener, headersTimeoutMs, listen, type TlsCredentials } from "./listener.ts";
@@ -28,7 +36,10 @@ export interface TransportLimits {
   readonly maxDeadlineMs: number;
   /** The most calls in flight on one HTTP/2 connection. */
   readonly maxConcurrentStreams: number;
-  /** The size of the headers of one request. */
+  /**
+   * The size of the headers of one request. Over HTTP/2 each header counts 32 bytes more, and a
+   * request with more than twice the size is reset without a response.
+   */
   readonly maxHeaderBytes: number;
   /** Further connections are closed as soon as they are accepted. */
   readonly maxConnections: number;
@@ -123,7 +134,8 @@ export async function startServer(options: ServerOptions): Promise<Server> {
           fallback: serveWithConnect,
           onError,
         });
-  http2.server.on("stream", serveStream);
+  const headerLimits = { maxHeaderBytes: limits.maxHeaderBytes, ...requestErrors };
+  http2.server.on("stream", limitHeaders(headerLimits, serveStream));
 
   const { server, serveHttp1 } = createListener(
     { tls: options.tls, requestTimeoutMs: limits.maxDeadlineMs + headersTimeoutMs, ...limits },
@@ -140,8 +152,20 @@ export async function startServer(options: ServerOptions): Promise<Server> {
         server.closeIdleConnections();
       }
     });
-    handleWithConnect(req, res);
+    if (req.rawHeaders.length > 2 * maxHeaders) {
+      const contentType = req.headers["content-type"];
+      sendOverHttp1(res, tooManyHeadersResponse(contentType, headerLimits));
+    } else {
+      handleWithConnect(req, res);
+    }
   });
+  server.on(
+    "clientError",
+    createClientErrorListener(
+      () => headerOverflowResponse(headerLimits),
+      (socket) => [...http1Responses].some((res) => res.socket === socket && res.headersSent),
+    ),
+  );
 
   const detector = createProtocolDetector({
     timeoutMs: headersTimeoutMs,

@@ -2,6 +2,7 @@ import type http2 from "node:http2";
 import { gzipSync } from "node:zlib";
 import { Code } from "@connectrpc/connect";
 import { expect } from "chai";
+import { maxHeaders } from "../../src/server/header-limits.ts";
 import { type Observed, type RawRequest, sendBytes, sendMessage } from "../support/exchange.ts";
 import {
   expectServedBy,
@@ -75,6 +76,31 @@ const timeouts: HeaderCase[] = (
   }),
 );
 
+/** What exchange() sends without other headers. */
+const ownHeaders = {
+  ":method": "POST",
+  ":path": validatePath,
+  ":scheme": "http",
+  ":authority": "sessiond.test",
+  "content-type": "application/grpc",
+  te: "trailers",
+};
+const overheadBytes = 32;
+
+/** Headers that make `count` in all. */
+function manyHeaders(count: number): http2.OutgoingHttpHeaders {
+  const others = count - Object.keys(ownHeaders).length;
+  return Object.fromEntries(Array.from({ length: others }, (_, i) => [`x-${i}`, "a"]));
+}
+
+/** A header that makes all of them as large as is allowed, or larger by so many bytes. */
+function largeHeaders(tooManyBytes: number): http2.OutgoingHttpHeaders {
+  const others = Object.entries({ ...ownHeaders, "x-large": "" })
+    .map(([name, value]) => name.length + value.length + overheadBytes)
+    .reduce((sum, bytes) => sum + bytes);
+  return { "x-large": "a".repeat(testLimits.maxHeaderBytes - others + tooManyBytes) };
+}
+
 const service = "/sessiond.v1.SessionService";
 const targets: HeaderCase[] = [
   ["a query", { ":path": `${validatePath}?a=b` }, "connect", 0],
@@ -109,6 +135,10 @@ const targets: HeaderCase[] = [
   ["expect: 100-continue", { expect: "100-continue" }, "connect", 0],
   ["another expectation", { expect: "a miracle" }, "nobody", "HTTP 417"],
   ["a content-length", { "content-length": "8" }, "fast-path", 0],
+  ["as many headers as are allowed", manyHeaders(maxHeaders), "fast-path", 0],
+  ["one header too many", manyHeaders(maxHeaders + 1), "refused at once", Code.ResourceExhausted],
+  ["headers as large as are allowed", largeHeaders(0), "fast-path", 0],
+  ["headers of one byte too many", largeHeaders(1), "refused at once", Code.ResourceExhausted],
   ["metadata of many kinds", { a: ["1", "2"], "b-bin": "AAE", cookie: "a=b" }, "fast-path", 0],
 ];
 

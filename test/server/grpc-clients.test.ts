@@ -9,7 +9,7 @@ import {
   validatePath,
 } from "../support/transport.ts";
 
-const { maxMessageBytes } = testLimits;
+const { maxMessageBytes, maxHeaderBytes } = testLimits;
 
 interface Expected {
   readonly code: string;
@@ -28,6 +28,9 @@ const tooLarge = (message: string): Expected => ({
   message,
   reason: "REQUEST_TOO_LARGE",
 });
+const largeHeaders = tooLarge(
+  `the request headers are larger than the limit of ${maxHeaderBytes} bytes (SESSIOND_MAX_HEADER_BYTES)`,
+);
 const unknownMethod = "/sessiond.v1.SessionService/No";
 const message = validateBytes("a");
 
@@ -46,6 +49,30 @@ const calls: [string, Omit<ClientCall, "target">, Expected][] = [
     tooLarge(
       `the request message is larger than the limit of ${maxMessageBytes} bytes (SESSIOND_MAX_MESSAGE_BYTES)`,
     ),
+  ],
+  [
+    "metadata above the limit",
+    { path: validatePath, message, metadata: { "x-large": "a".repeat(maxHeaderBytes) } },
+    largeHeaders,
+  ],
+  [
+    "metadata above the limit, of a stream",
+    {
+      path: unknownMethod,
+      message,
+      streaming: true,
+      metadata: { "x-large": "a".repeat(maxHeaderBytes) },
+    },
+    largeHeaders,
+  ],
+  [
+    "too many headers",
+    {
+      path: validatePath,
+      message,
+      metadata: Object.fromEntries(Array.from({ length: 130 }, (_, i) => [`x-${i}`, "a"])),
+    },
+    tooLarge("the request has more than 128 headers"),
   ],
 ];
 

@@ -85,18 +85,12 @@ describe("limits", () => {
   describe("of headers", () => {
     const long = "a".repeat(testLimits.maxHeaderBytes);
 
-    it("refuses them over HTTP/1.1", async () => {
-      const response = await postJson(await transport.start(), "{}", { headers: { long } });
-      expect(response.status).to.equal(431);
-      await response.arrayBuffer();
-    });
-
-    it("refuses them over HTTP/2, and serves the next call", async () => {
+    it("resets a request with more than twice as many over HTTP/2, and serves the next", async () => {
       const session = await transport.http2(await transport.start());
-      // The limit binds a client once it has acknowledged the server's settings.
+      // Node enforces it once the client has acknowledged the server's settings.
       await once(session, "remoteSettings");
 
-      const tooLong = await sendCall(session, { long }).response;
+      const tooLong = await sendCall(session, { long: long + long }).response;
       const next = await sendCall(session).response;
 
       expect(tooLong).to.include({
@@ -104,6 +98,24 @@ describe("limits", () => {
         rstCode: http2.constants.NGHTTP2_ENHANCE_YOUR_CALM,
       });
       expect(next.grpcStatus).to.equal(grpc.status.OK);
+    });
+
+    it("resets such a request before the client has acknowledged the settings", async () => {
+      let served = 0;
+      const validate = () => {
+        served += 1;
+        return {};
+      };
+      const server = await transport.start({ service: { validate } });
+      // The request is sent with the connection's first bytes.
+      const session = http2.connect(server.url);
+      session.on("error", () => {});
+      transport.cleanups.push(() => session.destroy());
+
+      const { rstCode } = await sendCall(session, { long: long + long }).response;
+
+      expect(rstCode).to.equal(http2.constants.NGHTTP2_ENHANCE_YOUR_CALM);
+      expect(served).to.equal(0);
     });
   });
 

@@ -14,8 +14,10 @@ import { createHealth } from "../../src/rpc/health.ts";
 import { expectFailure } from "../support/expect-failure.ts";
 import { echo, testLimits, useTransport, validateRequest } from "../support/transport.ts";
 
-const { maxMessageBytes } = testLimits;
+const { maxMessageBytes, maxHeaderBytes } = testLimits;
 const largeMessage = `the request message is larger than the limit of ${maxMessageBytes} bytes (SESSIOND_MAX_MESSAGE_BYTES)`;
+const largeHeaders = `the request headers are larger than the limit of ${maxHeaderBytes} bytes`;
+const tooManyHeaders = "the request has more than 128 headers";
 
 const protocols = {
   gRPC: createGrpcTransport,
@@ -78,11 +80,34 @@ describe("a request that is too large", () => {
         const responses = health.watch({ service: "a".repeat(maxMessageBytes) });
         await expectTooLarge(Array.fromAsync(responses), largeMessage);
       });
+
+      it("is refused for the number of its headers", async () => {
+        const headers = Object.fromEntries(Array.from({ length: 130 }, (_, i) => [`x-${i}`, "a"]));
+        const call = sessions.validate(validateRequest("a"), { headers });
+        await expectTooLarge(call, tooManyHeaders);
+      });
+
+      const headers = { "x-large": "a".repeat(maxHeaderBytes) };
+      // Node's parser for HTTP/1.1 tells neither the client's protocol nor what was too large.
+      if (httpVersion === "2") {
+        it("is refused for the size of its headers", async () => {
+          const call = sessions.validate(validateRequest("a"), { headers });
+          await expectTooLarge(call, `${largeHeaders} (SESSIOND_MAX_HEADER_BYTES)`);
+        });
+      } else if (protocol === "Connect") {
+        it("is refused for its headers", async () => {
+          const call = sessions.validate(validateRequest("a"), { headers });
+          const message = `${largeHeaders}, or more than 256 (SESSIOND_MAX_HEADER_BYTES)`;
+          await expectTooLarge(call, message);
+        });
+      }
     });
   }
 
-  it("names a setting that exists", () => {
-    const { rawMessage } = tooLargeError("", "maxMessageBytes");
-    expect(settingNames).to.include(/\((\w+)\)$/.exec(rawMessage)?.[1]);
+  it("names settings that exist", () => {
+    for (const limit of ["maxMessageBytes", "maxHeaderBytes"] as const) {
+      const [, name] = /\((\w+)\)$/.exec(tooLargeError("", limit).rawMessage) ?? [];
+      expect(settingNames).to.include(name);
+    }
   });
 });

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import http2 from "node:http2";
 import type { AddressInfo } from "node:net";
+import { text } from "node:stream/consumers";
 import tls from "node:tls";
 import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import {
@@ -248,6 +249,17 @@ describe("server", () => {
         const [response] = await once(socket, "data");
         expect(String(response)).to.match(/^HTTP\/1\.1 400 /);
       }
+    });
+
+    it("says what is wrong with what is not HTTP/1.1, and closes the connection", async () => {
+      const socket = transport.connect(await transport.start());
+      socket.write("GET / HTTP/1.1 secret\r\n\r\n");
+      const response = await text(socket);
+      expect(response).to.match(/^HTTP\/1\.1 400 Bad Request\r\n/);
+      expect(JSON.parse(response.split("\r\n\r\n")[1] ?? "")).to.deep.equal({
+        code: "invalid_argument",
+        message: "the request is not valid HTTP/1.1",
+      });
     });
   });
 

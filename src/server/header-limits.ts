@@ -1,0 +1,98 @@
+import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
+import { errorResponse, type FixedResponse, sendOnStream } from "./fixed-response.ts";
+import type { TooLargeErrorFactory } from "./request-errors.ts";
+
+/** How many headers one request may have. Over HTTP/2, pseudo-headers such as `:path` count. */
+export const maxHeaders = 128;
+
+/**
+ * How many times the limits a request may have before Node refuses it: by resetting the stream, or
+ * over HTTP/1.1 with an error that does not say what was too large.
+ */
+const hardLimitFactor = 2;
+
+/** The number of headers above which Node refuses a request. */
+export const hardMaxHeaders = hardLimitFactor * maxHeaders;
+
+/** What HTTP/2 counts for each header in addition to its name and value (RFC 9113, section 6.5.2). */
+const headerOverheadBytes = 32;
+
+export interface HeaderLimits {
+  readonly maxHeaderBytes: number;
+  readonly tooLargeError: TooLargeErrorFactory;
+}
+
+/**
+ * The limits that Node enforces over HTTP/2. They are above those of this server, which otherwise
+ * could not say what was wrong. Node also advertises the size to clients.
+ */
+export function hardHeaderLimits(maxHeaderBytes: number) {
+  return {
+    maxHeaderListSize: hardLimitFactor * maxHeaderBytes,
+    maxHeaderListPairs: hardMaxHeaders,
+  };
+}
+
+/** The response to a request with more than `maxHeaders` headers. */
+export function tooManyHeadersResponse(
+  contentType: string | undefined,
+  { tooLargeError }: HeaderLimits,
+): FixedResponse {
+  const message = `the request has more than ${maxHeaders} headers`;
+  return errorResponse(contentType, tooLargeError(message, "maxHeaders"), 431);
+}
+
+/** The response to a request whose headers are larger than `maxHeaderBytes`. */
+function largeHeadersResponse(
+  contentType: string | undefined,
+  { maxHeaderBytes, tooLargeError }: HeaderLimits,
+): FixedResponse {
+  const message = `the request headers are larger than the limit of ${maxHeaderBytes} bytes`;
+  return errorResponse(contentType, tooLargeError(message, "maxHeaderBytes"), 431);
+}
+
+/** The response where Node's parser for HTTP/1.1 has refused the headers. It does not say why. */
+export function headerOverflowResponse({
+  maxHeaderBytes,
+  tooLargeError,
+}: HeaderLimits): FixedResponse {
+  const message = `the request headers are larger than the limit of ${maxHeaderBytes} bytes, or more than ${hardMaxHeaders}`;
+  return errorResponse(undefined, tooLargeError(message, "maxHeaderBytes"), 431);
+}
+
+type StreamHandler = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
+
+/** Creates a listener for HTTP/2 streams that passes on those whose headers are within the limits. */
+export function limitHeaders(limits: HeaderLimits, serve: StreamHandler) {
+  const { maxHeaderBytes } = limits;
+  const hard = hardHeaderLimits(maxHeaderBytes);
+
+  function refuse(
+    stream: ServerHttp2Stream,
+    headers: IncomingHttpHeaders,
+    count: number,
+    bytes: number,
+  ): void {
+    stream.on("error", () => {});
+    // Only before the client has acknowledged the server's settings: Node enforces them from then on.
+    if (count > hard.maxHeaderListPairs || bytes > hard.maxHeaderListSize) {
+      stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+      return;
+    }
+    const respond = count > maxHeaders ? tooManyHeadersResponse : largeHeadersResponse;
+    sendOnStream(stream, respond(headers["content-type"], limits));
+  }
+
+  return (
+    stream: ServerHttp2Stream,
+    headers: IncomingHttpHeaders,
+    _flags: number,
+    rawHeaders: readonly string[],
+  ): void => {
+    const count = rawHeaders.length / 2;
+    let bytes = count * headerOverheadBytes;
+    for (const text of rawHeaders) bytes += text.length;
+    if (count > maxHeaders || bytes > maxHeaderBytes) refuse(stream, headers, count, bytes);
+    else serve(stream, headers);
+  };
+}

@@ -1,0 +1,54 @@
+import { STATUS_CODES } from "node:http";
+import type { Socket } from "node:net";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { type FixedResponse, jsonErrorResponse } from "./fixed-response.ts";
+
+/**
+ * Creates a listener for "clientError" of an HTTP/1.1 server: what cannot be parsed, or arrives too
+ * late, gets a response that says so, and its connection is closed. Without a listener Node sends the
+ * status alone.
+ *
+ * @param headerOverflow creates the response to headers above the limits
+ * @param hasSentHeaders whether a response on the connection has begun; another must not follow
+ */
+export function createClientErrorListener(
+  headerOverflow: () => FixedResponse,
+  hasSentHeaders: (socket: Socket) => boolean,
+): (error: Error, socket: Socket) => void {
+  return (error, socket) => {
+    const response = responseTo(error, headerOverflow);
+    if (response === undefined || !socket.writable || hasSentHeaders(socket)) {
+      socket.destroy();
+      return;
+    }
+    socket.write(serialize(response));
+    socket.destroySoon();
+  };
+}
+
+/** Undefined for an error of the connection, on which nothing can be sent any more. */
+function responseTo(error: Error, headerOverflow: () => FixedResponse): FixedResponse | undefined {
+  const code = "code" in error ? String(error.code) : "";
+  if (code === "HPE_HEADER_OVERFLOW") return headerOverflow();
+  if (code === "ERR_HTTP_REQUEST_TIMEOUT") {
+    const message = "the request did not arrive in time";
+    return jsonErrorResponse(new ConnectError(message, Code.DeadlineExceeded), 408);
+  }
+  if (code === "HPE_CHUNK_EXTENSIONS_OVERFLOW") {
+    const message = "the extensions of the request's chunks are too large";
+    return jsonErrorResponse(new ConnectError(message, Code.InvalidArgument), 413);
+  }
+  if (!code.startsWith("HPE_")) return undefined;
+  const message = "the request is not valid HTTP/1.1";
+  return jsonErrorResponse(new ConnectError(message, Code.InvalidArgument), 400);
+}
+
+function serialize({ status, headers, body }: FixedResponse): Buffer {
+  const lines = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    "connection: close",
+    `content-length: ${body.length}`,
+    ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
+  ];
+  return Buffer.concat([Buffer.from(`${lines.join("\r\n")}\r\n\r\n`, "latin1"), body]);
+}
