@@ -10,6 +10,7 @@ import { serializeError } from "./log/error-serializer.ts";
 import { ListenError } from "./server/listener.ts";
 import { SessionError } from "./session/errors.ts";
 import { KeyDecryptionError } from "./session/key-encryption.ts";
+import { ignoreWriteErrors, stopSignal } from "./signals.ts";
 
 const USAGE = `sessiond ${packageJson.version}: a login-session service
 
@@ -21,12 +22,6 @@ Usage: sessiond [--print-config | --version | --help]
 
 Settings are environment variables; docs/configuration.md lists them.
 `;
-
-/**
- * A second signal within this time is a duplicate of the first: Ctrl-C reaches npm and its child
- * alike, and npm forwards it to the child once more.
- */
-const DUPLICATE_MS = 1000;
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -46,27 +41,11 @@ async function serve(): Promise<void> {
   const config = loadConfig(process.env);
   // Standard output is for the banner, standard error for the log. Synchronous, so that a process
   // that ends loses no line.
-  const log = pino(
-    { level: config.logLevel, serializers: { err: serializeError } },
-    destination({ dest: 2, sync: true }),
-  );
+  const stderr = destination({ dest: 2, sync: true });
+  const log = pino({ level: config.logLevel, serializers: { err: serializeError } }, stderr);
+  ignoreWriteErrors([process.stdout, process.stderr, stderr]);
 
-  const stopping = new AbortController();
-  let stoppingSince = 0;
-  for (const name of ["SIGTERM", "SIGINT"] as const) {
-    process.on(name, () => {
-      if (!stopping.signal.aborted) {
-        stoppingSince = performance.now();
-        log.info({ signal: name }, "stopping");
-        stopping.abort();
-      } else if (performance.now() - stoppingSince > DUPLICATE_MS) {
-        log.warn({ signal: name }, "not waiting any longer");
-        process.exit(1);
-      }
-    });
-  }
-
-  await run(config, log, stopping.signal);
+  await run(config, log, stopSignal(log));
   log.info("stopped");
 }
 

@@ -54,6 +54,8 @@ export interface StartOptions {
   readonly nodeArgs?: readonly string[];
   /** Relative to the project. */
   readonly script?: string;
+  /** A program and its arguments that start sessiond, instead of Node. A process group of its own. */
+  readonly command?: readonly [string, ...string[]];
 }
 
 export function databaseEnv(database: Pick<TestDatabase, "url">): Record<string, string> {
@@ -95,12 +97,14 @@ export function useSessiond() {
     for (const database of databases.splice(0)) await database.drop();
   });
 
-  function start({ env, args = [], nodeArgs = [], script }: StartOptions = {}): Started {
+  function start({ env, args = [], nodeArgs = [], script, command }: StartOptions = {}): Started {
     const main = join(ROOT, script ?? "src/main.ts");
-    const child = spawn(process.execPath, [...nodeArgs, main, ...args], {
+    const [program, ...rest] = command ?? [process.execPath, ...nodeArgs, main, ...args];
+    const child = spawn(program, rest, {
       cwd: ROOT,
       env: cleanEnv(env),
       stdio: ["ignore", "pipe", "pipe"],
+      detached: command !== undefined,
     });
     children.add(child);
     let stdout = "";

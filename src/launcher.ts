@@ -1,0 +1,60 @@
+import { readFileSync } from "node:fs";
+
+const POLL_MS = 250;
+
+/**
+ * Calls `onGone` once, when npm has started this process and npm or a process between the two ends.
+ * Without npm, it does nothing.
+ *
+ * npm passes SIGTERM on to the shell of the script, and a shell such as dash ends without passing it
+ * on. If npm itself is killed, it tells nobody. In both cases this process gets a new parent, or a
+ * shell in between does.
+ *
+ * @returns stops watching
+ */
+export function watchLauncher(env: NodeJS.ProcessEnv, onGone: () => void): () => void {
+  const { npm_lifecycle_event: script } = env;
+  if (script === undefined) return () => {};
+  const launchers = launchersOf(script);
+  const timer = setInterval(() => {
+    const parents = [process.ppid, ...launchers.slice(0, -1).map(parentOf)];
+    if (launchers.every((pid, index) => pid === parents[index])) return;
+    clearInterval(timer);
+    onGone();
+  }, POLL_MS).unref();
+  return () => clearInterval(timer);
+}
+
+/**
+ * The ids of this process's parent, its parent and so on, up to npm. npm itself does not have the
+ * script's environment. Only the parent where there is no /proc.
+ */
+function launchersOf(script: string): readonly number[] {
+  const launchers: number[] = [];
+  for (let pid: number | undefined = process.ppid; pid !== undefined; ) {
+    launchers.push(pid);
+    pid = runsScript(pid, script) ? parentOf(pid) : undefined;
+  }
+  return launchers;
+}
+
+function runsScript(pid: number, script: string): boolean {
+  const variables = readProcess(pid, "environ")?.split("\0") ?? [];
+  return variables.includes(`npm_lifecycle_event=${script}`);
+}
+
+function parentOf(pid: number): number | undefined {
+  // "pid (name) state ppid …", and the name may contain anything.
+  const stat = readProcess(pid, "stat");
+  const parent = Number(stat?.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+  return parent > 0 ? parent : undefined;
+}
+
+function readProcess(pid: number, file: "environ" | "stat"): string | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, "utf8");
+  } catch {
+    // It has ended, it is another user's, or the system has no /proc.
+    return undefined;
+  }
+}
