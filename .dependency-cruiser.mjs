@@ -15,7 +15,8 @@ Visitor.prototype.visitStatement = function (statement) {
 };
 
 /** The files at the top of src that put the parts together and so may import all of them. */
-const TOP = "^src/(main|app|banner|healthcheck|local-url|embedded-database)\\.ts$";
+const TOP =
+  "^src/(main|app|banner|healthcheck|local-url|embedded-database|unreadable-key-log)\\.ts$";
 
 /** Where the process of the service and that of its health check begin. */
 const ENTRY_POINTS = "^src/(main|healthcheck)\\.ts$";

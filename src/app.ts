@@ -25,7 +25,9 @@ import { Sessions } from "./session/sessions.ts";
 import { SetCookieFactory } from "./session/set-cookie.ts";
 import { SigningKeys } from "./session/signing-keys.ts";
 import { type SweepResult, sweep } from "./session/sweep.ts";
+import type { UnreadableKeys } from "./session/unreadable-keys.ts";
 import { openStorage, type Storage } from "./storage/storage.ts";
+import { watchUnreadableKeys } from "./unreadable-key-log.ts";
 
 export interface AppOptions {
   readonly config: Config;
@@ -41,6 +43,8 @@ export interface App {
   readonly storage: Storage;
   /** Undefined with an external database. */
   readonly embedded: EmbeddedPostgres | undefined;
+  /** Has the number of calls that were refused because a signing key cannot be decrypted. */
+  readonly unreadableKeys: UnreadableKeys;
   /**
    * Says NOT_SERVING, lets running calls finish, and stops everything, the embedded database
    * included. Calling it again returns the first call's promise.
@@ -90,8 +94,9 @@ async function start(options: AppOptions): Promise<App> {
     : configured;
   const encryption = new KeyEncryption(keyEncryptionKeys, random);
   const signingKeys = new SigningKeys(storage.signingKeys, encryption, random);
-  const rewrapped = await signingKeys.verifyAndRewrap(boot);
+  const { rewrapped, ...verified } = await signingKeys.verifyAndRewrap(boot);
   if (rewrapped > 0) log.info({ rewrapped }, "signing keys put under the first key-encryption key");
+  const unreadableKeys = watchUnreadableKeys(log, verified, stack);
   if (await signingKeys.ensureDefault(boot)) log.info("first signing key made");
 
   const runSweep = (context: CallContext, timeLimitMs: number) =>
@@ -106,7 +111,15 @@ async function start(options: AppOptions): Promise<App> {
   const health = createHealth([SessionService.typeName]);
   const server = await startServer({
     ...config.server,
-    routes: composeRoutes({ ...options, storage, signingKeys, encryption, health, runSweep }),
+    routes: composeRoutes({
+      ...options,
+      storage,
+      signingKeys,
+      encryption,
+      unreadableKeys,
+      health,
+      runSweep,
+    }),
     decodeError,
     tooLargeError,
     onError: (error, where) => log.debug({ err: error, where }, "connection or call failed"),
@@ -144,6 +157,7 @@ async function start(options: AppOptions): Promise<App> {
     server,
     storage,
     embedded,
+    unreadableKeys,
     stop() {
       stopping ??= started.disposeAsync();
       return stopping;
@@ -160,6 +174,7 @@ interface Parts extends AppOptions {
   readonly storage: Storage;
   readonly signingKeys: SigningKeys;
   readonly encryption: KeyEncryption;
+  readonly unreadableKeys: UnreadableKeys;
   readonly health: HealthService;
   readonly runSweep: (
     context: CallContext,
@@ -168,11 +183,11 @@ interface Parts extends AppOptions {
 }
 
 function composeRoutes(parts: Parts): Parameters<typeof startServer>[0]["routes"] {
-  const { config, log, storage, signingKeys, encryption, health, runSweep } = parts;
+  const { config, log, storage, signingKeys, encryption, unreadableKeys, health, runSweep } = parts;
   const { random = secureRandomBytes } = parts;
   const { timeouts, bindings, sessionLimit: limit } = config;
   const cookies = new SetCookieFactory(config.cookies);
-  const keyRing = new KeyRing(storage.signingKeys, encryption);
+  const keyRing = new KeyRing(storage.signingKeys, encryption, unreadableKeys);
   const denialAudit = config.audit.denials ? storage.denialAudit : undefined;
   const denials = new Denials(denialAudit, () => performance.now());
   const store = storage.sessions;

@@ -69,6 +69,16 @@ export function invalidFields(
 }
 
 /**
+ * The signing key that a call needs cannot be decrypted. An outage for the caller, although the
+ * database answers.
+ */
+export class UnreadableKeyError extends SessionError {
+  constructor() {
+    super("STORAGE_UNAVAILABLE");
+  }
+}
+
+/**
  * The error for one wrong field, where that shows only after the fields have been parsed.
  *
  * @param field its path, such as `actor.actor_id`

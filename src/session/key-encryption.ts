@@ -19,16 +19,28 @@ export interface EncryptedKey {
   readonly keyEncryptionKeyId: string;
 }
 
-/** A signing key cannot be decrypted with the configured key-encryption keys. */
+/**
+ * A signing key cannot be decrypted: its key-encryption key is not configured, or its ciphertext is
+ * not genuine.
+ */
 export class KeyDecryptionError extends Error {
   override readonly name = "KeyDecryptionError";
 
-  constructor(keyId: string, keyEncryptionKeyId: string, configured: readonly string[]) {
-    super(
-      `signing key ${keyId} cannot be decrypted: it is under key-encryption key ` +
-        `${keyEncryptionKeyId}, and those configured are ${configured.join(", ")}`,
-    );
+  constructor(
+    { id, tenantId, keyEncryptionKeyId }: EncryptedKeyOwner,
+    configured: readonly string[],
+  ) {
+    const why = configured.includes(keyEncryptionKeyId)
+      ? `its ciphertext is corrupt, although its key-encryption key ${keyEncryptionKeyId} is configured`
+      : `it is under key-encryption key ${keyEncryptionKeyId}, and those configured are ${configured.join(", ")}`;
+    super(`signing key ${id} cannot be decrypted (tenant ${tenantId}): ${why}`);
   }
+}
+
+interface EncryptedKeyOwner {
+  readonly id: SigningKeyId;
+  readonly tenantId: TenantId;
+  readonly keyEncryptionKeyId: string;
 }
 
 /** The id of a key-encryption key. It reveals nothing about the key, but equal keys have equal ids. */
@@ -84,7 +96,7 @@ export class KeyEncryption {
     const { ciphertext, keyEncryptionKeyId } = encrypted;
     const key = this.#keys.get(keyEncryptionKeyId);
     if (key === undefined || ciphertext.length < NONCE_BYTES + TAG_BYTES) {
-      throw this.#failure(id, keyEncryptionKeyId);
+      throw this.#failure({ id, tenantId, keyEncryptionKeyId });
     }
     const decipher = createDecipheriv(ALGORITHM, key, ciphertext.subarray(0, NONCE_BYTES), {
       authTagLength: TAG_BYTES,
@@ -95,11 +107,11 @@ export class KeyEncryption {
     try {
       return Buffer.concat([decipher.update(body), decipher.final()]);
     } catch {
-      throw this.#failure(id, keyEncryptionKeyId);
+      throw this.#failure({ id, tenantId, keyEncryptionKeyId });
     }
   }
 
-  #failure(id: SigningKeyId, keyEncryptionKeyId: string): KeyDecryptionError {
-    return new KeyDecryptionError(id, keyEncryptionKeyId, [...this.#keys.keys()]);
+  #failure(owner: EncryptedKeyOwner): KeyDecryptionError {
+    return new KeyDecryptionError(owner, [...this.#keys.keys()]);
   }
 }

@@ -109,6 +109,7 @@ export class Sessions {
       absoluteTimeoutMs: absoluteMs,
       csrfTokenHash: csrf.hash,
     };
+    await keyRing.assertCanSign(session.tenantId, context);
     const replaces = replacesRef && (await this.#replaceable(replacesRef, context));
 
     const created = await this.#store(session, replaces, context);

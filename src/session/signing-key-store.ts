@@ -16,6 +16,9 @@ export interface SigningKeyStore {
   /** Undefined if the key does not exist. */
   find(id: SigningKeyId, context: CallContext): Promise<StoredSigningKey | undefined>;
 
+  /** The tenant's active key. Undefined if it has none. */
+  findActive(tenantId: TenantId, context: CallContext): Promise<StoredSigningKey | undefined>;
+
   /**
    * Stores `key` as the tenant's active key if the tenant has none; returns whether it did. Of
    * concurrent calls, one does.

@@ -9,20 +9,31 @@ import {
   type TenantId,
 } from "./ids.ts";
 import * as input from "./input.ts";
-import type { KeyEncryption } from "./key-encryption.ts";
+import { KeyDecryptionError, type KeyEncryption } from "./key-encryption.ts";
 import type { ListPage } from "./list-page.ts";
 import { listPosition, nextPageToken, PageTokens, pageSize } from "./pages.ts";
-import type { NewSigningKey, SigningKey } from "./signing-key.ts";
+import type { NewSigningKey, SigningKey, StoredSigningKey } from "./signing-key.ts";
 import type { RotatedSigningKeys, SigningKeyStore } from "./signing-key-store.ts";
 import { Violations } from "./violations.ts";
 
 const SECRET_BYTES = 32;
+/** How many keys that cannot be decrypted are returned. Further ones are only counted. */
+const MAX_UNREADABLE = 1000;
+
+export interface KeyVerification {
+  /** How many keys were re-encrypted. */
+  readonly rewrapped: number;
+  /** Keys that cannot be decrypted, 1000 at most. */
+  readonly unreadable: readonly StoredSigningKey[];
+  /** How many keys cannot be decrypted. */
+  readonly unreadableCount: number;
+}
 
 export interface SigningKeyPage extends ListPage<SigningKey> {
   readonly nextPageToken: string;
 }
 
-/** Creates, rotates, lists and re-encrypts signing keys. */
+/** Creates, rotates, lists, verifies and re-encrypts signing keys. */
 export class SigningKeys {
   readonly #store: SigningKeyStore;
   readonly #encryption: KeyEncryption;
@@ -36,24 +47,52 @@ export class SigningKeys {
 
   /**
    * Decrypts all signing keys, then re-encrypts those that were not encrypted with the first
-   * key-encryption key. Changes nothing unless all keys can be decrypted.
+   * key-encryption key. Leaves alone what cannot be decrypted. If it throws, it has changed nothing.
    *
-   * @returns how many were re-encrypted
-   * @throws {KeyDecryptionError} if a key cannot be decrypted
+   * @throws {KeyDecryptionError} if the active key of the default tenant, or every key, cannot be
+   * decrypted
    */
-  async verifyAndRewrap(context: CallContext): Promise<number> {
-    for await (const key of this.#store.all(context)) {
-      this.#encryption.decrypt(key.encrypted, key.id, key.tenantId);
-    }
+  async verifyAndRewrap(context: CallContext): Promise<KeyVerification> {
+    const verified = await this.#verify(context);
     let rewrapped = 0;
     for await (const { id, tenantId, encrypted } of this.#store.all(context)) {
       if (encrypted.keyEncryptionKeyId === this.#encryption.primaryKeyId) continue;
-      const secret = this.#encryption.decrypt(encrypted, id, tenantId);
-      const renewed = this.#encryption.encrypt(secret, id, tenantId);
+      const decrypted = this.#tryDecrypt({ id, tenantId, encrypted });
+      if (decrypted instanceof KeyDecryptionError) continue;
+      const renewed = this.#encryption.encrypt(decrypted, id, tenantId);
       await this.#store.rewrap(id, encrypted, renewed, context);
       rewrapped += 1;
     }
-    return rewrapped;
+    return { ...verified, rewrapped };
+  }
+
+  async #verify(context: CallContext): Promise<Omit<KeyVerification, "rewrapped">> {
+    const unreadable: StoredSigningKey[] = [];
+    let unreadableCount = 0;
+    let readableCount = 0;
+    let first: KeyDecryptionError | undefined;
+    for await (const key of this.#store.all(context)) {
+      const decrypted = this.#tryDecrypt(key);
+      if (!(decrypted instanceof KeyDecryptionError)) {
+        readableCount += 1;
+        continue;
+      }
+      if (key.tenantId === DEFAULT_TENANT && key.retiredAt === undefined) throw decrypted;
+      first ??= decrypted;
+      unreadableCount += 1;
+      if (unreadable.length < MAX_UNREADABLE) unreadable.push(key);
+    }
+    if (first !== undefined && readableCount === 0) throw first;
+    return { unreadable, unreadableCount };
+  }
+
+  #tryDecrypt(key: NewSigningKey): Buffer | KeyDecryptionError {
+    try {
+      return this.#encryption.decrypt(key.encrypted, key.id, key.tenantId);
+    } catch (error) {
+      if (error instanceof KeyDecryptionError) return error;
+      throw error;
+    }
   }
 
   /**

@@ -109,11 +109,11 @@ describe("signing keys: encryption at rest", () => {
     await expectServes(otherKey);
   });
 
-  it("re-wraps no key if one of them does not decrypt (A26)", async () => {
+  it("re-wraps no key if it does not start (A26)", async () => {
     await database.sql(
       `UPDATE signing_keys SET encrypted_key = set_byte(encrypted_key, 20,
          get_byte(encrypted_key, 20) # 1)
-       WHERE id = (SELECT max(id) FROM signing_keys)`,
+       WHERE tenant_id = 'default'`,
     );
     const before = await everything();
     const failure = await bootFailure(otherKey, TEST_KEY_ENCRYPTION_KEY);
@@ -121,12 +121,12 @@ describe("signing keys: encryption at rest", () => {
     expect(await everything()).to.deep.equal(before);
   });
 
-  it("refuses to serve with two ciphertexts swapped between rows (A26, ASVS 11.3)", async () => {
+  it("refuses to serve with the default tenant's ciphertext swapped for another one (A26, ASVS 11.3)", async () => {
     await database.sql(
       `UPDATE signing_keys SET encrypted_key = other.encrypted_key
        FROM signing_keys other
-       WHERE (signing_keys.id, other.id) IN (
-         SELECT min(id), max(id) FROM signing_keys UNION SELECT max(id), min(id) FROM signing_keys)`,
+       WHERE signing_keys.tenant_id = 'default'
+         AND other.id = (SELECT id FROM signing_keys WHERE tenant_id <> 'default' LIMIT 1)`,
     );
     expect((await bootFailure(TEST_KEY_ENCRYPTION_KEY)).name).to.equal("KeyDecryptionError");
   });

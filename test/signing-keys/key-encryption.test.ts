@@ -132,7 +132,43 @@ describe("key encryption: re-wrapping (unit)", () => {
       },
     };
     const keys = new SigningKeys(store as SigningKeyStore, both, secureRandomBytes);
-    expect(await keys.verifyAndRewrap(context)).to.equal(1);
+    expect(await keys.verifyAndRewrap(context)).to.deep.equal({
+      rewrapped: 1,
+      unreadable: [],
+      unreadableCount: 0,
+    });
     expect(rewrapped).to.deep.equal([one]);
+  });
+
+  it("returns 1000 of the keys that cannot be decrypted, and counts the others (A26)", async () => {
+    const other = new KeyEncryption([OTHER_KEK], secureRandomBytes);
+    const stored = Array.from({ length: 1002 }, (_, index) => {
+      const id = mintSigningKeyId(secureRandomBytes);
+      const encrypted = (index === 0 ? encryption : other).encrypt(SECRET, id, TENANT);
+      return { id, encrypted, tenantId: TENANT, createdAt: T0, retiredAt: undefined };
+    });
+    const store: Partial<SigningKeyStore> = {
+      async *all() {
+        yield* stored;
+      },
+    };
+    const keys = new SigningKeys(store as SigningKeyStore, encryption, secureRandomBytes);
+    const { unreadable, unreadableCount } = await keys.verifyAndRewrap(context);
+    expect(unreadable).to.deep.equal(stored.slice(1, 1001));
+    expect(unreadableCount).to.equal(1001);
+  });
+
+  it("passes on what is not a failed decryption", async () => {
+    const broken = { decrypt: () => expect.fail("a defect") } as unknown as KeyEncryption;
+    const store: Partial<SigningKeyStore> = {
+      async *all() {
+        const encrypted = encryption.encrypt(SECRET, SIGNING_KEY_ID, TENANT);
+        const id = SIGNING_KEY_ID;
+        yield { id, encrypted, tenantId: TENANT, createdAt: T0, retiredAt: undefined };
+      },
+    };
+    const keys = new SigningKeys(store as SigningKeyStore, broken, secureRandomBytes);
+    const error = await keys.verifyAndRewrap(context).catch((thrown: unknown) => thrown);
+    expect((error as Error).message).to.equal("a defect");
   });
 });

@@ -18,6 +18,10 @@ const FIND = {
   text: `SELECT ${STORED_COLUMNS} FROM signing_keys WHERE id = $1`,
 };
 
+const FIND_ACTIVE = {
+  text: `SELECT ${STORED_COLUMNS} FROM signing_keys WHERE tenant_id = $1 AND retired_at IS NULL`,
+};
+
 const NEXT_BATCH = {
   text: `SELECT ${STORED_COLUMNS} FROM signing_keys WHERE id > $1 ORDER BY id LIMIT 500`,
 };
@@ -74,6 +78,11 @@ export function createSigningKeyStore(database: Database): SigningKeyStore {
   return {
     async find(id, { signal }) {
       const [row] = await database.query(FIND, [id], signal);
+      return row && storedSigningKeyOf(row);
+    },
+
+    async findActive(tenantId, { signal }) {
+      const [row] = await database.query(FIND_ACTIVE, [tenantId], signal);
       return row && storedSigningKeyOf(row);
     },
 

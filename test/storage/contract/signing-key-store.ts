@@ -111,6 +111,18 @@ export function signingKeyStore(given: Given): void {
       expect(await given().signingKeys.find(newKey(newTenant()).id, context)).to.equal(undefined);
     });
 
+    it("finds a tenant's active key, and nothing for a tenant without one", async () => {
+      const { signingKeys } = given();
+      const tenantId = newTenant();
+      expect(await signingKeys.findActive(tenantId, context)).to.equal(undefined);
+      const [old, key] = [newKey(tenantId), newKey(tenantId)];
+      await signingKeys.insertFirst(old, context);
+      const found = await signingKeys.findActive(tenantId, context);
+      expect(found).to.deep.equal({ ...old, createdAt: found?.createdAt, retiredAt: undefined });
+      await signingKeys.rotate(key, "root", context);
+      expect((await signingKeys.findActive(tenantId, context))?.id).to.equal(key.id);
+    });
+
     it("gives all keys of all tenants, each once, more than fit into a batch", async () => {
       const stores = given();
       const tenants = numbers(600).map(() => newTenant());

@@ -1,0 +1,101 @@
+import type { MonotonicClock } from "./clock.ts";
+import { UnreadableKeyError } from "./errors.ts";
+import type { SigningKeyId, TenantId } from "./ids.ts";
+import type { SigningKey } from "./signing-key.ts";
+
+/** For this long, cookies of an unreadable key are refused without reading its row again. */
+const RETRY_INTERVAL_MS = 10_000;
+/** Of each of the collections below. */
+const MAX_ENTRIES = 10_000;
+
+/**
+ * The signing keys that this process could not decrypt, and how often calls were refused for that. A
+ * key may become readable while the process runs: another replica can put it under a key-encryption
+ * key that this one has.
+ */
+export class UnreadableKeys {
+  readonly #clock: MonotonicClock;
+  readonly #onRefusal: () => void;
+  /** When the row of a key may be read again. */
+  readonly #retryAt = new Map<SigningKeyId, number>();
+  /** The tenants whose active key could not be decrypted. */
+  readonly #tenants = new Set<TenantId>();
+  #refusals = new Map<SigningKeyId, number>();
+  #total = 0;
+
+  /** @param onRefusal called after each refusal is counted */
+  constructor(clock: MonotonicClock, onRefusal: () => void = () => {}) {
+    this.#clock = clock;
+    this.#onRefusal = onRefusal;
+  }
+
+  add({ id, tenantId, retiredAt }: SigningKey): void {
+    this.#retryAt.delete(id);
+    this.#retryAt.set(id, this.#clock() + RETRY_INTERVAL_MS);
+    dropOldest(this.#retryAt);
+    if (retiredAt !== undefined) return;
+    this.#tenants.add(tenantId);
+    dropOldest(this.#tenants);
+  }
+
+  /** To be called when the key could be decrypted, or does not exist. */
+  delete(id: SigningKeyId): void {
+    this.#retryAt.delete(id);
+  }
+
+  /** To be called when the tenant's active key could be decrypted, or there is none. */
+  deleteTenant(tenantId: TenantId): void {
+    this.#tenants.delete(tenantId);
+  }
+
+  /**
+   * Whether the key is to be refused without reading its row. If the row is due to be read, only the
+   * first caller is told so, so that concurrent calls do not all read it.
+   */
+  mustRefuse(id: SigningKeyId): boolean {
+    const retryAt = this.#retryAt.get(id);
+    if (retryAt === undefined) return false;
+    const now = this.#clock();
+    if (now < retryAt) return true;
+    this.#retryAt.set(id, now + RETRY_INTERVAL_MS);
+    return false;
+  }
+
+  /** Whether the tenant's active key could not be decrypted when it was last read. */
+  hasTenant(tenantId: TenantId): boolean {
+    return this.#tenants.has(tenantId);
+  }
+
+  /**
+   * Counts a refusal. It has no cause, so that it is not logged for each call.
+   *
+   * @returns the error to throw
+   */
+  refuse(id: SigningKeyId): UnreadableKeyError {
+    this.#total += 1;
+    if (this.#refusals.size < MAX_ENTRIES || this.#refusals.has(id)) {
+      this.#refusals.set(id, (this.#refusals.get(id) ?? 0) + 1);
+    }
+    this.#onRefusal();
+    return new UnreadableKeyError();
+  }
+
+  /** The number of refusals since the start of the process. */
+  get total(): number {
+    return this.#total;
+  }
+
+  /** The refusals by key since the last call of this method. */
+  takeRefusals(): ReadonlyMap<SigningKeyId, number> {
+    const taken = this.#refusals;
+    this.#refusals = new Map();
+    return taken;
+  }
+}
+
+/** Maps and Sets iterate in insertion order, so the first entry is the oldest. */
+function dropOldest<K>(entries: Map<K, unknown> | Set<K>): void {
+  if (entries.size <= MAX_ENTRIES) return;
+  const [oldest] = entries.keys();
+  entries.delete(oldest as K);
+}

@@ -1,0 +1,41 @@
+import type { Logger } from "pino";
+import { throttledReport } from "./jobs/throttled-report.ts";
+import type { KeyVerification } from "./session/signing-keys.ts";
+import { UnreadableKeys } from "./session/unreadable-keys.ts";
+
+/** How many keys a line of the log names. */
+const MAX_LOGGED_KEYS = 20;
+const REFUSAL_REPORT_INTERVAL_MS = 60_000;
+
+const KEY_ADVICE =
+  "add the key-encryption key that encrypted them to SESSIOND_KEY_ENCRYPTION_KEYS and restart; " +
+  "if it is lost, RotateSigningKey gives a tenant whose active key is affected a new one";
+
+/** Logs the keys that the start could not decrypt, and counts and logs what is refused for that. */
+export function watchUnreadableKeys(
+  log: Logger,
+  { unreadable, unreadableCount }: Omit<KeyVerification, "rewrapped">,
+  stack: AsyncDisposableStack,
+): UnreadableKeys {
+  const report = throttledReport(REFUSAL_REPORT_INTERVAL_MS, () => {
+    const refusals = [...keys.takeRefusals()].sort(([, one], [, other]) => other - one);
+    const count = refusals.reduce((sum, [, refused]) => sum + refused, 0);
+    const byKey = Object.fromEntries(refusals.slice(0, MAX_LOGGED_KEYS));
+    const context = { count, keyCount: refusals.length, byKey, total: keys.total };
+    log.warn(context, `calls refused: signing keys cannot be decrypted; ${KEY_ADVICE}`);
+  });
+  stack.defer(() => report.stop());
+  const keys = new UnreadableKeys(() => performance.now(), report.notify);
+  if (unreadableCount === 0) return keys;
+  for (const key of unreadable) keys.add(key);
+  const logged = unreadable.slice(0, MAX_LOGGED_KEYS).map((key) => ({
+    id: key.id,
+    tenant: key.tenantId,
+    active: key.retiredAt === undefined,
+    keyEncryptionKey: key.encrypted.keyEncryptionKeyId,
+  }));
+  const message =
+    "signing keys cannot be decrypted, and their cookies are answered with STORAGE_UNAVAILABLE; ";
+  log.warn({ count: unreadableCount, keys: logged }, message + KEY_ADVICE);
+  return keys;
+}
