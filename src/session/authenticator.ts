@@ -2,7 +2,7 @@ import type { CallContext } from "./call-context.ts";
 import { isGenuine, parseCookie } from "./cookie.ts";
 import { findCookie } from "./cookie-header.ts";
 import type { Denials } from "./denials.ts";
-import { type Reason, SessionError } from "./errors.ts";
+import { type Reason, SessionError, UnreadableKeyError } from "./errors.ts";
 import type { SessionId, TenantId } from "./ids.ts";
 import type { KeyRing } from "./key-ring.ts";
 import type { TimeoutPolicy } from "./policy.ts";
@@ -26,13 +26,17 @@ const notFoundReasons: ReadonlySet<Reason> = new Set([
   "SESSION_NOT_FOUND",
 ]);
 
-/** The session, or the error if none was found. Throws other failures, such as an outage. */
+/**
+ * The session, or the error if none was found or its cookie's signing key cannot be decrypted. Throws
+ * other failures, such as an outage of the database.
+ */
 export async function snapshotOrDenial(
   found: Promise<SessionSnapshot>,
 ): Promise<SessionSnapshot | SessionError> {
   try {
     return await found;
   } catch (error) {
+    if (error instanceof UnreadableKeyError) return error;
     if (error instanceof SessionError && notFoundReasons.has(error.reason)) return error;
     throw error;
   }
@@ -148,8 +152,11 @@ export class Authenticator {
       await snapshotOrDenial(this.#findByCookie(first, tenantId, context)),
       await snapshotOrDenial(this.#findByCookie(second, tenantId, context)),
     ];
+    // A cookie that cannot be verified may be valid, so it is not denied because of the other one.
+    const unverified = found.find((outcome) => outcome instanceof UnreadableKeyError);
     // If neither session is live, report the result for the session cookie.
-    const outcome = found.find(isLive) ?? (preLogin === "first" ? found[1] : found[0]);
+    const denied = preLogin === "first" ? found[1] : found[0];
+    const outcome = found.find(isLive) ?? unverified ?? denied;
     if (outcome === undefined || outcome instanceof SessionError) throw outcome;
     return outcome;
   }

@@ -244,7 +244,7 @@ export class Sessions {
     return { ...page, currentId: current?.id, nextPageToken: nextPageToken(tokens, page) };
   }
 
-  /** The session that Create may replace. Undefined if the reference is stale or forged. */
+  /** The session that Create may replace. Undefined if the reference is stale, forged or unverifiable. */
   async #replaceable(ref: SessionRef, context: CallContext): Promise<SessionId | undefined> {
     const found = await snapshotOrDenial(this.#deps.authenticator.find(ref, context));
     return found instanceof SessionError ? undefined : found.session.id;

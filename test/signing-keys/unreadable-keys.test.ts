@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { newActor, newTenant, openSession, validate } from "../support/actors.ts";
+import { byCookie, newActor, newTenant, openSession, validate } from "../support/actors.ts";
 import { type Replica, type ReplicaOptions, startReplica } from "../support/app.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { expectFailure } from "../support/expect-failure.ts";
@@ -107,7 +107,7 @@ describe("signing keys that cannot be decrypted", () => {
     expect(asked).to.be.empty;
   });
 
-  it("RotateSigningKey makes Creates work again; old cookies stay unavailable", async () => {
+  it("RotateSigningKey makes Creates work again; old cookies stay unavailable, and do not prevent a login", async () => {
     await reEncrypt(database.sql, lost.keyId);
     const { client } = await start();
     await expectFailure(create(client), "STORAGE_UNAVAILABLE");
@@ -117,6 +117,26 @@ describe("signing keys that cannot be decrypted", () => {
     const opened = await create(client);
     expect((await validate(client, opened.cookie)).session?.id).to.equal(opened.id);
     await expectFailure(validate(client, lost.cookie), "STORAGE_UNAVAILABLE");
+    const actor = newActor({ tenantId });
+    const again = await openSession(client, { actor, replaces: byCookie(lost.cookie) });
+    expect(again.created.replacedSessionId).to.equal("");
+  });
+
+  it("a pre-login cookie is accepted beside a cookie of such a key, a bad one does not hide it", async () => {
+    await reEncrypt(database.sql, lost.keyId);
+    const { client } = await start();
+    const preLogin = await client.create({ preLogin: true });
+    const withPreLogin = (value: string) =>
+      client.validate({
+        credential: {
+          case: "cookieHeader",
+          value: `__Host-session=${lost.cookie}; __Host-prelogin=${value}`,
+        },
+        acceptPreLogin: true,
+      });
+    const { session } = await withPreLogin(preLogin.cookie);
+    expect(session?.id).to.equal(preLogin.session?.id);
+    await expectFailure(withPreLogin("forged"), "STORAGE_UNAVAILABLE");
   });
 
   it("signs for the tenant again as soon as another replica has re-encrypted its key", async () => {
