@@ -8,11 +8,16 @@ import {
 export interface HealthService {
   routes(router: ConnectRouter): void;
   /**
-   * Sets the status of the server and of each service, at first NOT_SERVING, to SERVING or
-   * NOT_SERVING. To shut down, set it to false before the server drains: each Watch sends
-   * NOT_SERVING and then ends with UNAVAILABLE.
+   * Sets the status of the server to SERVING or NOT_SERVING; at first it is NOT_SERVING. The services
+   * are never SERVING while the server is not. To shut down, set it to false before the server
+   * drains: each Watch sends NOT_SERVING and then ends with UNAVAILABLE.
    */
   setServing(serving: boolean): void;
+  /**
+   * Sets whether the services can do their work, which they can at first. If not, they are
+   * NOT_SERVING, and the server stays SERVING: "" is for liveness, a service's name for readiness.
+   */
+  setReady(ready: boolean): void;
   /** The number of open Watch calls. */
   readonly watchers: number;
 }
@@ -25,10 +30,16 @@ export interface HealthService {
 export function createHealth(serviceNames: readonly string[]): HealthService {
   const names = ["", ...serviceNames];
   const watchers = new Set<() => void>();
-  let current: Status = Status.NOT_SERVING;
+  let serving = false;
+  let ready = true;
 
   function statusOf(service: string): Status | undefined {
-    return names.includes(service) ? current : undefined;
+    if (!names.includes(service)) return undefined;
+    return serving && (ready || service === "") ? Status.SERVING : Status.NOT_SERVING;
+  }
+
+  function wakeWatchers(): void {
+    for (const onChange of watchers) onChange();
   }
 
   async function* watch(service: string, signal: AbortSignal) {
@@ -69,17 +80,21 @@ export function createHealth(serviceNames: readonly string[]): HealthService {
         },
         list() {
           return {
-            statuses: Object.fromEntries(names.map((name) => [name, { status: current }])),
+            statuses: Object.fromEntries(
+              names.map((name) => [name, { status: statusOf(name) as Status }]),
+            ),
           };
         },
         watch: ({ service }, { signal }) => watch(service, signal),
       });
     },
-    setServing(serving) {
-      current = serving ? Status.SERVING : Status.NOT_SERVING;
-      for (const onChange of watchers) {
-        onChange();
-      }
+    setServing(value) {
+      serving = value;
+      wakeWatchers();
+    },
+    setReady(value) {
+      ready = value;
+      wakeWatchers();
     },
     get watchers() {
       return watchers.size;

@@ -45,6 +45,33 @@ describe("health", () => {
     });
   }
 
+  it("reports only the services as NOT_SERVING while they are not ready", async () => {
+    const { health, client, watch } = await start();
+    const statuses = async () => {
+      const { statuses } = await client.list({});
+      const checks = await Promise.all(
+        ["", service].map((name) => client.check({ service: name })),
+      );
+      const [server, named] = checks.map(({ status }) => status);
+      expect([statuses[""]?.status, statuses[service]?.status]).to.deep.equal([server, named]);
+      return [server, named];
+    };
+    health.setReady(false);
+    expect(await statuses()).to.deep.equal([Status.NOT_SERVING, Status.NOT_SERVING]);
+    health.setServing(true);
+    expect(await statuses()).to.deep.equal([Status.SERVING, Status.NOT_SERVING]);
+    const { next, cancel } = watch(service);
+    expect(await next()).to.equal(Status.NOT_SERVING);
+    health.setReady(true);
+    expect(await next()).to.equal(Status.SERVING);
+    expect(await statuses()).to.deep.equal([Status.SERVING, Status.SERVING]);
+    cancel();
+    // The drain outweighs an answer of the database.
+    health.setServing(false);
+    health.setReady(true);
+    expect(await statuses()).to.deep.equal([Status.NOT_SERVING, Status.NOT_SERVING]);
+  });
+
   it("answers a check of an unknown service with NOT_FOUND", async () => {
     const { client } = await start();
     const failure = await failureOf<ConnectError>(client.check({ service: "no.such.Service" }));
