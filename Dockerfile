@@ -24,6 +24,7 @@ COPY package.json LICENSE ./
 ENV NODE_ENV=production SESSIOND_HOST=0.0.0.0
 USER node
 EXPOSE 8480
+# Liveness: it does not fail while the database is away, since a restart would not help.
 HEALTHCHECK --interval=10s --timeout=3s CMD ["node", "dist/healthcheck.js"]
 # Without a shell in between, so that SIGTERM reaches the process, which handles it. Stack traces
 # name the lines of the TypeScript sources.

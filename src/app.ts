@@ -7,6 +7,7 @@ import { SessionService } from "../gen/es/sessiond/v1/session_service_pb.ts";
 import type { EmbeddedPostgres } from "../packages/embedded-postgres/index.ts";
 import type { Config } from "./config/config.ts";
 import { embeddedKeyEncryptionKeys, startEmbeddedDatabase } from "./embedded-database.ts";
+import { watchReadiness } from "./jobs/readiness.ts";
 import { startSweepSchedule } from "./jobs/sweep-schedule.ts";
 import { decodeError, type ErrorMapping, tooLargeError } from "./rpc/errors.ts";
 import { createHealth, type HealthService } from "./rpc/health.ts";
@@ -150,6 +151,18 @@ async function start(options: AppOptions): Promise<App> {
     health.setServing(false);
     await delay(config.server.drainDelayMs);
   });
+  const readiness = watchReadiness({
+    timeoutMs: config.server.readinessTimeoutMs,
+    now: () => performance.now(),
+    lastAnsweredAt: () => storage.database.lastAnsweredAt,
+    probe: (signal) => storage.database.probe(signal),
+    onChange(ready, error) {
+      health.setReady(ready);
+      if (ready) log.info("the database answers again: reporting SERVING");
+      else log.error({ err: error }, "the database does not answer: reporting NOT_SERVING");
+    },
+  });
+  stack.defer(() => readiness.stop());
 
   const started = stack.move();
   let stopping: Promise<void> | undefined;

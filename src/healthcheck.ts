@@ -1,4 +1,10 @@
-/** Exits with 0 if the sessiond of this environment is serving: a container's health check. */
+/**
+ * Exits with 0 if the sessiond of this environment is serving: a container's health check.
+ *
+ * Without an argument it asks for the server's status (liveness), which an outage of the database
+ * does not change: a restart would not help. With the name of a service it asks for that one's, such
+ * as sessiond.v1.SessionService (readiness).
+ */
 import { enumToJson } from "@bufbuild/protobuf";
 import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
@@ -19,7 +25,9 @@ async function check(): Promise<Status> {
     // The certificate names the host that clients use, not this one; nothing leaves the machine.
     nodeOptions: { rejectUnauthorized: false },
   });
-  const { status } = await createClient(Health, transport).check({}, { timeoutMs: TIMEOUT_MS });
+  const [service = ""] = process.argv.slice(2);
+  const client = createClient(Health, transport);
+  const { status } = await client.check({ service }, { timeoutMs: TIMEOUT_MS });
   return status;
 }
 

@@ -81,6 +81,8 @@ function assemble(reader: EnvReader) {
       shutdownGraceMs: reader.get("SESSIOND_SHUTDOWN_GRACE"),
       /** The time between reporting NOT_SERVING and refusing connections. */
       drainDelayMs: reader.get("SESSIOND_DRAIN_DELAY"),
+      /** How long the database may be silent before the service is reported as NOT_SERVING. */
+      readinessTimeoutMs: reader.get("SESSIOND_READINESS_TIMEOUT"),
     },
     database: {
       /** `undefined`: the embedded PostgreSQL. */

@@ -63,6 +63,13 @@ export const server = {
       "After SIGTERM, how long the health check reports NOT_SERVING before new connections are " +
       "refused, so that load balancers can react. SESSIOND_SHUTDOWN_GRACE begins after it.",
   }),
+  SESSIOND_READINESS_TIMEOUT: setting(parsers.duration("100ms", "10m"), {
+    default: "10s",
+    doc:
+      "When the database has not answered for this long, or up to a quarter longer, the health check " +
+      "reports NOT_SERVING for the service sessiond.v1.SessionService (readiness), and SERVING again " +
+      "when it answers. The status of the server, the empty name (liveness), stays SERVING.",
+  }),
 } satisfies SettingGroup;
 
 export const database = {

@@ -38,6 +38,7 @@ describe("configuration", () => {
         },
         shutdownGraceMs: 10_000,
         drainDelayMs: 0,
+        readinessTimeoutMs: 10_000,
       },
       database: {
         url: undefined,
@@ -101,6 +102,7 @@ describe("configuration", () => {
       SESSIOND_IDLE_CONNECTION_TIMEOUT: "6m",
       SESSIOND_SHUTDOWN_GRACE: "7s",
       SESSIOND_DRAIN_DELAY: "8s",
+      SESSIOND_READINESS_TIMEOUT: "8500ms",
       SESSIOND_DATABASE_URL: databaseUrl,
       SESSIOND_DATA_DIR: "somewhere/else",
       SESSIOND_DATABASE_POOL_SIZE: "13",
@@ -156,6 +158,7 @@ describe("configuration", () => {
         },
         shutdownGraceMs: 7000,
         drainDelayMs: 8000,
+        readinessTimeoutMs: 8500,
       },
       database: {
         url: databaseUrl,

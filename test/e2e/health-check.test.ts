@@ -7,6 +7,7 @@ import {
   Health,
   HealthCheckResponse_ServingStatus as Status,
 } from "../../gen/es/health/v1/health_pb.ts";
+import { startDatabaseProxy } from "../support/database-proxy.ts";
 import { databaseEnv, type Serving, useSessiond } from "../support/sessiond-process.ts";
 import { testCertificate, testKey } from "../support/test-certificate.ts";
 import { until } from "../support/until.ts";
@@ -18,11 +19,12 @@ describe("the container's health check", () => {
    * In the environment of the service, as a container runs it. Again where the machine was too busy
    * for an answer within the two seconds that it waits.
    */
-  function check(env: Readonly<Record<string, string>>, url: string) {
+  function check(env: Readonly<Record<string, string>>, url: string, args: string[] = []) {
     const { port } = new URL(url);
     return until("a check in time", async () => {
       const ended = await sessiond.run({
         script: "src/healthcheck.ts",
+        args,
         env: { ...env, SESSIOND_PORT: port },
       });
       return !ended.stderr.includes("deadline_exceeded") && ended;
@@ -50,6 +52,26 @@ describe("the container's health check", () => {
     const afterwards = await check(env, serving.url);
     expect(afterwards.code).to.equal(1);
     expect(afterwards.stderr).to.match(/^sessiond is not serving: .*ECONNREFUSED.*\n$/);
+  });
+
+  it("passes while the database is away, unless it is asked for readiness", async () => {
+    const readiness = ["sessiond.v1.SessionService"];
+    const database = await sessiond.database();
+    const proxy = await startDatabaseProxy(database.url);
+    try {
+      const env = { ...databaseEnv(proxy), SESSIOND_READINESS_TIMEOUT: "1s" };
+      const { url } = await sessiond.serve({ env });
+      await until("it is ready", async () => (await check(env, url, readiness)).code === 0);
+      proxy.refuse();
+      const unready = await until("it is not ready", async () => {
+        const ended = await check(env, url, readiness);
+        return ended.code !== 0 && ended;
+      });
+      expect(unready.stderr).to.equal("sessiond is not serving: NOT_SERVING\n");
+      expect(await check(env, url)).to.include({ code: 0, stderr: "" });
+    } finally {
+      await proxy.close();
+    }
   });
 
   it("passes with TLS, whatever name the certificate has, and on every address", async () => {

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type pg from "pg";
+import pg from "pg";
 import type { DataSource, EntityManager, QueryRunner } from "typeorm";
 import { SessionError } from "../../session/errors.ts";
 import { type CancellableClient, sendCancelRequest } from "./cancel-request.ts";
@@ -59,6 +59,7 @@ interface Lease {
 }
 
 const CANCEL_GRACE_MS = 1000;
+const PROBE: Statement = { text: "SELECT 1" };
 const MAX_ATTEMPTS = 3;
 
 /**
@@ -78,6 +79,7 @@ export class Database {
   readonly #pool: pg.Pool;
   readonly #preparedNames = new WeakMap<Statement, string>();
   #preparedStatementsLost = false;
+  #lastAnsweredAt = performance.now();
 
   constructor(dataSource: DataSource, options: DatabaseOptions) {
     this.options = options;
@@ -132,6 +134,21 @@ export class Database {
     );
   }
 
+  /** When a statement last succeeded, as told by `performance.now()`; at first, when this was created. */
+  get lastAnsweredAt(): number {
+    return this.#lastAnsweredAt;
+  }
+
+  /**
+   * Runs a statement that reads nothing, to see whether the server answers. If no connection of the
+   * pool is free, it opens one for this: a pool that is full is no reason why the server should not
+   * answer.
+   */
+  async probe(signal: AbortSignal): Promise<void> {
+    if (this.#callsAhead() < 0) await this.query(PROBE, [], signal);
+    else await settledOrAborted(this.#probeOutsidePool(signal), signal);
+  }
+
   /** Closes all connections. */
   async close(): Promise<void> {
     await this.#dataSource.destroy();
@@ -159,6 +176,32 @@ export class Database {
     );
   }
 
+  async #probeOutsidePool(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const client = new pg.Client(this.#pool.options) as pg.Client & CancellableClient;
+    client.on("error", ignore);
+    const close = () => client.connection.stream.destroy();
+    signal.addEventListener("abort", close, { once: true });
+    try {
+      await client.connect();
+      await client.query(PROBE.text);
+      this.#lastAnsweredAt = performance.now();
+      await client.end();
+    } catch (error) {
+      close();
+      throw translateDriverError(error);
+    } finally {
+      signal.removeEventListener("abort", close);
+    }
+  }
+
+  /** How many calls would be served before a further one. Negative if that one need not wait. */
+  #callsAhead(): number {
+    const { idleCount, totalCount, waitingCount } = this.#pool;
+    // The pool's waitingCount includes calls for which it already has, or may open, a connection.
+    return waitingCount - (idleCount + this.options.poolSize - totalCount);
+  }
+
   async #connect(): Promise<Lease> {
     const client = await this.#pool.connect();
     return { client, release: (error) => client.release(error) };
@@ -178,12 +221,9 @@ export class Database {
   /** Waits for a connection until the signal fires or the queue timeout has passed. */
   async #acquire(connect: () => Promise<Lease>, signal: Signal): Promise<Lease> {
     signal?.throwIfAborted();
-    const { idleCount, totalCount, waitingCount } = this.#pool;
-    const { poolSize, queueLimit } = this.options;
-    // The pool's waitingCount includes calls for which it already has, or may open, a connection.
-    const ahead = waitingCount - (idleCount + poolSize - totalCount);
+    const ahead = this.#callsAhead();
     const full = ahead >= 0;
-    if (full && ahead >= queueLimit) throw new SessionError("OVERLOADED");
+    if (full && ahead >= this.options.queueLimit) throw new SessionError("OVERLOADED");
     const connecting = connect().catch((error: unknown) => {
       if (full && isPoolTimeout(error)) throw new SessionError("OVERLOADED");
       throw translateDriverError(error);
@@ -265,7 +305,9 @@ export class Database {
     const timer = setTimeout(cancel, statementTimeoutMs);
     signal?.addEventListener("abort", cancel, { once: true });
     try {
-      return await start();
+      const result = await start();
+      this.#lastAnsweredAt = performance.now();
+      return result;
     } catch (error) {
       if (endsConnection(error)) lease.broken ??= error as Error;
       throw translateDriverError(error);
