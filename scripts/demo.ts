@@ -2,6 +2,7 @@
  * Demonstrates a login and further calls against a temporary instance. Prints what a backend calls
  * with the generated client, and which cookies browsers get. Removes all data at the end.
  */
+import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,6 +17,7 @@ import { SessionState, SessionStateSchema } from "../gen/es/sessiond/v1/session_
 import { type CreateResponse, SessionService } from "../gen/es/sessiond/v1/session_service_pb.ts";
 import { startApp } from "../src/app.ts";
 import { loadConfig } from "../src/config/config.ts";
+import { ignoreWriteErrors, stopSignal } from "../src/signals.ts";
 
 const ALICE = { actorType: "user", actorId: "alice" };
 const BROWSER = { ipAddress: "203.0.113.7", userAgent: "Mozilla/5.0 (laptop)" };
@@ -149,8 +151,13 @@ async function cleanUp(client: Client<typeof SessionService>): Promise<void> {
   say(`   the audit log has ${auditEvents.length} events; the last is ${auditEvents[0]?.action}`);
 }
 
-const directory = await mkdtemp(join(tmpdir(), "sessiond-demo-"));
-try {
+/** Rejects when the signal fires. */
+async function untilAborted(signal: AbortSignal): Promise<never> {
+  if (!signal.aborted) await once(signal, "abort");
+  throw signal.reason;
+}
+
+async function run(directory: string, signal: AbortSignal): Promise<void> {
   say("Starting sessiond on an embedded PostgreSQL in a temporary directory");
   const app = await startApp({
     config: loadConfig({
@@ -160,19 +167,34 @@ try {
       SESSIOND_TOUCH_INTERVAL: "0s",
       SESSIOND_HISTORY_WINDOW: "0s",
     }),
-    log: pino({ level: "silent" }),
+    log: silent,
+    signal,
   });
-  try {
+  const steps = async () => {
     const transport = createGrpcTransport({ baseUrl: app.server.url });
     const client = createClient(SessionService, transport);
     const login = await logIn(client);
     await useSession(client, login);
     await secondDevice(client, login);
     await cleanUp(client);
+  };
+  try {
+    await Promise.race([steps(), untilAborted(signal)]);
   } finally {
     await app.stop();
   }
+}
+
+const silent = pino({ level: "silent" });
+ignoreWriteErrors([process.stdout, process.stderr]);
+const signal = stopSignal(silent, () => process.exit(1));
+const directory = await mkdtemp(join(tmpdir(), "sessiond-demo-"));
+try {
+  await run(directory, signal);
+} catch (error) {
+  if (!signal.aborted) throw error;
 } finally {
   await rm(directory, { recursive: true, force: true });
 }
-say("\nDone; nothing is left behind.");
+say(`\n${signal.aborted ? "Interrupted" : "Done"}; nothing is left behind.`);
+process.exit(signal.aborted ? 1 : 0);

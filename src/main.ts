@@ -45,7 +45,8 @@ async function serve(): Promise<void> {
   const log = pino({ level: config.logLevel, serializers: { err: serializeError } }, stderr);
   ignoreWriteErrors([process.stdout, process.stderr, stderr]);
 
-  await run(config, log, stopSignal(log));
+  const stopping = stopSignal(log, () => process.exit(1));
+  await run(config, log, stopping);
   log.info("stopped");
 }
 

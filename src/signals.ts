@@ -11,12 +11,13 @@ const DUPLICATE_MS = 1000;
  * Handles the signals that end the process.
  *
  * SIGTERM, SIGINT, SIGHUP (the terminal was closed), and the end of the npm that started the process
- * have the same effect. A further SIGTERM or SIGINT exits at once, with 1. SIGHUP does not: whoever
+ * have the same effect. A further SIGTERM or SIGINT ends the process at once. SIGHUP does not: whoever
  * closes the terminal does not mean to skip the shutdown.
  *
+ * @param exit ends the process with 1
  * @returns a signal that fires when the process is to stop
  */
-export function stopSignal(log: Pick<Logger, "info" | "warn">): AbortSignal {
+export function stopSignal(log: Pick<Logger, "info" | "warn">, exit: () => void): AbortSignal {
   const stopping = new AbortController();
   let stoppingSince = 0;
   const stop = (reason: Readonly<Record<string, string>>) => {
@@ -30,7 +31,7 @@ export function stopSignal(log: Pick<Logger, "info" | "warn">): AbortSignal {
     process.on(name, () => {
       if (stopping.signal.aborted && performance.now() - stoppingSince > DUPLICATE_MS) {
         log.warn({ signal: name }, "not waiting any longer");
-        process.exit(1);
+        exit();
       }
       stop({ signal: name });
     });

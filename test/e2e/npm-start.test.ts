@@ -1,3 +1,4 @@
+import { readdir } from "node:fs/promises";
 import { expect } from "chai";
 import { processExists } from "../../packages/embedded-postgres/pid-file.ts";
 import { findProgram } from "../support/programs.ts";
@@ -118,4 +119,20 @@ describe("sessiond under npm", () => {
       expect(await postmasterOf(directory)).to.equal(undefined);
     });
   }
+
+  it("the demo leaves nothing behind on SIGTERM to npm", async () => {
+    const directory = await sessiond.directory();
+    const demo = sessiond.start({
+      command: ["npm", "run", "demo"],
+      env: { TMPDIR: directory },
+    });
+    // npm and Node keep caches there, too.
+    const left = async () =>
+      (await readdir(directory)).filter((name) => name.startsWith("sessiond-demo-"));
+    await demo.says(/Starting sessiond/);
+    expect(await left()).to.have.length(1);
+    demo.signal("SIGTERM");
+    await until("all of it has ended", async () => (await left()).length === 0);
+    expect((await demo.ended).stdout).to.include("Interrupted");
+  });
 });
