@@ -5,6 +5,7 @@ import { Health } from "../gen/es/health/v1/health_pb.ts";
 import { file_sessiond_v1_error } from "../gen/es/sessiond/v1/error_pb.ts";
 import { SessionService } from "../gen/es/sessiond/v1/session_service_pb.ts";
 import type { EmbeddedPostgres } from "../packages/embedded-postgres/index.ts";
+import { about } from "./about.ts";
 import type { Config } from "./config/config.ts";
 import { embeddedKeyEncryptionKeys, startEmbeddedDatabase } from "./embedded-database.ts";
 import { watchReadiness } from "./jobs/readiness.ts";
@@ -123,6 +124,7 @@ async function start(options: AppOptions): Promise<App> {
     }),
     decodeError,
     tooLargeError,
+    about,
     onError: (error, where) => log.debug({ err: error, where }, "connection or call failed"),
   });
   stack.defer(() => drain(server, config, log));

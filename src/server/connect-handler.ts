@@ -12,9 +12,12 @@ import { rewriteDecodeFailure } from "./decode-failures.ts";
 import {
   errorResponse,
   type FixedResponse,
+  jsonErrorResponse,
   sendOnStream,
   sendOverHttp1,
+  textResponse,
 } from "./fixed-response.ts";
+import { explainRefusal } from "./http-refusals.ts";
 import { closeUnreadStream } from "./http2-streams.ts";
 import { InFlightCall } from "./in-flight-call.ts";
 import type { InFlightCalls } from "./in-flight-calls.ts";
@@ -25,6 +28,8 @@ export interface ConnectHandlerOptions {
   maxDeadlineMs: number;
   calls: InFlightCalls;
   requestErrors: RequestErrors;
+  /** Plain text for people who open the server's address in a browser. */
+  about: string | undefined;
   /** Called with failures that no client sees: defects, and responses that could not be written. */
   onError: (error: unknown, where: string) => void;
 }
@@ -43,16 +48,19 @@ type NodeResponse = Parameters<NodeHandler>[1];
  * - has one shutdown signal for all calls, where a drain must abort streams but not unary calls;
  * - throws in the event listener at a request without a usable host, which ends the process;
  * - sends an empty DATA frame with the UNIMPLEMENTED of an unknown method, which gRPC clients report
- *   as INTERNAL or UNKNOWN;
+ *   as INTERNAL or UNKNOWN, and empty bodies with the HTTP statuses of its own;
  * - writes to the console.
  */
 export function createConnectHandler(options: ConnectHandlerOptions): NodeHandler {
-  const { handlers, calls, requestErrors, onError } = options;
+  const { handlers, calls, requestErrors, about, onError } = options;
 
   return function handle(req, res) {
-    const handler = handlers.get(req.url?.split("?", 1)[0] ?? "");
+    const path = req.url?.split("?", 1)[0] ?? "";
+    const handler = handlers.get(path);
     if (handler === undefined) {
-      respond(req, res, unknownMethod(req));
+      const isRoot = path === "/" && (req.method === "GET" || req.method === "HEAD");
+      const text = isRoot ? about : undefined;
+      respond(req, res, text === undefined ? unknownMethod(req) : textResponse(text));
       return;
     }
     if ("stream" in req && req.stream.closed) {
@@ -61,8 +69,7 @@ export function createConnectHandler(options: ConnectHandlerOptions): NodeHandle
     }
     const request = toUniversalRequest(req, res);
     if (request === undefined) {
-      res.writeHead(400);
-      res.end();
+      respond(req, res, unusableHost());
       return;
     }
     const isUnary = handler.method.methodKind === "unary";
@@ -111,10 +118,10 @@ async function serve(
 ): Promise<void> {
   const contentType = request.header.get("content-type") ?? "";
   const response = await rewriteDecodeFailure(handler(request), contentType, errors);
-  await universalResponseToNodeResponse(response, res);
+  await universalResponseToNodeResponse(explainRefusal(response, request, handler), res);
 }
 
-/** Undefined if the host and path of the request are no URL. */
+/** Undefined if an HTTP/1.1 request has no host, or one that no URL can have. */
 function toUniversalRequest(
   req: NodeRequest,
   res: NodeResponse,
@@ -170,4 +177,10 @@ function unknownMethod(req: NodeRequest): FixedResponse {
   const message = "unknown service or method; the path of a call is /package.Service/Method";
   const error = new ConnectError(message, Code.Unimplemented);
   return errorResponse(req.headers["content-type"], error, 404);
+}
+
+/** HTTP/1.1 requires status 400 for it (RFC 9112, section 3.2), whatever the client's protocol. */
+function unusableHost(): FixedResponse {
+  const message = "the Host header must be a host name or an address, with or without a port";
+  return jsonErrorResponse(new ConnectError(message, Code.InvalidArgument), 400);
 }

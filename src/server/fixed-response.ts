@@ -56,6 +56,10 @@ export function jsonErrorResponse(error: ConnectError, status: number): FixedRes
   );
 }
 
+export function textResponse(text: string): FixedResponse {
+  return bodyResponse(200, "text/plain; charset=utf-8", Buffer.from(text));
+}
+
 function bodyResponse(status: number, contentType: string, body: Uint8Array): FixedResponse {
   const headers = { "content-type": contentType, "x-content-type-options": "nosniff" };
   return { status, headers, body };

@@ -61,6 +61,8 @@ export interface ServerOptions {
   decodeError?: DecodeErrorFactory;
   /** Creates the error for a request that is above a size limit. RESOURCE_EXHAUSTED by default. */
   tooLargeError?: TooLargeErrorFactory;
+  /** Plain text that a GET of `/` responds with. Status 404 by default. */
+  about?: string;
   /** Called with failures that no caller sees, and where they happened. Clients cause many of them. */
   onError?: (error: unknown, where: string) => void;
 }
@@ -112,6 +114,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     maxDeadlineMs,
     calls,
     requestErrors,
+    about: options.about,
     onError,
   });
 

@@ -4,7 +4,13 @@ import http2 from "node:http2";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import tls from "node:tls";
-import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
+import {
+  Code,
+  ConnectError,
+  type ConnectRouter,
+  createClient,
+  type Transport,
+} from "@connectrpc/connect";
 import {
   createConnectTransport,
   createGrpcTransport,
@@ -12,6 +18,8 @@ import {
 } from "@connectrpc/connect-node";
 import { expect } from "chai";
 import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
+import { createHealth } from "../../src/rpc/health.ts";
+import { createReflection } from "../../src/rpc/reflection.ts";
 import { ListenError } from "../../src/server/listener.ts";
 import type { Server } from "../../src/server/server.ts";
 import { exchange, openTapped } from "../support/exchange.ts";
@@ -34,6 +42,34 @@ const protocols = {
 };
 
 const unknownMethod = "unknown service or method; the path of a call is /package.Service/Method";
+const watchPath = "/grpc.health.v1.Health/Watch";
+
+function routes(router: ConnectRouter): void {
+  router.service(SessionService, echo);
+  createHealth([]).routes(router);
+}
+
+/** fetch over HTTP/2, as far as these tests need it. */
+async function fetchHttp2(address: string, init: RequestInit): Promise<Response> {
+  const url = new URL(address);
+  const session = http2.connect(url);
+  const headers = Object.fromEntries(new Headers(init.headers));
+  const stream = session.request({
+    ":method": init.method ?? "GET",
+    ":path": url.pathname,
+    ...headers,
+  });
+  stream.end(init.body);
+  const [{ ":status": status, ...received }] = (await once(stream, "response")) as [
+    http2.IncomingHttpHeaders & http2.IncomingHttpStatusHeader,
+  ];
+  const body = await text(stream);
+  session.close();
+  return new Response(body, {
+    ...(status !== undefined && { status }),
+    headers: Object.entries(received).map(([name, value]) => [name, String(value)]),
+  });
+}
 
 describe("server", () => {
   const transport = useTransport();
@@ -156,24 +192,101 @@ describe("server", () => {
   });
 
   describe("invalid requests", () => {
-    const cases: [string, RequestInit, string, number][] = [
-      ["the wrong verb", { method: "GET" }, validatePath, 405],
-      ["an unknown codec", json("text/plain"), validatePath, 415],
-      ["an unknown codec of Connect", json("application/xml"), validatePath, 415],
-      ["an unknown method", json("application/json"), "/sessiond.v1.SessionService/No", 404],
+    const advice =
+      "send POST with content-type: application/json, application/proto, application/grpc or application/grpc-web";
+    const post = (contentType: string): RequestInit => ({
+      method: "POST",
+      headers: { "content-type": contentType },
+      body: "{}",
+    });
+    const cases: [string, RequestInit, string, number, code: string, message: string][] = [
+      ["the wrong verb", { method: "GET" }, validatePath, 405, "unknown", advice],
+      ["an unknown codec", post("text/plain"), validatePath, 415, "unknown", advice],
+      [
+        "an unknown codec of Connect",
+        post("application/xml"),
+        validatePath,
+        415,
+        "unknown",
+        advice,
+      ],
+      [
+        "a form, as which curl sends data by default",
+        post("application/x-www-form-urlencoded"),
+        validatePath,
+        415,
+        "unknown",
+        advice,
+      ],
+      [
+        "unary JSON for a stream",
+        post("application/json"),
+        watchPath,
+        415,
+        "unknown",
+        "send POST with content-type: application/connect+json, application/connect+proto, application/grpc or application/grpc-web",
+      ],
+      [
+        "an unknown method",
+        post("application/json"),
+        "/sessiond.v1.SessionService/No",
+        404,
+        "unimplemented",
+        unknownMethod,
+      ],
+      ["an unknown path", { method: "GET" }, "/favicon.ico", 404, "unimplemented", unknownMethod],
     ];
-    for (const [what, init, path, status] of cases) {
-      it(`refuses ${what} with ${status}`, async () => {
-        const { url } = await transport.start();
-        const response = await fetch(url + path, init);
-        expect(response.status).to.equal(status);
-        await response.arrayBuffer();
+    for (const [what, init, path, status, code, message] of cases) {
+      for (const httpVersion of ["1.1", "2"]) {
+        it(`refuses ${what} over HTTP/${httpVersion} with ${status} and says what to send`, async () => {
+          const server = await transport.start({ routes });
+          const response = await (httpVersion === "2" ? fetchHttp2 : fetch)(
+            server.url + path,
+            init,
+          );
+          expect(response.status).to.equal(status);
+          expect(response.headers.get("content-type")).to.equal("application/json; charset=utf-8");
+          expect(response.headers.get("allow")).to.equal(status === 405 ? "POST" : null);
+          const accepted = message.replace(/^.*: /, "").replace(" or ", ", ");
+          expect(response.headers.get("accept-post")).to.equal(status === 415 ? accepted : null);
+          expect(await response.json()).to.deep.equal({ code, message });
+        });
+      }
+    }
+
+    for (const httpVersion of ["1.1", "2"]) {
+      it(`refuses HEAD over HTTP/${httpVersion} without a body`, async () => {
+        const server = await transport.start();
+        for (const [path, status] of [[validatePath, 405] as const, ["/", 404] as const]) {
+          const response = await (httpVersion === "2" ? fetchHttp2 : fetch)(server.url + path, {
+            method: "HEAD",
+          });
+          expect(response.status).to.equal(status);
+          expect(await response.text()).to.equal("");
+        }
+      });
+
+      it(`says over HTTP/${httpVersion} what it is at the address alone`, async () => {
+        const server = await transport.start({ about: "a test" });
+        const response = await (httpVersion === "2" ? fetchHttp2 : fetch)(`${server.url}/`, {});
+        expect(response.status).to.equal(200);
+        expect(response.headers.get("content-type")).to.equal("text/plain; charset=utf-8");
+        expect(await response.text()).to.equal("a test");
       });
     }
 
-    function json(contentType: string): RequestInit {
-      return { method: "POST", headers: { "content-type": contentType }, body: "{}" };
-    }
+    it("refuses a bidirectional stream over HTTP/1.1 with 505 and says what to use", async () => {
+      const server = await transport.start({
+        routes: (router) => createReflection([SessionService], []).routes(router),
+      });
+      const path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+      const response = await fetch(server.url + path, post("application/connect+json"));
+      expect(response.status).to.equal(505);
+      expect(await response.json()).to.deep.equal({
+        code: "unknown",
+        message: "call this method over HTTP/2",
+      });
+    });
 
     for (const [name, headers, contentType] of [
       ["gRPC", {}, "application/grpc"],
@@ -247,7 +360,7 @@ describe("server", () => {
         const socket = transport.connect(server);
         socket.write(`POST ${validatePath} ${head}Content-Type: application/json\r\n\r\n`);
         const [response] = await once(socket, "data");
-        expect(String(response)).to.match(/^HTTP\/1\.1 400 /);
+        expect(String(response)).to.match(/^HTTP\/1\.1 400 .*the Host header must be/s);
       }
     });
 
