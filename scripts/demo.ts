@@ -17,7 +17,7 @@ import { SessionState, SessionStateSchema } from "../gen/es/sessiond/v1/session_
 import { type CreateResponse, SessionService } from "../gen/es/sessiond/v1/session_service_pb.ts";
 import { startApp } from "../src/app.ts";
 import { loadConfig } from "../src/config/config.ts";
-import { ignoreWriteErrors, stopSignal } from "../src/signals.ts";
+import { stopSignal } from "../src/signals.ts";
 
 const ALICE = { actorType: "user", actorId: "alice" };
 const BROWSER = { ipAddress: "203.0.113.7", userAgent: "Mozilla/5.0 (laptop)" };
@@ -186,7 +186,8 @@ async function run(directory: string, signal: AbortSignal): Promise<void> {
 }
 
 const silent = pino({ level: "silent" });
-ignoreWriteErrors([process.stdout, process.stderr]);
+// After its terminal was closed each write fails, which must not end the process before it has stopped.
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
 const signal = stopSignal(silent, () => process.exit(1));
 const directory = await mkdtemp(join(tmpdir(), "sessiond-demo-"));
 try {

@@ -1,16 +1,18 @@
 import { once } from "node:events";
 import { parseArgs } from "node:util";
-import { destination, pino } from "pino";
+import type { Logger } from "pino";
 import packageJson from "../package.json" with { type: "json" };
 import { type App, startApp } from "./app.ts";
 import { banner } from "./banner.ts";
 import { type Config, ConfigError, loadConfig } from "./config/config.ts";
 import { describeConfig, formatConfig } from "./config/print-config.ts";
-import { serializeError } from "./log/error-serializer.ts";
+import { BoundedOutput } from "./log/bounded-output.ts";
+import { createLog } from "./log/log.ts";
+import { standardStreamWriter } from "./log/standard-stream.ts";
 import { ListenError } from "./server/listener.ts";
 import { SessionError } from "./session/errors.ts";
 import { KeyDecryptionError } from "./session/key-encryption.ts";
-import { ignoreWriteErrors, stopSignal } from "./signals.ts";
+import { stopSignal } from "./signals.ts";
 
 const USAGE = `sessiond ${packageJson.version}: a login-session service
 
@@ -23,6 +25,15 @@ Usage: sessiond [--print-config | --version | --help]
 Settings are environment variables; docs/configuration.md lists them.
 `;
 
+/** How much of each output may wait for its reader. */
+const MAX_OUTPUT_BYTES = 1024 * 1024;
+/** How long the end of the process waits for the readers of its outputs. */
+const EXIT_FLUSH_MS = 1000;
+
+// Standard output is for the banner, standard error for the log. Nothing else writes to them.
+const stdout = new BoundedOutput(standardStreamWriter(process.stdout), MAX_OUTPUT_BYTES);
+const stderr = new BoundedOutput(standardStreamWriter(process.stderr), MAX_OUTPUT_BYTES);
+
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
@@ -31,27 +42,31 @@ async function main(): Promise<void> {
       help: { type: "boolean" },
     },
   });
-  if (values.help) process.stdout.write(USAGE);
-  else if (values.version) process.stdout.write(`${packageJson.version}\n`);
-  else if (values["print-config"]) process.stdout.write(formatConfig(describeConfig(process.env)));
+  if (values.help) stdout.writeLine(USAGE);
+  else if (values.version) stdout.writeLine(`${packageJson.version}\n`);
+  else if (values["print-config"]) stdout.writeLine(formatConfig(describeConfig(process.env)));
   else await serve();
 }
 
 async function serve(): Promise<void> {
   const config = loadConfig(process.env);
-  // Standard output is for the banner, standard error for the log. Synchronous, so that a process
-  // that ends loses no line.
-  const stderr = destination({ dest: 2, sync: true });
-  const log = pino({ level: config.logLevel, serializers: { err: serializeError } }, stderr);
-  ignoreWriteErrors([process.stdout, process.stderr, stderr]);
+  const log = await createLog(stderr, {
+    level: config.log.level,
+    format: config.log.format,
+    terminal: process.stderr.isTTY,
+    colors: process.stderr.isTTY && process.stderr.hasColors(),
+  });
+  process.on("uncaughtException", (error, origin) => {
+    log.fatal({ err: error, origin }, "unexpected error: the process ends");
+    void exit(1);
+  });
 
-  const stopping = stopSignal(log, () => process.exit(1));
-  await run(config, log, stopping);
+  await run(config, log, stopSignal(log, exit));
   log.info("stopped");
 }
 
 /** Serves until the signal fires, which may also be during the start. */
-async function run(config: Config, log: pino.Logger, signal: AbortSignal): Promise<void> {
+async function run(config: Config, log: Logger, signal: AbortSignal): Promise<void> {
   let app: App;
   try {
     app = await startApp({ config, log, signal });
@@ -59,7 +74,7 @@ async function run(config: Config, log: pino.Logger, signal: AbortSignal): Promi
     if (signal.aborted) return;
     throw error;
   }
-  process.stdout.write(banner(packageJson.version, config, app));
+  stdout.writeLine(banner(packageJson.version, config, app));
   log.info({ url: app.server.url }, "serving");
   if (!signal.aborted) await once(signal, "abort");
   await app.stop();
@@ -89,11 +104,17 @@ function explain(error: unknown): string {
   return error.message || String(error);
 }
 
+/** Ends the process when its output is written, or a second later if nobody reads it. */
+async function exit(code: number): Promise<never> {
+  await Promise.all([stdout.flush(EXIT_FLUSH_MS), stderr.flush(EXIT_FLUSH_MS)]);
+  process.exit(code);
+}
+
 try {
   await main();
   // Nothing that still keeps the event loop busy may delay the exit.
-  process.exit(0);
+  await exit(0);
 } catch (error) {
-  process.stderr.write(`sessiond: ${explain(error)}\n`);
-  process.exit(1);
+  stderr.writeLine(`sessiond: ${explain(error)}\n`);
+  await exit(1);
 }

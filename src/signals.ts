@@ -14,10 +14,13 @@ const DUPLICATE_MS = 1000;
  * have the same effect. A further SIGTERM or SIGINT ends the process at once. SIGHUP does not: whoever
  * closes the terminal does not mean to skip the shutdown.
  *
- * @param exit ends the process with 1
+ * @param exit ends the process with a code
  * @returns a signal that fires when the process is to stop
  */
-export function stopSignal(log: Pick<Logger, "info" | "warn">, exit: () => void): AbortSignal {
+export function stopSignal(
+  log: Pick<Logger, "info" | "warn">,
+  exit: (code: number) => void,
+): AbortSignal {
   const stopping = new AbortController();
   let stoppingSince = 0;
   const stop = (reason: Readonly<Record<string, string>>) => {
@@ -31,7 +34,7 @@ export function stopSignal(log: Pick<Logger, "info" | "warn">, exit: () => void)
     process.on(name, () => {
       if (stopping.signal.aborted && performance.now() - stoppingSince > DUPLICATE_MS) {
         log.warn({ signal: name }, "not waiting any longer");
-        exit();
+        exit(1);
       }
       stop({ signal: name });
     });
@@ -39,12 +42,4 @@ export function stopSignal(log: Pick<Logger, "info" | "warn">, exit: () => void)
   process.on("SIGHUP", () => stop({ signal: "SIGHUP" }));
   watchLauncher(process.env, () => stop({ cause: "the npm process that started sessiond ended" }));
   return stopping.signal;
-}
-
-/**
- * Ignores failures to write to the streams. After the terminal was closed each write fails, which
- * must not end the process before it has stopped.
- */
-export function ignoreWriteErrors(streams: readonly NodeJS.EventEmitter[]): void {
-  for (const stream of streams) stream.on("error", () => {});
 }

@@ -141,6 +141,9 @@ function assemble(reader: EnvReader) {
       denials: reader.get("SESSIOND_AUDIT_REFUSALS"),
       queueLimit: reader.get("SESSIOND_AUDIT_QUEUE_LIMIT"),
     },
-    logLevel: reader.get("SESSIOND_LOG_LEVEL"),
+    log: {
+      level: reader.get("SESSIOND_LOG_LEVEL"),
+      format: reader.get("SESSIOND_LOG_FORMAT"),
+    },
   } as const;
 }

@@ -157,4 +157,10 @@ export const log = {
       doc: "The lowest level of messages that are logged.",
     },
   ),
+  SESSIOND_LOG_FORMAT: setting(parsers.choice(["auto", "json", "pretty"]), {
+    default: "auto",
+    doc:
+      "How the log is written to standard error: `json` is one object per line, `pretty` is for " +
+      "people, `auto` is `pretty` on a terminal and `json` elsewhere.",
+  }),
 } satisfies SettingGroup;

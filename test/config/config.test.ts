@@ -82,7 +82,7 @@ describe("configuration", () => {
       },
       uniformErrors: false,
       audit: { denials: true, queueLimit: 10_000 },
-      logLevel: "info",
+      log: { level: "info", format: "auto" },
     };
     const env = { SESSIOND_DATA_DIR: "/data/sessiond" };
     expect(loadConfig(env, filesOf({}))).to.deep.equal(expected);
@@ -115,6 +115,7 @@ describe("configuration", () => {
       SESSIOND_KEY_ENCRYPTION_KEYS: `${keyOf(1)}, ${keyOf(2)}`,
       SESSIOND_SIGNING_KEY_RETENTION: "30d",
       SESSIOND_LOG_LEVEL: "trace",
+      SESSIOND_LOG_FORMAT: "pretty",
       SESSIOND_TIMEOUT_PROFILE: "nist-aal2",
       SESSIOND_IDLE_TIMEOUT: "20m",
       SESSIOND_ABSOLUTE_TIMEOUT: "10h",
@@ -202,7 +203,7 @@ describe("configuration", () => {
       },
       uniformErrors: true,
       audit: { denials: false, queueLimit: 21 },
-      logLevel: "trace",
+      log: { level: "trace", format: "pretty" },
     };
     expect(loadConfig(given, filesOf({}))).to.deep.equal(expected);
 

@@ -126,7 +126,7 @@ const cases: readonly Case[] = [
   {
     kind: "a choice",
     name: "SESSIOND_LOG_LEVEL",
-    read: (config) => config.logLevel,
+    read: (config) => config.log.level,
     good: ["trace", "debug", "info", "warn", "error", "fatal", "silent"].map(
       (l) => [l, l] as const,
     ),

@@ -107,7 +107,11 @@ describe("sessiond under npm", () => {
   for (const what of ["npm start", "node src/main.ts"]) {
     (script === undefined ? it.skip : it)(`stops when the terminal of ${what} closes`, async () => {
       const directory = await sessiond.directory();
-      const env = { SESSIOND_DATA_DIR: directory, SHELL: "/bin/sh" };
+      const env = {
+        SESSIOND_DATA_DIR: directory,
+        SESSIOND_LOG_FORMAT: "json",
+        SHELL: "/bin/sh",
+      };
       const command = [script ?? "", "--quiet", "--command", what, "/dev/null"] as const;
       const { npm: terminal, untilGone } = await serve({ command, env });
       const postmaster = await postmasterOf(directory);

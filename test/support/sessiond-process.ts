@@ -33,6 +33,12 @@ export interface Started {
   says(pattern: RegExp): Promise<string>;
   /** Resolves when it has ended and everything that it said has been read. */
   readonly ended: Promise<Ended>;
+  /** Resolves when it has ended, whatever is still to be read. */
+  readonly exited: Promise<Pick<Ended, "code" | "signal">>;
+  /** Begins to read standard error that was left unread. */
+  read(): void;
+  /** Closes the reading end of standard error. */
+  hangUp(): void;
   /** Sends the signal without waiting for what comes of it. */
   signal(name: NodeJS.Signals): void;
   /** Sends the signal and waits for the end. */
@@ -56,6 +62,8 @@ export interface StartOptions {
   readonly script?: string;
   /** A program and its arguments that start sessiond, instead of Node. A process group of its own. */
   readonly command?: readonly [string, ...string[]];
+  /** Leaves its standard error unread until `read` is called. */
+  readonly unread?: boolean;
 }
 
 export function databaseEnv(database: Pick<TestDatabase, "url">): Record<string, string> {
@@ -97,7 +105,8 @@ export function useSessiond() {
     for (const database of databases.splice(0)) await database.drop();
   });
 
-  function start({ env, args = [], nodeArgs = [], script, command }: StartOptions = {}): Started {
+  function start(options: StartOptions = {}): Started {
+    const { env, args = [], nodeArgs = [], script, command, unread } = options;
     const main = join(ROOT, script ?? "src/main.ts");
     const [program, ...rest] = command ?? [process.execPath, ...nodeArgs, main, ...args];
     const child = spawn(program, rest, {
@@ -112,9 +121,13 @@ export function useSessiond() {
     child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
       stdout += chunk;
     });
-    child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
-      stderr += chunk;
-    });
+    const read = () => {
+      child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
+        stderr += chunk;
+      });
+    };
+    if (unread !== true) read();
+    const exited = once(child, "exit").then(([code, signal]) => ({ code, signal }));
     const ended = once(child, "close").then(([code, signal]): Ended => {
       children.delete(child);
       return { code, signal, stdout, stderr };
@@ -139,6 +152,9 @@ export function useSessiond() {
         return promise.finally(() => child.stdout.off("data", look));
       },
       ended,
+      exited,
+      read,
+      hangUp: () => child.stderr.destroy(),
       signal: (name) => child.kill(name),
       end(name) {
         child.kill(name);
