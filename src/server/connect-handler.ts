@@ -7,6 +7,8 @@ import {
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
 import { untilAborted } from "./abort.ts";
+import { type CallObserver, requestIdFrom, requestIdHeader } from "./call-observer.ts";
+import { ConnectCallObservation } from "./connect-call-observation.ts";
 import { limitDeadline } from "./deadline.ts";
 import { rewriteDecodeFailure } from "./decode-failures.ts";
 import {
@@ -32,6 +34,7 @@ export interface ConnectHandlerOptions {
   about: string | undefined;
   /** Called with failures that no client sees: defects, and responses that could not be written. */
   onError: (error: unknown, where: string) => void;
+  observer?: CallObserver | undefined;
 }
 
 /** A request listener of node:http or node:http2. */
@@ -52,15 +55,15 @@ type NodeResponse = Parameters<NodeHandler>[1];
  * - writes to the console.
  */
 export function createConnectHandler(options: ConnectHandlerOptions): NodeHandler {
-  const { handlers, calls, requestErrors, about, onError } = options;
+  const { handlers, calls, requestErrors, about, onError, observer } = options;
 
   return function handle(req, res) {
     const path = req.url?.split("?", 1)[0] ?? "";
     const handler = handlers.get(path);
     if (handler === undefined) {
       const isRoot = path === "/" && (req.method === "GET" || req.method === "HEAD");
-      const text = isRoot ? about : undefined;
-      respond(req, res, text === undefined ? unknownMethod(req) : textResponse(text));
+      if (isRoot && about !== undefined) respond(req, res, textResponse(about));
+      else respondUnknownMethod(req, res, observer);
       return;
     }
     if ("stream" in req && req.stream.closed) {
@@ -74,7 +77,9 @@ export function createConnectHandler(options: ConnectHandlerOptions): NodeHandle
     }
     const isUnary = handler.method.methodKind === "unary";
     const timeoutMs = limitDeadline(request.header, isUnary ? options.maxDeadlineMs : undefined);
-    const call = new ConnectCall(calls, !isUnary, req);
+    const observation =
+      observer && new ConnectCallObservation(observer, handler.requestPath.slice(1), req.headers);
+    const call = new ConnectCall(calls, !isUnary, req, observation);
     const { signal } = call;
     request.signal.addEventListener("abort", () => call.abort(request.signal.reason));
     // Connect itself enforces the deadline of a stream, if it has one.
@@ -82,7 +87,9 @@ export function createConnectHandler(options: ConnectHandlerOptions): NodeHandle
     discardUnreadBody(req, res);
 
     const body = untilAborted(readBody(req), signal);
-    serve(handler, { ...request, body, signal }, res, requestErrors).catch((reason: unknown) => {
+    const contextValues = observation && { contextValues: observation.values };
+    const universal = { ...request, body, signal, ...contextValues };
+    serve(handler, universal, res, requestErrors, observation).catch((reason: unknown) => {
       // Connect uses Aborted for a client that has gone away.
       if (ConnectError.from(reason).code !== Code.Aborted) {
         onError(reason, `response of ${handler.requestPath}`);
@@ -94,15 +101,34 @@ export function createConnectHandler(options: ConnectHandlerOptions): NodeHandle
 
 class ConnectCall extends InFlightCall {
   readonly #req: NodeRequest;
+  readonly #observation: ConnectCallObservation | undefined;
 
-  constructor(calls: InFlightCalls, streaming: boolean, req: NodeRequest) {
+  constructor(
+    calls: InFlightCalls,
+    streaming: boolean,
+    req: NodeRequest,
+    observation: ConnectCallObservation | undefined,
+  ) {
     super(calls, streaming);
     this.#req = req;
+    this.#observation = observation;
   }
 
   beginUntilClosed(res: NodeResponse, timeoutMs: number | undefined): void {
     this.begin(timeoutMs);
-    res.once("close", () => this.end());
+    res.once("close", () => {
+      this.#observation?.end(res.writableEnded ? undefined : this.#unfinished());
+      this.end();
+    });
+  }
+
+  /** Why the call has no complete response: the server's own reason, or the client has gone away. */
+  #unfinished(): ConnectError {
+    const reason: unknown = this.signal.reason;
+    const ours = [Code.DeadlineExceeded, Code.Unavailable];
+    return reason instanceof ConnectError && ours.includes(reason.code)
+      ? reason
+      : new ConnectError("the client has gone away", Code.Canceled);
   }
 
   protected override destroy(): void {
@@ -115,10 +141,12 @@ async function serve(
   request: UniversalServerRequest,
   res: NodeResponse,
   errors: RequestErrors,
+  observation: ConnectCallObservation | undefined,
 ): Promise<void> {
   const contentType = request.header.get("content-type") ?? "";
   const response = await rewriteDecodeFailure(handler(request), contentType, errors);
-  await universalResponseToNodeResponse(explainRefusal(response, request, handler), res);
+  const observed = observation ? await observation.observe(response) : response;
+  await universalResponseToNodeResponse(explainRefusal(observed, request, handler), res);
 }
 
 /** Undefined if an HTTP/1.1 request has no host, or one that no URL can have. */
@@ -173,10 +201,28 @@ function respond(req: NodeRequest, res: NodeResponse, response: FixedResponse): 
 }
 
 /** Says, in the client's protocol, that there is no such method. */
-function unknownMethod(req: NodeRequest): FixedResponse {
+function respondUnknownMethod(
+  req: NodeRequest,
+  res: NodeResponse,
+  observer: CallObserver | undefined,
+): void {
   const message = "unknown service or method; the path of a call is /package.Service/Method";
   const error = new ConnectError(message, Code.Unimplemented);
-  return errorResponse(req.headers["content-type"], error, 404);
+  const response = errorResponse(req.headers["content-type"], error, 404);
+  if (observer === undefined) {
+    respond(req, res, response);
+    return;
+  }
+  const requestId = requestIdFrom(req.headers[requestIdHeader]);
+  const headers = { ...response.headers, [requestIdHeader]: requestId };
+  respond(req, res, { ...response, headers });
+  observer.callEnded({
+    rpc: (req.url ?? "").slice(1),
+    requestId,
+    error,
+    durationMs: 0,
+    values: undefined,
+  });
 }
 
 /** HTTP/1.1 requires status 400 for it (RFC 9112, section 3.2), whatever the client's protocol. */

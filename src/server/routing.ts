@@ -21,6 +21,7 @@ import {
   type UniversalHandlerOptions,
 } from "@connectrpc/connect/protocol";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
+import { keepThrown } from "./connect-call-observation.ts";
 import { deadlineInterceptor } from "./deadline.ts";
 import { envelopeEncoder } from "./envelope-encoder.ts";
 import { requestJsonOptions } from "./request-json.ts";
@@ -62,7 +63,7 @@ export function createRouting(options: RoutingOptions): Routing {
   const router = createConnectRouter({
     ...limits,
     acceptCompression: [...acceptCompression],
-    interceptors,
+    interceptors: [keepThrown, ...interceptors],
   });
   const unaryMethods = new Map<string, UnaryMethod>();
 

@@ -7,6 +7,7 @@ import {
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
+import type { CallObserver } from "./call-observer.ts";
 import { createConnectHandler } from "./connect-handler.ts";
 import { sendOverHttp1 } from "./fixed-response.ts";
 import {
@@ -65,6 +66,8 @@ export interface ServerOptions {
   about?: string;
   /** Called with failures that no caller sees, and where they happened. Clients cause many of them. */
   onError?: (error: unknown, where: string) => void;
+  /** Learns how each call ends. Without it, calls have no request ids. */
+  observer?: CallObserver;
 }
 
 export interface Server {
@@ -93,7 +96,7 @@ const dropReportMs = 10_000;
  * @throws {Error} if the TLS certificate or key cannot be used
  */
 export async function startServer(options: ServerOptions): Promise<Server> {
-  const { host, limits, onError = () => {} } = options;
+  const { host, limits, observer, onError = () => {} } = options;
   const requestErrors = {
     decodeError: options.decodeError ?? defaultRequestErrors.decodeError,
     tooLargeError: options.tooLargeError ?? defaultRequestErrors.tooLargeError,
@@ -116,6 +119,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     requestErrors,
     about: options.about,
     onError,
+    observer,
   });
 
   const http2 = createHttp2Connections({ ...limits, onError });
@@ -136,6 +140,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
           decodeError: requestErrors.decodeError,
           fallback: serveWithConnect,
           onError,
+          observer,
         });
   const headerLimits = { maxHeaderBytes: limits.maxHeaderBytes, ...requestErrors };
   http2.server.on("stream", limitHeaders(headerLimits, serveStream));

@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { headerGrpcMessage, setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
+import { type CallObserver, requestIdFrom, requestIdHeader } from "./call-observer.ts";
 import { malformedRequest } from "./decode-failures.ts";
 import { prefixBytes } from "./envelope-encoder.ts";
 import { encodeGrpcMessage } from "./grpc-message.ts";
@@ -21,6 +22,7 @@ export interface UnaryCallOptions {
   readonly fallback: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
   /** Called with failures that the client sees only as "internal error" or as a reset. */
   readonly onError: (error: unknown, where: string) => void;
+  readonly observer?: CallObserver | undefined;
 }
 
 const compressedFlag = 1;
@@ -40,6 +42,7 @@ export class UnaryCall extends InFlightCall {
   #trailers: OutgoingHttpHeaders = okTrailers;
   /** Whether the response was sent, the fallback has taken over, or the stream was closed. */
   #settled = false;
+  #requestId: string | undefined;
 
   constructor(options: UnaryCallOptions, stream: ServerHttp2Stream, request: UnaryRequest) {
     super(options.calls, false);
@@ -141,7 +144,9 @@ export class UnaryCall extends InFlightCall {
     this.end();
     if (this.#settled) return;
     this.#settled = true;
-    this.abort(new ConnectError("the client has gone away", Code.Canceled));
+    const error = new ConnectError("the client has gone away", Code.Canceled);
+    this.abort(error);
+    this.#observe(error);
   };
 
   async #handle(bytes: Buffer): Promise<void> {
@@ -168,26 +173,46 @@ export class UnaryCall extends InFlightCall {
     const trailer = this.#context?.accessed.trailer;
     if (trailer !== undefined) this.#trailers = toNodeHeaders(trailer);
     this.#respond(body);
+    if (this.#options.observer?.observesSuccess === true) this.#observe(undefined);
   }
 
   #fail(error: unknown): void {
     if (this.#settled) return;
-    const status = error instanceof ConnectError ? error : internalError();
+    let status = error instanceof ConnectError ? error : internalError(error);
     let trailers: Headers;
     try {
       trailers = this.#statusTrailers(status);
     } catch (encodingError) {
       this.#options.onError(encodingError, this.#request.method.method.name);
-      trailers = this.#statusTrailers(internalError());
+      status = internalError(encodingError);
+      trailers = this.#statusTrailers(status);
     }
     this.#trailers = toNodeHeaders(trailers);
     this.#respond();
+    this.#observe(status);
   }
 
   #statusTrailers(status: ConnectError): Headers {
     const trailers = setTrailerStatus(new Headers(this.#context?.accessed.trailer), status);
     trailers.set(headerGrpcMessage, encodeGrpcMessage(status.rawMessage));
+    if (this.#options.observer !== undefined) trailers.set(requestIdHeader, this.#getRequestId());
     return trailers;
+  }
+
+  #getRequestId(): string {
+    this.#requestId ??= requestIdFrom(this.#request.headers[requestIdHeader]);
+    return this.#requestId;
+  }
+
+  #observe(error: ConnectError | undefined): void {
+    const { headers, arrivedAt } = this.#request;
+    this.#options.observer?.callEnded({
+      rpc: (headers[":path"] as string).slice(1),
+      requestId: this.#getRequestId(),
+      error,
+      durationMs: performance.now() - arrivedAt,
+      values: this.#context?.accessedValues,
+    });
   }
 
   #respond(body?: Buffer): void {
@@ -203,17 +228,34 @@ export class UnaryCall extends InFlightCall {
       }
       closeUnreadStream(stream);
     });
-    const header = this.#context?.accessed.header;
-    const headers = header
-      ? { ...toNodeHeaders(header), ":status": 200 }
-      : // A copy, because Node adds the date to it.
-        [...this.#request.rawResponseHeaders];
+    const headers = this.#responseHeaders();
     try {
       stream.respond(headers, { waitForTrailers: true });
       stream.end(body);
     } catch (error) {
       this.#onSendFailure(error);
     }
+  }
+
+  #responseHeaders(): OutgoingHttpHeaders | string[] {
+    const header = this.#context?.accessed.header;
+    const requestId = this.#requestIdOfHeaders();
+    if (header !== undefined) {
+      if (requestId !== undefined) header.set(requestIdHeader, requestId);
+      return { ...toNodeHeaders(header), ":status": 200 };
+    }
+    // A copy, because Node adds the date to it.
+    const headers = [...this.#request.rawResponseHeaders];
+    if (requestId !== undefined) headers.push(requestIdHeader, requestId);
+    return headers;
+  }
+
+  /** The request id for the response's headers, if they have it: see requestIdHeader. */
+  #requestIdOfHeaders(): string | undefined {
+    const { observer } = this.#options;
+    if (observer === undefined) return undefined;
+    const wanted = observer.observesSuccess || this.#request.headers[requestIdHeader] !== undefined;
+    return wanted ? this.#getRequestId() : undefined;
   }
 
   /** A handler may set headers that HTTP/2 forbids. That ends its call and nothing else. */
@@ -223,8 +265,8 @@ export class UnaryCall extends InFlightCall {
   }
 }
 
-function internalError(): ConnectError {
-  return new ConnectError("internal error", Code.Internal);
+function internalError(cause: unknown): ConnectError {
+  return new ConnectError("internal error", Code.Internal, undefined, undefined, cause);
 }
 
 /** Headers joins repeated names with commas. Only cookies must stay separate. */

@@ -40,6 +40,11 @@ export class UnaryContext implements HandlerContext {
     return { header: this.#responseHeader, trailer: this.#responseTrailer };
   }
 
+  /** The context's values; undefined if the handler never read them. */
+  get accessedValues(): ContextValues | undefined {
+    return this.#values;
+  }
+
   get service() {
     return this.method.parent;
   }

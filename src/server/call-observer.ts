@@ -1,0 +1,43 @@
+import { randomUUID } from "node:crypto";
+import type { ConnectError, ContextValues } from "@connectrpc/connect";
+
+/** A call that has ended. */
+export interface ObservedCall {
+  /** `package.Service/Method`. For a path that names no method, the path without its first slash. */
+  readonly rpc: string;
+  /** Visible ASCII, at most 128 characters. */
+  readonly requestId: string;
+  /**
+   * Why the call failed; undefined if it succeeded. The client gets its code, message and details,
+   * never its cause. If the client has gone away, the code is Canceled.
+   */
+  readonly error: ConnectError | undefined;
+  /** From the arrival of the headers. */
+  readonly durationMs: number;
+  /** What the handler has stored in its context; undefined if it never read the values. */
+  readonly values: ContextValues | undefined;
+}
+
+/** Learns how calls end. It must not throw. */
+export interface CallObserver {
+  /**
+   * Whether it wants to know of successful calls too. Their responses then have a request id. Read
+   * for each call, so it may change at any time.
+   */
+  readonly observesSuccess: boolean;
+  callEnded(call: ObservedCall): void;
+}
+
+/**
+ * The header, or trailer, of a call's id. Clients choose it, or get one: in the headers of the
+ * response if the request had one or if successful calls are observed too, and in the trailers of
+ * every gRPC call that fails. Failures of Connect have it in the headers.
+ */
+export const requestIdHeader = "x-request-id";
+
+const usableId = /^[\x21-\x7e]{1,128}$/;
+
+/** The id in the request's header, or a new one if there is none, several or an unusable one. */
+export function requestIdFrom(header: string | string[] | undefined): string {
+  return typeof header === "string" && usableId.test(header) ? header : randomUUID();
+}

@@ -1,0 +1,177 @@
+import type { IncomingHttpHeaders } from "node:http";
+import {
+  Code,
+  ConnectError,
+  type ContextValues,
+  createContextKey,
+  createContextValues,
+  type Interceptor,
+} from "@connectrpc/connect";
+import { encodeEnvelope, type UniversalServerResponse } from "@connectrpc/connect/protocol";
+import {
+  endStreamFlag,
+  endStreamFromJson,
+  errorFromJsonBytes,
+} from "@connectrpc/connect/protocol-connect";
+import { findTrailerError } from "@connectrpc/connect/protocol-grpc";
+import { trailerFlag, trailerParse, trailerSerialize } from "@connectrpc/connect/protocol-grpc-web";
+import { type CallObserver, requestIdFrom, requestIdHeader } from "./call-observer.ts";
+
+type ByteStream = AsyncIterable<Uint8Array>;
+
+const envelopePrefixBytes = 5;
+
+/** What interceptors or handler threw, with the cause that the response does not have. */
+const thrownKey = createContextKey<unknown>(undefined, { description: "what the call threw" });
+
+/** Keeps what a call throws for its observation. It must be the outermost interceptor. */
+export const keepThrown: Interceptor = (next) => async (req) => {
+  try {
+    const response = await next(req);
+    if (!response.stream) return response;
+    return { ...response, message: keepThrownBy(response.message, req.contextValues) };
+  } catch (error) {
+    req.contextValues.set(thrownKey, error);
+    throw error;
+  }
+};
+
+async function* keepThrownBy<T>(messages: AsyncIterable<T>, values: ContextValues) {
+  try {
+    yield* messages;
+  } catch (error) {
+    values.set(thrownKey, error);
+    throw error;
+  }
+}
+
+/**
+ * Observes a call that Connect serves. Connect also fails calls that reach no handler, so the failure
+ * is read from the response, which gets the request id at the same time.
+ */
+export class ConnectCallObservation {
+  /** For the call's context. */
+  readonly values = createContextValues();
+  readonly #observer: CallObserver;
+  readonly #rpc: string;
+  readonly #headers: IncomingHttpHeaders;
+  readonly #arrivedAt = performance.now();
+  readonly #requestId: string;
+  #failure: ConnectError | undefined;
+
+  constructor(observer: CallObserver, rpc: string, headers: IncomingHttpHeaders) {
+    this.#observer = observer;
+    this.#rpc = rpc;
+    this.#headers = headers;
+    this.#requestId = requestIdFrom(headers[requestIdHeader]);
+  }
+
+  /** Returns the response with the request id. */
+  async observe(response: UniversalServerResponse): Promise<UniversalServerResponse> {
+    const header = new Headers(response.header);
+    if (this.#headers[requestIdHeader] !== undefined || this.#observer.observesSuccess) {
+      header.set(requestIdHeader, this.#requestId);
+    }
+    const { status, body, trailer } = response;
+    if (status >= 400) return this.#observeRefusal(response, header);
+    if (body === undefined) return { ...response, header };
+    const contentType = header.get("content-type") ?? "";
+    if (trailer !== undefined) {
+      return { ...response, header, body: this.#observeTrailer(body, trailer) };
+    }
+    if (contentType.startsWith("application/grpc-web")) {
+      return { ...response, header, body: this.#observeWebTrailer(body) };
+    }
+    if (contentType.startsWith("application/connect+")) {
+      // Whether a stream fails is known too late for its headers.
+      header.set(requestIdHeader, this.#requestId);
+      return { ...response, header, body: this.#observeEndStream(body) };
+    }
+    return { ...response, header };
+  }
+
+  /**
+   * Reports how the call ended, if the observer wants to know.
+   *
+   * @param unfinished why it has no complete response; undefined if it has
+   */
+  end(unfinished: ConnectError | undefined): void {
+    const error = unfinished ?? this.#failure;
+    if (error === undefined && !this.#observer.observesSuccess) return;
+    this.#observer.callEnded({
+      rpc: this.#rpc,
+      requestId: this.#requestId,
+      error,
+      durationMs: performance.now() - this.#arrivedAt,
+      values: this.values,
+    });
+  }
+
+  /** A failure of a unary call of Connect, or an HTTP status without more. */
+  async #observeRefusal(
+    response: UniversalServerResponse,
+    header: Headers,
+  ): Promise<UniversalServerResponse> {
+    const bytes = Buffer.concat(await Array.fromAsync(response.body ?? []));
+    const refusal = new ConnectError(`HTTP status ${response.status}`, Code.InvalidArgument);
+    this.#fail(errorIn(bytes, refusal), header);
+    return { ...response, header, ...(response.body && { body: once(bytes) }) };
+  }
+
+  /** gRPC: the trailer is complete when the body has been read. */
+  async *#observeTrailer(body: ByteStream, trailer: Headers): ByteStream {
+    yield* body;
+    this.#fail(findTrailerError(trailer), trailer);
+  }
+
+  /** gRPC-Web: the trailer is the last envelope of the body, in a chunk of its own. */
+  async *#observeWebTrailer(body: ByteStream): ByteStream {
+    for await (const chunk of body) {
+      if (chunk[0] === trailerFlag) {
+        const trailer = trailerParse(chunk.subarray(envelopePrefixBytes));
+        this.#fail(findTrailerError(trailer), trailer);
+        yield encodeEnvelope(trailerFlag, trailerSerialize(trailer));
+      } else {
+        yield chunk;
+      }
+    }
+  }
+
+  /** Streams of Connect: the error is in the last envelope, in a chunk of its own. */
+  async *#observeEndStream(body: ByteStream): ByteStream {
+    for await (const chunk of body) {
+      if (chunk[0] === endStreamFlag) {
+        this.#failure = this.#withCause(
+          endStreamFromJson(chunk.subarray(envelopePrefixBytes)).error,
+        );
+      }
+      yield chunk;
+    }
+  }
+
+  #fail(error: ConnectError | undefined, metadata: Headers): void {
+    if (error === undefined) return;
+    metadata.set(requestIdHeader, this.#requestId);
+    this.#failure = this.#withCause(error);
+  }
+
+  /** What was thrown, instead of what became of it on the wire. */
+  #withCause(error: ConnectError | undefined): ConnectError | undefined {
+    const thrown = this.values.get(thrownKey);
+    if (error === undefined || thrown === undefined) return error;
+    if (thrown instanceof ConnectError && thrown.code === error.code) return thrown;
+    return new ConnectError(error.rawMessage, error.code, undefined, undefined, thrown);
+  }
+}
+
+function errorIn(bytes: Uint8Array, fallback: ConnectError): ConnectError {
+  try {
+    return errorFromJsonBytes(bytes, undefined, fallback);
+  } catch {
+    return fallback;
+  }
+}
+
+async function* once(bytes: Uint8Array): ByteStream {
+  yield bytes;
+}
