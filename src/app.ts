@@ -10,10 +10,13 @@ import type { Config } from "./config/config.ts";
 import { embeddedKeyEncryptionKeys, startEmbeddedDatabase } from "./embedded-database.ts";
 import { watchReadiness } from "./jobs/readiness.ts";
 import { startSweepSchedule } from "./jobs/sweep-schedule.ts";
+import { CallLog } from "./log/call-log.ts";
+import { describeCall } from "./rpc/call-description.ts";
 import { decodeError, type ErrorMapping, tooLargeError } from "./rpc/errors.ts";
 import { createHealth, type HealthService } from "./rpc/health.ts";
 import { createReflection } from "./rpc/reflection.ts";
 import { sessionService } from "./rpc/session-service.ts";
+import type { CallObserver } from "./server/call-observer.ts";
 import { type Server, startServer } from "./server/server.ts";
 import { AuditLog } from "./session/audit-log.ts";
 import { Authenticator } from "./session/authenticator.ts";
@@ -30,6 +33,8 @@ import { type SweepResult, sweep } from "./session/sweep.ts";
 import type { UnreadableKeys } from "./session/unreadable-keys.ts";
 import { openStorage, type Storage } from "./storage/storage.ts";
 import { watchUnreadableKeys } from "./unreadable-key-log.ts";
+
+const CALL_LOG_TICK_MS = 1000;
 
 export interface AppOptions {
   readonly config: Config;
@@ -68,6 +73,13 @@ async function start(options: AppOptions): Promise<App> {
   await using stack = new AsyncDisposableStack();
   const { config, log, random = secureRandomBytes, signal } = options;
   const boot: CallContext = { signal, callingService: "sessiond" };
+
+  const callLog = new CallLog(log, () => performance.now());
+  const callLogTimer = setInterval(() => callLog.tick(), CALL_LOG_TICK_MS).unref();
+  stack.defer(() => {
+    clearInterval(callLogTimer);
+    callLog.summarize();
+  });
 
   const { url, dataDirectory } = config.database;
   const logLine = (line: string) => log.debug({ postgres: line });
@@ -126,6 +138,7 @@ async function start(options: AppOptions): Promise<App> {
     tooLargeError,
     about,
     onError: (error, where) => log.debug({ err: error, where }, "connection or call failed"),
+    observer: createCallObserver(callLog),
   });
   stack.defer(() => drain(server, config, log));
   signal?.throwIfAborted();
@@ -185,6 +198,23 @@ async function drain(server: Server, config: Config, log: Logger): Promise<void>
   if (forced > 0) log.warn({ forced }, "calls ended by force after the shutdown grace");
 }
 
+/** Describes the calls of the server to the log. */
+function createCallObserver(callLog: CallLog): CallObserver {
+  return {
+    get observesSuccess() {
+      return callLog.observesSuccess;
+    },
+    callEnded({ rpc = "(unknown)", requestId, error, durationMs, values }) {
+      const { unexpected, outage, tenant, caller, code, reason } = describeCall(error, values);
+      const ms = Math.round(durationMs * 10) / 10;
+      const fields = { rpc, requestId, caller, tenant, code, reason, ms };
+      if (error !== undefined) callLog.callFailed({ fields, unexpected, outage });
+      // Health checks and reflection do not use the database.
+      else if (rpc.startsWith(SessionService.typeName)) callLog.callSucceeded();
+    },
+  };
+}
+
 interface Parts extends AppOptions {
   readonly storage: Storage;
   readonly signingKeys: SigningKeys;
@@ -198,7 +228,7 @@ interface Parts extends AppOptions {
 }
 
 function composeRoutes(parts: Parts): Parameters<typeof startServer>[0]["routes"] {
-  const { config, log, storage, signingKeys, encryption, unreadableKeys, health, runSweep } = parts;
+  const { config, storage, signingKeys, encryption, unreadableKeys, health, runSweep } = parts;
   const { random = secureRandomBytes } = parts;
   const { timeouts, bindings, sessionLimit: limit } = config;
   const cookies = new SetCookieFactory(config.cookies);
@@ -220,10 +250,7 @@ function composeRoutes(parts: Parts): Parameters<typeof startServer>[0]["routes"
     random,
     wallClock: Date.now,
   });
-  const errors: ErrorMapping = {
-    uniform: config.uniformErrors,
-    onInternalError: (error) => log.error({ err: error }, "call failed"),
-  };
+  const errors: ErrorMapping = { uniform: config.uniformErrors };
   // The sweep has to end, and to be answered, within the call's own deadline.
   const { maxDeadlineMs } = config.server.limits;
   const callTimeLimitMs = Math.min(config.sweep.timeLimitMs, maxDeadlineMs / 2);

@@ -58,11 +58,11 @@ function toUniformError(error: SessionError): SessionError {
   return aboutSession ? new SessionError("INVALID_COOKIE") : error;
 }
 
-/** The gRPC status of a session error, with its details. */
+/** The gRPC status of a session error, with its details. The error is its cause, which is not sent. */
 export function sessionErrorToConnect(error: SessionError): ConnectError {
   const { reason, violations, message } = error;
   const { code, httpStatus, retry } = wireErrors[reason];
-  const connectError = new ConnectError(message, code);
+  const connectError = new ConnectError(message, code, undefined, undefined, error);
   connectError.details.push(
     {
       desc: ErrorDetailSchema,
@@ -111,18 +111,19 @@ export function tooLargeError(exceeded: string, limit: keyof typeof settingOfLim
 export interface ErrorMapping {
   /** Whether every reason why a session is not accepted (HTTP status 401) becomes INVALID_COOKIE. */
   readonly uniform: boolean;
-  /** Called with what the caller does not see: defects and the causes of outages. */
-  readonly onInternalError: (error: unknown) => void;
 }
 
-/** Converts any failure of a call to a gRPC status. Unknown errors become "internal error". */
+/**
+ * Converts any failure of a call to a gRPC status. Unknown errors become "internal error". The failure
+ * itself is the cause, which is for the log and not sent.
+ */
 export function toConnectError(error: unknown, mapping: ErrorMapping): ConnectError {
   if (error instanceof SessionError) {
-    if (error.cause !== undefined) mapping.onInternalError(error);
-    return sessionErrorToConnect(mapping.uniform ? toUniformError(error) : error);
+    const status = sessionErrorToConnect(mapping.uniform ? toUniformError(error) : error);
+    status.cause = error;
+    return status;
   }
   // From Connect, or the reason of an aborted signal: deadline, cancellation or shutdown.
   if (error instanceof ConnectError) return error;
-  mapping.onInternalError(error);
-  return new ConnectError("internal error", Code.Internal);
+  return new ConnectError("internal error", Code.Internal, undefined, undefined, error);
 }

@@ -3,10 +3,12 @@ import type { ConnectRouter, HandlerContext, ServiceImpl } from "@connectrpc/con
 import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
 import type { AuditLog } from "../session/audit-log.ts";
 import type { CallContext } from "../session/call-context.ts";
+import { SessionError } from "../session/errors.ts";
 import type { TimeoutPolicy } from "../session/policy.ts";
 import type { Sessions } from "../session/sessions.ts";
 import type { SigningKeys } from "../session/signing-keys.ts";
 import type { SweepResult } from "../session/sweep.ts";
+import { noteCall, tenantOf } from "./call-description.ts";
 import { type ErrorMapping, toConnectError } from "./errors.ts";
 import * as messages from "./messages.ts";
 
@@ -40,11 +42,17 @@ export function sessionService(deps: SessionServiceDependencies): (router: Conne
 /** Wraps all handlers: adds the call context, and maps errors to Connect errors. */
 function withErrorMapping(calls: Handlers, errors: ErrorMapping): Implementation {
   const handle =
-    <Request, Response>(call: (request: Request, context: CallContext) => Promise<Response>) =>
-    async (request: Request, { signal }: Pick<HandlerContext, "signal">): Promise<Response> => {
+    <Request extends object, Response>(
+      call: (request: Request, context: CallContext) => Promise<Response>,
+    ) =>
+    async (
+      request: Request,
+      context: Pick<HandlerContext, "signal" | "values">,
+    ): Promise<Response> => {
       try {
-        return await call(request, { signal, callingService: "" });
+        return await call(request, { signal: context.signal, callingService: "" });
       } catch (error) {
+        noteCall(context.values, { tenant: tenantOfFailure(error, request) });
         throw toConnectError(error, errors);
       }
     };
@@ -52,6 +60,12 @@ function withErrorMapping(calls: Handlers, errors: ErrorMapping): Implementation
   return Object.fromEntries(
     entries.map(([name, call]) => [name, handle(call)]),
   ) as unknown as Implementation;
+}
+
+/** The denied session's tenant, or the one that the request names, unless its fields are wrong. */
+function tenantOfFailure(error: unknown, request: object): string | undefined {
+  if (!(error instanceof SessionError)) return tenantOf(request);
+  return error.tenantId ?? (error.reason === "INVALID_REQUEST" ? undefined : tenantOf(request));
 }
 
 function sessionHandlers(deps: SessionServiceDependencies): Handlers {

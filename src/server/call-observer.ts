@@ -3,8 +3,8 @@ import type { ConnectError, ContextValues } from "@connectrpc/connect";
 
 /** A call that has ended. */
 export interface ObservedCall {
-  /** `package.Service/Method`. For a path that names no method, the path without its first slash. */
-  readonly rpc: string;
+  /** `package.Service/Method`; undefined if there is no such method. */
+  readonly rpc: string | undefined;
   /** Visible ASCII, at most 128 characters. */
   readonly requestId: string;
   /**
@@ -29,9 +29,9 @@ export interface CallObserver {
 }
 
 /**
- * The header, or trailer, of a call's id. Clients choose it, or get one: in the headers of the
- * response if the request had one or if successful calls are observed too, and in the trailers of
- * every gRPC call that fails. Failures of Connect have it in the headers.
+ * The name of the header or trailer with a call's id. A client may choose the id. The response has it
+ * - in the trailers if a gRPC call failed, or in the headers if a call of Connect did;
+ * - in the headers of a successful call if the request had one, or if successful calls are observed.
  */
 export const requestIdHeader = "x-request-id";
 

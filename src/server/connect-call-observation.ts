@@ -77,10 +77,10 @@ export class ConnectCallObservation {
     if (body === undefined) return { ...response, header };
     const contentType = header.get("content-type") ?? "";
     if (trailer !== undefined) {
-      return { ...response, header, body: this.#observeTrailer(body, trailer) };
+      return { ...response, header, body: this.#observeTrailer(body, trailer, header) };
     }
     if (contentType.startsWith("application/grpc-web")) {
-      return { ...response, header, body: this.#observeWebTrailer(body) };
+      return { ...response, header, body: this.#observeWebTrailer(body, header) };
     }
     if (contentType.startsWith("application/connect+")) {
       // Whether a stream fails is known too late for its headers.
@@ -114,22 +114,23 @@ export class ConnectCallObservation {
   ): Promise<UniversalServerResponse> {
     const bytes = Buffer.concat(await Array.fromAsync(response.body ?? []));
     const refusal = new ConnectError(`HTTP status ${response.status}`, Code.InvalidArgument);
-    this.#fail(errorIn(bytes, refusal), header);
+    header.set(requestIdHeader, this.#requestId);
+    this.#failure = this.#withCause(errorIn(bytes, refusal));
     return { ...response, header, ...(response.body && { body: once(bytes) }) };
   }
 
   /** gRPC: the trailer is complete when the body has been read. */
-  async *#observeTrailer(body: ByteStream, trailer: Headers): ByteStream {
+  async *#observeTrailer(body: ByteStream, trailer: Headers, header: Headers): ByteStream {
     yield* body;
-    this.#fail(findTrailerError(trailer), trailer);
+    this.#failWithTrailer(trailer, header);
   }
 
   /** gRPC-Web: the trailer is the last envelope of the body, in a chunk of its own. */
-  async *#observeWebTrailer(body: ByteStream): ByteStream {
+  async *#observeWebTrailer(body: ByteStream, header: Headers): ByteStream {
     for await (const chunk of body) {
       if (chunk[0] === trailerFlag) {
         const trailer = trailerParse(chunk.subarray(envelopePrefixBytes));
-        this.#fail(findTrailerError(trailer), trailer);
+        this.#failWithTrailer(trailer, header);
         yield encodeEnvelope(trailerFlag, trailerSerialize(trailer));
       } else {
         yield chunk;
@@ -149,9 +150,12 @@ export class ConnectCallObservation {
     }
   }
 
-  #fail(error: ConnectError | undefined, metadata: Headers): void {
+  #failWithTrailer(trailer: Headers, header: Headers): void {
+    const error = findTrailerError(trailer);
     if (error === undefined) return;
-    metadata.set(requestIdHeader, this.#requestId);
+    trailer.set(requestIdHeader, this.#requestId);
+    // The headers are sent with the first bytes of the body. Many clients join headers and trailers.
+    header.delete(requestIdHeader);
     this.#failure = this.#withCause(error);
   }
 

@@ -117,18 +117,20 @@ class ConnectCall extends InFlightCall {
   beginUntilClosed(res: NodeResponse, timeoutMs: number | undefined): void {
     this.begin(timeoutMs);
     res.once("close", () => {
-      this.#observation?.end(res.writableEnded ? undefined : this.#unfinished());
+      this.#observation?.end(res.writableEnded ? undefined : this.#whyUnfinished());
       this.end();
     });
   }
 
-  /** Why the call has no complete response: the server's own reason, or the client has gone away. */
-  #unfinished(): ConnectError {
+  /**
+   * Why the call has no complete response: the server's own reason, or the client has gone away. That
+   * is how clients end a stream.
+   */
+  #whyUnfinished(): ConnectError | undefined {
     const reason: unknown = this.signal.reason;
     const ours = [Code.DeadlineExceeded, Code.Unavailable];
-    return reason instanceof ConnectError && ours.includes(reason.code)
-      ? reason
-      : new ConnectError("the client has gone away", Code.Canceled);
+    if (reason instanceof ConnectError && ours.includes(reason.code)) return reason;
+    return this.streaming ? undefined : new ConnectError("the client has gone away", Code.Canceled);
   }
 
   protected override destroy(): void {
@@ -217,7 +219,7 @@ function respondUnknownMethod(
   const headers = { ...response.headers, [requestIdHeader]: requestId };
   respond(req, res, { ...response, headers });
   observer.callEnded({
-    rpc: (req.url ?? "").slice(1),
+    rpc: undefined,
     requestId,
     error,
     durationMs: 0,

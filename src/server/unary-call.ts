@@ -253,7 +253,8 @@ export class UnaryCall extends InFlightCall {
   /** The request id for the response's headers, if they have it: see requestIdHeader. */
   #requestIdOfHeaders(): string | undefined {
     const { observer } = this.#options;
-    if (observer === undefined) return undefined;
+    const failed = this.#trailers[requestIdHeader] !== undefined;
+    if (observer === undefined || failed) return undefined;
     const wanted = observer.observesSuccess || this.#request.headers[requestIdHeader] !== undefined;
     return wanted ? this.#getRequestId() : undefined;
   }

@@ -62,7 +62,7 @@ export class Denials {
         details: { reason, ...details, ...(repeated > 0 && { repeated: String(repeated) }) },
       });
     }
-    return new SessionError(reason);
+    return new SessionError(reason, { tenantId: session.tenantId });
   }
 
   /** How many denials were not audited since the last one was. Undefined if this one is not due. */

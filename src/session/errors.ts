@@ -1,3 +1,5 @@
+import type { TenantId } from "./ids.ts";
+
 /** The message for each reason. Messages are stable: callers may show them, and tests compare them. */
 const messages = {
   INVALID_COOKIE: "the session cookie is missing or not valid",
@@ -33,6 +35,13 @@ export interface FieldViolation {
   readonly description: string;
 }
 
+export interface SessionErrorOptions {
+  readonly message?: string;
+  readonly violations?: readonly FieldViolation[];
+  readonly tenantId?: TenantId;
+  readonly cause?: unknown;
+}
+
 /**
  * A failure that sessiond itself reports. Its message is stable and safe to send: it never contains a
  * credential, SQL or a message of the driver. Those can be in `cause`, which is only logged.
@@ -44,14 +53,14 @@ export class SessionError extends Error {
   readonly reason: Reason;
   /** The wrong fields of the request, the one that the message names first; only with INVALID_REQUEST. */
   readonly violations: readonly FieldViolation[];
+  /** The tenant of the session that was denied; for the log. */
+  readonly tenantId: TenantId | undefined;
 
-  constructor(
-    reason: Reason,
-    options: { message?: string; violations?: readonly FieldViolation[]; cause?: unknown } = {},
-  ) {
+  constructor(reason: Reason, options: SessionErrorOptions = {}) {
     super(options.message ?? messages[reason], { cause: options.cause });
     this.reason = reason;
     this.violations = options.violations ?? [];
+    this.tenantId = options.tenantId;
   }
 }
 

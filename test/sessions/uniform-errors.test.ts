@@ -29,9 +29,9 @@ describe("uniform errors", () => {
     await distinct.stop();
   });
 
-  /** All that the caller can see of a failure. */
+  /** All that the caller can see of a failure, without what differs in each call. */
   function visible(error: ConnectError): unknown {
-    const hidden = ["date", "content-length"];
+    const hidden = ["date", "content-length", "x-request-id"];
     const metadata = [...error.metadata].filter(([name]) => !hidden.includes(name)).sort();
     const { code, rawMessage, details } = error;
     return { code, rawMessage, details, metadata };

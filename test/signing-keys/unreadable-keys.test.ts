@@ -46,7 +46,9 @@ describe("signing keys that cannot be decrypted", () => {
     return replica;
   }
   const warnings = (text: string) =>
-    logged.map((line) => JSON.parse(line)).filter(({ msg }) => msg.startsWith(text));
+    logged
+      .map((line) => JSON.parse(line))
+      .filter(({ level, msg }) => level >= 40 && msg.startsWith(text));
   const atStart = () => warnings("signing keys cannot be decrypted");
   const refusals = () => warnings("calls refused: signing keys cannot be decrypted");
   const sessions = () => database.sql("SELECT id FROM sessions ORDER BY id");
@@ -79,7 +81,7 @@ describe("signing keys that cannot be decrypted", () => {
     });
   }
 
-  it("logs refusals at once, then at most once a minute, and not for each call", async () => {
+  it("warns of refusals at once, then at most once a minute, and not for each call", async () => {
     await reEncrypt(database.sql, lost.keyId);
     const { client, stop } = await start();
     for (const _ of numbers(10)) {

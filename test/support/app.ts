@@ -4,6 +4,7 @@ import { pino } from "pino";
 import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
 import { type App, startApp } from "../../src/app.ts";
 import { loadConfig } from "../../src/config/config.ts";
+import { serializeError } from "../../src/log/error-serializer.ts";
 import type { RandomBytes } from "../../src/session/ids.ts";
 import { createTestDatabase, type TestDatabase } from "./database.ts";
 
@@ -57,7 +58,9 @@ export async function startReplica(
     ...GENEROUS_LIMITS,
     ...options.env,
   });
-  const log = onLog ? pino({ level: "trace" }, { write: onLog }) : pino({ level: "silent" });
+  const log = onLog
+    ? pino({ level: "trace", serializers: { err: serializeError } }, { write: onLog })
+    : pino({ level: "silent" });
   const app = await startApp({ config, log, ...(options.random && { random: options.random }) });
   const { url } = app.server;
   const sessionManager = new Http2SessionManager(url);

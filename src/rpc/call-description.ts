@@ -1,0 +1,92 @@
+import { Code, type ConnectError, type ContextValues, createContextKey } from "@connectrpc/connect";
+import { codeToString } from "@connectrpc/connect/protocol-connect";
+import { ErrorInfoSchema } from "../../gen/es/google/rpc/error_details_pb.ts";
+import { type Reason, SessionError, UnreadableKeyError } from "../session/errors.ts";
+
+/** What a handler knows of its call. */
+export interface CallNotes {
+  readonly tenant?: string | undefined;
+  /** The authenticated calling service. */
+  readonly caller?: string | undefined;
+}
+
+const notesKey = createContextKey<CallNotes>({}, { description: "what the handler knows" });
+
+/** Keeps what a handler knows of its call in the call's context. */
+export function noteCall(values: ContextValues, notes: CallNotes): void {
+  values.set(notesKey, notes);
+}
+
+/** A call for the log. It contains no credential. */
+export interface CallDescription extends CallNotes {
+  /** The name of the gRPC code, such as UNAUTHENTICATED. */
+  readonly code: string;
+  /** The real reason, also where the caller gets a uniform one. */
+  readonly reason?: string | undefined;
+  /** The defect, or the failure with the cause of the outage. Undefined for what is expected. */
+  readonly unexpected?: unknown;
+  readonly outage?: "database" | "overload" | undefined;
+}
+
+const defectCodes = [Code.Unknown, Code.Internal, Code.DataLoss];
+
+const outages: Partial<Record<Reason, "database" | "overload">> = {
+  STORAGE_UNAVAILABLE: "database",
+  OVERLOADED: "overload",
+};
+
+/**
+ * Describes how a call ended.
+ *
+ * @param error undefined if it succeeded
+ * @param values of its context, undefined if nobody read them
+ */
+export function describeCall(
+  error: ConnectError | undefined,
+  values: ContextValues | undefined,
+): CallDescription {
+  const notes = values?.get(notesKey) ?? {};
+  if (error === undefined) return { ...notes, code: "OK" };
+  const { cause } = error;
+  const isDefect = defectCodes.includes(error.code);
+  if (cause instanceof SessionError) {
+    const { reason } = cause;
+    // A single key that cannot be decrypted is no outage.
+    const outage = cause instanceof UnreadableKeyError ? undefined : outages[reason];
+    const unexpected = isDefect || cause.cause !== undefined ? cause : undefined;
+    return { ...notes, code: nameOf(error.code), reason, unexpected, outage };
+  }
+  return {
+    ...notes,
+    code: nameOf(error.code),
+    reason: error.findDetails(ErrorInfoSchema)[0]?.reason,
+    unexpected: isDefect ? (cause ?? error) : undefined,
+  };
+}
+
+/** gRPC and Connect spell one code differently. */
+function nameOf(code: Code): string {
+  return code === Code.Canceled ? "CANCELLED" : codeToString(code).toUpperCase();
+}
+
+interface Named {
+  readonly tenantId?: string;
+}
+interface MayNameTenant extends Named {
+  readonly actor?: Named;
+  readonly session?: Named;
+  readonly target?: { readonly value?: Named };
+}
+
+/** The limit of a tenant's id. Every cookie is longer. */
+const MAX_TENANT_LENGTH = 128;
+
+/**
+ * The tenant that a message names; undefined if it names none. A request may not have been validated,
+ * so its tenant may be anything, such as a cookie in the wrong field.
+ */
+export function tenantOf(message: object): string | undefined {
+  const { tenantId, actor, session, target } = message as MayNameTenant;
+  const tenant = tenantId || actor?.tenantId || session?.tenantId || target?.value?.tenantId;
+  return tenant && tenant.length <= MAX_TENANT_LENGTH ? tenant : undefined;
+}

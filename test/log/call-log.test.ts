@@ -1,0 +1,145 @@
+import { expect } from "chai";
+import { type Level, pino } from "pino";
+import { CallLog, type FailedCall } from "../../src/log/call-log.ts";
+
+describe("CallLog", () => {
+  let lines: Record<string, unknown>[];
+  let now: number;
+  let callLog: CallLog;
+
+  function start(level: Level = "info"): void {
+    lines = [];
+    now = 0;
+    const options = { level, base: null, timestamp: false };
+    const log = pino(options, { write: (line: string) => lines.push(JSON.parse(line)) });
+    callLog = new CallLog(log, () => now);
+  }
+  beforeEach(() => start());
+
+  function fail(code: string, reason?: string, options: Partial<FailedCall> = {}, rpc = "s/A") {
+    callLog.callFailed({ fields: { rpc, requestId: "id", code, reason, ms: 1.5 }, ...options });
+  }
+
+  it("logs a failed call with its fields", () => {
+    const fields = { rpc: "s/A", requestId: "id", caller: "web", tenant: "t" } as const;
+    callLog.callFailed({ fields: { ...fields, code: "NOT_FOUND", reason: "R", ms: 1.5 } });
+    expect(lines).to.deep.equal([
+      { level: 30, ...fields, code: "NOT_FOUND", reason: "R", ms: 1.5, msg: "call failed" },
+    ]);
+  });
+
+  it("logs what callers do every day as info, mistakes and slowness as warn, defects as error", () => {
+    const levels = {
+      info: ["UNAUTHENTICATED", "PERMISSION_DENIED", "NOT_FOUND", "FAILED_PRECONDITION"],
+      warn: ["INVALID_ARGUMENT", "UNIMPLEMENTED", "RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED"],
+      error: ["INTERNAL", "UNKNOWN", "DATA_LOSS"],
+    };
+    for (const [level, codes] of Object.entries(levels)) {
+      for (const code of codes) {
+        fail(code);
+        expect(lines.at(-1), code).to.include({ level: pino.levels.values[level], code });
+      }
+    }
+    for (const code of ["CANCELLED", "UNAVAILABLE"]) {
+      fail(code);
+      expect(lines.at(-1), code).to.include({ level: 30, code });
+    }
+  });
+
+  it("logs what is unexpected as error, with stack and cause", () => {
+    const unexpected = new Error("outer", { cause: new Error("inner") });
+    fail("NOT_FOUND", undefined, { unexpected });
+    expect(lines[0]).to.include({ level: 50 });
+    const { err } = lines[0] as { err: { stack: string } };
+    expect(err.stack).to.match(/outer[\s\S]*inner/);
+  });
+
+  it("logs at most ten lines a second for each code and reason", () => {
+    for (let call = 0; call < 15; call += 1) {
+      for (const reason of ["A", "B"]) fail("UNAUTHENTICATED", reason);
+    }
+    expect(lines).to.have.length(20);
+    now = 999;
+    fail("UNAUTHENTICATED", "A");
+    expect(lines).to.have.length(20);
+    now = 1000;
+    fail("UNAUTHENTICATED", "A");
+    expect(lines).to.have.length(21);
+  });
+
+  it("tells once a minute what it did not log, by RPC, code and reason", () => {
+    for (let call = 0; call < 14; call += 1) fail("NOT_FOUND", "R", {}, call < 12 ? "s/A" : "s/B");
+    for (let call = 0; call < 11; call += 1) fail("INTERNAL");
+    lines = [];
+    now = 59_999;
+    callLog.tick();
+    expect(lines).to.deep.equal([]);
+    now = 60_000;
+    callLog.tick();
+    expect(lines).to.deep.equal([
+      {
+        level: 40,
+        calls: [
+          { rpc: "s/A", code: "NOT_FOUND", reason: "R", count: 2 },
+          { rpc: "s/B", code: "NOT_FOUND", reason: "R", count: 2 },
+          { rpc: "s/A", code: "INTERNAL", count: 1 },
+        ],
+        msg: "calls failed, not logged one by one",
+      },
+    ]);
+    now = 120_000;
+    callLog.tick();
+    expect(lines, "only what is new").to.have.length(1);
+  });
+
+  for (const [outage, began, still, ended] of [
+    [
+      "database",
+      "the database does not answer: calls fail",
+      "the database still does not answer: calls fail",
+      "the database answers again after 12 s, 25 calls failed",
+    ],
+    [
+      "overload",
+      "overloaded: calls are refused",
+      "still overloaded: calls are refused",
+      "no longer overloaded after 12 s, 25 calls were refused",
+    ],
+  ] as const) {
+    it(`combines the failures of an outage (${outage}): three lines`, () => {
+      const unexpected = new Error("ECONNREFUSED");
+      for (let call = 0; call < 25; call += 1) {
+        fail("UNAVAILABLE", "R", { outage, unexpected }, call % 2 ? "s/A" : "s/B");
+      }
+      expect(lines).to.have.length(1);
+      expect(lines[0]).to.include({ level: 50, msg: began, rpc: "s/B", requestId: "id" });
+      expect(lines[0]).to.have.nested.property("err.stack");
+      expect(callLog.observesSuccess).to.equal(true);
+
+      now = 10_000;
+      callLog.tick();
+      expect(lines).to.have.length(2);
+      const rpcs = { "s/A": 12, "s/B": 12 };
+      expect(lines[1]).to.deep.equal({ level: 50, failed: 24, rpcs, seconds: 10, msg: still });
+
+      now = 12_000;
+      callLog.callSucceeded();
+      expect(lines).to.have.length(3);
+      expect(lines[2]).to.deep.equal({ level: 40, failed: 25, seconds: 12, msg: ended });
+      expect(callLog.observesSuccess).to.equal(false);
+    });
+  }
+
+  it("keeps the outages apart", () => {
+    fail("UNAVAILABLE", "S", { outage: "database" });
+    now = 5000;
+    fail("RESOURCE_EXHAUSTED", "O", { outage: "overload" });
+    callLog.callSucceeded();
+    expect(callLog.observesSuccess).to.equal(true);
+    expect(lines.map(({ msg }) => msg)).to.deep.equal([
+      "the database does not answer: calls fail",
+      "overloaded: calls are refused",
+      "the database answers again after 5 s, 1 calls failed",
+    ]);
+  });
+});
