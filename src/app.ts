@@ -35,6 +35,7 @@ import { openStorage, type Storage } from "./storage/storage.ts";
 import { watchUnreadableKeys } from "./unreadable-key-log.ts";
 
 const CALL_LOG_TICK_MS = 1000;
+const VALIDATE = `${SessionService.typeName}/${SessionService.method.validate.name}`;
 
 export interface AppOptions {
   readonly config: Config;
@@ -74,11 +75,14 @@ async function start(options: AppOptions): Promise<App> {
   const { config, log, random = secureRandomBytes, signal } = options;
   const boot: CallContext = { signal, callingService: "sessiond" };
 
-  const callLog = new CallLog(log, () => performance.now());
+  const callLog = new CallLog(log, {
+    clock: () => performance.now(),
+    sampled: { rpc: VALIDATE, oneIn: config.log.validateSample },
+  });
   const callLogTimer = setInterval(() => callLog.tick(), CALL_LOG_TICK_MS).unref();
   stack.defer(() => {
     clearInterval(callLogTimer);
-    callLog.summarize();
+    callLog.close();
   });
 
   const { url, dataDirectory } = config.database;
@@ -132,6 +136,7 @@ async function start(options: AppOptions): Promise<App> {
       encryption,
       unreadableKeys,
       health,
+      callLog,
       runSweep,
     }),
     decodeError,
@@ -209,8 +214,8 @@ function createCallObserver(callLog: CallLog): CallObserver {
       const ms = Math.round(durationMs * 10) / 10;
       const fields = { rpc, requestId, caller, tenant, code, reason, ms };
       if (error !== undefined) callLog.callFailed({ fields, unexpected, outage });
-      // Health checks and reflection do not use the database.
-      else if (rpc.startsWith(SessionService.typeName)) callLog.callSucceeded();
+      // Health checks and reflection do not use the database, and would only fill the log.
+      else if (rpc.startsWith(SessionService.typeName)) callLog.callSucceeded(fields);
     },
   };
 }
@@ -221,6 +226,7 @@ interface Parts extends AppOptions {
   readonly encryption: KeyEncryption;
   readonly unreadableKeys: UnreadableKeys;
   readonly health: HealthService;
+  readonly callLog: CallLog;
   readonly runSweep: (
     context: CallContext,
     timeLimitMs: number,
@@ -228,7 +234,8 @@ interface Parts extends AppOptions {
 }
 
 function composeRoutes(parts: Parts): Parameters<typeof startServer>[0]["routes"] {
-  const { config, storage, signingKeys, encryption, unreadableKeys, health, runSweep } = parts;
+  const { config, storage, signingKeys, encryption, unreadableKeys } = parts;
+  const { health, callLog, runSweep } = parts;
   const { random = secureRandomBytes } = parts;
   const { timeouts, bindings, sessionLimit: limit } = config;
   const cookies = new SetCookieFactory(config.cookies);
@@ -261,6 +268,7 @@ function composeRoutes(parts: Parts): Parameters<typeof startServer>[0]["routes"
     timeouts,
     sweep: (context) => runSweep(context, callTimeLimitMs),
     errors,
+    observer: callLog,
   });
   const reflection = createReflection(
     [SessionService, Health],

@@ -7,6 +7,7 @@ import { banner } from "./banner.ts";
 import { type Config, ConfigError, loadConfig } from "./config/config.ts";
 import { describeConfig, formatConfig } from "./config/print-config.ts";
 import { BoundedOutput } from "./log/bounded-output.ts";
+import { createLevelSwitch } from "./log/level-switch.ts";
 import { createLog } from "./log/log.ts";
 import { standardStreamWriter } from "./log/standard-stream.ts";
 import { ListenError } from "./server/listener.ts";
@@ -60,6 +61,8 @@ async function serve(): Promise<void> {
     log.fatal({ err: error, origin }, "unexpected error: the process ends");
     void exit(1);
   });
+
+  process.on("SIGUSR2", createLevelSwitch(log));
 
   await run(config, log, stopSignal(log, exit));
   log.info("stopped");

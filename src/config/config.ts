@@ -144,6 +144,8 @@ function assemble(reader: EnvReader) {
     log: {
       level: reader.get("SESSIOND_LOG_LEVEL"),
       format: reader.get("SESSIOND_LOG_FORMAT"),
+      /** Of this many successful Validates, one is logged at level debug. */
+      validateSample: reader.get("SESSIOND_LOG_VALIDATE_SAMPLE"),
     },
   } as const;
 }

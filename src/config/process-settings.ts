@@ -154,7 +154,9 @@ export const log = {
     parsers.choice(["trace", "debug", "info", "warn", "error", "fatal", "silent"]),
     {
       default: "info",
-      doc: "The lowest level of messages that are logged.",
+      doc:
+        "The lowest level of messages that are logged. `debug` has a line for every call except " +
+        "health checks. SIGUSR2 switches a running process to `debug` and back.",
     },
   ),
   SESSIOND_LOG_FORMAT: setting(parsers.choice(["auto", "json", "pretty"]), {
@@ -162,5 +164,11 @@ export const log = {
     doc:
       "How the log is written to standard error: `json` is one object per line, `pretty` is for " +
       "people, `auto` is `pretty` on a terminal and `json` elsewhere.",
+  }),
+  SESSIOND_LOG_VALIDATE_SAMPLE: setting(parsers.integer(1, 1_000_000), {
+    default: "100",
+    doc:
+      "At level `debug`, one in this many successful Validates is logged. With 1, each one is. " +
+      "Failed ones always are.",
   }),
 } satisfies SettingGroup;

@@ -50,27 +50,40 @@ const outageMessages = {
   },
 } as const satisfies Record<OutageKind, object>;
 
+export interface CallLogOptions {
+  /** Returns milliseconds and never goes back. */
+  readonly clock: () => number;
+  /** Of the successful calls of this RPC, one in `oneIn` is logged. */
+  readonly sampled: { readonly rpc: string; readonly oneIn: number };
+}
+
 /**
- * Logs calls. However many fail, the log grows by a limited number of lines: what belongs to an outage
- * is combined, and of everything else ten lines a second for each code and reason are written. The
- * rest is counted, and told once a minute.
+ * Logs calls: each one at level debug, and above that those that failed. However many
+ * fail, only a limited number of these lines is written: what belongs to an outage is combined, and of
+ * everything else there are ten lines a second for each code and reason. The rest is counted, and
+ * told once a minute.
  */
 export class CallLog {
-  /** Whether `callSucceeded` has to be called: while an outage waits for its end. */
+  /** Whether `callSucceeded` has to be called: at level debug, and while an outage lasts. */
   observesSuccess = false;
   readonly #log: Logger;
   readonly #clock: () => number;
+  readonly #sampled: CallLogOptions["sampled"];
+  #sampledCalls = 0;
+  #logsEveryCall = false;
   readonly #limit = new LineLimit(LINES_PER_SECOND);
   readonly #outages = { database: new Outage(), overload: new Outage() };
   /** Calls that were not logged, by RPC, code and reason. */
   readonly #notLogged = new Map<string, { call: object; count: number }>();
   #summarizedAt: number;
 
-  /** @param clock returns milliseconds and never goes back */
-  constructor(log: Logger, clock: () => number) {
+  constructor(log: Logger, { clock, sampled }: CallLogOptions) {
     this.#log = log;
     this.#clock = clock;
+    this.#sampled = sampled;
     this.#summarizedAt = clock();
+    log.on("level-change", this.#update);
+    this.#update();
   }
 
   callFailed(call: FailedCall): void {
@@ -79,7 +92,8 @@ export class CallLog {
   }
 
   /** A call that used the database succeeded. */
-  callSucceeded(): void {
+  callSucceeded(fields: CallFields): void {
+    if (this.#logsEveryCall && this.#isSampled(fields.rpc)) this.#log.debug(fields, "call");
     const now = this.#clock();
     for (const kind of ["database", "overload"] as const) {
       const report = this.#outages[kind].callSucceeded(now);
@@ -96,11 +110,16 @@ export class CallLog {
       const report = this.#outages[kind].report(now);
       if (report !== undefined) this.#reportOutage(kind, report);
     }
-    if (now - this.#summarizedAt >= SUMMARY_INTERVAL_MS) this.summarize();
+    if (now - this.#summarizedAt >= SUMMARY_INTERVAL_MS) this.#summarize();
   }
 
-  /** Writes what was only counted. */
-  summarize(): void {
+  /** Writes what was only counted, and follows the level no longer. */
+  close(): void {
+    this.#log.off("level-change", this.#update);
+    this.#summarize();
+  }
+
+  #summarize(): void {
     this.#summarizedAt = this.#clock();
     if (this.#notLogged.size === 0) return;
     const calls = [...this.#notLogged.values()].map(({ call, count }) => ({ ...call, count }));
@@ -109,7 +128,10 @@ export class CallLog {
   }
 
   #outageContinues({ fields, unexpected }: FailedCall, kind: OutageKind): void {
-    if (!this.#outages[kind].callFailed(fields.rpc, this.#clock())) return;
+    if (!this.#outages[kind].callFailed(fields.rpc, this.#clock())) {
+      this.#log.debug(fields, "call failed");
+      return;
+    }
     this.#log.error(withError(fields, unexpected), outageMessages[kind].begin);
     this.#update();
   }
@@ -121,7 +143,8 @@ export class CallLog {
   #failed({ fields, unexpected }: FailedCall): void {
     const { rpc, code, reason } = fields;
     if (!this.#limit.allows(`${code} ${reason}`, this.#clock())) {
-      this.#count({ rpc, code, reason });
+      if (this.#logsEveryCall) this.#log.debug(fields, "call failed");
+      else this.#count({ rpc, code, reason });
       return;
     }
     this.#log[levelOf(code, unexpected)](withError(fields, unexpected), "call failed");
@@ -134,9 +157,17 @@ export class CallLog {
     else counted.count += 1;
   }
 
-  #update(): void {
-    this.observesSuccess = this.#outages.database.active || this.#outages.overload.active;
+  #isSampled(rpc: string): boolean {
+    if (rpc !== this.#sampled.rpc) return true;
+    this.#sampledCalls += 1;
+    return this.#sampledCalls % this.#sampled.oneIn === 0;
   }
+
+  readonly #update = (): void => {
+    this.#logsEveryCall = this.#log.isLevelEnabled("debug");
+    const { database, overload } = this.#outages;
+    this.observesSuccess = this.#logsEveryCall || database.active || overload.active;
+  };
 }
 
 function levelOf(code: string, unexpected: unknown): Level {

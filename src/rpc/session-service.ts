@@ -20,6 +20,12 @@ export interface SessionServiceDependencies {
   /** Runs one sweep. Undefined if another one is running. */
   readonly sweep: (context: CallContext) => Promise<SweepResult | undefined>;
   readonly errors: ErrorMapping;
+  readonly observer: SuccessObserver;
+}
+
+/** Tells whether anybody wants to know of successful calls. Read for each call. */
+export interface SuccessObserver {
+  readonly observesSuccess: boolean;
 }
 
 type Implementation = ServiceImpl<typeof SessionService>;
@@ -33,16 +39,19 @@ type Handlers = {
 
 /** Registers SessionService with a router. */
 export function sessionService(deps: SessionServiceDependencies): (router: ConnectRouter) => void {
-  const implementation = withErrorMapping(sessionHandlers(deps), deps.errors);
+  const implementation = withErrorMapping(sessionHandlers(deps), deps);
   return (router) => {
     router.service(SessionService, implementation);
   };
 }
 
-/** Wraps all handlers: adds the call context, and maps errors to Connect errors. */
-function withErrorMapping(calls: Handlers, errors: ErrorMapping): Implementation {
+/** Wraps all handlers: adds the call context, notes the tenant, and maps errors to Connect errors. */
+function withErrorMapping(
+  calls: Handlers,
+  { errors, observer }: Pick<SessionServiceDependencies, "errors" | "observer">,
+): Implementation {
   const handle =
-    <Request extends object, Response>(
+    <Request extends object, Response extends object>(
       call: (request: Request, context: CallContext) => Promise<Response>,
     ) =>
     async (
@@ -50,7 +59,11 @@ function withErrorMapping(calls: Handlers, errors: ErrorMapping): Implementation
       context: Pick<HandlerContext, "signal" | "values">,
     ): Promise<Response> => {
       try {
-        return await call(request, { signal: context.signal, callingService: "" });
+        const response = await call(request, { signal: context.signal, callingService: "" });
+        if (observer.observesSuccess) {
+          noteCall(context.values, { tenant: tenantOf(response) ?? tenantOf(request) });
+        }
+        return response;
       } catch (error) {
         noteCall(context.values, { tenant: tenantOfFailure(error, request) });
         throw toConnectError(error, errors);

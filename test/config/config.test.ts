@@ -82,7 +82,7 @@ describe("configuration", () => {
       },
       uniformErrors: false,
       audit: { denials: true, queueLimit: 10_000 },
-      log: { level: "info", format: "auto" },
+      log: { level: "info", format: "auto", validateSample: 100 },
     };
     const env = { SESSIOND_DATA_DIR: "/data/sessiond" };
     expect(loadConfig(env, filesOf({}))).to.deep.equal(expected);
@@ -116,6 +116,7 @@ describe("configuration", () => {
       SESSIOND_SIGNING_KEY_RETENTION: "30d",
       SESSIOND_LOG_LEVEL: "trace",
       SESSIOND_LOG_FORMAT: "pretty",
+      SESSIOND_LOG_VALIDATE_SAMPLE: "7",
       SESSIOND_TIMEOUT_PROFILE: "nist-aal2",
       SESSIOND_IDLE_TIMEOUT: "20m",
       SESSIOND_ABSOLUTE_TIMEOUT: "10h",
@@ -203,7 +204,7 @@ describe("configuration", () => {
       },
       uniformErrors: true,
       audit: { denials: false, queueLimit: 21 },
-      log: { level: "trace", format: "pretty" },
+      log: { level: "trace", format: "pretty", validateSample: 7 },
     };
     expect(loadConfig(given, filesOf({}))).to.deep.equal(expected);
 

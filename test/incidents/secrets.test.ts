@@ -1,5 +1,7 @@
 import { inspect } from "node:util";
 import { expect } from "chai";
+import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
+import { createPrettifier } from "../../src/log/pretty.ts";
 import { byCookie, byId, newActor, newTenant, openSession, validate } from "../support/actors.ts";
 import { type Replica, startReplica, TEST_KEY_ENCRYPTION_KEY } from "../support/app.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
@@ -19,7 +21,7 @@ describe("secrets in logs (Okta 2023, open-mercato #2668)", () => {
     database = await createTestDatabase();
     await logEverything(database);
     replica = await startReplica(database.url, {
-      env: { SESSIOND_BIND_IP: "true" },
+      env: { SESSIOND_BIND_IP: "true", SESSIOND_LOG_VALIDATE_SAMPLE: "1" },
       onLog: (line) => log.push(line),
     });
     await useEverything();
@@ -91,6 +93,7 @@ describe("secrets in logs (Okta 2023, open-mercato #2668)", () => {
     await client.revoke({ session });
     await client.garbageCollect({});
     await client.listAuditEvents({ tenantId: actor.tenantId });
+    await client.listSigningKeys({ tenantId: actor.tenantId });
   }
 
   async function failInEveryWay(): Promise<void> {
@@ -113,6 +116,12 @@ describe("secrets in logs (Okta 2023, open-mercato #2668)", () => {
     // A cookie where it does not belong: the caller has mixed up two fields.
     await failed(client.revoke({ session, reason: cookie }));
     await failed(client.validate({ credential, ipAddress: cookie }));
+    await failed(client.validate({ credential, tenantId: cookie }));
+    await failed(openSession(client, { actor: { ...actor, actorId: "", tenantId: canary } }));
+    // A request id is text that the caller chooses.
+    const headers = { "x-request-id": '"},{"level":60,"msg":"forged"' };
+    await failed(client.get({ session: byCookie(canary) }, { headers }));
+    await client.get({ session }, { headers });
 
     // The database refuses statements, which have credentials' hashes among their parameters.
     await database.sql("ALTER TABLE audit_events RENAME TO audit_events_away");
@@ -144,7 +153,19 @@ describe("secrets in logs (Okta 2023, open-mercato #2668)", () => {
 
   it("are not in sessiond's own log at level trace", () => {
     expect(log.join("\n"), "failures are logged").to.include("call failed");
+    const calls = log.map((line) => JSON.parse(line)).filter(({ code }) => code === "OK");
+    expect(new Set(calls.map(({ rpc }) => rpc)).size, "and calls of all kinds").to.equal(
+      SessionService.methods.length,
+    );
     expect(foundIn(log.join("\n"))).to.deep.equal([]);
+  });
+
+  it("nor are they in the lines for people, where a request id forges nothing", () => {
+    const prettify = createPrettifier({ colors: false });
+    const text = log.map(prettify).join("");
+    expect(text).to.include("call failed").and.to.include("forged");
+    expect(text).not.to.match(/^\[[^\]]*\] FATAL/m);
+    expect(foundIn(text)).to.deep.equal([]);
   });
 
   it("are not in any error that a caller gets", () => {

@@ -1,23 +1,28 @@
 import { expect } from "chai";
-import { type Level, pino } from "pino";
+import { type Level, type Logger, pino } from "pino";
 import { CallLog, type FailedCall } from "../../src/log/call-log.ts";
 
 describe("CallLog", () => {
   let lines: Record<string, unknown>[];
   let now: number;
   let callLog: CallLog;
+  let log: Logger;
 
   function start(level: Level = "info"): void {
     lines = [];
     now = 0;
     const options = { level, base: null, timestamp: false };
-    const log = pino(options, { write: (line: string) => lines.push(JSON.parse(line)) });
-    callLog = new CallLog(log, () => now);
+    log = pino(options, { write: (line: string) => lines.push(JSON.parse(line)) });
+    callLog = new CallLog(log, { clock: () => now, sampled: { rpc: "s/Often", oneIn: 3 } });
   }
   beforeEach(() => start());
 
   function fail(code: string, reason?: string, options: Partial<FailedCall> = {}, rpc = "s/A") {
     callLog.callFailed({ fields: { rpc, requestId: "id", code, reason, ms: 1.5 }, ...options });
+  }
+
+  function succeed(rpc = "s/A") {
+    callLog.callSucceeded({ rpc, requestId: "id", code: "OK", ms: 1 });
   }
 
   it("logs a failed call with its fields", () => {
@@ -123,7 +128,7 @@ describe("CallLog", () => {
       expect(lines[1]).to.deep.equal({ level: 50, failed: 24, rpcs, seconds: 10, msg: still });
 
       now = 12_000;
-      callLog.callSucceeded();
+      succeed();
       expect(lines).to.have.length(3);
       expect(lines[2]).to.deep.equal({ level: 40, failed: 25, seconds: 12, msg: ended });
       expect(callLog.observesSuccess).to.equal(false);
@@ -134,12 +139,66 @@ describe("CallLog", () => {
     fail("UNAVAILABLE", "S", { outage: "database" });
     now = 5000;
     fail("RESOURCE_EXHAUSTED", "O", { outage: "overload" });
-    callLog.callSucceeded();
+    succeed();
     expect(callLog.observesSuccess).to.equal(true);
     expect(lines.map(({ msg }) => msg)).to.deep.equal([
       "the database does not answer: calls fail",
       "overloaded: calls are refused",
       "the database answers again after 5 s, 1 calls failed",
     ]);
+  });
+
+  describe("at level debug", () => {
+    beforeEach(() => start("debug"));
+
+    it("logs every successful call", () => {
+      expect(callLog.observesSuccess).to.equal(true);
+      succeed();
+      const call = { rpc: "s/A", requestId: "id", code: "OK", ms: 1 };
+      expect(lines).to.deep.equal([{ level: 20, ...call, msg: "call" }]);
+    });
+
+    it("samples the calls of one RPC, but not those that fail", () => {
+      for (let call = 0; call < 7; call += 1) succeed("s/Often");
+      expect(lines).to.have.length(2);
+      for (let call = 0; call < 7; call += 1) fail("NOT_FOUND", undefined, {}, "s/Often");
+      expect(lines).to.have.length(9);
+    });
+
+    it("logs every failed call of a flood and of an outage, those of the outage with one stack", () => {
+      for (let call = 0; call < 30; call += 1) fail("NOT_FOUND");
+      const unexpected = new Error("ECONNREFUSED");
+      for (let call = 0; call < 30; call += 1) {
+        fail("UNAVAILABLE", "R", { outage: "database", unexpected });
+      }
+      expect(lines).to.have.length(60);
+      expect(lines.filter((line) => "err" in line)).to.have.length(1);
+      lines = [];
+      now = 60_000;
+      callLog.tick();
+      expect(lines.map(({ msg }) => msg)).to.deep.equal([
+        "the database still does not answer: calls fail",
+      ]);
+    });
+  });
+
+  it("follows a change of the level until it is closed", () => {
+    succeed();
+    log.level = "debug";
+    expect(callLog.observesSuccess).to.equal(true);
+    succeed();
+    log.level = "info";
+    expect(callLog.observesSuccess).to.equal(false);
+    succeed();
+    expect(lines).to.have.length(1);
+    callLog.close();
+    log.level = "debug";
+    expect(callLog.observesSuccess).to.equal(false);
+  });
+
+  it("writes what it has counted when it is closed", () => {
+    for (let call = 0; call < 12; call += 1) fail("NOT_FOUND");
+    callLog.close();
+    expect(lines.at(-1)).to.deep.include({ calls: [{ rpc: "s/A", code: "NOT_FOUND", count: 2 }] });
   });
 });
