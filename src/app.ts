@@ -210,10 +210,10 @@ function createCallObserver(callLog: CallLog): CallObserver {
       return callLog.observesSuccess;
     },
     callEnded({ rpc = "(unknown)", requestId, error, durationMs, values }) {
-      const { unexpected, outage, tenant, caller, code, reason } = describeCall(error, values);
+      const { tenant, caller, code, reason, ...failure } = describeCall(error, values);
       const ms = Math.round(durationMs * 10) / 10;
       const fields = { rpc, requestId, caller, tenant, code, reason, ms };
-      if (error !== undefined) callLog.callFailed({ fields, unexpected, outage });
+      if (error !== undefined) callLog.callFailed({ fields, ...failure });
       // Health checks and reflection do not use the database, and would only fill the log.
       else if (rpc.startsWith(SessionService.typeName)) callLog.callSucceeded(fields);
     },

@@ -24,6 +24,8 @@ export interface FailedCall {
   /** The error to log with its stack and causes: for defects, and for what caused an outage. */
   readonly unexpected?: unknown;
   readonly outage?: OutageKind | undefined;
+  /** Whether it was denied without an audit event. */
+  readonly unaudited?: boolean | undefined;
 }
 
 /** How many lines of failed calls are logged in a second for each code and reason. */
@@ -75,6 +77,8 @@ export class CallLog {
   readonly #outages = { database: new Outage(), overload: new Outage() };
   /** Calls that were not logged, by RPC, code and reason. */
   readonly #notLogged = new Map<string, { call: object; count: number }>();
+  /** Denied calls that the audit does not know of, by reason. */
+  readonly #unaudited = new Map<string, number>();
   #summarizedAt: number;
 
   constructor(log: Logger, { clock, sampled }: CallLogOptions) {
@@ -87,6 +91,10 @@ export class CallLog {
   }
 
   callFailed(call: FailedCall): void {
+    if (call.unaudited) {
+      const { code, reason = code } = call.fields;
+      this.#unaudited.set(reason, (this.#unaudited.get(reason) ?? 0) + 1);
+    }
     if (call.outage !== undefined) this.#outageContinues(call, call.outage);
     else this.#failed(call);
   }
@@ -121,10 +129,16 @@ export class CallLog {
 
   #summarize(): void {
     this.#summarizedAt = this.#clock();
-    if (this.#notLogged.size === 0) return;
-    const calls = [...this.#notLogged.values()].map(({ call, count }) => ({ ...call, count }));
-    this.#notLogged.clear();
-    this.#log.warn({ calls }, "calls failed, not logged one by one");
+    if (this.#notLogged.size > 0) {
+      const calls = [...this.#notLogged.values()].map(({ call, count }) => ({ ...call, count }));
+      this.#notLogged.clear();
+      this.#log.warn({ calls }, "calls failed, not logged one by one");
+    }
+    if (this.#unaudited.size > 0) {
+      const reasons = Object.fromEntries(this.#unaudited);
+      this.#unaudited.clear();
+      this.#log.info({ reasons }, "calls denied without an audit event");
+    }
   }
 
   #outageContinues({ fields, unexpected }: FailedCall, kind: OutageKind): void {

@@ -26,9 +26,13 @@ export interface CallDescription extends CallNotes {
   /** The defect, or the failure with the cause of the outage. Undefined for what is expected. */
   readonly unexpected?: unknown;
   readonly outage?: "database" | "overload" | undefined;
+  /** Whether the call was denied and the audit does not know of it, as for a forged cookie. */
+  readonly unaudited?: boolean;
 }
 
 const defectCodes = [Code.Unknown, Code.Internal, Code.DataLoss];
+
+const denialCodes = [Code.Unauthenticated, Code.PermissionDenied];
 
 const outages: Partial<Record<Reason, "database" | "overload">> = {
   STORAGE_UNAVAILABLE: "database",
@@ -54,7 +58,8 @@ export function describeCall(
     // A single key that cannot be decrypted is no outage.
     const outage = cause instanceof UnreadableKeyError ? undefined : outages[reason];
     const unexpected = isDefect || cause.cause !== undefined ? cause : undefined;
-    return { ...notes, code: nameOf(error.code), reason, unexpected, outage };
+    const unaudited = denialCodes.includes(error.code) && !cause.audited;
+    return { ...notes, code: nameOf(error.code), reason, unexpected, outage, unaudited };
   }
   return {
     ...notes,

@@ -26,7 +26,7 @@ interface RecentDenial {
  *
  * The number of audit events depends on the number of sessions, not of requests: anyone can send a
  * denied cookie as often as they like. So repeated denials are only counted, in the next event. Forged
- * cookies belong to no session and are not audited.
+ * cookies belong to no session and are not audited; the log counts them.
  */
 export class Denials {
   readonly #audit: DenialAudit | undefined;
@@ -62,7 +62,8 @@ export class Denials {
         details: { reason, ...details, ...(repeated > 0 && { repeated: String(repeated) }) },
       });
     }
-    return new SessionError(reason, { tenantId: session.tenantId });
+    const audited = this.#audit !== undefined;
+    return new SessionError(reason, { tenantId: session.tenantId, audited });
   }
 
   /** How many denials were not audited since the last one was. Undefined if this one is not due. */

@@ -39,6 +39,7 @@ export interface SessionErrorOptions {
   readonly message?: string;
   readonly violations?: readonly FieldViolation[];
   readonly tenantId?: TenantId;
+  readonly audited?: boolean;
   readonly cause?: unknown;
 }
 
@@ -55,12 +56,15 @@ export class SessionError extends Error {
   readonly violations: readonly FieldViolation[];
   /** The tenant of the session that was denied; for the log. */
   readonly tenantId: TenantId | undefined;
+  /** Whether the audit has this denial, or counts it as a repetition. */
+  readonly audited: boolean;
 
   constructor(reason: Reason, options: SessionErrorOptions = {}) {
     super(options.message ?? messages[reason], { cause: options.cause });
     this.reason = reason;
     this.violations = options.violations ?? [];
     this.tenantId = options.tenantId;
+    this.audited = options.audited ?? false;
   }
 }
 

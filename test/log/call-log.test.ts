@@ -97,6 +97,19 @@ describe("CallLog", () => {
     expect(lines, "only what is new").to.have.length(1);
   });
 
+  it("tells once a minute how many calls were denied without an audit event, by reason", () => {
+    for (let call = 0; call < 3; call += 1) fail("UNAUTHENTICATED", "A", { unaudited: true });
+    fail("PERMISSION_DENIED", "B", { unaudited: true });
+    fail("UNAUTHENTICATED", "C");
+    lines = [];
+    for (const minute of [1, 2]) {
+      now = minute * 60_000;
+      callLog.tick();
+    }
+    const msg = "calls denied without an audit event";
+    expect(lines).to.deep.equal([{ level: 30, reasons: { A: 3, B: 1 }, msg }]);
+  });
+
   for (const [outage, began, still, ended] of [
     [
       "database",

@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { newActor, newTenant, openSession, validate } from "../support/actors.ts";
+import { byCookie, newActor, newTenant, openSession, validate } from "../support/actors.ts";
 import { type Replica, startReplica } from "../support/app.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { type DatabaseProxy, startDatabaseProxy } from "../support/database-proxy.ts";
@@ -108,6 +108,26 @@ describe("the log of failed calls", () => {
     const line = await lineOf(validate(replica.client, cookie));
     expect(line).to.include({ level: ERROR, rpc: VALIDATE, code: "INTERNAL" });
     expect(line.err?.stack).to.match(/StorageFault.*\n +at /);
+  });
+
+  it("counts the denials that the audit does not know of, by their real reason", async () => {
+    const { cookie, id } = await openSession(replica.client);
+    await replica.client.revoke({ session: byCookie(cookie) });
+    const forged = cookie.replace(/[^.]+$/, "A".repeat(43));
+    const unknownKey = cookie.replace(/sk-\w+/, `sk-${"0".repeat(32)}`);
+    for (const value of [forged, "x", unknownKey, cookie, cookie]) {
+      await failureOf(validate(replica.client, value));
+    }
+    await replica.app.stop();
+    const events = await database.sql(
+      "SELECT FROM audit_events WHERE resource_id = $1 AND action = 'auth.session_refused'",
+      [id],
+    );
+    expect(events, "the control: the audit knows of the revoked session").to.have.length(1);
+    const counted = lines.filter(({ msg }) => msg === "calls denied without an audit event");
+    expect(counted.map(({ reasons }) => reasons)).to.deep.equal([
+      { INVALID_COOKIE: 2, SIGNING_KEY_NOT_FOUND: 1 },
+    ]);
   });
 
   it("combines an outage: one line at the beginning with its cause, and one at the end", async () => {
