@@ -4,10 +4,13 @@ import { openSession, validate } from "../support/actors.ts";
 import { type DatabaseProxy, startDatabaseProxy } from "../support/database-proxy.ts";
 import { failureOf } from "../support/expect-failure.ts";
 import { databaseEnv, type Serving, useSessiond } from "../support/sessiond-process.ts";
+import { until } from "../support/until.ts";
 
 /** Their lines take more than the pipe and the queue of 1 MiB hold. */
-const REFUSED_CALLS = 6000;
-const AT_ONCE = 50;
+const REFUSED_CALLS = 4000;
+const AT_ONCE = 100;
+/** As long as it may be, so that fewer calls are needed. */
+const REQUEST_ID = "x".repeat(128);
 
 describe("sessiond as a process: output that nobody reads", () => {
   const sessiond = useSessiond();
@@ -22,9 +25,12 @@ describe("sessiond as a process: output that nobody reads", () => {
     const env = { ...databaseEnv({ url: proxy.url }), SESSIOND_LOG_LEVEL: "debug" };
     const serving = await sessiond.serve({ env, unread: true });
     const { cookie } = await openSession(serving.client);
-    proxy.refuse();
+    const credential = { case: "cookie", value: "forged" } as const;
+    const headers = { "x-request-id": REQUEST_ID };
     for (let call = 0; call < REFUSED_CALLS; call += AT_ONCE) {
-      const calls = Array.from({ length: AT_ONCE }, () => validate(serving.client, cookie));
+      const calls = Array.from({ length: AT_ONCE }, () =>
+        serving.client.validate({ credential }, { headers }),
+      );
       const results = await Promise.allSettled(calls);
       expect(results.every(({ status }) => status === "rejected")).to.equal(true);
     }
@@ -33,8 +39,15 @@ describe("sessiond as a process: output that nobody reads", () => {
 
   it("keeps serving, connects to the database again and stops when asked to", async () => {
     const { serving, cookie } = await serveAndFill();
+    proxy.refuse();
     const error = await failureOf(validate(serving.client, cookie));
     expect(error.code).to.equal(Code.Unavailable);
+    const health = await fetch(`${serving.url}/grpc.health.v1.Health/Check`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: "{}",
+    });
+    expect(await health.json()).to.deep.equal({ status: "SERVING" });
     proxy.restore();
     expect((await validate(serving.client, cookie)).session?.id).to.be.a("string");
     serving.signal("SIGTERM");
@@ -45,6 +58,7 @@ describe("sessiond as a process: output that nobody reads", () => {
   it("says how many lines it dropped when somebody reads again", async () => {
     const { serving } = await serveAndFill();
     serving.read();
+    await until("it is told", async () => serving.stderr.includes("log lines dropped"));
     const { code, stderr } = await serving.end("SIGTERM");
     expect(code).to.equal(0);
     const lines = stderr.trim().split("\n");
