@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmod, chown, mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
 import net, { type AddressInfo } from "node:net";
@@ -38,6 +38,7 @@ auth_type = any
 pool_mode = transaction
 default_pool_size = ${poolSize}
 max_client_conn = 200
+${keepsPreparedStatements() ? "max_prepared_statements = 0" : ""}
 `;
   await writeFile(config, text, { mode: 0o600 });
   if (runAs !== undefined) await chown(config, runAs.uid, runAs.gid);
@@ -68,6 +69,13 @@ max_client_conn = 200
     throw error;
   }
   return { url: url.href, stop };
+}
+
+/** From version 1.21 on, unless the setting is 0. Older ones do not know the setting. */
+function keepsPreparedStatements(): boolean {
+  const said = execFileSync(pgbouncer as string, ["--version"], { encoding: "utf8" });
+  const [, major, minor] = /PgBouncer (\d+)\.(\d+)/.exec(said) ?? [];
+  return Number(major) > 1 || Number(minor) >= 21;
 }
 
 async function freePort(): Promise<number> {
