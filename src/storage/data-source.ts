@@ -46,6 +46,16 @@ class NoLogger extends AbstractLogger {
   protected writeLog(): void {}
 }
 
+/** A connection that ends if the server does not answer a statement within the connect timeout. */
+export function createClient({ url, connectTimeoutMs }: DataSourceOptions): pg.Client {
+  return new pg.Client({
+    connectionString: connectionString(url),
+    connectionTimeoutMillis: connectTimeoutMs,
+    query_timeout: connectTimeoutMs,
+    application_name: "sessiond",
+  });
+}
+
 /** Where the database is, without user and password: host and port, or the path of a Unix socket. */
 export interface DatabaseAddress {
   readonly address: string;

@@ -1,9 +1,19 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { DataSource } from "typeorm";
-import { createDataSource, type DataSourceOptions, databaseAddress } from "./data-source.ts";
+import {
+  createClient,
+  createDataSource,
+  type DataSourceOptions,
+  databaseAddress,
+} from "./data-source.ts";
 import { migrate } from "./schema/migrate.ts";
-import { checkServer, ReadOnlyDatabaseError } from "./server-checks.ts";
+import {
+  checkServerState,
+  ReadOnlyDatabaseError,
+  readServerState,
+  type ServerState,
+} from "./server-checks.ts";
 
 export interface OpenDatabaseOptions extends DataSourceOptions {
   /** How long to wait for a database that is not there yet; 0 ms: fail at once. */
@@ -72,37 +82,49 @@ class OpenError extends Error {
 
 async function connectOnce(options: OpenDatabaseOptions, address: string): Promise<DataSource> {
   const dataSource = createDataSource(options);
+  let state: ServerState;
   try {
+    state = await probe(options);
     await dataSource.initialize();
   } catch (error) {
-    const reason = explain(error);
-    throw new OpenError(
-      `cannot connect to the database at ${address}: ${reason}`,
-      error,
-      isTransient(error),
-    );
+    throw openError(`cannot connect to the database at ${address}`, error);
   }
   try {
-    await checkServer(dataSource);
+    checkServerState(state);
     const applied = await migrate(dataSource, options.signal);
     if (applied.length > 0) options.log.info({ migrations: applied }, "migrations applied");
     return dataSource;
   } catch (error) {
     await dataSource.destroy();
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new OpenError(
-      `cannot use the database at ${address}: ${reason}`,
-      error,
-      isTransient(error),
-    );
+    throw openError(`cannot use the database at ${address}`, error);
   }
+}
+
+/**
+ * Asks the server for its state, on a connection of its own. PgBouncer accepts connections while its
+ * server is down, and lets statements wait. TypeORM's first statements would wait without a limit.
+ */
+async function probe(options: OpenDatabaseOptions): Promise<ServerState> {
+  const client = createClient(options);
+  client.on("error", () => {});
+  try {
+    await client.connect();
+    return await readServerState(client);
+  } finally {
+    await client.end();
+  }
+}
+
+function openError(what: string, cause: unknown): OpenError {
+  return new OpenError(`${what}: ${explain(cause)}`, cause, isTransient(cause));
 }
 
 /** SQLSTATEs, or their classes, of a server that is starting, stopping or has too many clients. */
 const TRANSIENT_STATES = ["08", "25006", "53", "57P01", "57P02", "57P03"];
 
 /** PgBouncer reports what it refuses with SQLSTATE 08P01, like the failure of a server. */
-const REFUSED_BY_POOLER = /^(no such|not allowed|unsupported startup parameter)/;
+const REFUSED_BY_POOLER =
+  /does not exist|authentication failed|^(no such|not allowed|unsupported startup parameter)/;
 
 const TRANSIENT_CODES = [
   ...["ECONNREFUSED", "ECONNRESET", "ECONNABORTED", "EPIPE", "ETIMEDOUT"],
@@ -112,7 +134,7 @@ const TRANSIENT_CODES = [
 ];
 
 /** What the driver says, without a code, when a server accepts a connection and does not answer. */
-const NO_ANSWER = /^(Connection terminated|timeout )/;
+const NO_ANSWER = /^(Connection terminated|Query read timeout|timeout )/;
 
 function isTransient(error: unknown): boolean {
   if (error instanceof AggregateError) return error.errors.every(isTransient);
@@ -143,6 +165,7 @@ const ADVICE: readonly (readonly [RegExp, string])[] = [
     /self-signed certificate|unable to (get|verify)/,
     "sslrootcert in SESSIOND_DATABASE_URL must name the file of the server's certificate authority",
   ],
+  [/^Query read timeout/, "neither the server nor a pooler in front of it has answered"],
   [/client password must be/, "SESSIOND_DATABASE_URL has no password"],
 ];
 

@@ -1,4 +1,4 @@
-import type { DataSource } from "typeorm";
+import type pg from "pg";
 
 /** PostgreSQL's `server_version_num` for version 15. */
 const MIN_VERSION = 150_000;
@@ -20,14 +20,13 @@ export class ReadOnlyDatabaseError extends Error {
   override readonly name = "ReadOnlyDatabaseError";
 }
 
-/** @throws {Error} if sessiond cannot use the server, with the reason */
-export async function checkServer(dataSource: DataSource): Promise<void> {
-  const [row] = await dataSource.query(`
+export async function readServerState(client: pg.ClientBase): Promise<ServerState> {
+  const { rows } = await client.query<ServerState>(`
     SELECT current_setting('server_version') AS version,
       current_setting('server_version_num')::integer AS "versionNumber",
       pg_is_in_recovery() AS "isStandby",
       current_setting('default_transaction_read_only')::boolean AS "isReadOnly"`);
-  checkServerState(row);
+  return rows[0] as ServerState;
 }
 
 /** @throws {Error} if sessiond cannot use a server in this state, with the reason */

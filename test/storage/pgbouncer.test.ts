@@ -2,6 +2,7 @@ import { expect } from "chai";
 import { openSession } from "../support/actors.ts";
 import { type Replica, startReplica } from "../support/app.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
+import { startDatabaseProxy } from "../support/database-proxy.ts";
 import { everyCall } from "../support/every-call.ts";
 import { inParallel, numbers } from "../support/in-parallel.ts";
 import { type PgBouncer, pgbouncer, startPgBouncer } from "../support/pgbouncer.ts";
@@ -32,8 +33,11 @@ describe("PgBouncer in transaction mode", () => {
     await database?.drop();
   });
 
-  async function start(env: Record<string, string> = {}): Promise<Replica> {
-    const replica = await startReplica(bouncer.url, {
+  async function start(
+    env: Record<string, string> = {},
+    url: string = bouncer.url,
+  ): Promise<Replica> {
+    const replica = await startReplica(url, {
       env: { SESSIOND_DATABASE_POOL_SIZE: "10", SESSIOND_MAX_SESSIONS_PER_ACTOR: "0", ...env },
       onLog: (line) => lines.push(line),
     });
@@ -84,6 +88,38 @@ describe("PgBouncer in transaction mode", () => {
     await Promise.all([start(), start()]);
     expect(linesWith("migrations applied")).to.have.length(1);
     expect(await database.sql("SELECT 1 FROM signing_keys")).to.have.length(1);
+  });
+
+  it("is waited for at start, also while it waits for its server", async () => {
+    const proxy = await startDatabaseProxy(database.url);
+    const waiting = await startPgBouncer(proxy.url, SERVER_CONNECTIONS);
+    try {
+      proxy.refuse();
+      const started = start(
+        { SESSIOND_DATABASE_START_TIMEOUT: "1h", SESSIOND_DATABASE_CONNECT_TIMEOUT: "300ms" },
+        waiting.url,
+      );
+      await until("it waits", async () => linesWith("waiting for the database").length > 0);
+      proxy.restore();
+      const { client, stop } = await started;
+      await openSession(client);
+      expect(linesWith("the database is available")).to.have.length(1);
+      replicas.splice(0);
+      await stop();
+    } finally {
+      await waiting.stop();
+      await proxy.close();
+    }
+  });
+
+  it("says that there is no such database, without a wait", async () => {
+    const url = new URL(bouncer.url);
+    url.pathname = "/nowhere";
+    const started = start({ SESSIOND_DATABASE_START_TIMEOUT: "1h" }, url.href);
+    const error = await started.catch((reason: Error) => reason);
+    expect((error as Error).message).to.match(
+      /cannot connect .*: database "nowhere" does not exist/,
+    );
   });
 
   it("passes a cancellation on, and the statements after it are not hit", async () => {

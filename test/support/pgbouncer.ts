@@ -38,6 +38,7 @@ auth_type = any
 pool_mode = transaction
 default_pool_size = ${poolSize}
 max_client_conn = 200
+server_login_retry = 0.1
 ${keepsPreparedStatements() ? "max_prepared_statements = 0" : ""}
 `;
   await writeFile(config, text, { mode: 0o600 });
