@@ -1,4 +1,6 @@
+import { randomBytes } from "node:crypto";
 import { expect } from "chai";
+import { openSession, validate } from "../support/actors.ts";
 import { databaseEnv, useSessiond } from "../support/sessiond-process.ts";
 import { until } from "../support/until.ts";
 
@@ -6,6 +8,26 @@ const BROKEN = "an idle database connection broke";
 
 describe("sessiond as a process: database connections", () => {
   const sessiond = useSessiond();
+
+  it("serves as a role that owns its database and may do nothing else", async () => {
+    const admin = await sessiond.database();
+    const name = `own_${randomBytes(6).toString("hex")}`;
+    await admin.sql(`CREATE ROLE ${name} LOGIN PASSWORD 'secret'`);
+    await admin.sql(`CREATE DATABASE ${name} OWNER ${name} TEMPLATE template0`);
+    try {
+      const url = new URL(admin.url);
+      url.username = name;
+      url.password = "secret";
+      url.pathname = `/${name}`;
+      const serving = await sessiond.serve({ env: databaseEnv({ url: url.href }) });
+      const { cookie } = await openSession(serving.client);
+      await validate(serving.client, cookie);
+      await serving.end("SIGTERM");
+    } finally {
+      await admin.sql(`DROP DATABASE ${name} WITH (FORCE)`);
+      await admin.sql(`DROP ROLE ${name}`);
+    }
+  });
 
   it("logs one short line when an idle one breaks, without the driver's client", async () => {
     const database = await sessiond.database();
