@@ -111,18 +111,22 @@ function parametersProblem(parameters: URLSearchParams): string | undefined {
     if (Object.hasOwn(ELSEWHERE, name)) {
       return `its parameter ${name} is not supported: ${ELSEWHERE[name]}`;
     }
-    if (!KNOWN.includes(name)) return unknown(name);
+    if (!KNOWN.includes(name)) return unknown(name, parameters.has("password"));
     if (parameters.getAll(name).length > 1) return `its parameter ${name} is there twice`;
     if (parameters.get(name) === "") return `its parameter ${name} has no value`;
   }
   return sslProblem(parameters);
 }
 
-function unknown(name: string): string {
-  const isName = /^\w{1,40}$/.test(name);
-  const what = isName ? `its parameter ${name} is not known` : "it has an unknown parameter";
-  const nearest = isName ? `did you mean ${closestMatch(name.toLowerCase(), KNOWN)}? ` : "";
-  return `${what}: ${nearest}The known ones are ${KNOWN.join(", ")}`;
+function unknown(name: string, hasPassword: boolean): string {
+  const known = `The known ones are ${KNOWN.join(", ")}`;
+  // What follows an unencoded & of the password looks like a name.
+  if (hasPassword) {
+    return `it has an unknown parameter: in the password, percent-encode & as %26. ${known}`;
+  }
+  if (!/^\w{1,40}$/.test(name)) return `it has an unknown parameter: ${known}`;
+  const nearest = closestMatch(name.toLowerCase(), KNOWN);
+  return `its parameter ${name} is not known: did you mean ${nearest}? ${known}`;
 }
 
 function sslProblem(parameters: URLSearchParams): string | undefined {

@@ -48,6 +48,12 @@ describe("the URL of the database", () => {
     }
   });
 
+  it("does not quote what follows an unencoded & of the password", () => {
+    const problem = databaseUrlProblem("postgres://db/x?user=u&password=canary&secret");
+    expect(problem).to.include("in the password, percent-encode & as %26");
+    expect(problem).not.to.match(SECRETS);
+  });
+
   it("has no space or line break", () => {
     for (const space of [" ", "\n", "\t", "\u00a0", "\0"]) {
       const problem = databaseUrlProblem(`postgres://user:canary${space}secret@db/x`);
