@@ -17,7 +17,7 @@ export function watchLauncher(env: NodeJS.ProcessEnv, onGone: () => void): () =>
   if (script === undefined) return () => {};
   const launchers = launchersOf(script);
   const timer = setInterval(() => {
-    const parents = [process.ppid, ...launchers.slice(0, -1).map(parentOf)];
+    const parents = [process.ppid, ...launchers.slice(0, -1).map((pid) => statOf(pid)?.parent)];
     if (launchers.every((pid, index) => pid === parents[index])) return;
     clearInterval(timer);
     onGone();
@@ -28,12 +28,19 @@ export function watchLauncher(env: NodeJS.ProcessEnv, onGone: () => void): () =>
 /**
  * The ids of this process's parent, its parent and so on, up to npm. npm itself does not have the
  * script's environment. Only the parent where there is no /proc.
+ *
+ * None if a process in between began a POSIX session of its own, as supervisors do: it is meant to
+ * live longer than npm.
  */
-function launchersOf(script: string): readonly number[] {
+export function launchersOf(script: string): readonly number[] {
+  const session = statOf(process.pid)?.session;
   const launchers: number[] = [];
   for (let pid: number | undefined = process.ppid; pid !== undefined; ) {
+    const stat = statOf(pid);
+    if (stat !== undefined && stat.session !== session) return [];
+
     launchers.push(pid);
-    pid = runsScript(pid, script) ? parentOf(pid) : undefined;
+    pid = runsScript(pid, script) ? stat?.parent : undefined;
   }
   return launchers;
 }
@@ -43,11 +50,12 @@ function runsScript(pid: number, script: string): boolean {
   return variables.includes(`npm_lifecycle_event=${script}`);
 }
 
-function parentOf(pid: number): number | undefined {
-  // "pid (name) state ppid …", and the name may contain anything.
+function statOf(pid: number): { readonly parent: number; readonly session: number } | undefined {
+  // "pid (name) state ppid pgrp session …", and the name may contain anything.
   const stat = readProcess(pid, "stat");
-  const parent = Number(stat?.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
-  return parent > 0 ? parent : undefined;
+  if (stat === undefined) return undefined;
+  const [, parent, , session] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return { parent: Number(parent), session: Number(session) };
 }
 
 function readProcess(pid: number, file: "environ" | "stat"): string | undefined {
