@@ -71,6 +71,8 @@ function reportSize(what: string, cwd: string): void {
 
 async function usePackage(env: Environment): Promise<string> {
   const manifest = await fs.readFile(join(ROOT, "package.json"), "utf8");
+  // What an interrupted npm pack leaves behind.
+  execFileSync("node", ["scripts/package-manifest.ts"], { cwd: ROOT, env });
   // This checkout is installed.
   const command = readmeBlock("npm pack").replace("npm ci && ", "");
   await serve(command, ROOT, env);
