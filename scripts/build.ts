@@ -29,20 +29,38 @@ const libraryNamesOnly: Plugin = {
   },
 };
 
-/** The libraries' directories, relative to the project. */
-function librariesIn({ inputs }: Metafile): string[] {
-  const directories = Object.keys(inputs).flatMap(
-    (path) => /.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? [],
+/** The files of each library, both relative to the project. */
+function librariesIn({ inputs }: Metafile): [directory: string, files: string[]][] {
+  const libraries = Object.groupBy(
+    Object.keys(inputs),
+    (path) => /.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? "",
   );
-  return [...new Set(directories)].sort();
+  delete libraries[""];
+  return Object.entries(libraries as Record<string, string[]>).sort(([one], [other]) =>
+    one < other ? -1 : 1,
+  );
 }
 
-function licenseOf(directory: string): string {
+function licenseOf([directory, files]: [directory: string, files: string[]]): string {
   const path = join(root, directory);
-  const { name, version, license } = JSON.parse(readFileSync(join(path, "package.json"), "utf8"));
-  const files = globSync("{LICEN[CS]E,licen[cs]e,NOTICE}*", { cwd: path }).sort();
-  const texts = files.map((file) => readFileSync(join(path, file), "utf8").trim());
+  const read = (file: string) => readFileSync(join(path, file), "utf8");
+  const { name, version, license, repository } = JSON.parse(read("package.json"));
+  const licenseFiles = globSync("{LICEN[CS]E,[Ll]icen[cs]e,NOTICE}*", { cwd: path }).sort();
+  const texts = licenseFiles.map((file) => read(file).trim());
+  if (texts.length === 0) texts.push(...licenseTextsIn(read("README.md"), files));
+  if (texts.length === 0) texts.push(`Its package has no license text. See ${repository.url}`);
   return [`${name} ${version} (${license})`, ...texts].join("\n\n");
+}
+
+/** For a library without a file of its own: from its README, and from the tops of its files. */
+function licenseTextsIn(readme: string, files: readonly string[]): string[] {
+  const [section] = /^#+ licen[cs]e\n[\s\S]*?(?=^#|(?![\s\S]))/im.exec(readme) ?? [];
+  const tops = files.map((file) => {
+    const [comment = ""] =
+      /^(\/\/.*\n)+|^\/\*[\s\S]*?\*\//.exec(readFileSync(join(root, file), "utf8")) ?? [];
+    return /copyright/i.test(comment) ? comment.trim() : undefined;
+  });
+  return [...new Set([section?.trim(), ...tops])].filter((text) => text !== undefined);
 }
 
 await rm(outdir, { recursive: true, force: true });

@@ -92,6 +92,15 @@ async function useLeanPackage(tarball: string, env: Environment): Promise<void> 
   const visible = packages.filter((name) => !name.startsWith("."));
   assert(visible.join() === "sessiond", `not only sessiond is installed: ${visible.join()}`);
 
+  const licenses = await fs.readFile(
+    join(env.HOME, "node_modules/sessiond/dist/THIRD-PARTY-LICENSES.txt"),
+    "utf8",
+  );
+  // Only in files of protobuf, and in the README of pg-types.
+  for (const holder of ["Copyright 2008 Google Inc", "Copyright (c) 2014 Brian M. Carlson"]) {
+    assert(licenses.includes(holder), `the licenses have no ${holder}`);
+  }
+
   const version = spawnSync("npx", ["sessiond", "--version"], options);
   assert(version.stdout === `${packageJson.version}\n`, `--version prints ${version.stdout}`);
   const refused = spawnSync("npx", ["sessiond"], options);
