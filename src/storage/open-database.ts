@@ -7,6 +7,7 @@ import {
   type DataSourceOptions,
   databaseAddress,
 } from "./data-source.ts";
+import { settledOrAborted } from "./pg/settled-or-aborted.ts";
 import { migrate } from "./schema/migrate.ts";
 import {
   checkServerState,
@@ -175,14 +176,4 @@ function explain(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   const advice = ADVICE.find(([pattern]) => pattern.test(message))?.[1];
   return advice === undefined ? message : `${message} (${advice})`;
-}
-
-/** Settles as the promise does, or rejects with the signal's reason as soon as it fires. */
-function settledOrAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal?.reason);
-    if (signal?.aborted) onAbort();
-    signal?.addEventListener("abort", onAbort, { once: true });
-    promise.then(resolve, reject).finally(() => signal?.removeEventListener("abort", onAbort));
-  });
 }

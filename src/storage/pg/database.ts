@@ -13,6 +13,7 @@ import {
   translateDriverError,
 } from "./errors.ts";
 import { rowTypes } from "./row-types.ts";
+import { settledOrAborted } from "./settled-or-aborted.ts";
 
 export interface DatabaseOptions {
   readonly poolSize: number;
@@ -349,23 +350,4 @@ async function retried<T>(attempt: () => Promise<T>): Promise<T> {
       if (attempts === MAX_ATTEMPTS) throw storageUnavailable(error);
     }
   }
-}
-
-/**
- * Settles as the promise does, unless the signal fires first: then it rejects with the signal's
- * reason. After `timeoutMs` milliseconds it rejects with OVERLOADED.
- */
-function settledOrAborted<T>(promise: Promise<T>, signal: Signal, timeoutMs?: number): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal?.reason);
-    const timer =
-      timeoutMs === undefined
-        ? undefined
-        : setTimeout(() => reject(new SessionError("OVERLOADED")), timeoutMs);
-    signal?.addEventListener("abort", onAbort, { once: true });
-    promise.then(resolve, reject).finally(() => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", onAbort);
-    });
-  });
 }

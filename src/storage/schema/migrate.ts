@@ -76,14 +76,11 @@ async function checkSchema(runner: QueryRunner, dataSource: DataSource): Promise
     ? await runner.query(`SELECT name FROM ${MIGRATIONS_TABLE} ORDER BY id`)
     : [];
   const foreign =
-    applied.length === 0 ? tables.filter((table) => !isOurs || table !== migrationsTable) : [];
-  if (foreign.length > 0)
-    throw new SchemaError(
-      foreignTables(
-        foreign.map(({ name }) => name),
-        schema.name,
-      ),
-    );
+    applied.length > 0 ? [] : tables.filter((table) => !isOurs || table !== migrationsTable);
+  if (foreign.length > 0) {
+    const names = foreign.map(({ name }) => name);
+    throw new SchemaError(foreignTables(names, schema.name));
+  }
 
   const known = dataSource.migrations.map(({ name }) => name);
   const unknown = applied.map(({ name }) => name).filter((name) => !known.includes(name));
