@@ -100,7 +100,10 @@ function explain(error: unknown): string {
     return `${error.message} (see ${settings.join(" and ")})`;
   }
   if (error instanceof KeyDecryptionError) {
-    return `${error.message} (see SESSIOND_KEY_ENCRYPTION_KEYS)`;
+    const advice = error.isCorrupt
+      ? "restore it from a backup"
+      : "see SESSIOND_KEY_ENCRYPTION_KEYS";
+    return `${error.message} (${advice})`;
   }
   const { code } = error as NodeJS.ErrnoException;
   if (code?.startsWith("ERR_PARSE_ARGS_")) return `${error.message} (see --help)`;

@@ -8,8 +8,9 @@ const MAX_LOGGED_KEYS = 20;
 const REFUSAL_REPORT_INTERVAL_MS = 60_000;
 
 const KEY_ADVICE =
-  "add the key-encryption key that encrypted them to SESSIOND_KEY_ENCRYPTION_KEYS and restart; " +
-  "if it is lost, RotateSigningKey gives a tenant whose active key is affected a new one";
+  "add the key-encryption key that encrypted them to SESSIOND_KEY_ENCRYPTION_KEYS and restart, or " +
+  "restore corrupt ones from a backup; if neither is possible, RotateSigningKey gives a tenant whose " +
+  "active key is affected a new one";
 
 /** Logs the keys that the start could not decrypt, and counts and logs what is refused for that. */
 export function watchUnreadableKeys(
@@ -32,6 +33,7 @@ export function watchUnreadableKeys(
     id: key.id,
     tenant: key.tenantId,
     active: key.retiredAt === undefined,
+    corrupt: key.isCorrupt,
     keyEncryptionKey: key.encrypted.keyEncryptionKeyId,
   }));
   const message =

@@ -25,15 +25,19 @@ export interface EncryptedKey {
  */
 export class KeyDecryptionError extends Error {
   override readonly name = "KeyDecryptionError";
+  /** Its key-encryption key is configured, but its ciphertext is not genuine. */
+  readonly isCorrupt: boolean;
 
   constructor(
     { id, tenantId, keyEncryptionKeyId }: EncryptedKeyOwner,
     configured: readonly string[],
   ) {
-    const why = configured.includes(keyEncryptionKeyId)
+    const isCorrupt = configured.includes(keyEncryptionKeyId);
+    const why = isCorrupt
       ? `its ciphertext is corrupt, although its key-encryption key ${keyEncryptionKeyId} is configured`
       : `it is under key-encryption key ${keyEncryptionKeyId}, and those configured are ${configured.join(", ")}`;
     super(`signing key ${id} cannot be decrypted (tenant ${tenantId}): ${why}`);
+    this.isCorrupt = isCorrupt;
   }
 }
 

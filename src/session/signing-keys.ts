@@ -20,11 +20,16 @@ const SECRET_BYTES = 32;
 /** How many keys that cannot be decrypted are returned. Further ones are only counted. */
 const MAX_UNREADABLE = 1000;
 
+export interface UnreadableSigningKey extends StoredSigningKey {
+  /** Its key-encryption key is configured, but its ciphertext is not genuine. */
+  readonly isCorrupt: boolean;
+}
+
 export interface KeyVerification {
   /** How many keys were re-encrypted. */
   readonly rewrapped: number;
   /** Keys that cannot be decrypted, 1000 at most. */
-  readonly unreadable: readonly StoredSigningKey[];
+  readonly unreadable: readonly UnreadableSigningKey[];
   /** How many keys cannot be decrypted. */
   readonly unreadableCount: number;
 }
@@ -67,7 +72,7 @@ export class SigningKeys {
   }
 
   async #verify(context: CallContext): Promise<Omit<KeyVerification, "rewrapped">> {
-    const unreadable: StoredSigningKey[] = [];
+    const unreadable: UnreadableSigningKey[] = [];
     let unreadableCount = 0;
     let readableCount = 0;
     let first: KeyDecryptionError | undefined;
@@ -80,7 +85,9 @@ export class SigningKeys {
       if (key.tenantId === DEFAULT_TENANT && key.retiredAt === undefined) throw decrypted;
       first ??= decrypted;
       unreadableCount += 1;
-      if (unreadable.length < MAX_UNREADABLE) unreadable.push(key);
+      if (unreadable.length < MAX_UNREADABLE) {
+        unreadable.push({ ...key, isCorrupt: decrypted.isCorrupt });
+      }
     }
     if (first !== undefined && readableCount === 0) throw first;
     return { unreadable, unreadableCount };

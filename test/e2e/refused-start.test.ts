@@ -8,6 +8,7 @@ import { openSession, validate } from "../support/actors.ts";
 import type { TestDatabase } from "../support/database.ts";
 import { startDatabaseProxy } from "../support/database-proxy.ts";
 import { databaseEnv, type StartOptions, useSessiond } from "../support/sessiond-process.ts";
+import { corrupt } from "../support/unreadable-signing-keys.ts";
 
 const NO_RANDOMNESS = join(import.meta.dirname, "../support/no-randomness.ts");
 const CANARY = "canary-password";
@@ -110,6 +111,18 @@ describe("sessiond as a process: refused starts", () => {
       expect(await checksum(database)).to.equal(before);
       const again = await sessiond.serve({ env: databaseEnv(database) });
       await validate(again.client, cookie);
+    });
+
+    it("says that the default tenant's key is corrupt, and not that the key-encryption key is", async () => {
+      const database = await sessiond.database();
+      const first = await sessiond.serve({ env: databaseEnv(database) });
+      await first.end("SIGTERM");
+      const [key] = await database.sql<{ id: string }>("SELECT id FROM signing_keys");
+      await corrupt(database.sql, key?.id ?? "");
+
+      const message = await refusal({ env: databaseEnv(database) });
+      expect(message).to.match(/its ciphertext is corrupt, .* \(restore it from a backup\)$/m);
+      expect(message).not.to.include("SESSIOND_KEY_ENCRYPTION_KEYS");
     });
   });
 

@@ -55,19 +55,24 @@ describe("signing keys that cannot be decrypted", () => {
   const create = (client: Replica["client"]) =>
     openSession(client, { actor: newActor({ tenantId }) });
 
-  for (const [what, lose] of Object.entries({
-    "under an unknown key-encryption key": (id: string) => reEncrypt(database.sql, id),
-    "with a corrupt ciphertext": (id: string) => corrupt(database.sql, id),
-  })) {
+  for (const { what, isCorrupt, lose } of [
+    { what: "under an unknown key-encryption key", isCorrupt: false, lose: reEncrypt },
+    { what: "with a corrupt ciphertext", isCorrupt: true, lose: corrupt },
+  ]) {
     it(`starts with a tenant's active key ${what}, says so, and refuses what needs it (A26)`, async () => {
-      await lose(lost.keyId);
+      await lose(database.sql, lost.keyId);
       const { client, app } = await start();
 
       const [warning, ...more] = atStart();
       expect(more).to.be.empty;
       expect(warning).to.deep.include({ level: 40, count: 1 });
       expect(warning.keys).to.have.length(1);
-      expect(warning.keys[0]).to.deep.include({ id: lost.keyId, tenant: tenantId, active: true });
+      expect(warning.keys[0]).to.deep.include({
+        id: lost.keyId,
+        tenant: tenantId,
+        active: true,
+        corrupt: isCorrupt,
+      });
       expect(warning.msg).to.include("SESSIOND_KEY_ENCRYPTION_KEYS");
 
       await validate(client, cookie);
