@@ -33,12 +33,14 @@ export function watchReadiness(options: ReadinessOptions): Readiness {
   const silentMs = () => now() - lastAnsweredAt();
 
   async function attemptProbe(): Promise<unknown> {
-    const timeout = AbortSignal.timeout(Math.ceil(intervalMs));
+    const limitMs = Math.ceil(intervalMs);
+    const timeout = AbortSignal.timeout(limitMs);
     try {
       await probe(AbortSignal.any([signal, timeout]));
       return undefined;
     } catch (error) {
-      return error;
+      // The signal's reason would only say that something was aborted.
+      return timeout.aborted ? new Error(`no answer to a probe within ${limitMs} ms`) : error;
     }
   }
 

@@ -188,8 +188,10 @@ describe("readiness (unit)", () => {
 
   it("gives a probe up when it takes too long, and when it stops", async () => {
     const reasons: string[] = [];
-    const { stop, changes } = start({
+    const reported: unknown[] = [];
+    const { stop } = start({
       now: () => 40,
+      onChange: (ready, error) => reported.push([ready, (error as Error).message]),
       probe: (signal) =>
         new Promise((_, reject) => {
           signal.addEventListener("abort", () => {
@@ -198,9 +200,9 @@ describe("readiness (unit)", () => {
           });
         }),
     });
-    await until("it has reported", async () => changes.length > 0);
+    await until("it has reported", async () => reported.length > 0);
     await stop();
     expect(reasons[0]).to.equal("TimeoutError");
-    expect(changes).to.deep.equal([false]);
+    expect(reported).to.deep.equal([[false, "no answer to a probe within 10 ms"]]);
   });
 });
