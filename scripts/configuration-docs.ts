@@ -68,7 +68,11 @@ function renderProfiles(): string {
 }
 
 const urlParameters = [
-  ["`sslmode`", "Whether to use TLS, and how to verify the server; see below. Unset: plain text."],
+  [
+    "`sslmode`",
+    "Whether to use TLS, and how to verify the server; see below. Unset: plain text, unless the " +
+      "driver's own variable `PGSSLMODE` is set.",
+  ],
   [
     "`sslrootcert`",
     "The file of the certificate authorities (PEM). Unset: those that Node.js trusts.",
