@@ -33,7 +33,8 @@ export class BoundedOutput {
   writeLine(line: string): void {
     const bytes = Buffer.from(line);
     if (this.#full || this.#bytes + bytes.length > this.#maxBytes) {
-      this.#full = true;
+      // With nothing to write, as before a line that is too long by itself, nothing would reopen it.
+      this.#full = this.#writing;
       this.#dropped += 1;
       return;
     }

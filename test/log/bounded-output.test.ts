@@ -51,6 +51,13 @@ describe("BoundedOutput", () => {
     });
   });
 
+  it("drops a line that is too long by itself, and nothing after it", () => {
+    output.writeLine("x".repeat(MAX_BYTES + 1));
+    output.writeLine("next\n");
+    readAll();
+    expect(written).to.deep.equal(["next\n", "1 dropped\n"]);
+  });
+
   it("keeps at most its bytes while nobody reads, and reports once what it dropped", () => {
     for (let line = 0; line < 25; line += 1) output.writeLine(LINE);
     expect(dropped).to.deep.equal([]);
