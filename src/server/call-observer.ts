@@ -3,7 +3,7 @@ import type { ConnectError, ContextValues } from "@connectrpc/connect";
 
 /** A call that has ended. */
 export interface ObservedCall {
-  /** `package.Service/Method`; undefined if there is no such method. */
+  /** `package.Service/Method`; undefined if there is no such method, or if it is not known. */
   readonly rpc: string | undefined;
   /** Visible ASCII, at most 128 characters. */
   readonly requestId: string;
@@ -12,7 +12,7 @@ export interface ObservedCall {
    * never its cause. If the client has gone away, the code is Canceled.
    */
   readonly error: ConnectError | undefined;
-  /** From the arrival of the headers. */
+  /** From the arrival of the headers; 0 for a request that no handler gets. */
   readonly durationMs: number;
   /** What the handler has stored in its context; undefined if it never read the values. */
   readonly values: ContextValues | undefined;

@@ -7,7 +7,7 @@ import {
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
 import { untilAborted } from "./abort.ts";
-import { type CallObserver, requestIdFrom, requestIdHeader } from "./call-observer.ts";
+import type { CallObserver } from "./call-observer.ts";
 import { ConnectCallObservation } from "./connect-call-observation.ts";
 import { limitDeadline } from "./deadline.ts";
 import { rewriteDecodeFailure } from "./decode-failures.ts";
@@ -23,6 +23,7 @@ import { explainRefusal } from "./http-refusals.ts";
 import { closeUnreadStream } from "./http2-streams.ts";
 import { InFlightCall } from "./in-flight-call.ts";
 import type { InFlightCalls } from "./in-flight-calls.ts";
+import type { ObserveRefusal } from "./refusal-observation.ts";
 import type { RequestErrors } from "./request-errors.ts";
 
 export interface ConnectHandlerOptions {
@@ -35,6 +36,7 @@ export interface ConnectHandlerOptions {
   /** Called with failures that no client sees: defects, and responses that could not be written. */
   onError: (error: unknown, where: string) => void;
   observer?: CallObserver | undefined;
+  observeRefusal: ObserveRefusal;
 }
 
 /** A request listener of node:http or node:http2. */
@@ -55,7 +57,7 @@ type NodeResponse = Parameters<NodeHandler>[1];
  * - writes to the console.
  */
 export function createConnectHandler(options: ConnectHandlerOptions): NodeHandler {
-  const { handlers, calls, requestErrors, about, onError, observer } = options;
+  const { handlers, calls, requestErrors, about, onError, observer, observeRefusal } = options;
 
   return function handle(req, res) {
     const path = req.url?.split("?", 1)[0] ?? "";
@@ -63,7 +65,7 @@ export function createConnectHandler(options: ConnectHandlerOptions): NodeHandle
     if (handler === undefined) {
       const isRoot = path === "/" && (req.method === "GET" || req.method === "HEAD");
       if (isRoot && about !== undefined) respond(req, res, textResponse(about));
-      else respondUnknownMethod(req, res, observer);
+      else respond(req, res, unknownMethod(req, observeRefusal));
       return;
     }
     if ("stream" in req && req.stream.closed) {
@@ -72,7 +74,7 @@ export function createConnectHandler(options: ConnectHandlerOptions): NodeHandle
     }
     const request = toUniversalRequest(req, res);
     if (request === undefined) {
-      respond(req, res, unusableHost());
+      respond(req, res, unusableHost(req, observeRefusal));
       return;
     }
     const isUnary = handler.method.methodKind === "unary";
@@ -203,32 +205,15 @@ function respond(req: NodeRequest, res: NodeResponse, response: FixedResponse): 
 }
 
 /** Says, in the client's protocol, that there is no such method. */
-function respondUnknownMethod(
-  req: NodeRequest,
-  res: NodeResponse,
-  observer: CallObserver | undefined,
-): void {
+function unknownMethod(req: NodeRequest, observeRefusal: ObserveRefusal): FixedResponse {
   const message = "unknown service or method; the path of a call is /package.Service/Method";
   const error = new ConnectError(message, Code.Unimplemented);
-  const response = errorResponse(req.headers["content-type"], error, 404);
-  if (observer === undefined) {
-    respond(req, res, response);
-    return;
-  }
-  const requestId = requestIdFrom(req.headers[requestIdHeader]);
-  const headers = { ...response.headers, [requestIdHeader]: requestId };
-  respond(req, res, { ...response, headers });
-  observer.callEnded({
-    rpc: undefined,
-    requestId,
-    error,
-    durationMs: 0,
-    values: undefined,
-  });
+  return observeRefusal(req, error, errorResponse(req.headers["content-type"], error, 404));
 }
 
 /** HTTP/1.1 requires status 400 for it (RFC 9112, section 3.2), whatever the client's protocol. */
-function unusableHost(): FixedResponse {
+function unusableHost(req: NodeRequest, observeRefusal: ObserveRefusal): FixedResponse {
   const message = "the Host header must be a host name or an address, with or without a port";
-  return jsonErrorResponse(new ConnectError(message, Code.InvalidArgument), 400);
+  const error = new ConnectError(message, Code.InvalidArgument);
+  return observeRefusal(req, error, jsonErrorResponse(error, 400));
 }

@@ -1,5 +1,7 @@
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
+import type { ConnectError } from "@connectrpc/connect";
 import { errorResponse, type FixedResponse, sendOnStream } from "./fixed-response.ts";
+import type { ObserveRefusal, RefusedRequest } from "./refusal-observation.ts";
 import type { TooLargeErrorFactory } from "./request-errors.ts";
 
 /** How many headers one request may have. Over HTTP/2, pseudo-headers such as `:path` count. */
@@ -20,6 +22,7 @@ const headerOverheadBytes = 32;
 export interface HeaderLimits {
   readonly maxHeaderBytes: number;
   readonly tooLargeError: TooLargeErrorFactory;
+  readonly observeRefusal: ObserveRefusal;
 }
 
 /**
@@ -35,29 +38,31 @@ export function hardHeaderLimits(maxHeaderBytes: number) {
 
 /** The response to a request with more than `maxHeaders` headers. */
 export function tooManyHeadersResponse(
-  contentType: string | undefined,
-  { tooLargeError }: HeaderLimits,
+  request: RefusedRequest,
+  limits: HeaderLimits,
 ): FixedResponse {
   const message = `the request has more than ${maxHeaders} headers`;
-  return errorResponse(contentType, tooLargeError(message, "maxHeaders"), 431);
+  return refuse(request, limits.tooLargeError(message, "maxHeaders"), limits);
 }
 
 /** The response to a request whose headers are larger than `maxHeaderBytes`. */
-function largeHeadersResponse(
-  contentType: string | undefined,
-  { maxHeaderBytes, tooLargeError }: HeaderLimits,
-): FixedResponse {
-  const message = `the request headers are larger than the limit of ${maxHeaderBytes} bytes`;
-  return errorResponse(contentType, tooLargeError(message, "maxHeaderBytes"), 431);
+function largeHeadersResponse(request: RefusedRequest, limits: HeaderLimits): FixedResponse {
+  const message = `the request headers are larger than the limit of ${limits.maxHeaderBytes} bytes`;
+  return refuse(request, limits.tooLargeError(message, "maxHeaderBytes"), limits);
 }
 
 /** The response where Node's parser for HTTP/1.1 has refused the headers. It does not say why. */
-export function headerOverflowResponse({
-  maxHeaderBytes,
-  tooLargeError,
-}: HeaderLimits): FixedResponse {
-  const message = `the request headers are larger than the limit of ${maxHeaderBytes} bytes, or more than ${hardMaxHeaders}`;
-  return errorResponse(undefined, tooLargeError(message, "maxHeaderBytes"), 431);
+export function headerOverflowResponse(limits: HeaderLimits): FixedResponse {
+  const message = `the request headers are larger than the limit of ${limits.maxHeaderBytes} bytes, or more than ${hardMaxHeaders}`;
+  return refuse({ headers: {} }, limits.tooLargeError(message, "maxHeaderBytes"), limits);
+}
+
+function refuse(
+  request: RefusedRequest,
+  error: ConnectError,
+  { observeRefusal }: HeaderLimits,
+): FixedResponse {
+  return observeRefusal(request, error, errorResponse(request.headers["content-type"], error, 431));
 }
 
 type StreamHandler = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
@@ -67,7 +72,7 @@ export function limitHeaders(limits: HeaderLimits, serve: StreamHandler) {
   const { maxHeaderBytes } = limits;
   const hard = hardHeaderLimits(maxHeaderBytes);
 
-  function refuse(
+  function refuseStream(
     stream: ServerHttp2Stream,
     headers: IncomingHttpHeaders,
     count: number,
@@ -80,7 +85,7 @@ export function limitHeaders(limits: HeaderLimits, serve: StreamHandler) {
       return;
     }
     const respond = count > maxHeaders ? tooManyHeadersResponse : largeHeadersResponse;
-    sendOnStream(stream, respond(headers["content-type"], limits));
+    sendOnStream(stream, respond({ headers, url: headers[":path"] }, limits));
   }
 
   return (
@@ -92,7 +97,7 @@ export function limitHeaders(limits: HeaderLimits, serve: StreamHandler) {
     const count = rawHeaders.length / 2;
     let bytes = count * headerOverheadBytes;
     for (const text of rawHeaders) bytes += text.length;
-    if (count > maxHeaders || bytes > maxHeaderBytes) refuse(stream, headers, count, bytes);
+    if (count > maxHeaders || bytes > maxHeaderBytes) refuseStream(stream, headers, count, bytes);
     else serve(stream, headers);
   };
 }

@@ -16,8 +16,9 @@ export function createClientErrorListener(
   hasSentHeaders: (socket: Socket) => boolean,
 ): (error: Error, socket: Socket) => void {
   return (error, socket) => {
-    const response = responseTo(error, headerOverflow);
-    if (response === undefined || !socket.writable || hasSentHeaders(socket)) {
+    const response =
+      socket.writable && !hasSentHeaders(socket) ? responseTo(error, headerOverflow) : undefined;
+    if (response === undefined) {
       socket.destroy();
       return;
     }

@@ -21,6 +21,7 @@ import { createHttp2Connections } from "./http2-connections.ts";
 import { createInFlightCalls } from "./in-flight-calls.ts";
 import { createListener, headersTimeoutMs, listen, type TlsCredentials } from "./listener.ts";
 import { createProtocolDetector } from "./protocol-detection.ts";
+import { createRefusalObservation } from "./refusal-observation.ts";
 import {
   type DecodeErrorFactory,
   defaultRequestErrors,
@@ -112,6 +113,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     interceptors: options.interceptors ?? [],
     maxMessageBytes,
   });
+  const observeRefusal = createRefusalObservation(observer, routing.connectHandlers);
   const handleWithConnect = createConnectHandler({
     handlers: routing.connectHandlers,
     maxDeadlineMs,
@@ -120,6 +122,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     about: options.about,
     onError,
     observer,
+    observeRefusal,
   });
 
   const http2 = createHttp2Connections({ ...limits, onError });
@@ -142,7 +145,8 @@ export async function startServer(options: ServerOptions): Promise<Server> {
           onError,
           observer,
         });
-  const headerLimits = { maxHeaderBytes: limits.maxHeaderBytes, ...requestErrors };
+  const { maxHeaderBytes } = limits;
+  const headerLimits = { maxHeaderBytes, observeRefusal, ...requestErrors };
   http2.server.on("stream", limitHeaders(headerLimits, serveStream));
 
   const { server, serveHttp1 } = createListener(
@@ -161,8 +165,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       }
     });
     if (req.rawHeaders.length > 2 * maxHeaders) {
-      const contentType = req.headers["content-type"];
-      sendOverHttp1(res, tooManyHeadersResponse(contentType, headerLimits));
+      sendOverHttp1(res, tooManyHeadersResponse(req, headerLimits));
     } else {
       handleWithConnect(req, res);
     }

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { Code, ConnectError, createClient, createContextKey } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { expect } from "chai";
@@ -14,6 +15,8 @@ import {
   postJson,
   rawCall,
   type StartOptions,
+  testLimits,
+  validatePath,
   validateRequest,
 } from "../support/transport.ts";
 import { until } from "../support/until.ts";
@@ -284,6 +287,75 @@ describe("call observer", () => {
       const call = await connect.only();
       expect(call.rpc).to.equal(undefined);
       expect(call.error?.code).to.equal(Code.Unimplemented);
+    });
+  });
+
+  describe("requests that no handler gets", () => {
+    const { maxHeaderBytes } = testLimits;
+    const long = { "x-long": "a".repeat(maxHeaderBytes) };
+    const many = Object.fromEntries(Array.from({ length: 130 }, (_, i) => [`x-${i}`, "a"]));
+    const ID = { "x-request-id": "mine-6" };
+
+    for (const [what, headers] of [
+      ["too large", long],
+      ["too many", many],
+    ] as const) {
+      it(`HTTP/2: reports headers that are ${what}, with the request id`, async () => {
+        const server = await pairs.start({ observer: connect });
+        const session = await pairs.http2(server);
+        const { stream } = rawCall(session, { ...headers, ...ID });
+        const [received] = await once(stream, "response");
+        stream.close();
+        expect(received).to.include({ "grpc-status": "8", "x-request-id": "mine-6" });
+        const call = await connect.only();
+        expect(call).to.include({ rpc: RPC, requestId: "mine-6" });
+        expect(call.error?.code).to.equal(Code.ResourceExhausted);
+      });
+    }
+
+    it("HTTP/1.1: reports headers that are too many", async () => {
+      const server = await pairs.start({ observer: connect });
+      const response = await postJson(server, "{}", { headers: { ...many, ...ID } });
+      await response.arrayBuffer();
+      expect(response.status).to.equal(431);
+      expect(response.headers.get("x-request-id")).to.equal("mine-6");
+      const call = await connect.only();
+      expect(call).to.include({ rpc: RPC, requestId: "mine-6" });
+      expect(call.error?.code).to.equal(Code.ResourceExhausted);
+    });
+
+    it("HTTP/1.1: reports headers that the parser refuses, with an id of its own", async () => {
+      const server = await pairs.start({ observer: connect });
+      const response = await postJson(server, "{}", { headers: { ...long, ...ID } });
+      await response.arrayBuffer();
+      expect(response.status).to.equal(431);
+      const call = await connect.only();
+      expect(call.rpc).to.equal(undefined);
+      expect(call.requestId).to.match(MADE_ID);
+      expect(response.headers.get("x-request-id")).to.equal(call.requestId);
+      expect(call.error?.code).to.equal(Code.ResourceExhausted);
+    });
+
+    it("HTTP/1.1: reports a host that is none", async () => {
+      const server = await pairs.start({ observer: connect });
+      const socket = pairs.connect(server);
+      const lines = [`POST ${validatePath} HTTP/1.1`, "Host: a b", "X-Request-Id: mine-6"];
+      socket.end(`${lines.join("\r\n")}\r\nConnection: close\r\n\r\n`);
+      const response = Buffer.concat(await Array.fromAsync(socket)).toString();
+      expect(response).to.match(/^HTTP\/1\.1 400 /);
+      expect(response.toLowerCase()).to.include("x-request-id: mine-6\r\n");
+      const call = await connect.only();
+      expect(call).to.include({ rpc: RPC, requestId: "mine-6" });
+      expect(call.error?.code).to.equal(Code.InvalidArgument);
+    });
+
+    it("does not name a method that does not exist, which a caller could choose", async () => {
+      const server = await pairs.start({ observer: connect });
+      const session = await pairs.http2(server);
+      const { stream } = rawCall(session, { ...long, ":path": "/no.such/Method" });
+      await once(stream, "response");
+      stream.close();
+      expect((await connect.only()).rpc).to.equal(undefined);
     });
   });
 });
