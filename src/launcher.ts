@@ -7,7 +7,7 @@ const POLL_MS = 250;
  * Without npm, it does nothing.
  *
  * npm passes SIGTERM on to the shell of the script, and a shell such as dash ends without passing it
- * on. If npm itself is killed, it tells nobody. In both cases this process gets a new parent, or a
+ * on. If npm itself is killed, it passes nothing on. In both cases this process gets a new parent, or a
  * shell in between does.
  *
  * @returns stops watching

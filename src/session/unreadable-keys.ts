@@ -50,7 +50,7 @@ export class UnreadableKeys {
 
   /**
    * Whether the key is to be refused without reading its row. If the row is due to be read, only the
-   * first caller is told so, so that concurrent calls do not all read it.
+   * first call gets false, so that concurrent calls do not all read it.
    */
   mustRefuse(id: SigningKeyId): boolean {
     const retryAt = this.#retryAt.get(id);

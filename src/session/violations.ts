@@ -3,8 +3,8 @@ import { type FieldViolation, invalidFields, type SessionError } from "./errors.
 /**
  * Collects the wrong fields of one request, so that its caller learns of all of them at once.
  *
- * A parser adds what is wrong with its field and returns a value of its type all the same. No value
- * may be used before `throwIfAny` has returned. A field has at most one violation, which never quotes
+ * A parser adds what is wrong with its field and still returns a value of its type. No value may be
+ * used before `throwIfAny` has returned. A field has at most one violation, which never quotes
  * its value: the size of the error depends on the contract, not on the request.
  */
 export class Violations {

@@ -135,7 +135,7 @@ export class Database {
     );
   }
 
-  /** When a statement last succeeded, as told by `performance.now()`; at first, when this was created. */
+  /** When a statement last succeeded, by `performance.now()`; at first, when this was created. */
   get lastAnsweredAt(): number {
     return this.#lastAnsweredAt;
   }

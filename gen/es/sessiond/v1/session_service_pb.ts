@@ -1053,7 +1053,7 @@ export const ListAuditEventsResponseSchema: GenMessage<ListAuditEventsResponse> 
  *     passed, only have a code.
  *   - Any call can fail with INVALID_REQUEST, REQUEST_TOO_LARGE, STORAGE_UNAVAILABLE and
  *     OVERLOADED.
- *   - INVALID_REQUEST tells all wrong fields at once: a google.rpc.BadRequest has the path of each
+ *   - INVALID_REQUEST lists all wrong fields: a google.rpc.BadRequest has the path of each
  *     and what would be right. The message has the first one and counts the others. Fields are
  *     checked before any session is looked up, so it takes precedence over every other reason.
  *   - JSON with a field that the contract does not have, or with null for an `optional` field, is
