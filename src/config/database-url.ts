@@ -83,7 +83,8 @@ export function databaseUrlProblem(text: string): string | undefined {
   if (url === undefined) {
     return authority.includes(",") ? onlyOneHost() : `${FORM}; ${ENCODE}`;
   }
-  if (url.hostname.includes(",")) return onlyOneHost();
+  const host = url.searchParams.get("host") ?? url.hostname;
+  if (host.includes(",")) return onlyOneHost();
   return parametersProblem(url.searchParams);
 }
 

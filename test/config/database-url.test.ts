@@ -109,7 +109,11 @@ describe("the URL of the database", () => {
   });
 
   it("names one host", () => {
-    for (const url of ["postgres://a,b/x", "postgres://user:canary@a:5432,b:5432/x"]) {
+    for (const url of [
+      "postgres://a,b/x",
+      "postgres://user:canary@a:5432,b:5432/x",
+      "postgres:///x?host=a,b",
+    ]) {
       expect(databaseUrlProblem(url)).to.match(/several hosts: name one/);
     }
   });
