@@ -59,8 +59,8 @@ export function createClient({ url, connectTimeoutMs }: DataSourceOptions): pg.C
 /** Where the database is, without user and password: host and port, or the path of a Unix socket. */
 export interface DatabaseAddress {
   readonly address: string;
-  /** False if the connection is encrypted, but may be to any server that answers. */
-  readonly isVerified: boolean;
+  /** The connection is encrypted, but to any server that answers. */
+  readonly isUnverifiedTls: boolean;
 }
 
 /**
@@ -82,12 +82,12 @@ export function databaseAddress(url: string): DatabaseAddress {
   const { host, port } = client;
   // The types say that it is a boolean.
   const ssl: unknown = client.ssl;
-  const isVerified = (ssl as { rejectUnauthorized?: boolean }).rejectUnauthorized !== false;
+  const isUnverifiedTls = (ssl as { rejectUnauthorized?: boolean }).rejectUnauthorized === false;
   const isIpV6 = host.includes(":");
   const address = host.startsWith("/")
     ? `${host}/.s.PGSQL.${port}`
     : `${isIpV6 ? `[${host}]` : host}:${port}`;
-  return { address, isVerified };
+  return { address, isUnverifiedTls };
 }
 
 /** With libpq's meaning of sslmode. The driver has another one by default, until its version 9. */

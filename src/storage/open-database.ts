@@ -35,8 +35,8 @@ const RETRY_MS = 500;
  */
 export async function openDatabase(options: OpenDatabaseOptions): Promise<DataSource> {
   const { log, signal, startTimeoutMs } = options;
-  const { address, isVerified } = databaseAddress(options.url);
-  if (!isVerified) {
+  const { address, isUnverifiedTls } = databaseAddress(options.url);
+  if (isUnverifiedTls) {
     log.warn(
       { address },
       "the database connection is encrypted, but sslmode=require accepts any server; " +

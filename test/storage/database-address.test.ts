@@ -13,13 +13,13 @@ describe("database: where it is", () => {
   };
   for (const [url, address] of Object.entries(addresses)) {
     it(`is ${address} for ${url}`, () => {
-      expect(databaseAddress(url)).to.deep.equal({ address, isVerified: true });
+      expect(databaseAddress(url)).to.deep.equal({ address, isUnverifiedTls: false });
     });
   }
 
   it("is not verified with sslmode=require", () => {
-    const { isVerified } = databaseAddress("postgres://db.example/x?sslmode=require");
-    expect(isVerified).to.equal(false);
+    const { isUnverifiedTls } = databaseAddress("postgres://db.example/x?sslmode=require");
+    expect(isUnverifiedTls).to.equal(true);
   });
 });
 
