@@ -143,6 +143,8 @@ async function start(options: AppOptions): Promise<App> {
     tooLargeError,
     about,
     onError: (error, where) => log.debug({ err: error, where }, "connection or call failed"),
+    onConnectionRefused: (open) =>
+      log.warn({ open }, "connections are refused: as many are open as SESSIOND_MAX_CONNECTIONS"),
     observer: createCallObserver(callLog),
   });
   stack.defer(() => drain(server, config, log));

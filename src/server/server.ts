@@ -67,6 +67,8 @@ export interface ServerOptions {
   about?: string;
   /** Called with failures that no caller sees, and where they happened. Clients cause many of them. */
   onError?: (error: unknown, where: string) => void;
+  /** Called, at most every ten seconds, when a connection is refused because `open` ones are open. */
+  onConnectionRefused?: (open: number) => void;
   /** Learns how each call ends. Without it, calls have no request ids. */
   observer?: CallObserver;
 }
@@ -97,7 +99,7 @@ const dropReportMs = 10_000;
  * @throws {Error} if the TLS certificate or key cannot be used
  */
 export async function startServer(options: ServerOptions): Promise<Server> {
-  const { host, limits, observer, onError = () => {} } = options;
+  const { host, limits, observer, onError = () => {}, onConnectionRefused = () => {} } = options;
   const requestErrors = {
     decodeError: options.decodeError ?? defaultRequestErrors.decodeError,
     tooLargeError: options.tooLargeError ?? defaultRequestErrors.tooLargeError,
@@ -202,7 +204,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     socket.once("close", () => sockets.delete(socket));
   });
   server.on("tlsClientError", (error: unknown) => onError(error, "TLS handshake"));
-  server.on("drop", createDropReporter(limits.maxConnections, onError));
+  server.on("drop", createDropReporter(limits.maxConnections, onConnectionRefused));
 
   const port = await listen(server, host, options.port);
   server.on("error", (error) => onError(error, "listening"));
@@ -242,14 +244,13 @@ export async function startServer(options: ServerOptions): Promise<Server> {
 /** Creates a listener that reports refused connections, of which there may be a flood. */
 function createDropReporter(
   maxConnections: number,
-  onError: (error: unknown, where: string) => void,
+  onConnectionRefused: (open: number) => void,
 ): () => void {
   let reportedAt = Number.NEGATIVE_INFINITY;
   return () => {
     if (performance.now() - reportedAt > dropReportMs) {
       reportedAt = performance.now();
-      const error = new Error(`refusing connections: ${maxConnections} are open`);
-      onError(error, "accepting a connection");
+      onConnectionRefused(maxConnections);
     }
   };
 }
