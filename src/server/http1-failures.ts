@@ -10,12 +10,15 @@ import { type FixedResponse, jsonErrorResponse } from "./fixed-response.ts";
  *
  * @param headerOverflow creates the response to headers above the limits
  * @param hasSentHeaders whether a response on the connection has begun; another must not follow
+ * @param onError gets every failure
  */
 export function createClientErrorListener(
   headerOverflow: () => FixedResponse,
   hasSentHeaders: (socket: Socket) => boolean,
+  onError: (error: unknown, where: string) => void,
 ): (error: Error, socket: Socket) => void {
   return (error, socket) => {
+    onError(error, "HTTP/1.1 connection");
     const response =
       socket.writable && !hasSentHeaders(socket) ? responseTo(error, headerOverflow) : undefined;
     if (response === undefined) {

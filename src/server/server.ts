@@ -177,6 +177,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     createClientErrorListener(
       () => headerOverflowResponse(headerLimits),
       (socket) => [...http1Responses].some((res) => res.socket === socket && res.headersSent),
+      onError,
     ),
   );
 

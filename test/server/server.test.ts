@@ -365,9 +365,12 @@ describe("server", () => {
     });
 
     it("says what is wrong with what is not HTTP/1.1, and closes the connection", async () => {
-      const socket = transport.connect(await transport.start());
+      const failed: string[] = [];
+      const onError = (_error: unknown, where: string) => failed.push(where);
+      const socket = transport.connect(await transport.start({ onError }));
       socket.write("GET / HTTP/1.1 secret\r\n\r\n");
       const response = await text(socket);
+      expect(failed).to.deep.equal(["HTTP/1.1 connection"]);
       expect(response).to.match(/^HTTP\/1\.1 400 Bad Request\r\n/);
       expect(JSON.parse(response.split("\r\n\r\n")[1] ?? "")).to.deep.equal({
         code: "invalid_argument",
