@@ -7,19 +7,11 @@ import {
   createContextValues,
   type Interceptor,
 } from "@connectrpc/connect";
-import { encodeEnvelope, type UniversalServerResponse } from "@connectrpc/connect/protocol";
-import {
-  endStreamFlag,
-  endStreamFromJson,
-  errorFromJsonBytes,
-} from "@connectrpc/connect/protocol-connect";
+import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
+import { errorFromJsonBytes } from "@connectrpc/connect/protocol-connect";
 import { findTrailerError } from "@connectrpc/connect/protocol-grpc";
-import { trailerFlag, trailerParse, trailerSerialize } from "@connectrpc/connect/protocol-grpc-web";
 import { type CallObserver, requestIdFrom, requestIdHeader } from "./call-observer.ts";
-
-type ByteStream = AsyncIterable<Uint8Array>;
-
-const envelopePrefixBytes = 5;
+import { bodyOf, changeTrailer, changeWebTrailer, replaceEndStream } from "./response-body.ts";
 
 /** What interceptors or handler threw, with the cause that the response does not have. */
 const thrownKey = createContextKey<unknown>(undefined, { description: "what the call threw" });
@@ -76,16 +68,21 @@ export class ConnectCallObservation {
     if (status >= 400) return this.#observeRefusal(response, header);
     if (body === undefined) return { ...response, header };
     const contentType = header.get("content-type") ?? "";
+    const failWith = (complete: Headers) => this.#failWithTrailer(complete, header);
     if (trailer !== undefined) {
-      return { ...response, header, body: this.#observeTrailer(body, trailer, header) };
+      return { ...response, header, body: changeTrailer(body, trailer, failWith) };
     }
     if (contentType.startsWith("application/grpc-web")) {
-      return { ...response, header, body: this.#observeWebTrailer(body, header) };
+      return { ...response, header, body: changeWebTrailer(body, failWith) };
     }
     if (contentType.startsWith("application/connect+")) {
       // Whether a stream fails is known too late for its headers.
       header.set(requestIdHeader, this.#requestId);
-      return { ...response, header, body: this.#observeEndStream(body) };
+      const observed = replaceEndStream(body, ({ error }) => {
+        this.#failure = this.#withCause(error);
+        return undefined;
+      });
+      return { ...response, header, body: observed };
     }
     return { ...response, header };
   }
@@ -116,38 +113,7 @@ export class ConnectCallObservation {
     const refusal = new ConnectError(`HTTP status ${response.status}`, Code.InvalidArgument);
     header.set(requestIdHeader, this.#requestId);
     this.#failure = this.#withCause(errorIn(bytes, refusal));
-    return { ...response, header, ...(response.body && { body: once(bytes) }) };
-  }
-
-  /** gRPC: the trailer is complete when the body has been read. */
-  async *#observeTrailer(body: ByteStream, trailer: Headers, header: Headers): ByteStream {
-    yield* body;
-    this.#failWithTrailer(trailer, header);
-  }
-
-  /** gRPC-Web: the trailer is the last envelope of the body, in a chunk of its own. */
-  async *#observeWebTrailer(body: ByteStream, header: Headers): ByteStream {
-    for await (const chunk of body) {
-      if (chunk[0] === trailerFlag) {
-        const trailer = trailerParse(chunk.subarray(envelopePrefixBytes));
-        this.#failWithTrailer(trailer, header);
-        yield encodeEnvelope(trailerFlag, trailerSerialize(trailer));
-      } else {
-        yield chunk;
-      }
-    }
-  }
-
-  /** Streams of Connect: the error is in the last envelope, in a chunk of its own. */
-  async *#observeEndStream(body: ByteStream): ByteStream {
-    for await (const chunk of body) {
-      if (chunk[0] === endStreamFlag) {
-        this.#failure = this.#withCause(
-          endStreamFromJson(chunk.subarray(envelopePrefixBytes)).error,
-        );
-      }
-      yield chunk;
-    }
+    return { ...response, header, ...(response.body && { body: bodyOf(bytes) }) };
   }
 
   #failWithTrailer(trailer: Headers, header: Headers): void {
@@ -174,8 +140,4 @@ function errorIn(bytes: Uint8Array, fallback: ConnectError): ConnectError {
   } catch {
     return fallback;
   }
-}
-
-async function* once(bytes: Uint8Array): ByteStream {
-  yield bytes;
 }

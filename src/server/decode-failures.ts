@@ -2,8 +2,6 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { encodeEnvelope, type UniversalServerResponse } from "@connectrpc/connect/protocol";
 import {
   codeToHttpStatus,
-  endStreamFlag,
-  endStreamFromJson,
   endStreamToJson,
   errorFromJsonBytes,
   errorToJsonBytes,
@@ -13,16 +11,18 @@ import {
   headerGrpcStatus,
   setTrailerStatus,
 } from "@connectrpc/connect/protocol-grpc";
-import { trailerFlag, trailerParse, trailerSerialize } from "@connectrpc/connect/protocol-grpc-web";
+import { trailerFlag, trailerSerialize } from "@connectrpc/connect/protocol-grpc-web";
 import { encodeGrpcMessage } from "./grpc-message.ts";
 import type { RequestErrors } from "./request-errors.ts";
-
-type ByteStream = AsyncIterable<Uint8Array>;
+import {
+  bodyOf,
+  changeTrailer,
+  changeWebTrailer,
+  type ResponseBody,
+  replaceEndStream,
+} from "./response-body.ts";
 
 export const malformedRequest = "the request is not a message of its type";
-
-/** The first bytes of an envelope: a byte of flags, and the length. */
-const envelopePrefixBytes = 5;
 
 /**
  * Replaces Connect's error for a request that cannot be decoded, or whose message is too large, with
@@ -43,12 +43,11 @@ export async function rewriteDecodeFailure(
   );
   const { status, body, header, trailer } = response;
   if (body === undefined) return response;
-  if (trailer !== undefined) {
-    return { ...response, body: rewriteTrailerAfter(body, trailer, errors) };
-  }
+  const rewrite = (complete: Headers) => rewriteTrailer(complete, errors);
+  if (trailer !== undefined) return { ...response, body: changeTrailer(body, trailer, rewrite) };
   const contentType = header?.get("content-type") ?? "";
   if (contentType.startsWith("application/grpc-web")) {
-    return { ...response, body: rewriteWebTrailer(body, errors) };
+    return { ...response, body: changeWebTrailer(body, rewrite) };
   }
   if (contentType.startsWith("application/connect+")) {
     return { ...response, body: rewriteEndStream(body, errors) };
@@ -72,66 +71,33 @@ function respondToUnencodableError(
   trailer.set(headerGrpcMessage, encodeGrpcMessage(rewritten.rawMessage));
   const response = { status: 200, header: new Headers({ "content-type": contentType }) };
   return contentType.startsWith("application/grpc-web")
-    ? { ...response, body: once(encodeEnvelope(trailerFlag, trailerSerialize(trailer))) }
-    : { ...response, body: once(new Uint8Array()), trailer };
+    ? { ...response, body: bodyOf(encodeEnvelope(trailerFlag, trailerSerialize(trailer))) }
+    : { ...response, body: bodyOf(new Uint8Array()), trailer };
 }
 
-/** gRPC: Connect fills in the trailer while the body is read. */
-async function* rewriteTrailerAfter(
-  body: ByteStream,
-  trailer: Headers,
-  errors: RequestErrors,
-): ByteStream {
-  yield* body;
-  rewriteTrailer(trailer, errors);
-}
-
-/** gRPC-Web: the trailer is the last envelope of the body, in a chunk of its own. */
-async function* rewriteWebTrailer(body: ByteStream, errors: RequestErrors): ByteStream {
-  for await (const chunk of body) {
-    if (chunk[0] === trailerFlag) {
-      const trailer = trailerParse(chunk.subarray(envelopePrefixBytes));
-      rewriteTrailer(trailer, errors);
-      yield encodeEnvelope(trailerFlag, trailerSerialize(trailer));
-    } else {
-      yield chunk;
-    }
-  }
-}
-
-/** Streams of Connect: the error is in the last envelope of the body, in a chunk of its own. */
-async function* rewriteEndStream(body: ByteStream, errors: RequestErrors): ByteStream {
-  for await (const chunk of body) {
-    yield chunk[0] === endStreamFlag ? rewriteEndStreamEnvelope(chunk, errors) : chunk;
-  }
-}
-
-function rewriteEndStreamEnvelope(chunk: Uint8Array, errors: RequestErrors): Uint8Array {
-  const { metadata, error } = endStreamFromJson(chunk.subarray(envelopePrefixBytes));
-  const rewritten = error && rewriteError(error.code, error.rawMessage, errors);
-  if (rewritten === undefined) return chunk;
-  const endStream = JSON.stringify(endStreamToJson(metadata, rewritten, undefined));
-  return encodeEnvelope(endStreamFlag, Buffer.from(endStream));
+/** Streams of Connect. */
+function rewriteEndStream(body: ResponseBody, errors: RequestErrors): ResponseBody {
+  return replaceEndStream(body, ({ metadata, error }) => {
+    const rewritten = error && rewriteError(error.code, error.rawMessage, errors);
+    if (rewritten === undefined) return undefined;
+    return Buffer.from(JSON.stringify(endStreamToJson(metadata, rewritten, undefined)));
+  });
 }
 
 /** Unary calls of Connect: the error is the body, and decides the HTTP status. */
 async function rewriteConnectError(
   response: UniversalServerResponse,
-  body: ByteStream,
+  body: ResponseBody,
   errors: RequestErrors,
 ): Promise<UniversalServerResponse> {
   const bytes = Buffer.concat(await Array.fromAsync(body));
   const { code, rawMessage } = errorFromJsonBytes(bytes, undefined, new ConnectError(""));
   const rewritten = rewriteError(code, rawMessage, errors);
-  if (rewritten === undefined) return { ...response, body: once(bytes) };
+  if (rewritten === undefined) return { ...response, body: bodyOf(bytes) };
   const rewrittenBytes = errorToJsonBytes(rewritten, undefined);
   const header = new Headers(response.header);
   header.set("content-length", String(rewrittenBytes.byteLength));
-  return { status: codeToHttpStatus(rewritten.code), header, body: once(rewrittenBytes) };
-}
-
-async function* once(bytes: Uint8Array): ByteStream {
-  yield bytes;
+  return { status: codeToHttpStatus(rewritten.code), header, body: bodyOf(rewrittenBytes) };
 }
 
 /** Replaces such a failure in the trailer, and encodes the message of any failure for gRPC. */

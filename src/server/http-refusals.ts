@@ -5,6 +5,7 @@ import type {
   UniversalServerResponse,
 } from "@connectrpc/connect/protocol";
 import { jsonErrorResponse } from "./fixed-response.ts";
+import { bodyOf } from "./response-body.ts";
 
 /**
  * Adds a body and the standard headers to a response in which Connect only has an HTTP status: the
@@ -28,7 +29,7 @@ export function explainRefusal(
   return {
     ...response,
     header,
-    ...(request.method !== "HEAD" && { body: once(explained.body) }),
+    ...(request.method !== "HEAD" && { body: bodyOf(explained.body) }),
   };
 }
 
@@ -51,8 +52,4 @@ function errorFor(status: number, handler: UniversalHandler): ConnectError | und
 function contentTypesOf({ method }: UniversalHandler): string[] {
   const prefix = method.methodKind === "unary" ? "application/" : "application/connect+";
   return [`${prefix}json`, `${prefix}proto`, "application/grpc", "application/grpc-web"];
-}
-
-async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {
-  yield bytes;
 }
