@@ -1,7 +1,7 @@
 import net from "node:net";
 import { expect } from "chai";
 import pg from "pg";
-import type { Statement } from "../../src/storage/pg/database.ts";
+import type { Statement } from "../../src/storage/pg/prepared-statements.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { rejected } from "../support/expect-reason.ts";
 import { inParallel, numbers } from "../support/in-parallel.ts";

@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import type { Statement } from "../../src/storage/pg/database.ts";
+import type { Statement } from "../../src/storage/pg/prepared-statements.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { numbers } from "../support/in-parallel.ts";
 import { openTestStorage, type TestStorage } from "../support/storage.ts";

@@ -1,21 +1,25 @@
-import { createHash } from "node:crypto";
-import pg from "pg";
+import type pg from "pg";
 import type { DataSource, EntityManager, QueryRunner } from "typeorm";
 import { SessionError } from "../../session/errors.ts";
 import { type CancellableClient, sendCancelRequest } from "./cancel-request.ts";
 import {
   endsConnection,
   PreparedStatementLost,
-  preparedStatementLost,
   RETRYABLE,
   StorageFault,
   storageUnavailable,
   translateDriverError,
 } from "./errors.ts";
+import {
+  PreparedStatements,
+  type PreparedStatementsOptions,
+  type Statement,
+} from "./prepared-statements.ts";
+import { probeServer } from "./probe-server.ts";
 import { rowTypes } from "./row-types.ts";
 import { settledOrAborted } from "./settled-or-aborted.ts";
 
-export interface DatabaseOptions {
+export interface DatabaseOptions extends PreparedStatementsOptions {
   readonly poolSize: number;
   /** The maximum number of calls that wait for a connection. Further ones fail with OVERLOADED. */
   readonly queueLimit: number;
@@ -25,16 +29,6 @@ export interface DatabaseOptions {
   readonly statementTimeoutMs: number;
   /** If a cancelled statement has not ended after this time, its connection is closed. 1000 by default. */
   readonly cancelGraceMs?: number;
-  /** Whether statements with a name are prepared. */
-  readonly preparedStatements: boolean;
-  /** Called once, when the connections turn out not to keep prepared statements. */
-  readonly onPreparedStatementLost?: (error: PreparedStatementLost) => void;
-}
-
-export interface Statement {
-  /** The name of the prepared statement. Without it, the statement is not prepared. */
-  readonly name?: string;
-  readonly text: string;
 }
 
 export type Row = Record<string, unknown>;
@@ -78,13 +72,13 @@ export class Database {
   readonly options: DatabaseOptions;
   readonly #dataSource: DataSource;
   readonly #pool: pg.Pool;
-  readonly #preparedNames = new WeakMap<Statement, string>();
-  #preparedStatementsLost = false;
+  readonly #prepared: PreparedStatements;
   #lastAnsweredAt = performance.now();
 
   constructor(dataSource: DataSource, options: DatabaseOptions) {
     this.options = options;
     this.#dataSource = dataSource;
+    this.#prepared = new PreparedStatements(options);
     // TypeORM types the driver as an interface without the pool.
     this.#pool = (dataSource.driver as unknown as { master: pg.Pool }).master;
     // A leased connection that breaks emits an error event, which would end the process if there were
@@ -146,8 +140,14 @@ export class Database {
    * answer.
    */
   async probe(signal: AbortSignal): Promise<void> {
-    if (this.#callsAhead() < 0) await this.query(PROBE, [], signal);
-    else await settledOrAborted(this.#probeOutsidePool(signal), signal);
+    if (this.#callsAhead() < 0) {
+      await this.query(PROBE, [], signal);
+    } else {
+      const onAnswer = () => {
+        this.#lastAnsweredAt = performance.now();
+      };
+      await settledOrAborted(probeServer(this.#pool.options, PROBE.text, onAnswer, signal), signal);
+    }
   }
 
   /** Closes all connections. */
@@ -175,25 +175,6 @@ export class Database {
         }
       },
     );
-  }
-
-  async #probeOutsidePool(signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted();
-    const client = new pg.Client(this.#pool.options) as pg.Client & CancellableClient;
-    client.on("error", ignore);
-    const close = () => client.connection.stream.destroy();
-    signal.addEventListener("abort", close, { once: true });
-    try {
-      await client.connect();
-      await client.query(PROBE.text);
-      this.#lastAnsweredAt = performance.now();
-      await client.end();
-    } catch (error) {
-      close();
-      throw translateDriverError(error);
-    } finally {
-      signal.removeEventListener("abort", close);
-    }
   }
 
   /** How many calls would be served before a further one. Negative if that one need not wait. */
@@ -251,42 +232,15 @@ export class Database {
     return this.#bounded(lease, signal, async () => {
       const sent = (typeof values === "function" ? values() : values) as unknown[];
       const chosen = typeof statement === "function" ? statement(sent) : statement;
-      const name = this.#preparedName(chosen);
+      const name = this.#prepared.nameOf(chosen);
       const config = { text: chosen.text, values: sent, types: rowTypes };
       if (name === undefined) return (await lease.client.query<Row>(config)).rows;
       try {
         return (await lease.client.query<Row>({ ...config, name })).rows;
       } catch (error) {
-        const lost = preparedStatementLost(error);
-        if (lost === undefined) throw error;
-        this.#stopPreparing(lost);
-        throw lost;
+        throw this.#prepared.lostBy(error) ?? error;
       }
     });
-  }
-
-  /**
-   * The name under which the statement is prepared; undefined if it is not. The same name always means
-   * the same text, also for another version of sessiond on the connection that PgBouncer gives both.
-   */
-  #preparedName(statement: Statement): string | undefined {
-    const { name, text } = statement;
-    if (name === undefined || !this.options.preparedStatements || this.#preparedStatementsLost) {
-      return undefined;
-    }
-    let preparedName = this.#preparedNames.get(statement);
-    if (preparedName === undefined) {
-      const hash = createHash("sha256").update(text).digest("hex").slice(0, 16);
-      preparedName = `${name}_${hash}`;
-      this.#preparedNames.set(statement, preparedName);
-    }
-    return preparedName;
-  }
-
-  #stopPreparing(lost: PreparedStatementLost): void {
-    if (this.#preparedStatementsLost) return;
-    this.#preparedStatementsLost = true;
-    this.options.onPreparedStatementLost?.(lost);
   }
 
   /** Cancels the statement when the signal fires or the statement timeout has passed. */

@@ -2,7 +2,8 @@ import type { SessionId } from "../../session/ids.ts";
 import type { Revocation, SessionSnapshot } from "../../session/session-store.ts";
 import { AUDIT_COLUMNS } from "../audit/audit-columns.ts";
 import { type Execute, RETRY_ALONE } from "../pg/batcher.ts";
-import type { Database, Statement } from "../pg/database.ts";
+import type { Database } from "../pg/database.ts";
+import type { Statement } from "../pg/prepared-statements.ts";
 import { itemsFrom, NOW } from "../pg/sql.ts";
 import {
   byId,

@@ -1,6 +1,7 @@
 import type { CallContext } from "../../session/call-context.ts";
 import type { SweepStore } from "../../session/sweep-store.ts";
-import type { Database, Statement } from "../pg/database.ts";
+import type { Database } from "../pg/database.ts";
+import type { Statement } from "../pg/prepared-statements.ts";
 
 /** Any number, as long as it is the same in all versions of sessiond. */
 const SWEEP_LOCK = 7_361_512_002;
