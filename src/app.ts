@@ -22,6 +22,7 @@ import { AuditLog } from "./session/audit-log.ts";
 import { Authenticator } from "./session/authenticator.ts";
 import { BrowserCookies } from "./session/browser-cookies.ts";
 import type { CallContext } from "./session/call-context.ts";
+import { CsrfRotation } from "./session/csrf-rotation.ts";
 import { Denials } from "./session/denials.ts";
 import { type RandomBytes, secureRandomBytes } from "./session/ids.ts";
 import { KeyEncryption } from "./session/key-encryption.ts";
@@ -246,13 +247,14 @@ function composeRoutes(parts: Parts): Parameters<typeof startServer>[0]["routes"
   const denials = new Denials(denialAudit, () => performance.now());
   const store = storage.sessions;
   const authenticator = new Authenticator({ store, keyRing, timeouts, denials, cookies });
+  const browserCookies = new BrowserCookies(cookies);
   const sessions = new Sessions({
     store,
     keyRing,
     signingKeys,
     authenticator,
     denials,
-    browserCookies: new BrowserCookies(cookies),
+    browserCookies,
     timeouts,
     bindings,
     limit,
@@ -265,6 +267,7 @@ function composeRoutes(parts: Parts): Parameters<typeof startServer>[0]["routes"
   const callTimeLimitMs = Math.min(config.sweep.timeLimitMs, maxDeadlineMs / 2);
   const serveSessions = sessionService({
     sessions,
+    csrfRotation: new CsrfRotation({ store, authenticator, browserCookies, random }),
     signingKeys,
     auditLog: new AuditLog(storage.audit),
     timeouts,

@@ -3,6 +3,7 @@ import type { ConnectRouter, HandlerContext, ServiceImpl } from "@connectrpc/con
 import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
 import type { AuditLog } from "../session/audit-log.ts";
 import type { CallContext } from "../session/call-context.ts";
+import type { CsrfRotation } from "../session/csrf-rotation.ts";
 import { SessionError } from "../session/errors.ts";
 import type { TimeoutPolicy } from "../session/policy.ts";
 import type { Sessions } from "../session/sessions.ts";
@@ -14,6 +15,7 @@ import * as messages from "./messages.ts";
 
 export interface SessionServiceDependencies {
   readonly sessions: Sessions;
+  readonly csrfRotation: CsrfRotation;
   readonly signingKeys: SigningKeys;
   readonly auditLog: AuditLog;
   readonly timeouts: TimeoutPolicy;
@@ -82,7 +84,7 @@ function tenantOfFailure(error: unknown, request: object): string | undefined {
 }
 
 function sessionHandlers(deps: SessionServiceDependencies): Handlers {
-  const { sessions, signingKeys, auditLog, timeouts } = deps;
+  const { sessions, csrfRotation, signingKeys, auditLog, timeouts } = deps;
   const { sessionMessage, setCookieMessage, signingKeyMessage } = messages;
 
   return {
@@ -131,7 +133,7 @@ function sessionHandlers(deps: SessionServiceDependencies): Handlers {
     },
 
     rotateCsrf: async (request, context) => {
-      const rotated = await sessions.rotateCsrf(messages.rotateCsrfCommand(request), context);
+      const rotated = await csrfRotation.rotate(messages.rotateCsrfCommand(request), context);
       return {
         rotated: rotated.map(({ session, csrfToken, setCookie }) => ({
           sessionId: session.id,

@@ -69,6 +69,17 @@ export function optionalActingActorId(text: string, violations: Violations): str
   return text === "" ? undefined : actingActorId(text, violations);
 }
 
+/** Undefined: the session's actor, if a cookie names the session. With an id it is required. */
+export function actingActorIdWith(
+  ref: SessionRef,
+  text: string,
+  violations: Violations,
+): string | undefined {
+  return ref.kind === "id"
+    ? actingActorId(text, violations)
+    : optionalActingActorId(text, violations);
+}
+
 export function filter(field: string, text: string, violations: Violations): string {
   return identifier(field, text, MAX_ACTOR_ID_BYTES, violations);
 }

@@ -6,7 +6,6 @@ import type {
   ListCommand,
   RevokeAllForActorCommand,
   RevokeCommand,
-  RotateCsrfCommand,
   SessionRefInput,
   ValidateCommand,
   ValidateCsrfCommand,
@@ -30,9 +29,6 @@ import type { SigningKeys } from "./signing-keys.ts";
 import { resolveTimeouts } from "./timeouts.ts";
 import { Violations } from "./violations.ts";
 
-/** Fits into a response of 4 MiB, the default limit of gRPC clients. */
-const MAX_ROTATED_TOKENS = 5000;
-
 export interface CreatedSession extends SessionWithCredentials {
   readonly setCookies: readonly SetCookie[];
 }
@@ -47,11 +43,6 @@ export interface RevokedSession extends SessionSnapshot {
   readonly revoked: boolean;
   /** Clear the cookies of the session. */
   readonly setCookies: readonly SetCookie[];
-}
-
-export interface RotatedCsrf extends SessionSnapshot {
-  readonly csrfToken: string;
-  readonly setCookie: SetCookie;
 }
 
 export interface SessionPage extends ListPage<Session> {
@@ -75,7 +66,7 @@ export interface SessionsDependencies {
   readonly wallClock: () => number;
 }
 
-/** Creates, validates, touches and revokes sessions. The .proto file documents each method. */
+/** Creates, validates, touches, revokes and lists sessions. The .proto file documents each method. */
 export class Sessions {
   readonly #deps: SessionsDependencies;
 
@@ -162,7 +153,7 @@ export class Sessions {
       command.reason === "" && ref.kind !== "id" ? "logout" : command.reason,
       violations,
     );
-    const actingActorId = actingActorIdWith(ref, command.actingActorId, violations);
+    const actingActorId = input.actingActorIdWith(ref, command.actingActorId, violations);
     violations.throwIfAny();
 
     const { session } = await authenticator.find(ref, context);
@@ -192,32 +183,6 @@ export class Sessions {
       throw invalidRequest("keep", "must be a session of the actor");
     }
     return store.revokeAllForActor(actor, keep?.id, { reason, revokedBy }, context);
-  }
-
-  async rotateCsrf(
-    command: RotateCsrfCommand,
-    context: CallContext,
-  ): Promise<readonly RotatedCsrf[]> {
-    const { target } = command;
-    const violations = new Violations();
-    switch (target.kind) {
-      case "unset":
-        violations.add("target", "is required, either a session or an actor");
-        input.optionalActingActorId(command.actingActorId, violations);
-        throw violations.toError();
-      case "session": {
-        const ref = input.sessionRef("session", target.session, violations);
-        const actingActorId = actingActorIdWith(ref, command.actingActorId, violations);
-        violations.throwIfAny();
-        return [await this.#rotateCsrfOfSession(ref, actingActorId, context)];
-      }
-      case "actor": {
-        const actor = input.actor("actor", target.actor, violations);
-        const actingActorId = input.actingActorId(command.actingActorId, violations);
-        violations.throwIfAny();
-        return this.#rotateCsrfOfActor(actor, actingActorId, context);
-      }
-    }
   }
 
   get(session: SessionRefInput | undefined, context: CallContext): Promise<SessionSnapshot> {
@@ -288,52 +253,6 @@ export class Sessions {
     return { ...current, touched: false };
   }
 
-  async #rotateCsrfOfSession(
-    ref: SessionRef,
-    actingActorId: string | undefined,
-    context: CallContext,
-  ): Promise<RotatedCsrf> {
-    const { authenticator, browserCookies, store, random } = this.#deps;
-    const { session } = await authenticator.findLive(ref, context);
-    const { token, hash } = mintCsrfToken(random);
-    const rotated = await store.rotateCsrf(
-      session.id,
-      hash,
-      actingActorId ?? session.actorId,
-      context,
-    );
-    if (rotated === undefined) {
-      authenticator.assertLive(await authenticator.readAgain(ref, session, context), context);
-      throw new SessionError("STORAGE_UNAVAILABLE");
-    }
-    const setCookie = browserCookies.csrfRotated(rotated.session, rotated.now, token);
-    return { ...rotated, csrfToken: token, setCookie };
-  }
-
-  async #rotateCsrfOfActor(
-    actor: Actor,
-    actingActorId: string,
-    context: CallContext,
-  ): Promise<readonly RotatedCsrf[]> {
-    const { browserCookies, store, random } = this.#deps;
-    const tokens = new Map<SessionId, string>();
-    const mint = (id: SessionId): Buffer => {
-      const { token, hash } = mintCsrfToken(random);
-      tokens.set(id, token);
-      return hash;
-    };
-    const max = MAX_ROTATED_TOKENS;
-    const rotated = await store.rotateCsrfForActor(actor, max, mint, actingActorId, context);
-    if (rotated === undefined) {
-      throw invalidRequest("actor", `has more than ${max} live sessions: name one session each`);
-    }
-    return rotated.map(({ session, now }) => {
-      const csrfToken = tokens.get(session.id) as string;
-      const setCookie = browserCookies.csrfRotated(session, now, csrfToken);
-      return { session, now, csrfToken, setCookie };
-    });
-  }
-
   #assertPreLogin(session: Session, accepted: boolean, context: CallContext): void {
     if (session.preLogin && !accepted) {
       throw this.#deps.denials.record(session, "PRE_LOGIN_NOT_ACCEPTED", context);
@@ -368,17 +287,6 @@ function requiredRef(session: SessionRefInput | undefined): SessionRef {
   const ref = input.sessionRef("session", session, violations);
   violations.throwIfAny();
   return ref;
-}
-
-/** Undefined: the session's actor, if a cookie names the session. With an id it is required. */
-function actingActorIdWith(
-  ref: SessionRef,
-  text: string,
-  violations: Violations,
-): string | undefined {
-  return ref.kind === "id"
-    ? input.actingActorId(text, violations)
-    : input.optionalActingActorId(text, violations);
 }
 
 function isOf(session: Session, actor: Actor): boolean {

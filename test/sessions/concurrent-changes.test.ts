@@ -2,6 +2,7 @@ import { expect } from "chai";
 import { Authenticator } from "../../src/session/authenticator.ts";
 import { BrowserCookies } from "../../src/session/browser-cookies.ts";
 import { signCookie } from "../../src/session/cookie.ts";
+import { CsrfRotation } from "../../src/session/csrf-rotation.ts";
 import { Denials } from "../../src/session/denials.ts";
 import { secureRandomBytes } from "../../src/session/ids.ts";
 import type { KeyRing } from "../../src/session/key-ring.ts";
@@ -31,7 +32,7 @@ interface SetUp {
   readonly keyRing?: Partial<KeyRing>;
 }
 
-/** Sessions over a store in which other callers come between two steps of a call. */
+/** The rules over a store in which other callers come between two steps of a call. */
 function setUp({ reads = [aSession()], store = {}, signingKeys = {}, keyRing = {} }: SetUp) {
   const found = [...reads];
   const fake = {
@@ -43,26 +44,30 @@ function setUp({ reads = [aSession()], store = {}, signingKeys = {}, keyRing = {
   } as SessionStore;
   const ring = { assertCanSign: async () => {}, ...keyRing } as KeyRing;
   const denials = new Denials(undefined, () => 0);
-  return new Sessions({
+  const shared = {
     store: fake,
+    authenticator: new Authenticator({ store: fake, keyRing: ring, timeouts, denials, cookies }),
+    browserCookies: new BrowserCookies(cookies),
+    random: secureRandomBytes,
+  };
+  const sessions = new Sessions({
+    ...shared,
     keyRing: ring,
     signingKeys: signingKeys as SigningKeys,
-    authenticator: new Authenticator({ store: fake, keyRing: ring, timeouts, denials, cookies }),
     denials,
-    browserCookies: new BrowserCookies(cookies),
     timeouts,
     bindings: { ip: false, userAgent: false },
     limit: { maxPerActor: 0, policy: "reject" },
-    random: secureRandomBytes,
     wallClock: () => T0,
   });
+  return { sessions, csrfRotation: new CsrfRotation(shared) };
 }
 
 const revoked = aSession({ revokedAt: T0 + 1, revokeReason: "logout" });
 
 describe("sessions that end between the read and the write", () => {
   it("a touch that comes after a revocation is REVOKED (express-session #632)", async () => {
-    const sessions = setUp({
+    const { sessions } = setUp({
       reads: [aSession(), revoked],
       store: { touch: async () => undefined },
     });
@@ -70,7 +75,7 @@ describe("sessions that end between the read and the write", () => {
   });
 
   it("a touch that comes after the deletion is SESSION_NOT_FOUND", async () => {
-    const sessions = setUp({
+    const { sessions } = setUp({
       reads: [aSession(), undefined],
       store: { touch: async () => undefined },
     });
@@ -85,7 +90,7 @@ describe("sessions that end between the read and the write", () => {
     /** A touch that changes nothing, after which a read by id finds `current`. */
     async function lostTouch(current: Session | undefined) {
       let verified = 0;
-      const sessions = setUp({
+      const { sessions } = setUp({
         reads: [current],
         keyRing: { find: async () => KEY },
         store: {
@@ -117,11 +122,11 @@ describe("sessions that end between the read and the write", () => {
   });
 
   it("a CSRF rotation that comes after a revocation is REVOKED and returns no token", async () => {
-    const sessions = setUp({
+    const { csrfRotation } = setUp({
       reads: [aSession(), revoked],
       store: { rotateCsrf: async () => undefined },
     });
-    const call = sessions.rotateCsrf(
+    const call = csrfRotation.rotate(
       { target: { kind: "session", session: ref }, actingActorId: "alice" },
       context,
     );
@@ -129,8 +134,8 @@ describe("sessions that end between the read and the write", () => {
   });
 
   it("a CSRF rotation that changed nothing of a live session is STORAGE_UNAVAILABLE", async () => {
-    const sessions = setUp({ store: { rotateCsrf: async () => undefined } });
-    const call = sessions.rotateCsrf(
+    const { csrfRotation } = setUp({ store: { rotateCsrf: async () => undefined } });
+    const call = csrfRotation.rotate(
       { target: { kind: "session", session: ref }, actingActorId: "alice" },
       context,
     );
@@ -138,7 +143,7 @@ describe("sessions that end between the read and the write", () => {
   });
 
   it("a revocation that comes after another one returns that one's reason (D04, fault 7)", async () => {
-    const sessions = setUp({
+    const { sessions } = setUp({
       reads: [aSession(), revoked],
       store: { revoke: async () => undefined },
     });
@@ -166,7 +171,7 @@ describe("sessions: Create", () => {
   it("makes a tenant's first key and tries again, once (A18)", async () => {
     const outcomes: CreateOutcome[] = [{ kind: "no_active_key" }, created];
     const made: string[] = [];
-    const sessions = setUp({
+    const { sessions } = setUp({
       store: { create: async () => outcomes.shift() as CreateOutcome },
       signingKeys: {
         async ensureFirst(tenantId) {
@@ -183,7 +188,7 @@ describe("sessions: Create", () => {
 
   it("fails after two tries if the tenant cannot get a key (A16)", async () => {
     let tries = 0;
-    const sessions = setUp({
+    const { sessions } = setUp({
       store: {
         async create() {
           tries += 1;
@@ -197,7 +202,7 @@ describe("sessions: Create", () => {
   });
 
   it("fails without a cookie if its key was deleted before it could sign", async () => {
-    const sessions = setUp({
+    const { sessions } = setUp({
       store: { create: async () => created },
       keyRing: { find: async () => undefined },
     });
@@ -206,7 +211,7 @@ describe("sessions: Create", () => {
 
   it("fails if `replaces` cannot be looked up because of an outage (A29)", async () => {
     const outage = new Error("outage");
-    const sessions = setUp({
+    const { sessions } = setUp({
       store: {
         async find() {
           throw outage;
