@@ -1,30 +1,102 @@
 /**
- * Generates gen/ from the .proto files: ours and those that packages ship. With --check, fails if
- * what is committed differs from what would be generated.
+ * Generates gen/ from the .proto files: ours and those that packages ship. TypeScript by default,
+ * which needs npm only; with --all also Go, Python, Java and Rust, whose generators are installed with
+ * go, pip, Maven and cargo. With --check, fails if what is committed differs from what would be
+ * generated.
  */
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { installGenerators, ToolError } from "./generator-tools.ts";
 
 const root = join(import.meta.dirname, "..");
 const buf = join(root, "node_modules", ".bin", "buf");
 
-function generate(output: string): void {
-  execFileSync(buf, ["generate", "--output", output], { cwd: root, stdio: "inherit" });
+function run(program: string, args: readonly string[], PATH = process.env.PATH): void {
+  execFileSync(program, args, { cwd: root, stdio: "inherit", env: { ...process.env, PATH } });
 }
 
-if (!process.argv.includes("--check")) {
-  generate(root);
-} else {
-  const directory = mkdtempSync(join(tmpdir(), "sessiond-gen-"));
-  try {
-    generate(directory);
-    execFileSync("diff", ["-r", join(directory, "gen"), join(root, "gen")], { stdio: "inherit" });
-  } catch {
-    console.error("gen/ is not what the .proto files make of it: run npm run generate");
-    process.exitCode = 1;
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
+/** Each returns the directories that it has generated, whole. */
+function generateTypeScript(output: string): readonly string[] {
+  run(buf, ["generate", "--output", output]);
+  return ["gen/es"];
+}
+
+function generateWithBuf(output: string, path: string): readonly string[] {
+  run(buf, ["generate", "--template", "buf.gen.clients.yaml", "--output", output], path);
+  return ["gen/go/sessiond", "gen/java", "gen/rust/src/gen"];
+}
+
+function generatePython(output: string, path: string, python: string): readonly string[] {
+  const out = join(output, "gen/python");
+  const image = join(output, "descriptors.binpb");
+  run(buf, ["build", "proto", "--output", image]);
+  mkdirSync(join(out, "sessiond"), { recursive: true });
+  const names = ["error", "session", "session_service"];
+  const plugins = ["python", "pyi", "grpc_python", "mypy_grpc"];
+  const files = names.map((name) => `sessiond/v1/${name}.proto`);
+  const outputs = plugins.map((plugin) => `--${plugin}_out=${out}`);
+  run(
+    python,
+    ["-m", "grpc_tools.protoc", `--descriptor_set_in=${image}`, ...outputs, ...files],
+    path,
+  );
+  // Tells type checkers that the package has types (PEP 561).
+  writeFileSync(join(out, "sessiond/v1/py.typed"), "");
+  return ["gen/python/sessiond"];
+}
+
+/** Generates into a new directory. Returns it, and what of it belongs into the project. */
+function generate(all: boolean) {
+  const output = mkdtempSync(join(tmpdir(), "sessiond-gen-"));
+  const directories = [...generateTypeScript(output)];
+  if (all) {
+    const { path, python } = installGenerators(join(root, ".tools"));
+    directories.push(...generateWithBuf(output, path), ...generatePython(output, path, python));
   }
+  return { output, directories };
+}
+
+function replace(output: string, directory: string): void {
+  rmSync(join(root, directory), { recursive: true, force: true });
+  cpSync(join(output, directory), join(root, directory), { recursive: true });
+}
+
+function isInStep(output: string, directory: string): boolean {
+  if (!existsSync(join(root, directory))) return false;
+  try {
+    run("diff", ["-r", "-x", "__pycache__", join(output, directory), join(root, directory)]);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const { values } = parseArgs({
+  options: {
+    all: { type: "boolean", default: false },
+    check: { type: "boolean", default: false },
+  },
+});
+try {
+  const { output, directories } = generate(values.all);
+  try {
+    if (!values.check) for (const directory of directories) replace(output, directory);
+    const different = directories.filter((directory) => !isInStep(output, directory));
+    if (different.length > 0) {
+      const command = `npm run generate${values.all ? " -- --all" : ""}`;
+      console.error(
+        `not what the .proto files make of it: ${different.join(", ")}; run ${command}`,
+      );
+      process.exitCode = 1;
+    }
+  } finally {
+    rmSync(output, { recursive: true, force: true });
+  }
+} catch (error) {
+  if (!(error instanceof ToolError)) throw error;
+  console.error(`generate: ${error.message}`);
+  process.exitCode = 1;
 }
