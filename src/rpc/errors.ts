@@ -15,6 +15,9 @@ export const ERROR_DOMAIN = "sessiond.v1";
 /** How long a caller should wait before it retries after an outage or an overload. */
 const RETRY_DELAY_MS = 1000;
 
+/** The same for the retry policies of gRPC's libraries, which do not read google.rpc.RetryInfo (gRFC A6). */
+const RETRY_PUSHBACK = { "grpc-retry-pushback-ms": String(RETRY_DELAY_MS) };
+
 interface WireError {
   readonly code: Code;
   readonly httpStatus: number;
@@ -62,7 +65,13 @@ function toUniformError(error: SessionError): SessionError {
 export function sessionErrorToConnect(error: SessionError): ConnectError {
   const { reason, violations, message } = error;
   const { code, httpStatus, retry } = wireErrors[reason];
-  const connectError = new ConnectError(message, code, undefined, undefined, error);
+  const connectError = new ConnectError(
+    message,
+    code,
+    retry ? RETRY_PUSHBACK : undefined,
+    undefined,
+    error,
+  );
   connectError.details.push(
     {
       desc: ErrorDetailSchema,

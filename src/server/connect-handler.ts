@@ -1,4 +1,5 @@
 import type { ServerResponse } from "node:http";
+import type { Http2ServerResponse } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/connect/protocol";
 import {
@@ -25,6 +26,7 @@ import { InFlightCall } from "./in-flight-call.ts";
 import type { InFlightCalls } from "./in-flight-calls.ts";
 import type { ObserveRefusal } from "./refusal-observation.ts";
 import type { RequestErrors } from "./request-errors.ts";
+import { joinTrailers, sendTrailersOnly } from "./trailers-only.ts";
 
 export interface ConnectHandlerOptions {
   handlers: ReadonlyMap<string, UniversalHandler>;
@@ -150,7 +152,12 @@ async function serve(
   const contentType = request.header.get("content-type") ?? "";
   const response = await rewriteDecodeFailure(handler(request), contentType, errors);
   const observed = observation ? await observation.observe(response) : response;
-  await universalResponseToNodeResponse(explainRefusal(observed, request, handler), res);
+  const explained = explainRefusal(observed, request, handler);
+  const isUnary = handler.method.methodKind === "unary";
+  const complete = isUnary && "stream" in res ? await joinTrailers(explained) : explained;
+  if ("trailersOnly" in complete)
+    sendTrailersOnly(res as Http2ServerResponse, complete.trailersOnly);
+  else await universalResponseToNodeResponse(complete, res);
 }
 
 /** Undefined if an HTTP/1.1 request has no host, or one that no URL can have. */

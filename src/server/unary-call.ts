@@ -188,7 +188,7 @@ export class UnaryCall extends InFlightCall {
       trailers = this.#statusTrailers(status);
     }
     this.#trailers = toNodeHeaders(trailers);
-    this.#respond();
+    this.#respondTrailersOnly();
     this.#observe(status);
   }
 
@@ -215,7 +215,26 @@ export class UnaryCall extends InFlightCall {
     });
   }
 
-  #respond(body?: Buffer): void {
+  /** Headers and trailers in one frame: see joinTrailers. */
+  #respondTrailersOnly(): void {
+    this.#settled = true;
+    const stream = this.#stream;
+    if (stream.closed || stream.destroyed) return;
+    const headers = this.#responseHeaders();
+    const trailers = this.#trailers;
+    const joined = Array.isArray(headers)
+      ? [...headers, ...Object.entries(trailers).flatMap(toRawHeaders)]
+      : { ...headers, ...trailers };
+    try {
+      stream.respond(joined, { endStream: true });
+    } catch (error) {
+      this.#onSendFailure(error);
+      return;
+    }
+    closeUnreadStream(stream);
+  }
+
+  #respond(body: Buffer): void {
     this.#settled = true;
     const stream = this.#stream;
     // It may be closed without having emitted "close" yet.
@@ -268,6 +287,10 @@ export class UnaryCall extends InFlightCall {
 
 function internalError(cause: unknown): ConnectError {
   return new ConnectError("internal error", Code.Internal, undefined, undefined, cause);
+}
+
+function toRawHeaders([name, value]: [string, OutgoingHttpHeaders[string]]): string[] {
+  return [value ?? []].flat().flatMap((single) => [name, String(single)]);
 }
 
 /** Headers joins repeated names with commas. Only cookies must stay separate. */

@@ -42,7 +42,7 @@ type CallOptions = grpc.CallOptions & { cancel?: true };
 const service: NonNullable<StartOptions["service"]> = {
   validate(request, { responseHeader, responseTrailer, requestHeader }: HandlerContext) {
     responseHeader.append("x-many", "1");
-    responseHeader.append("x-many", requestHeader.get("x-asked") ?? "");
+    responseHeader.append("x-many", requestHeader.get("x-asked") ?? "none");
     responseTrailer.append("x-bytes-bin", "AAEC");
     if (cookieOf(request) === "wait") return new Promise<never>(() => {});
     if (cookieOf(request) !== "fail") return { session: { id: cookieOf(request) } };

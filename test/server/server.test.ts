@@ -309,7 +309,7 @@ describe("server", () => {
 
         expect(whole.frames[0]).to.equal("HEADERS END_STREAM");
         expect(unfinished.frames).to.deep.equal(["HEADERS END_STREAM", "RST_STREAM 0"]);
-        expect(unfinished.headers).to.deep.equal([
+        expect(unfinished.trailers).to.deep.equal([
           ":status: 200",
           `content-type: ${contentType}`,
           "date: (a date)",

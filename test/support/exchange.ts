@@ -22,6 +22,7 @@ export interface Observed {
   informational: string[];
   headers: string[];
   body: string;
+  /** All of a Trailers-Only response, which has no headers in the sense of gRPC. */
   trailers: string[];
   /** The gRPC error in the trailers, with its details. */
   error: { code: number; message: string; details: unknown[] } | undefined;
@@ -75,11 +76,16 @@ export async function exchange(
   type HeadersEvent = [http2.IncomingHttpHeaders, number, string[]];
   stream.on("error", () => {});
   stream.on("headers", (...[, , raw]: HeadersEvent) => informational.push(...lines(raw)));
-  stream.on("response", (...[, , raw]: HeadersEvent) => headers.push(...lines(raw)));
-  stream.on("trailers", (...[, , raw]: HeadersEvent) => {
+  const receiveTrailers = (...[, , raw]: HeadersEvent) => {
     trailers.push(...lines(raw));
-    trailer = new Headers(entries(raw));
+    trailer = new Headers(entries(raw).filter(([name]) => !name.startsWith(":")));
+  };
+  stream.on("response", (received, flags, raw: string[]) => {
+    const endsStream = (flags & http2.constants.NGHTTP2_FLAG_END_STREAM) !== 0;
+    if (endsStream && "grpc-status" in received) receiveTrailers(received, flags, raw);
+    else headers.push(...lines(raw));
   });
+  stream.on("trailers", receiveTrailers);
   stream.on("data", (chunk: Buffer) => chunks.push(chunk));
   const closed = new Promise<void>((resolve) => stream.once("close", resolve));
   if (!noBody) send(stream);

@@ -1061,6 +1061,9 @@ export const ListAuditEventsResponseSchema: GenMessage<ListAuditEventsResponse> 
  *     the field asks for. In binary requests, unknown fields are ignored.
  *   - A call that fails has changed nothing. Only after DEADLINE_EXCEEDED, CANCELLED or UNAVAILABLE
  *     it is not known whether the change was committed.
+ *   - STORAGE_UNAVAILABLE and OVERLOADED have a google.rpc.RetryInfo. The trailer
+ *     grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only the
+ *     idempotent calls are safe to retry.
  *   - Strings must be valid UTF-8 without NUL. Limits in bytes refer to UTF-8.
  *   - The role tells which callers an operator should allow to call the RPC: `app` is a backend
  *     that serves logins, `admin` is operations tooling. Roles are not enforced until callers are

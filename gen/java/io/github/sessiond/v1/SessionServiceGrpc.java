@@ -19,6 +19,9 @@ import static io.grpc.MethodDescriptor.generateFullMethodName;
  *     the field asks for. In binary requests, unknown fields are ignored.
  *   - A call that fails has changed nothing. Only after DEADLINE_EXCEEDED, CANCELLED or UNAVAILABLE
  *     it is not known whether the change was committed.
+ *   - STORAGE_UNAVAILABLE and OVERLOADED have a google.rpc.RetryInfo. The trailer
+ *     grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only the
+ *     idempotent calls are safe to retry.
  *   - Strings must be valid UTF-8 without NUL. Limits in bytes refer to UTF-8.
  *   - The role tells which callers an operator should allow to call the RPC: `app` is a backend
  *     that serves logins, `admin` is operations tooling. Roles are not enforced until callers are
@@ -514,6 +517,9 @@ public final class SessionServiceGrpc {
    *     the field asks for. In binary requests, unknown fields are ignored.
    *   - A call that fails has changed nothing. Only after DEADLINE_EXCEEDED, CANCELLED or UNAVAILABLE
    *     it is not known whether the change was committed.
+   *   - STORAGE_UNAVAILABLE and OVERLOADED have a google.rpc.RetryInfo. The trailer
+   *     grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only the
+   *     idempotent calls are safe to retry.
    *   - Strings must be valid UTF-8 without NUL. Limits in bytes refer to UTF-8.
    *   - The role tells which callers an operator should allow to call the RPC: `app` is a backend
    *     that serves logins, `admin` is operations tooling. Roles are not enforced until callers are
@@ -717,6 +723,9 @@ public final class SessionServiceGrpc {
    *     the field asks for. In binary requests, unknown fields are ignored.
    *   - A call that fails has changed nothing. Only after DEADLINE_EXCEEDED, CANCELLED or UNAVAILABLE
    *     it is not known whether the change was committed.
+   *   - STORAGE_UNAVAILABLE and OVERLOADED have a google.rpc.RetryInfo. The trailer
+   *     grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only the
+   *     idempotent calls are safe to retry.
    *   - Strings must be valid UTF-8 without NUL. Limits in bytes refer to UTF-8.
    *   - The role tells which callers an operator should allow to call the RPC: `app` is a backend
    *     that serves logins, `admin` is operations tooling. Roles are not enforced until callers are
@@ -751,6 +760,9 @@ public final class SessionServiceGrpc {
    *     the field asks for. In binary requests, unknown fields are ignored.
    *   - A call that fails has changed nothing. Only after DEADLINE_EXCEEDED, CANCELLED or UNAVAILABLE
    *     it is not known whether the change was committed.
+   *   - STORAGE_UNAVAILABLE and OVERLOADED have a google.rpc.RetryInfo. The trailer
+   *     grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only the
+   *     idempotent calls are safe to retry.
    *   - Strings must be valid UTF-8 without NUL. Limits in bytes refer to UTF-8.
    *   - The role tells which callers an operator should allow to call the RPC: `app` is a backend
    *     that serves logins, `admin` is operations tooling. Roles are not enforced until callers are
@@ -978,6 +990,9 @@ public final class SessionServiceGrpc {
    *     the field asks for. In binary requests, unknown fields are ignored.
    *   - A call that fails has changed nothing. Only after DEADLINE_EXCEEDED, CANCELLED or UNAVAILABLE
    *     it is not known whether the change was committed.
+   *   - STORAGE_UNAVAILABLE and OVERLOADED have a google.rpc.RetryInfo. The trailer
+   *     grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only the
+   *     idempotent calls are safe to retry.
    *   - Strings must be valid UTF-8 without NUL. Limits in bytes refer to UTF-8.
    *   - The role tells which callers an operator should allow to call the RPC: `app` is a backend
    *     that serves logins, `admin` is operations tooling. Roles are not enforced until callers are
@@ -1192,6 +1207,9 @@ public final class SessionServiceGrpc {
    *     the field asks for. In binary requests, unknown fields are ignored.
    *   - A call that fails has changed nothing. Only after DEADLINE_EXCEEDED, CANCELLED or UNAVAILABLE
    *     it is not known whether the change was committed.
+   *   - STORAGE_UNAVAILABLE and OVERLOADED have a google.rpc.RetryInfo. The trailer
+   *     grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only the
+   *     idempotent calls are safe to retry.
    *   - Strings must be valid UTF-8 without NUL. Limits in bytes refer to UTF-8.
    *   - The role tells which callers an operator should allow to call the RPC: `app` is a backend
    *     that serves logins, `admin` is operations tooling. Roles are not enforced until callers are
@@ -1406,6 +1424,9 @@ public final class SessionServiceGrpc {
    *     the field asks for. In binary requests, unknown fields are ignored.
    *   - A call that fails has changed nothing. Only after DEADLINE_EXCEEDED, CANCELLED or UNAVAILABLE
    *     it is not known whether the change was committed.
+   *   - STORAGE_UNAVAILABLE and OVERLOADED have a google.rpc.RetryInfo. The trailer
+   *     grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only the
+   *     idempotent calls are safe to retry.
    *   - Strings must be valid UTF-8 without NUL. Limits in bytes refer to UTF-8.
    *   - The role tells which callers an operator should allow to call the RPC: `app` is a backend
    *     that serves logins, `admin` is operations tooling. Roles are not enforced until callers are

@@ -1,0 +1,44 @@
+import type { Http2ServerResponse } from "node:http2";
+import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
+import { headerGrpcStatus } from "@connectrpc/connect/protocol-grpc";
+import { closeUnreadStream } from "./http2-streams.ts";
+import type { ResponseBody } from "./response-body.ts";
+
+/**
+ * gRPC's libraries do not retry a call once they have response headers apart from trailers (gRFC A6).
+ * So a unary call that fails gets both in one frame, which is the Trailers-Only form of gRPC.
+ *
+ * @returns the headers and trailers of a unary gRPC response that has no message; otherwise the
+ *   response, whose body can be read as before
+ */
+export async function joinTrailers(
+  response: UniversalServerResponse,
+): Promise<UniversalServerResponse | { readonly trailersOnly: Headers }> {
+  const { header, body, trailer } = response;
+  if (trailer === undefined || body === undefined) return response;
+  const chunks = body[Symbol.asyncIterator]();
+  const first = await chunks.next();
+  if (first.done !== true) return { ...response, body: continueWith(first.value, chunks) };
+  // Connect fills the trailer in while the body is read.
+  const trailersOnly = new Headers(header);
+  for (const [name, value] of trailer) trailersOnly.set(name, value);
+  return trailersOnly.get(headerGrpcStatus) === null
+    ? { ...response, body: empty() }
+    : { trailersOnly };
+}
+
+async function* continueWith(first: Uint8Array, rest: AsyncIterator<Uint8Array>): ResponseBody {
+  yield first;
+  yield* { [Symbol.asyncIterator]: () => rest };
+}
+
+async function* empty(): ResponseBody {}
+
+/** Sends headers that end the stream. */
+export function sendTrailersOnly(res: Http2ServerResponse, headers: Headers): void {
+  if (res.stream.closed || res.stream.destroyed) return;
+  for (const [name, value] of headers) res.setHeader(name, value);
+  // Without writeHead before: only then is END_STREAM on the headers.
+  res.end();
+  closeUnreadStream(res.stream);
+}
