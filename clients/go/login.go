@@ -1,7 +1,9 @@
 package sessiond
 
 import (
+	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	sessiondv1 "github.com/sessiond/sessiond/gen/go/sessiond/v1"
@@ -153,7 +155,9 @@ func (s *Sessions) LogOut(w http.ResponseWriter, r *http.Request) (revoked bool,
 	if response.GetSession().GetId() == "" {
 		return false, ErrorFrom(errNoSession)
 	}
-	setCookies(w, response.GetSetCookies())
+	if err := setCookies(w, response.GetSetCookies()); err != nil {
+		return false, err
+	}
 	return response.GetRevoked(), nil
 }
 
@@ -167,7 +171,9 @@ func (s *Sessions) create(w http.ResponseWriter, r *http.Request, request *sessi
 	if response.GetSession().GetId() == "" || response.GetCsrfToken() == "" || len(response.GetSetCookies()) == 0 {
 		return nil, ErrorFrom(errNoSession)
 	}
-	setCookies(w, response.GetSetCookies())
+	if err := setCookies(w, response.GetSetCookies()); err != nil {
+		return nil, err
+	}
 	return &LoggedIn{response.GetSession(), response.GetCsrfToken()}, nil
 }
 
@@ -178,9 +184,18 @@ func sessionRef(cookies string, tenant *string) *sessiondv1.SessionRef {
 	}
 }
 
-// setCookies adds to the cookies that the application sets.
-func setCookies(w http.ResponseWriter, cookies []*sessiondv1.SetCookie) {
+// setCookies adds to the cookies that the application sets: all of them, or none if one cannot be a
+// header, because net/http would change it.
+func setCookies(w http.ResponseWriter, cookies []*sessiondv1.SetCookie) error {
+	for _, cookie := range cookies {
+		if strings.ContainsFunc(cookie.GetHeader(), isControl) {
+			return ErrorFrom(errors.New("sessiond: the response has a cookie with control characters"))
+		}
+	}
 	for _, cookie := range cookies {
 		w.Header().Add("Set-Cookie", cookie.GetHeader())
 	}
+	return nil
 }
+
+func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }

@@ -26,7 +26,15 @@ type recorder struct {
 	validates []*sessiondv1.ValidateRequest
 	creates   []*sessiondv1.CreateRequest
 	revokes   []*sessiondv1.RevokeRequest
-	empty     bool // succeeds with messages without fields
+	empty     bool                    // succeeds with messages without fields
+	cookies   []*sessiondv1.SetCookie // nil: oddCookies
+}
+
+func (s *recorder) setCookies() []*sessiondv1.SetCookie {
+	if s.cookies != nil {
+		return s.cookies
+	}
+	return oddCookies
 }
 
 func (s *recorder) calls() int { return len(s.validates) + len(s.creates) + len(s.revokes) }
@@ -49,7 +57,7 @@ func (s *recorder) Create(_ context.Context, r *sessiondv1.CreateRequest, _ ...g
 	if s.empty {
 		return &sessiondv1.CreateResponse{}, nil
 	}
-	return &sessiondv1.CreateResponse{Session: session, CsrfToken: "new", SetCookies: oddCookies}, s.err
+	return &sessiondv1.CreateResponse{Session: session, CsrfToken: "new", SetCookies: s.setCookies()}, s.err
 }
 
 func (s *recorder) Revoke(_ context.Context, r *sessiondv1.RevokeRequest, _ ...grpc.CallOption) (*sessiondv1.RevokeResponse, error) {
@@ -57,7 +65,7 @@ func (s *recorder) Revoke(_ context.Context, r *sessiondv1.RevokeRequest, _ ...g
 	if s.empty {
 		return &sessiondv1.RevokeResponse{}, nil
 	}
-	return &sessiondv1.RevokeResponse{Session: session, Revoked: true, SetCookies: oddCookies}, s.err
+	return &sessiondv1.RevokeResponse{Session: session, Revoked: true, SetCookies: s.setCookies()}, s.err
 }
 
 func denied(t testing.TB, code codes.Code, reason sessiondv1.ErrorReason, status uint32) error {
@@ -460,6 +468,25 @@ func TestEmptyAnswers(t *testing.T) {
 	}
 	if cookies := w.Result().Header["Set-Cookie"]; cookies != nil {
 		t.Errorf("cookies %q", cookies)
+	}
+}
+
+func TestCookiesThatCannotBeHeaders(t *testing.T) {
+	for _, header := range []string{"a=1\r\nInjected: yes", "a=\x00", "a=\n", "a=\x7f"} {
+		service := &recorder{cookies: []*sessiondv1.SetCookie{{Header: "good=1"}, {Header: header}}}
+		sessions := sessiond.NewSessions(service)
+		w := httptest.NewRecorder()
+		r := request("POST", "/", "", "Cookie", "a=1")
+		_, logIn := sessions.LogIn(w, r, sessiond.Login{ActorID: "alice"})
+		_, logOut := sessions.LogOut(w, r)
+		for name, err := range map[string]error{"LogIn": logIn, "LogOut": logOut} {
+			if err == nil || !is503(err) {
+				t.Errorf("%s with %q: %v", name, header, err)
+			}
+		}
+		if cookies := w.Result().Header["Set-Cookie"]; cookies != nil {
+			t.Errorf("%q: cookies %q", header, cookies)
+		}
 	}
 }
 
