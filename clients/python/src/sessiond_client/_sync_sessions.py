@@ -1,0 +1,198 @@
+"""What the middleware of WSGI and Django has in common: the calls."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
+
+from ._web import (
+    SAFE_METHODS,
+    BrowserRequest,
+    LoggedIn,
+    LoggedOut,
+    Login,
+    LoginForm,
+    R,
+    RequestSession,
+    SessionOptions,
+    SessionsBase,
+    checked_session,
+    clean,
+    failure,
+    header_bytes,
+    logged_in,
+    logged_out,
+    login_form,
+)
+from .errors import SessiondError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, MutableMapping
+
+    from sessiond.v1.session_service_pb2 import ValidateRequest
+    from sessiond.v1.session_service_pb2_grpc import SessionServiceStub
+    from typing_extensions import Unpack
+
+
+class SyncSessions(SessionsBase[R], ABC):
+    """Sessions of requests whose headers are in an environ, as WSGI has it."""
+
+    def __init__(self, client: SessionServiceStub, **options: Unpack[SessionOptions[R]]) -> None:
+        """Create it.
+
+        Args:
+            client: What `connect` returned.
+            **options: See SessionOptions.
+
+        Raises:
+            ValueError: The tenant is empty.
+        """
+        super().__init__(**options)
+        self._client = client
+        self._csrf_variable = "HTTP_" + self._csrf_header.upper().replace("-", "_")
+
+    @abstractmethod
+    def _environ(self, request: R) -> MutableMapping[str, Any]:
+        """Return the headers of a request, as WSGI names them."""
+
+    @abstractmethod
+    def _outcomes(self, request: R) -> dict[object, RequestSession | SessiondError]:
+        """Return what has been found out about a request; the same object each time."""
+
+    @abstractmethod
+    def _attach(self, request: R, session: RequestSession | None) -> None:
+        """Let the application find the session of a request."""
+
+    @abstractmethod
+    def _token_in_body(self, request: R) -> str:
+        """Return the token in the form of a request, whose body the application can still read."""
+
+    def require(self, request: R) -> RequestSession:
+        """Return the session of a request, as `required` does.
+
+        Raises:
+            SessiondError: The request is refused.
+        """
+        session = self._session(request)
+        self._attach(request, session)
+        return session
+
+    def find(self, request: R) -> RequestSession | None:
+        """Return the session of a request, as `optional` does.
+
+        Raises:
+            SessiondError: The request is refused.
+        """
+        session = None
+        try:
+            session = self._session(request)
+        except SessiondError as error:
+            if error.browser_status != 401:  # noqa: PLR2004
+                raise
+        self._attach(request, session)
+        return session
+
+    def start_login(self, request: R) -> LoginForm:
+        """Return the CSRF token for a login form that is being shown.
+
+        The pre-login session that the browser has is used again, so that forms in two tabs work.
+
+        Raises:
+            SessiondError: There is an outage.
+        """
+        browser = self._browser(request)
+        token = self._csrf_cookie(browser.cookie_header)
+        if token is not None:
+            try:
+                self._validate(browser.validate(token, accept_pre_login=True))
+            except SessiondError as error:
+                if error.browser_status not in (401, 403):
+                    raise
+            else:
+                return LoginForm(token)
+        return login_form(_call(self._client.Create, browser.pre_login()))
+
+    def check_login(self, request: R) -> RequestSession:
+        """Check that a login form was sent by this application's page.
+
+        Raises:
+            SessiondError: The request is refused.
+        """
+        token = self._token(request) or ""
+        return self._validate(self._browser(request).validate(token, accept_pre_login=True))
+
+    def log_in(self, request: R, **login: Unpack[Login]) -> LoggedIn:
+        """Create the session of a user who has been authenticated, and end the one before.
+
+        Args:
+            request: The request that logs in.
+            **login: See Login.
+
+        Raises:
+            SessiondError: The session was not created.
+        """
+        return logged_in(_call(self._client.Create, self._browser(request).log_in(login)))
+
+    def log_out(self, request: R) -> LoggedOut:
+        """End the session of a request. The route must be `required`, for its CSRF token.
+
+        Raises:
+            SessiondError: There is an outage; the session and the cookies stay.
+        """
+        browser = self._browser(request)
+        if browser.cookie_header is None:
+            return LoggedOut(revoked=False)
+        try:
+            return logged_out(_call(self._client.Revoke, browser.log_out()))
+        except SessiondError as error:
+            if error.browser_status != 401:  # noqa: PLR2004
+                raise
+            return LoggedOut(revoked=False)
+
+    def _session(self, request: R) -> RequestSession:
+        """Validate once, even if a request passes `optional` and then `required`."""
+        outcomes = self._outcomes(request)
+        outcome = outcomes.get(self)
+        if outcome is None:
+            try:
+                browser = self._browser(request)
+                token = self._token(request)
+                outcome = self._validate(browser.validate(token, touch=True))
+            except SessiondError as error:
+                outcome = error
+            outcomes[self] = outcome
+        if isinstance(outcome, SessiondError):
+            raise outcome
+        return outcome
+
+    def _validate(self, request: ValidateRequest) -> RequestSession:
+        return checked_session(_call(self._client.Validate, request))
+
+    def _browser(self, request: R) -> BrowserRequest:
+        environ = self._environ(request)
+        cookies = environ.get("HTTP_COOKIE")
+        return self._browser_request(
+            request,
+            [] if cookies is None else [header_bytes(cookies)],
+            peer=environ.get("REMOTE_ADDR", ""),
+            user_agent=header_bytes(environ.get("HTTP_USER_AGENT", "")),
+        )
+
+    def _token(self, request: R) -> str | None:
+        """Return the CSRF token, if the request needs one."""
+        environ = self._environ(request)
+        if environ["REQUEST_METHOD"].upper() in SAFE_METHODS:
+            return None
+        header = environ.get(self._csrf_variable)
+        if header is not None:
+            return clean(header_bytes(header))
+        if not self._form_has_token(environ.get("CONTENT_TYPE", "")):
+            return ""
+        return self._token_in_body(request)
+
+
+def _call(method: Callable[[Any], object], request: object) -> object:
+    try:
+        return method(request)
+    except Exception as error:
+        raise failure(error) from error
