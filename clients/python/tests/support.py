@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent import futures
-from contextlib import contextmanager
 from typing import Any
 
 import grpc
@@ -157,10 +157,11 @@ def hold(_request: Any, context: grpc.ServicerContext) -> Message:
     return pb.ValidateResponse()
 
 
-@contextmanager
+@contextlib.contextmanager
 def tcp_server(talk: Callable[[socket.socket], None]) -> Iterator[str]:
     """A server that does something with each connection and closes it."""
     listener = socket.create_server(("127.0.0.1", 0))
+    connections: list[socket.socket] = []
 
     def serve() -> None:
         while True:
@@ -168,6 +169,7 @@ def tcp_server(talk: Callable[[socket.socket], None]) -> Iterator[str]:
                 connection, _ = listener.accept()
             except OSError:
                 return
+            connections.append(connection)
             with connection:
                 try:
                     talk(connection)
@@ -181,6 +183,9 @@ def tcp_server(talk: Callable[[socket.socket], None]) -> Iterator[str]:
     finally:
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
+        for connection in connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
         thread.join()
 
 

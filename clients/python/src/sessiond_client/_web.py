@@ -229,8 +229,9 @@ class SessionsBase(Generic[R]):
         self, request: R, cookie_headers: Sequence[bytes], peer: str, user_agent: bytes
     ) -> BrowserRequest:
         address = peer if self._client_ip is None else self._client_ip(request)
+        cookies = b"; ".join(cookie_headers)
         return BrowserRequest(
-            cookie_header=clean(b"; ".join(cookie_headers)) if cookie_headers else None,
+            cookie_header=clean(cookies) if cookies else None,
             ip_address=valid_ip(address),
             user_agent=clean(user_agent)[:_USER_AGENT_CHARACTERS],
             tenant_id=self._tenant_of(request),
