@@ -88,13 +88,14 @@ class HasHeaders(Protocol):
 
     @property
     def headers(self) -> Any:
-        """The headers, with a method `append`."""
+        """The headers, with their list of bytes as `raw`."""
 
 
 def append_cookies(response: HasHeaders, result: LoginForm | LoggedIn | LoggedOut) -> None:
     """Append the Set-Cookie headers of a result to a response of Starlette or FastAPI."""
     for cookie in result.set_cookies:
-        response.headers.append("set-cookie", cookie)
+        # As bytes: append() only takes characters up to U+00FF.
+        response.headers.raw.append((b"set-cookie", cookie.encode()))
 
 
 def request_session(request: ReadScope) -> RequestSession:

@@ -51,7 +51,8 @@ _CHECKED = "sessiond_checked"
 def append_cookies(response: HttpResponseBase, result: LoginForm | LoggedIn | LoggedOut) -> None:
     """Append the Set-Cookie headers of a result to a response, exactly as sessiond made them."""
     for header in result.set_cookies:
-        cookie = _VerbatimCookie(header)
+        # WSGI has bytes as characters up to U+00FF.
+        cookie = _VerbatimCookie(header.encode().decode("latin-1"))
         # Django keeps one cookie under each key, and sends all values.
         key = cookie.key
         while key in response.cookies:
@@ -65,7 +66,8 @@ class _VerbatimCookie(Morsel[str]):
     def __init__(self, header: str) -> None:
         super().__init__()
         name, _, value = header.partition(";")[0].partition("=")
-        self.set(name, value, value)
+        # Not set(), which refuses names that sessiond could send.
+        self._key, self._value, self._coded_value = name, value, value
         self._header = header
 
     def OutputString(self, attrs: Container[str] | None = None) -> str:  # noqa: ARG002, N802

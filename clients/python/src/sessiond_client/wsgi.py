@@ -51,7 +51,8 @@ _OUTCOMES = "sessiond.outcomes"
 
 def cookie_headers(result: LoginForm | LoggedIn | LoggedOut) -> list[tuple[str, str]]:
     """Return the Set-Cookie headers of a result, to add to those of `start_response`."""
-    return [("Set-Cookie", cookie) for cookie in result.set_cookies]
+    # WSGI has bytes as characters up to U+00FF.
+    return [("Set-Cookie", cookie.encode().decode("latin-1")) for cookie in result.set_cookies]
 
 
 def request_session(environ: WSGIEnvironment) -> RequestSession:

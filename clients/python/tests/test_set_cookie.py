@@ -1,0 +1,38 @@
+"""Set-Cookie headers of any form reach the response as they are."""
+
+from __future__ import annotations
+
+import pytest
+from django.http import HttpResponse
+from starlette.responses import Response
+
+from sessiond_client import asgi, django, wsgi
+from sessiond_client.asgi import LoginForm
+
+HEADERS = ("snow=☃; Path=/", "nameless; Path=/", "=x", 'odd="q, = {[1]}"; Path=/', "path=/")
+
+
+@pytest.fixture
+def form() -> LoginForm:
+    return LoginForm("token", HEADERS)
+
+
+def test_in_asgi(form: LoginForm) -> None:
+    response = Response()
+    asgi.append_cookies(response, form)
+    sent = [value.decode() for name, value in response.raw_headers if name == b"set-cookie"]
+    assert tuple(sent) == HEADERS
+
+
+def test_in_wsgi(form: LoginForm) -> None:
+    sent = [value.encode("latin-1").decode() for _, value in wsgi.cookie_headers(form)]
+    assert tuple(sent) == HEADERS
+
+
+def test_in_django(form: LoginForm) -> None:
+    response = HttpResponse(content_type="text/plain", charset="utf-8")
+    django.append_cookies(response, form)
+    sent = [
+        cookie.output(header="").encode("latin-1").decode() for cookie in response.cookies.values()
+    ]
+    assert tuple(sent) == HEADERS
