@@ -29,7 +29,7 @@ function only(folder, allowed, comment) {
     severity: "error",
     from: { path: `^${folder}/` },
     to: {
-      path: "^(src|packages|gen)/",
+      path: "^(src|packages|gen|clients)/",
       pathNot: [folder, ...allowed].map((path) => `^${path}/`),
     },
   };
@@ -76,6 +76,7 @@ export default {
     only("src/jobs", [], "A job is told what to run."),
     only("gen", [], "Generated code stands alone."),
     only("packages", [], "A package knows nothing of sessiond."),
+    only("clients/typescript/src", ["gen"], "A client has the contract only, never the service."),
     {
       name: "top-of-src-imports",
       comment: "Of the files at the top of src, only those in TOP import the folders.",
@@ -93,9 +94,9 @@ export default {
 
     {
       name: "no-tools",
-      comment: "The service does not use its tests, its benchmark or its scripts.",
+      comment: "The service and its client do not use the tests, the benchmark or the scripts.",
       severity: "error",
-      from: { path: "^(src|packages|gen)/" },
+      from: { path: "^(src|packages|gen|clients/typescript/src)/" },
       to: { path: "^(test|bench|scripts|examples)/" },
     },
     {
@@ -144,7 +145,7 @@ export default {
     parser: "swc",
     combinedDependencies: true,
     doNotFollow: { path: "node_modules" },
-    exclude: { path: "^(dist|coverage)/" },
+    exclude: { path: ["^(dist|coverage)/", "^clients/typescript/dist/"] },
     enhancedResolveOptions: {
       extensions: [".ts", ".js", ".json"],
       exportsFields: ["exports"],
