@@ -87,7 +87,11 @@ function run(command: readonly string[], env: Record<string, string>): Promise<n
 /** Reports the coverage of src, and fails if the rules are not covered whole. */
 async function runAll(env: Record<string, string>): Promise<number> {
   // The packages' tests take the longest, so they start first.
-  const files = ["packages/*/test/**/*.test.ts", "test/**/*.test.ts"];
+  const files = [
+    "packages/*/test/**/*.test.ts",
+    "clients/typescript/test/**/*.test.ts",
+    "test/**/*.test.ts",
+  ];
   const status = await run([bin("c8"), ...mocha, "--parallel", "--jobs", JOBS, ...files], env);
   if (status !== 0) return status;
   return run([bin("c8"), "check-coverage", "--include", "src/session/**", "--100"], {});

@@ -261,7 +261,7 @@ async function call<T>(response: Promise<T>): Promise<T> {
 
 /** An answer without a session is no session, whatever else it says. */
 function present(session: Session | undefined): Session {
-  if (session?.id) return session;
+  if (session !== undefined) return session;
   throw new SessionError("sessiond's answer has no session", { code: Code.Internal });
 }
 
