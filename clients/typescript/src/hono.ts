@@ -51,16 +51,21 @@ const reader: RequestReader<Context> = {
 async function readBody(c: Context, limitBytes: number): Promise<string | undefined> {
   // Somebody has read it through Hono, which keeps it.
   if (c.req.raw.bodyUsed) return c.req.text();
-  const { body } = c.req.raw.clone();
+  const reader = c.req.raw.clone().body?.getReader();
   const decoder = new TextDecoder();
   let text = "";
   let size = 0;
-  for await (const chunk of body ?? []) {
-    size += chunk.byteLength;
-    if (size > limitBytes) return undefined;
-    text += decoder.decode(chunk, { stream: true });
+  for (;;) {
+    const chunk = await reader?.read();
+    if (chunk?.value === undefined) return text + decoder.decode();
+    size += chunk.value.byteLength;
+    if (size > limitBytes) {
+      // Not awaited: it ends with the other copy of the body, which is for the handler.
+      reader?.cancel().catch(() => {});
+      return undefined;
+    }
+    text += decoder.decode(chunk.value, { stream: true });
   }
-  return text + decoder.decode();
 }
 
 /** Sessions for an application of Hono. */

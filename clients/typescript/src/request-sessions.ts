@@ -318,19 +318,16 @@ function duration<Name extends string>(name: Name, seconds: number | undefined) 
 }
 
 /**
- * The Set-Cookie headers with a character for each of their bytes, as Node writes headers.
+ * The Set-Cookie headers as they are.
  *
- * @throws SessionError if one of them cannot be a header; then none is set
+ * @throws SessionError if one of them is not printable ASCII; then none is set. Node would write other
+ * characters in one of two encodings, depending on the body that follows.
  */
 function headersOf(setCookies: readonly SetCookie[]): string[] {
   return setCookies.map(({ header }) => {
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: these end a header, or are not allowed.
-    if (/[\x00-\x08\x0a-\x1f\x7f]/.test(header)) {
-      throw new SessionError("sessiond's answer has a cookie that is no header", {
-        code: Code.Internal,
-      });
-    }
-    return Buffer.from(header, "utf8").toString("latin1");
+    if (/^[\t\x20-\x7e]+$/.test(header)) return header;
+    const message = "sessiond's answer has a cookie that cannot be a header";
+    throw new SessionError(message, { code: Code.Internal });
   });
 }
 

@@ -1,0 +1,136 @@
+import { create } from "@bufbuild/protobuf";
+import formbody from "@fastify/formbody";
+import { getRequestListener } from "@hono/node-server";
+import { expect } from "chai";
+import express from "express";
+import fastify from "fastify";
+import { Hono } from "hono";
+import { createSessions as createExpressSessions } from "../src/express.ts";
+import { createSessions as createFastifySessions } from "../src/fastify.ts";
+import { createSessions as createHonoSessions } from "../src/hono.ts";
+import { CreateResponseSchema, ErrorReason, RevokeResponseSchema } from "../src/index.ts";
+import { createSessions as createNodeSessions } from "../src/node.ts";
+import type { SessionClient } from "../src/request-sessions.ts";
+import { failure } from "./support/failures.ts";
+import { serve, type TestServer } from "./support/http.ts";
+
+const session = { actorId: "alice" };
+
+/** Refuses every session and opens new ones. */
+const client: SessionClient = {
+  validate: () =>
+    Promise.reject(failure({ reason: ErrorReason.EXPIRED_IDLE, message: "it has expired" })),
+  create: async () =>
+    create(CreateResponseSchema, { session, csrfToken: "t", setCookies: [{ header: "ours=1" }] }),
+  revoke: async () => create(RevokeResponseSchema, { session, revoked: true }),
+};
+
+/** What each application is asked: /me is refused, /login sets two cookies, /bug fails. */
+const apps = {
+  async express(redirect: boolean) {
+    const sessions = createExpressSessions(client, {
+      ...(redirect && { onRefused: async (_refusal, _req, res) => res.redirect("/login") }),
+    });
+    const app = express();
+    app.get("/me", sessions.required, (req, res) => {
+      res.json(sessions.sessionOf(req).secondsLeft);
+    });
+    app.get("/login", async (req, res) => {
+      res.cookie("own", "1");
+      res.json(await sessions.startLogin(req, res));
+    });
+    app.get("/bug", (req) => sessions.sessionOf(req));
+    app.use(sessions.errorHandler);
+    app.use(((error, _req, res, _next) => {
+      res.status(500).send(error.message);
+    }) as express.ErrorRequestHandler);
+    return app;
+  },
+  async fastify(redirect: boolean) {
+    const sessions = createFastifySessions(client, {
+      ...(redirect && { onRefused: (_refusal, _request, reply) => reply.redirect("/login") }),
+    });
+    const app = fastify();
+    await app.register(formbody);
+    app.setErrorHandler(sessions.errorHandler);
+    const { required } = sessions;
+    app.get("/me", { preHandler: required }, async (request) => sessions.sessionOf(request));
+    app.get("/login", async (request, reply) => {
+      reply.header("set-cookie", "own=1");
+      return sessions.startLogin(request, reply);
+    });
+    app.get("/bug", async (request) => sessions.sessionOf(request));
+    await app.ready();
+    return (...exchange: Parameters<typeof app.routing>) => app.routing(...exchange);
+  },
+  async hono(redirect: boolean) {
+    const sessions = createHonoSessions(client, {
+      ...(redirect && { onRefused: (_refusal, c) => c.redirect("/login") }),
+    });
+    const app = new Hono();
+    app.onError((error, c) =>
+      error.message.startsWith("bug") ? c.text(error.message, 500) : sessions.onError(error, c),
+    );
+    app.get("/me", sessions.required, (c) => c.json(c.get("sessiond").secondsLeft));
+    app.get("/login", async (c) => {
+      c.header("Set-Cookie", "own=1");
+      return c.json(await sessions.startLogin(c));
+    });
+    app.get("/bug", () => {
+      throw new Error("bug: the request has no session");
+    });
+    return getRequestListener(app.fetch);
+  },
+  async node(redirect: boolean) {
+    const sessions = createNodeSessions(client, {
+      ...(redirect && {
+        onRefused: (_refusal, _req, res) => {
+          res.writeHead(302, { location: "/login" }).end();
+        },
+      }),
+    });
+    const routes: Record<string, ReturnType<typeof sessions.handle>> = {
+      "/me": sessions.required((req, res) => res.end(String(req.sessiond.secondsLeft))),
+      "/login": sessions.handle(async (req, res) => {
+        res.setHeader("Set-Cookie", "own=1");
+        res.end(await sessions.startLogin(req, res));
+      }),
+      "/bug": sessions.handle(() => {
+        throw new Error("the request has no session");
+      }),
+    };
+    return ((req, res) => {
+      routes[req.url ?? ""]?.(req, res).catch((error: Error) => {
+        res.writeHead(500).end(error.message);
+      });
+    }) as import("node:http").RequestListener;
+  },
+};
+
+for (const framework of ["express", "fastify", "hono", "node"] as const) {
+  describe(`application with ${framework}`, () => {
+    let server: TestServer | undefined;
+    afterEach(async () => server?.close());
+
+    it("keeps the cookies that it sets itself", async () => {
+      server = await serve(await apps[framework](false));
+      expect((await server.send("/login")).setCookies).to.have.members(
+        framework === "express" ? ["own=1; Path=/", "ours=1"] : ["own=1", "ours=1"],
+      );
+    });
+
+    it("can answer refused requests by itself", async () => {
+      server = await serve(await apps[framework](true));
+      const { status, headers } = await server.send("/me", { headers: { cookie: "a=b" } });
+      expect(status).to.equal(302);
+      expect(headers.location).to.equal("/login");
+    });
+
+    it("handles its own errors by itself", async () => {
+      server = await serve(await apps[framework](false));
+      const { status, text } = await server.send("/bug");
+      expect(status).to.equal(500);
+      expect(text).to.contain("the request has no session");
+    });
+  });
+}
