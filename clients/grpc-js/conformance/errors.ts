@@ -1,0 +1,75 @@
+/**
+ * The errors of sessiond without a client package: an example of what to do with
+ * `grpc-status-details-bin`, which @grpc/grpc-js leaves encoded.
+ */
+import { type Metadata, status } from "@grpc/grpc-js";
+import { loadSync, type MessageTypeDefinition } from "@grpc/proto-loader";
+
+export interface DecodedError {
+  /** The gRPC code's name, such as `UNAUTHENTICATED`. */
+  readonly code: string;
+  /** The reason's name without its prefix, such as `REVOKED`; empty if it is not sessiond's failure. */
+  readonly reason: string;
+  readonly httpStatus: number;
+  readonly violations: readonly { readonly field: string; readonly description: string }[];
+  readonly retryDelayMs: number;
+  /** What to answer a browser: never 401 for an outage or for this backend's own mistake. */
+  readonly browserStatus: number;
+}
+
+/** What fails with one of these is this backend's own mistake. */
+const BACKEND_MISTAKES = new Set([
+  "CALLER_UNAUTHENTICATED",
+  "CALLER_FORBIDDEN",
+  "INVALID_REQUEST",
+  "SESSION_NOT_FOUND",
+]);
+
+/**
+ * A decoder of the failures of calls.
+ *
+ * @param includeDirs directories with `sessiond/v1` and with `google/rpc`
+ */
+export function createErrorDecoder(includeDirs: string[]) {
+  const files = ["sessiond/v1/error.proto", "google/rpc/status.proto"];
+  const messages = loadSync([...files, "google/rpc/error_details.proto"], {
+    includeDirs,
+    longs: Number,
+    enums: String,
+    defaults: true,
+  });
+
+  // biome-ignore lint/suspicious/noExplicitAny: proto-loader makes the types at run time.
+  function decode(name: string, bytes: Buffer): any {
+    const message = messages[name] as MessageTypeDefinition<object, object> | undefined;
+    return message?.deserialize(bytes);
+  }
+
+  return (error: { readonly code: status; readonly metadata?: Metadata }): DecodedError => {
+    const [bytes] = error.metadata?.get("grpc-status-details-bin") ?? [];
+    const details = new Map<string, ReturnType<typeof decode>>();
+    if (Buffer.isBuffer(bytes)) {
+      for (const any of decode("google.rpc.Status", bytes).details) {
+        // As protobufjs names the fields of an Any.
+        const name: string = any.type_url.slice(any.type_url.lastIndexOf("/") + 1);
+        details.set(name, decode(name, any.value));
+      }
+    }
+    const reason: string = details.get("google.rpc.ErrorInfo")?.reason ?? "";
+    const httpStatus: number = details.get("sessiond.v1.ErrorDetail")?.httpStatus ?? 0;
+    const delay = details.get("google.rpc.RetryInfo")?.retryDelay;
+    return {
+      code: status[error.code] ?? "UNKNOWN",
+      reason,
+      httpStatus,
+      violations: details.get("google.rpc.BadRequest")?.fieldViolations ?? [],
+      retryDelayMs: delay ? delay.seconds * 1000 + delay.nanos / 1e6 : 0,
+      browserStatus: browserStatusOf(reason, httpStatus),
+    };
+  };
+}
+
+function browserStatusOf(reason: string, httpStatus: number): number {
+  if (BACKEND_MISTAKES.has(reason)) return 500;
+  return httpStatus >= 400 && httpStatus <= 599 ? httpStatus : 503;
+}
