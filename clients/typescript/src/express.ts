@@ -54,7 +54,9 @@ export function createSessions(
   client: SessionClient,
   options: ExpressSessionsOptions = {},
 ): ExpressSessions {
-  const sessions = createNodeSessions<Request, Response>(client, options);
+  // The peer's address, or that of a proxy's header if the application trusts the proxy.
+  const ofExpress = { clientIp: (req: Request) => req.ip, ...options };
+  const sessions = createNodeSessions<Request, Response>(client, ofExpress);
   const { onRefused = answer } = options;
 
   function refuse(error: unknown, req: Request, res: Response, next: NextFunction): void {

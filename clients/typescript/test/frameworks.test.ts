@@ -1,3 +1,4 @@
+import type { RequestListener } from "node:http";
 import { create } from "@bufbuild/protobuf";
 import formbody from "@fastify/formbody";
 import { getRequestListener } from "@hono/node-server";
@@ -103,9 +104,53 @@ const apps = {
       routes[req.url ?? ""]?.(req, res).catch((error: Error) => {
         res.writeHead(500).end(error.message);
       });
-    }) as import("node:http").RequestListener;
+    }) as RequestListener;
   },
 };
+
+describe("the browser's address behind a proxy", () => {
+  /** Asks with the header of a proxy, and returns the address that sessiond gets. */
+  async function addressSent(createApp: (client: SessionClient) => Promise<RequestListener>) {
+    let sent: string | undefined;
+    const app = await createApp({
+      ...client,
+      async create(request) {
+        sent = request.ipAddress;
+        return client.create(request);
+      },
+    });
+    const server = await serve(app);
+    await server.send("/login", { headers: { "x-forwarded-for": "192.0.2.7" } });
+    await server.close();
+    return sent;
+  }
+
+  for (const trusted of [true, false]) {
+    const address = trusted ? "192.0.2.7" : "127.0.0.1";
+
+    it(`is ${address} with express if the proxy is ${trusted ? "" : "not "}trusted`, async () => {
+      const sent = await addressSent(async (recording) => {
+        const sessions = createExpressSessions(recording);
+        const app = express().set("trust proxy", trusted);
+        return app.get("/login", async (req, res) => {
+          res.send(await sessions.startLogin(req, res));
+        });
+      });
+      expect(sent).to.equal(address);
+    });
+
+    it(`is ${address} with Fastify if the proxy is ${trusted ? "" : "not "}trusted`, async () => {
+      const sent = await addressSent(async (recording) => {
+        const sessions = createFastifySessions(recording);
+        const app = fastify({ trustProxy: trusted });
+        app.get("/login", (request, reply) => sessions.startLogin(request, reply));
+        await app.ready();
+        return (req, res) => app.routing(req, res);
+      });
+      expect(sent).to.equal(address);
+    });
+  }
+});
 
 for (const framework of ["express", "fastify", "hono", "node"] as const) {
   describe(`application with ${framework}`, () => {
