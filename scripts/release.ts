@@ -1,13 +1,20 @@
 /**
- * Makes a release: `npm run release -- <patch|minor|major|x.y.z> [--dry-run]`. Sets the version in
- * package.json and package-lock.json, gives what is unreleased in CHANGELOG.md its version and date,
- * commits, and tags. Pushes nothing. If a step fails, the repository is as it was before.
+ * Makes a release: `npm run release -- <patch|minor|major|x.y.z> [--dry-run]`. Sets the version
+ * wherever it is written, gives what is unreleased in CHANGELOG.md its version and date, commits, and
+ * tags. Pushes nothing. If a step fails, the repository is as it was before.
+ *
+ * `npm run release -- --dry-run` builds the packages of all languages into release/, as they would be
+ * published now, and checks their content. With `--only go,rust`, those of some languages.
  */
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { buildPackages, GO_MODULES } from "./release/packages.ts";
+import { filesWithVersion } from "./release/versions.ts";
 
-const USAGE = "Usage: npm run release -- <patch|minor|major|x.y.z> [--dry-run]";
+const USAGE = `Usage: npm run release -- <patch|minor|major|x.y.z> [--dry-run]
+       npm run release -- --dry-run [--only <languages>]`;
 
 /** Why there is no release, in words that need no stack trace. */
 class ReleaseError extends Error {}
@@ -56,15 +63,21 @@ function releaseChangelog(changelog: string, heading: string): string {
   return sections.with(index, `${unreleased}\n## ${heading}\n${content}`).join("");
 }
 
-function setVersion(packageJson: string, version: string): string {
-  return packageJson.replace(/^( {2}"version": )"[^"]*"/m, `$1"${version}"`);
+/** The directories of the Go modules that the repository has. */
+function goModules(): string[] {
+  return GO_MODULES.filter((directory) => git("ls-files", `${directory}/go.mod`) !== "");
 }
 
-function setLockedVersion(packageLock: string, version: string): string {
-  const lock = JSON.parse(packageLock);
-  lock.version = version;
-  lock.packages[""].version = version;
-  return `${JSON.stringify(lock, null, 2)}\n`;
+/** Go wants the major version in a module's path, from 2 on. */
+function checkGoModules(modules: readonly string[], version: string): void {
+  const major = Number.parseInt(version, 10);
+  for (const directory of modules) {
+    const [, path = ""] =
+      /^module (\S+)$/m.exec(readFileSync(join(directory, "go.mod"), "utf8")) ?? [];
+    if (major >= 2 && !path.endsWith(`/v${major}`)) {
+      throw new ReleaseError(`the module path ${path} in ${directory} must end in /v${major}`);
+    }
+  }
 }
 
 function release(requested: string, dryRun: boolean): void {
@@ -78,42 +91,58 @@ function release(requested: string, dryRun: boolean): void {
 
   const read = (file: string) => readFileSync(file, "utf8");
   const version = nextVersion(JSON.parse(read("package.json")).version, requested);
-  const tag = `v${version}`;
-  if (git("tag", "--list", tag) !== "") throw new ReleaseError(`there is a tag ${tag} already`);
+  const modules = goModules();
+  checkGoModules(modules, version);
+  // The go command finds the version of a module in a tag with the module's directory.
+  const tags = ["", ...modules.map((directory) => `${directory}/`)].map(
+    (prefix) => `${prefix}v${version}`,
+  );
+  for (const tag of tags) {
+    if (git("tag", "--list", tag) !== "") throw new ReleaseError(`there is a tag ${tag} already`);
+  }
   const heading = `${version} - ${new Date().toISOString().slice(0, 10)}`;
-  const files = {
-    "package.json": setVersion(read("package.json"), version),
-    "package-lock.json": setLockedVersion(read("package-lock.json"), version),
-    "CHANGELOG.md": releaseChangelog(read("CHANGELOG.md"), heading),
-  };
+  const files = filesWithVersion(".", version);
+  files.set("CHANGELOG.md", releaseChangelog(read("CHANGELOG.md"), heading));
   const message = `Release ${version}`;
   if (dryRun) {
-    console.log(`Would write ${Object.keys(files).join(", ")} for ${heading},`);
-    console.log(`commit as "${message}", and tag as ${tag}.`);
+    console.log(`Would write ${[...files.keys()].join(", ")} for ${heading},`);
+    console.log(`commit as "${message}", and tag as ${tags.join(", ")}.`);
     return;
   }
 
   const before = git("rev-parse", "HEAD");
+  const made: string[] = [];
   try {
-    for (const [file, content] of Object.entries(files)) writeFileSync(file, content);
+    for (const [file, content] of files) writeFileSync(file, content);
     git("commit", "--quiet", "--all", "--message", message);
-    git("tag", "--annotate", tag, "--message", message);
+    for (const tag of tags) {
+      git("tag", "--annotate", tag, "--message", message);
+      made.push(tag);
+    }
   } catch (error) {
+    if (made.length > 0) git("tag", "--delete", ...made);
     // Nothing else is lost: there were no changes without a commit.
     git("reset", "--quiet", "--hard", before);
     throw error;
   }
-  console.log(`Made ${tag}. To publish it:\n\n  git push --atomic origin main ${tag}`);
+  const refs = tags.join(" ");
+  console.log(`Made ${refs}. To publish it:\n\n  git push --atomic origin main ${refs}`);
 }
 
 try {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { "dry-run": { type: "boolean", default: false } },
+    options: { "dry-run": { type: "boolean", default: false }, only: { type: "string" } },
   });
   const [requested, ...others] = positionals;
-  if (requested === undefined || others.length > 0) throw new ReleaseError(USAGE);
-  release(requested, values["dry-run"]);
+  if (others.length > 0) throw new ReleaseError(USAGE);
+  if (requested === undefined) {
+    if (!values["dry-run"]) throw new ReleaseError(USAGE);
+    buildPackages({ only: values.only?.split(",") });
+  } else {
+    if (values.only !== undefined) throw new ReleaseError(USAGE);
+    release(requested, values["dry-run"]);
+  }
 } catch (error) {
   console.error(error instanceof Error ? `No release: ${error.message}` : error);
   process.exitCode = 1;

@@ -1,7 +1,7 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { expect } from "chai";
 
 const script = join(import.meta.dirname, "..", "..", "scripts", "release.ts");
@@ -19,10 +19,83 @@ const CHANGELOG = `# Changelog
 - Old.
 `;
 
+/** The manifests of clients with the version 0.9.0, and more of that name that must stay. */
+const CLIENTS: Readonly<Record<string, string>> = {
+  "clients/typescript/package.json": `{
+  "name": "sessiond-client",
+  "version": "0.9.0",
+  "dependencies": {
+    "version": "0.9.0"
+  }
+}
+`,
+  "clients/python/pyproject.toml": `[project]
+name = "sessiond-client"
+version = "0.9.0"
+dependencies = ["other==0.9.0"]
+`,
+  "clients/java/pom.xml": `<project>
+  <parent><groupId>other</groupId><artifactId>other</artifactId><version>0.9.0</version></parent>
+  <groupId>io.github.sessiond</groupId>
+  <artifactId>sessiond-parent</artifactId>
+  <version>0.9.0</version>
+</project>
+`,
+  "clients/java/sessiond-servlet/pom.xml": `<project>
+  <parent>
+    <groupId>io.github.sessiond</groupId>
+    <artifactId>sessiond-parent</artifactId>
+    <version>0.9.0</version>
+  </parent>
+  <dependency>
+    <groupId>io.github.sessiond</groupId>
+    <artifactId>sessiond-client</artifactId>
+    <version>\${project.version}</version>
+  </dependency>
+</project>
+`,
+  "gen/rust/Cargo.toml": `[package]
+name = "sessiond-proto"
+version = "0.9.0"
+`,
+  "clients/rust/Cargo.toml": `[package]
+name = "sessiond-client"
+version = "0.9.0"
+
+[dependencies]
+sessiond-proto = { path = "../../gen/rust", version = "0.9.0" }
+other = "0.9.0"
+`,
+  "clients/rust/Cargo.lock": `[[package]]
+name = "other"
+version = "0.9.0"
+
+[[package]]
+name = "sessiond-proto"
+version = "0.9.0"
+`,
+  "gen/go/go.mod": "module github.com/sessiond/sessiond/gen/go\n",
+  "clients/go/go.mod": `module github.com/sessiond/sessiond/clients/go
+
+require (
+	example.org/other v0.9.0
+	github.com/sessiond/sessiond/gen/go v0.9.0
+)
+`,
+  "docs/clients/all.md": `go get github.com/sessiond/sessiond/clients/go@v0.9.0
+sessiond-client = { version = "0.9.0", features = ["axum"] }
+Since 0.9.0.
+`,
+};
+
 describe("npm run release", () => {
   let directory: string;
 
   const file = (name: string) => join(directory, name);
+  const write = (name: string, content: string) => {
+    mkdirSync(dirname(file(name)), { recursive: true });
+    writeFileSync(file(name), content);
+  };
   const read = (name: string) => readFileSync(file(name), "utf8");
   const git = (...args: string[]) =>
     execFileSync("git", args, { cwd: directory, encoding: "utf8", stdio: "pipe" }).trim();
@@ -89,6 +162,60 @@ describe("npm run release", () => {
     refuses(["patch"], /nothing under "Unreleased"/);
   });
 
+  describe("with clients", () => {
+    beforeEach(() => {
+      for (const [name, content] of Object.entries(CLIENTS)) write(name, content);
+      git("add", ".");
+      git("commit", "--quiet", "--message", "Add clients");
+    });
+
+    it("sets the version of each package and of what they require of each other, nothing else", () => {
+      expect(release("minor").status).to.equal(0);
+      const changes = git("show", "--unified=0", "--format=", "--", ...Object.keys(CLIENTS));
+      const added = changes.split("\n").filter((line) => /^\+(?!\+\+)/.test(line));
+      expect(added).to.deep.equal([
+        "+    github.com/sessiond/sessiond/gen/go v0.10.0".replace("    ", "\t"),
+        "+  <version>0.10.0</version>",
+        "+    <version>0.10.0</version>",
+        '+version = "0.10.0"',
+        '+version = "0.10.0"',
+        '+version = "0.10.0"',
+        '+sessiond-proto = { path = "../../gen/rust", version = "0.10.0" }',
+        '+  "version": "0.10.0",',
+        "+go get github.com/sessiond/sessiond/clients/go@v0.10.0",
+        '+sessiond-client = { version = "0.10.0", features = ["axum"] }',
+        '+version = "0.10.0"',
+      ]);
+      expect(git("diff", "--name-only", "HEAD~1")).to.include(
+        "clients/java/sessiond-servlet/pom.xml",
+      );
+    });
+
+    it("tags the Go modules, as the go command looks for them", () => {
+      const { stdout } = release("0.9.1");
+      const tags = ["v0.9.1", "gen/go/v0.9.1", "clients/go/v0.9.1"];
+      expect(stdout).to.include(`git push --atomic origin main ${tags.join(" ")}`);
+      for (const tag of tags) {
+        expect(git("rev-parse", `${tag}^{commit}`)).to.equal(git("rev-parse", "HEAD"));
+      }
+    });
+
+    it("leaves all as it was if there is one of the tags already", () => {
+      git("tag", "clients/go/v0.9.1");
+      refuses(["0.9.1"], /there is a tag clients\/go\/v0\.9\.1 already/);
+    });
+
+    it("leaves all as it was if a later tag fails", () => {
+      // A tag cannot be a directory of tags.
+      git("tag", "clients");
+      refuses(["0.9.1"], /No release: .*git tag/);
+    });
+
+    it("refuses version 2 while the paths of the Go modules are those of version 1", () => {
+      refuses(["2.0.0"], /the module path \S+\/gen\/go in gen\/go must end in \/v2/);
+    });
+  });
+
   for (const [requested, version] of [
     ["patch", "0.9.1"],
     ["major", "1.0.0"],
@@ -107,6 +234,7 @@ describe("npm run release", () => {
     [["patch", "minor"], /Usage/],
     [["1.0"], /Usage/],
     [["0.8.9"], /0\.8\.9 is older than 0\.9\.0/],
+    [["patch", "--only", "go"], /Usage/],
     [["0.9.0"], /there is a tag v0\.9\.0 already/],
   ] as [string[], RegExp][]) {
     it(`refuses the arguments ${JSON.stringify(args)}`, () => refuses(args, reason));
