@@ -137,6 +137,14 @@ const languages: Readonly<Record<string, Language>> = {
   },
 };
 
+/** The languages that there are packages for. */
+export const LANGUAGES: readonly string[] = Object.keys(languages);
+
+/** What is not on PATH of what it takes to build the packages of a language. */
+export function missingPrograms(language: string): string[] {
+  return (languages[language]?.programs ?? []).filter((program) => !isInstalled(program));
+}
+
 /** What Maven's central repository asks of each artifact. */
 function checkMavenRepository(output: string): void {
   const poms = globSync("**/*.pom", { cwd: output });
@@ -171,11 +179,10 @@ function isInstalled(program: string): boolean {
  */
 export function buildPackages(options: BuildOptions = {}): void {
   const { only, output = join(root, "release"), log = console.log } = options;
-  const known = Object.keys(languages);
-  const unknown = only?.filter((name) => !known.includes(name)) ?? [];
+  const unknown = only?.filter((name) => !LANGUAGES.includes(name)) ?? [];
   if (unknown.length > 0) {
     throw new PackageError(
-      `there are no packages for ${unknown}; there are for ${known.join(", ")}`,
+      `there are no packages for ${unknown}; there are for ${LANGUAGES.join(", ")}`,
     );
   }
   const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
@@ -183,7 +190,7 @@ export function buildPackages(options: BuildOptions = {}): void {
   const contents: string[] = [];
   for (const [name, language] of Object.entries(languages)) {
     if (only !== undefined && !only.includes(name)) continue;
-    const missing = language.programs.filter((program) => !isInstalled(program));
+    const missing = missingPrograms(name);
     if (missing.length > 0) {
       const message = `${name}: ${missing.join(" and ")} ${missing.length > 1 ? "are" : "is"} not on PATH`;
       if (process.env.REQUIRE_ALL_CLIENTS === "1") failures.push(message);
