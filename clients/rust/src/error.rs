@@ -117,6 +117,20 @@ impl SessionError {
         let own = self.detail.is_some();
         own && (reasons.is_empty() || self.reason().is_some_and(|own| reasons.contains(&own)))
     }
+
+    /// A failure that the middleware itself finds.
+    #[cfg(feature = "axum")]
+    pub(crate) fn local(reason: ErrorReason, code: Code, http_status: u32, message: &str) -> Self {
+        let detail = Detail { reason: reason.into(), http_status };
+        Self {
+            code,
+            message: message.to_owned(),
+            reason_name: reason_name(detail, None),
+            detail: Some(detail),
+            violations: Vec::new(),
+            retry_delay: None,
+        }
+    }
 }
 
 impl From<&Status> for SessionError {

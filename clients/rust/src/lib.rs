@@ -25,14 +25,20 @@
 //! # Features
 //!
 //! - `tls` (default): `https` addresses, with rustls and ring.
+//! - `axum`: the middleware and the login helpers, see the module [`axum`](crate::axum).
+//! - `testing`: starts a real sessiond for tests, see the module [`testing`](crate::testing).
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+#[cfg(feature = "axum")]
+pub mod axum;
 mod channel;
 mod connect;
 mod error;
 mod retry;
+#[cfg(all(feature = "testing", unix))]
+pub mod testing;
 
 pub use channel::Channel;
 pub use connect::{ConfigError, ConnectOptions, connect};
