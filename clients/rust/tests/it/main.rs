@@ -1,0 +1,8 @@
+//! Tests against a real sessiond and against small servers with faults.
+
+mod calls;
+mod login;
+mod middleware;
+mod outages;
+mod support;
+mod test_sessiond;
