@@ -1,0 +1,2 @@
+/** Starts a real sessiond for tests. */
+package io.github.sessiond.client.testing;
