@@ -1,0 +1,280 @@
+package io.github.sessiond.servlet;
+
+import static io.github.sessiond.servlet.TestApp.setCookies;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.github.sessiond.v1.CreateResponse;
+import io.github.sessiond.v1.ErrorReason;
+import io.github.sessiond.v1.RevokeResponse;
+import io.github.sessiond.v1.SetCookie;
+import io.github.sessiond.v1.ValidateRequest;
+import io.github.sessiond.v1.ValidateResponse;
+import io.grpc.Status;
+import java.io.IOException;
+import java.net.Socket;
+import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CopyOnWriteArrayList;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** What sessiond is asked, and what becomes of failures and odd answers. */
+class FaultTest {
+  private static final String COOKIE = "session=x; csrf=token";
+
+  private final List<String> errors = new CopyOnWriteArrayList<>();
+  private FakeSessiond sessiond;
+  private TestApp app;
+
+  @BeforeEach
+  void start() throws Exception {
+    sessiond = new FakeSessiond();
+    app = new TestApp(new Sessions(sessiond.client, options().build()));
+  }
+
+  @AfterEach
+  void stop() throws Exception {
+    app.close();
+    sessiond.close();
+  }
+
+  private SessionsOptions.Builder options() {
+    return SessionsOptions.builder()
+        .onError((request, failure) -> errors.add(failure.refusal().reason()));
+  }
+
+  private static void assertOutage(HttpResponse<String> response) {
+    assertEquals(
+        "{\"title\":\"Service Unavailable\",\"status\":503,\"reason\":\"SERVICE_UNAVAILABLE\","
+            + "\"detail\":\"the session service is unavailable; retry later\"}",
+        response.body());
+    assertEquals(503, response.statusCode());
+    assertEquals("1", response.headers().firstValue("Retry-After").orElseThrow());
+    assertFalse(setCookies(response).stream().anyMatch(header -> !header.equals("theme=dark")));
+  }
+
+  @Test
+  void outageIsNeverALogout() throws Exception {
+    sessiond.end();
+    assertOutage(app.get("/me", "Cookie", COOKIE));
+    assertOutage(app.get("/optional", "Cookie", COOKIE));
+    assertOutage(app.send("POST", "/change", "csrf_token=token", "Cookie", COOKIE));
+    assertOutage(app.get("/login", "Cookie", COOKIE));
+    assertOutage(app.get("/login"));
+    assertOutage(app.send("POST", "/login", "user=alice&csrf_token=token", "Cookie", COOKIE));
+    assertOutage(app.send("POST", "/open/logout", "", "Cookie", COOKIE));
+    assertEquals(7, errors.size());
+  }
+
+  @Test
+  void outageAfterTheCheckLeavesTheCookies() {
+    sessiond.create = request -> throwOutage();
+    sessiond.revoke = request -> throwOutage();
+    assertOutage(app.send("POST", "/login", "user=alice&csrf_token=token", "Cookie", COOKIE));
+    assertOutage(app.send("POST", "/logout", "csrf_token=token", "Cookie", COOKIE));
+  }
+
+  private static <T> T throwOutage() {
+    throw Status.UNAVAILABLE.withDescription("10.0.0.1 refused").asRuntimeException();
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "UNAVAILABLE, STORAGE_UNAVAILABLE, 503, 503, 3",
+    "RESOURCE_EXHAUSTED, OVERLOADED, 429, 429, 3",
+    "INVALID_ARGUMENT, REQUEST_TOO_LARGE, 413, 413, ",
+    "UNAUTHENTICATED, EXPIRED_IDLE, 401, 401, ",
+    "UNAUTHENTICATED, CALLER_UNAUTHENTICATED, 401, 500, ",
+    "PERMISSION_DENIED, CALLER_FORBIDDEN, 403, 500, ",
+    "INVALID_ARGUMENT, INVALID_REQUEST, 400, 500, ",
+  })
+  void reasonsBecomeStatuses(
+      Status.Code code, String reason, int httpStatus, int browserStatus, String retryAfter) {
+    sessiond.validate =
+        request -> {
+          throw FakeSessiond.failure(
+              code, ErrorReason.valueOf("ERROR_REASON_" + reason), httpStatus);
+        };
+    var response = app.get("/me", "Cookie", COOKIE);
+    assertEquals(browserStatus, response.statusCode());
+    assertTrue(response.body().contains("\"reason\":\"" + reason + "\""), response.body());
+    assertEquals(browserStatus < 500, response.body().contains("the message of"));
+    assertEquals(Optional.ofNullable(retryAfter), response.headers().firstValue("Retry-After"));
+    assertEquals(browserStatus < 500 ? List.of() : List.of(reason), errors);
+    int optionalStatus = browserStatus == 401 ? 200 : browserStatus;
+    assertEquals(optionalStatus, app.get("/optional", "Cookie", COOKIE).statusCode());
+  }
+
+  @Test
+  void answersWithoutASessionAreAnOutage() {
+    sessiond.validate = request -> ValidateResponse.getDefaultInstance();
+    assertOutage(app.get("/me", "Cookie", COOKIE));
+    assertOutage(app.get("/optional", "Cookie", COOKIE));
+    sessiond.create = request -> CreateResponse.getDefaultInstance();
+    assertOutage(app.get("/login"));
+  }
+
+  @Test
+  void setCookieHeadersAreAppendedAsTheyAre() {
+    String odd = "session=a\"b,c=d é; Path=/; HttpOnly; Max-Age=60; Future=1";
+    sessiond.revoke = request -> revoked("csrf=", odd);
+    var response = app.send("POST", "/open/logout", "", "Cookie", COOKIE);
+    List<String> received =
+        setCookies(response).stream()
+            .map(
+                header ->
+                    new String(
+                        header.getBytes(StandardCharsets.ISO_8859_1), StandardCharsets.UTF_8))
+            .toList();
+    assertEquals(List.of("csrf=", odd), received);
+  }
+
+  @ParameterizedTest
+  @CsvSource({"'session=a\r\nLocation: x'", "'session=a\nb'", "''"})
+  void cookieThatIsNoHeaderIsAnOutage(String header) {
+    sessiond.revoke = request -> revoked("csrf=", header);
+    assertOutage(app.send("POST", "/open/logout", "", "Cookie", COOKIE));
+  }
+
+  private static RevokeResponse revoked(String... headers) {
+    RevokeResponse.Builder response = RevokeResponse.newBuilder().setSession(FakeSessiond.ALICE);
+    for (String header : headers) {
+      response.addSetCookies(SetCookie.newBuilder().setHeader(header));
+    }
+    return response.build();
+  }
+
+  @Test
+  void validateGetsWhatTheBrowserSent() {
+    app.get("/me", "Cookie", COOKIE, "User-Agent", "x".repeat(600));
+    app.send("POST", "/change", "", "Cookie", COOKIE, "User-Agent", "test");
+    var expected =
+        ValidateRequest.newBuilder()
+            .setCookieHeader(COOKIE)
+            .setTouch(true)
+            .setIpAddress("127.0.0.1")
+            .setUserAgent("x".repeat(512));
+    assertEquals(
+        List.of(expected.build(), expected.setUserAgent("test").setCsrfToken("").build()),
+        sessiond.validates);
+  }
+
+  @Test
+  void headersThatAreNotUtf8AreReplaced() throws IOException {
+    String cookies =
+        rawRequest("Cookie: a=\u00e9\r\nCookie: session=\u00c3\u00a9\r\nUser-Agent: \u00ff\r\n");
+    assertTrue(cookies.startsWith("HTTP/1.1 200"), cookies);
+    ValidateRequest request = sessiond.validates.get(0);
+    assertEquals("a=\ufffd; session=é", request.getCookieHeader());
+    assertEquals("\ufffd", request.getUserAgent());
+  }
+
+  /** With a byte for each character. */
+  private String rawRequest(String headers) throws IOException {
+    try (Socket socket = new Socket("127.0.0.1", app.port())) {
+      String request =
+          "GET /me HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" + headers + "\r\n";
+      socket.getOutputStream().write(request.getBytes(StandardCharsets.ISO_8859_1));
+      return new String(socket.getInputStream().readAllBytes(), StandardCharsets.ISO_8859_1);
+    }
+  }
+
+  @Test
+  void severalFiltersShareOneCall() {
+    assertEquals("alice", app.get("/twice", "Cookie", COOKIE).body());
+    assertEquals(1, sessiond.validates.size());
+  }
+
+  @Test
+  void tokenInALargeFormIsMissing() throws Exception {
+    try (var small =
+        new TestApp(new Sessions(sessiond.client, options().formLimitBytes(20).build()))) {
+      String form = "note=" + "x".repeat(100) + "&csrf_token=token";
+      assertEquals(form, small.send("POST", "/body", form, "Cookie", COOKIE).body());
+      assertEquals(
+          "note=[x]",
+          small.send("POST", "/change", "note=x&csrf_token=12", "Cookie", COOKIE).body());
+    }
+    assertEquals(
+        List.of("", "12"), sessiond.validates.stream().map(v -> v.getCsrfToken()).toList());
+    assertTrue(sessiond.validates.stream().allMatch(ValidateRequest::hasCsrfToken));
+  }
+
+  @Test
+  void unknownTenantIsNeverAnyTenant() throws Exception {
+    for (String tenant : new String[] {null, ""}) {
+      var sessions = new Sessions(sessiond.client, options().tenant(request -> tenant).build());
+      try (var app = new TestApp(sessions)) {
+        for (String path : List.of("/me", "/optional", "/login", "/open/logout")) {
+          var response = app.get(path, "Cookie", COOKIE);
+          assertEquals(500, response.statusCode(), path);
+          assertTrue(response.body().contains("the request could not be processed"));
+        }
+      }
+    }
+    assertEquals(0, sessiond.validates.size() + sessiond.creates.size() + sessiond.revokes.size());
+    assertEquals(8, errors.size());
+    assertThrows(IllegalArgumentException.class, () -> SessionsOptions.builder().tenant(""));
+  }
+
+  @Test
+  void optionsAreFollowed() throws Exception {
+    var sessions =
+        new Sessions(
+            sessiond.client,
+            options()
+                .tenant(request -> request.getHeader("X-Tenant"))
+                .clientIp(request -> request.getHeader("X-Client"))
+                .csrfHeader("X-Other")
+                .csrfField("token")
+                .csrfCookie("other")
+                .onRefused((request, response, refusal) -> response.sendRedirect("/login"))
+                .build());
+    try (var app = new TestApp(sessions)) {
+      String[] headers = {
+        "Cookie", "other=abc", "X-Tenant", "acme", "X-Client", "fe80::1%eth0", "User-Agent", "ua"
+      };
+      app.send("POST", "/change", "token=1", headers);
+      assertEquals("abc", app.get("/login", headers).body());
+      var common =
+          ValidateRequest.newBuilder()
+              .setCookieHeader("other=abc")
+              .setTenantId("acme")
+              .setIpAddress("fe80::1")
+              .setUserAgent("ua");
+      assertEquals(
+          List.of(
+              common.clone().setCsrfToken("1").setTouch(true).build(),
+              common.clone().setCsrfToken("abc").setAcceptPreLogin(true).build()),
+          sessiond.validates);
+      sessiond.validate =
+          request -> {
+            throw FakeSessiond.failure(
+                Status.Code.UNAUTHENTICATED, ErrorReason.ERROR_REASON_REVOKED, 401);
+          };
+      assertEquals(302, app.get("/me", headers).statusCode());
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "127.0.0.1, 127.0.0.1",
+    "[::1], ::1",
+    "::1%lo, ::1",
+    "localhost, ''",
+    "127.0.0.1:80, ''",
+    "' ', ''",
+    ", ''"
+  })
+  void addressesAreChecked(String text, String address) {
+    assertEquals(address, Browser.ipAddress(text));
+  }
+}
