@@ -1,0 +1,183 @@
+/**
+ * Plays the scenarios of scenarios.json on every client: each language's stubs and applications, and
+ * the built-in curl and connect-web. Options: `--only go,python`, `--scenario NAME`,
+ * `--clients DIRECTORY` (of another checkout), `--write` (writes the tables of docs/clients.md, with
+ * which a whole run is compared otherwise). A language whose toolchain is missing is skipped, or fails with REQUIRE_ALL_CLIENTS=1. Exits with 1 if anything failed.
+ */
+import { join } from "node:path";
+import { findProgram } from "../../test/support/programs.ts";
+import type { App, Stub } from "./clients.ts";
+import { createCurlStub } from "./curl.ts";
+import {
+  build,
+  findLanguages,
+  type Language,
+  MissingToolchainError,
+  RunnerError,
+  startRunner,
+} from "./language-runner.ts";
+import { type NetworkProxy, startNetworkProxy } from "./network-proxy.ts";
+import { type Options, parseOptions } from "./options.ts";
+import { type Conditions, type Outcome, play, type Subject } from "./play.ts";
+import { type ClientResult, count, describeClient } from "./report.ts";
+import { readScenarioFile, type Scenario, ScenarioFileError } from "./scenario-file.ts";
+import { type SessiondServers, startSessiondServers } from "./sessiond-servers.ts";
+
+/** Clients that share a process and a proxy, and so are tested one after the other. */
+interface Lane {
+  readonly language: string;
+  readonly stubs: readonly Stub[];
+  readonly apps: readonly App[];
+  readonly proxy: NetworkProxy;
+  readonly log: () => string;
+  stop(): Promise<void>;
+}
+
+/** More than cores: the scenarios mostly wait. */
+const LANES_AT_ONCE = 4;
+
+async function main(options: Options): Promise<number> {
+  const file = readScenarioFile(join(import.meta.dirname, "scenarios.json"));
+  const unknown = [...(options.scenarios ?? [])].find(
+    (name) => !file.scenarios.some((scenario) => scenario.name === name),
+  );
+  if (unknown !== undefined) throw new Error(`--scenario: there is no scenario ${unknown}`);
+  const scenarios = file.scenarios.filter(({ name }) => options.scenarios?.has(name) ?? true);
+  const wanted = (name: string) => options.only?.has(name) ?? true;
+
+  await using stack = new AsyncDisposableStack();
+  const problems: string[] = [];
+  const languages: Language[] = [];
+  for (const language of findLanguages(options.clients)) {
+    if (!wanted(language.name)) continue;
+    if (await isBuilt(language, options, problems)) languages.push(language);
+  }
+  const servers = await startSessiondServers(stack);
+  const conditions: Conditions = { file, servers, exclusively: createMutex() };
+  const starts = [
+    ...languages.map((language) => () => startLanguage(language, servers)),
+    ...builtInClients(servers)
+      .filter(([name]) => wanted(name))
+      .map(([, start]) => start),
+  ];
+  const results: ClientResult[] = [];
+  const queue = starts.values();
+  const work = async () => {
+    for (const start of queue) {
+      try {
+        const lane = await start();
+        try {
+          results.push(...(await playLane(lane, scenarios, conditions)));
+        } finally {
+          await lane.stop();
+          await lane.proxy.close();
+        }
+      } catch (error) {
+        if (!(error instanceof RunnerError)) throw error;
+        problems.push(error.message);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: LANES_AT_ONCE }, work));
+
+  for (const problem of problems) console.log(`FAILED ${problem}`);
+  const { passed, failed } = count(results);
+  console.log(`${passed} passed, ${failed + problems.length} failed`);
+  return failed + problems.length === 0 && passed > 0 ? 0 : 1;
+}
+
+async function isBuilt(language: Language, options: Options, problems: string[]): Promise<boolean> {
+  try {
+    await build(language);
+    return true;
+  } catch (error) {
+    if (error instanceof MissingToolchainError && !options.requireAll) {
+      console.log(`skipped ${error.message}`);
+    } else if (error instanceof MissingToolchainError || error instanceof RunnerError) {
+      problems.push(error.message);
+    } else throw error;
+    return false;
+  }
+}
+
+async function startLanguage(language: Language, servers: SessiondServers): Promise<Lane> {
+  const proxy = await startNetworkProxy(servers.sessiond);
+  try {
+    const runner = await startRunner(language, proxy.url);
+    const { stubs, apps } = runner;
+    return {
+      language: language.name,
+      stubs,
+      apps,
+      proxy,
+      log: () => runner.log,
+      stop: () => runner.stop(),
+    };
+  } catch (error) {
+    await proxy.close();
+    throw error;
+  }
+}
+
+function builtInClients(servers: SessiondServers): [string, () => Promise<Lane>][] {
+  const lane = async (stub: Stub): Promise<Lane> => ({
+    language: stub.name,
+    stubs: [stub],
+    apps: [],
+    proxy: await startNetworkProxy(servers.sessiond),
+    log: () => "",
+    stop: async () => {},
+  });
+  const curl = findProgram("curl");
+  const clients: [string, () => Promise<Lane>][] = [];
+  if (curl !== undefined)
+    clients.push(["curl", () => lane(createCurlStub(curl, servers.sessiond))]);
+  return clients;
+}
+
+async function playLane(
+  lane: Lane,
+  scenarios: readonly Scenario[],
+  conditions: Conditions,
+): Promise<ClientResult[]> {
+  const { language, proxy } = lane;
+  const subjects: Subject[] = [
+    ...lane.stubs.map((stub) => ({ sort: "stubs", stub }) as const),
+    ...lane.apps.map((app) => ({ sort: "apps", app, proxy }) as const),
+  ];
+  const results: ClientResult[] = [];
+  for (const subject of subjects) {
+    const outcomes = new Map<string, Outcome>();
+    for (const scenario of scenarios) {
+      const outcome = await play(scenario, subject, conditions);
+      if (outcome !== undefined) outcomes.set(scenario.name, outcome);
+    }
+    const { name } = subject.sort === "stubs" ? subject.stub : subject.app;
+    const result = { language, name, sort: subject.sort, outcomes };
+    console.log(describeClient(result));
+    if (count([result]).failed > 0 && lane.log() !== "") {
+      console.log(`  the last lines of its log:\n${lane.log().replaceAll(/^/gm, "    ")}`);
+    }
+    results.push(result);
+  }
+  return results;
+}
+
+/** Runs one piece of work at a time. */
+function createMutex() {
+  let last: Promise<unknown> = Promise.resolve();
+  return <T>(work: () => Promise<T>): Promise<T> => {
+    const result = last.then(work);
+    last = result.catch(() => {});
+    return result;
+  };
+}
+
+try {
+  process.exitCode = await main(parseOptions(process.argv.slice(2), process.env));
+} catch (error) {
+  if (error instanceof ScenarioFileError)
+    console.error(`scenarios.json is wrong:\n${error.message}`);
+  else console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+}

@@ -1,0 +1,103 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { chmod, mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import pg from "pg";
+import { startEmbeddedPostgres } from "../../packages/embedded-postgres/index.ts";
+import type { TestDatabase } from "../../test/support/database.ts";
+import { startDatabaseProxy } from "../../test/support/database-proxy.ts";
+import { testCertificate, testKey } from "../../test/support/test-certificate.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+
+/** What all clients are tested against: one database and three replicas of sessiond. */
+export interface SessiondServers {
+  readonly sessiond: string;
+  /** With TLS, and a certificate of `ca`. */
+  readonly tls: string;
+  /** Reaches the database through `database`. */
+  readonly replica: string;
+  /** The path of the certificate authority's PEM file. */
+  readonly ca: string;
+  readonly database: { refuse(): void; restore(): void };
+  /** Runs SQL as an operator would with psql. */
+  readonly sql: TestDatabase["sql"];
+}
+
+/** Starts a PostgreSQL and the replicas; whatever has been started is on the stack. */
+export async function startSessiondServers(stack: AsyncDisposableStack): Promise<SessiondServers> {
+  const directory = await mkdtemp(join(await realpath(tmpdir()), "sessiond-clients-"));
+  stack.defer(() => rm(directory, { recursive: true, force: true }));
+  // PostgreSQL does not run as root: its user must be able to enter.
+  await chmod(directory, 0o755);
+  const postgres = await startEmbeddedPostgres({
+    dataDirectory: join(directory, "data"),
+    ephemeral: true,
+  });
+  stack.defer(() => postgres.stop());
+  const pool = new pg.Pool({ connectionString: postgres.url, max: 4 });
+  pool.on("error", () => {});
+  stack.defer(() => pool.end());
+  const databaseProxy = await startDatabaseProxy(postgres.url);
+  stack.defer(() => databaseProxy.close());
+
+  const keys = randomBytes(32).toString("base64");
+  const start = (env: Record<string, string>) =>
+    startSessiond(stack, { SESSIOND_KEY_ENCRYPTION_KEYS: keys, ...env });
+  // The first one migrates the database.
+  const sessiond = await start({ SESSIOND_DATABASE_URL: postgres.url });
+  const [tls, replica] = await Promise.all([
+    start({
+      SESSIOND_DATABASE_URL: postgres.url,
+      SESSIOND_TLS_CERT: testCertificate,
+      SESSIOND_TLS_KEY: testKey,
+    }),
+    start({ SESSIOND_DATABASE_URL: databaseProxy.url }),
+  ]);
+  const ca = join(directory, "ca.pem");
+  await writeFile(ca, testCertificate);
+  return {
+    sessiond,
+    tls,
+    replica,
+    ca,
+    database: databaseProxy,
+    async sql<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[] = []) {
+      const { rows } = await pool.query<Row>(text, [...values]);
+      return rows;
+    },
+  };
+}
+
+/** Starts a process of sessiond and waits for its URL. */
+async function startSessiond(
+  stack: AsyncDisposableStack,
+  settings: Readonly<Record<string, string>>,
+): Promise<string> {
+  const { PATH = "", HOME = "" } = process.env;
+  const env = { PATH, HOME, SESSIOND_PORT: "0", SESSIOND_SWEEP_SCHEDULE: "off", ...settings };
+  const main = join(ROOT, "bin/sessiond.js");
+  const child = spawn(process.execPath, [main], { env, stdio: ["ignore", "pipe", "pipe"] });
+  stack.defer(() => end(child));
+  let said = "";
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      said = (said + text).slice(-10_000);
+      const url = / listens on (https?:\S+)/.exec(said)?.[1];
+      if (url !== undefined) resolve(url);
+    });
+  }
+  child.once("exit", (code, signal) => {
+    reject(new Error(`sessiond ended with ${code ?? signal}:\n${said}`));
+  });
+  return promise;
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  child.kill("SIGTERM");
+  await once(child, "exit");
+}
