@@ -60,7 +60,7 @@ export async function play(
   const disturbs = steps.some(({ kind }) => kind === "database");
   const run = async (): Promise<Outcome> => {
     const proxy = subject.sort === "apps" ? subject.proxy : undefined;
-    const stage = await createStage(conditions.servers, proxy);
+    const stage = await createStage(conditions.servers, conditions.file.values, proxy);
     const player = new Player(subject, stage, createMatcher(conditions.file.patterns));
     try {
       for (const [index, step] of steps.entries()) {
@@ -80,12 +80,14 @@ function whyNotApplicable({ needs }: Scenario, { lacks }: Stub): string | undefi
   return missing && lacks[missing];
 }
 
+type Refusal = Extract<StepOf<"http">["expect"], { refusal: JsonValue }>;
 type Checked = Pick<Failure, "differences" | "request" | "response">;
 
 class Player {
   readonly #subject: Subject;
   readonly #stage: Stage;
   readonly #matcher: Matcher;
+  #databaseIsAway = false;
   readonly #browsers = new Map<string, Browser>();
 
   constructor(subject: Subject, stage: Stage, matcher: Matcher) {
@@ -107,7 +109,7 @@ class Player {
 
   async restore(): Promise<void> {
     const { servers, proxy } = this.#stage;
-    servers.database.restore();
+    if (this.#databaseIsAway) servers.database.restore();
     proxy.set("pass");
     if (this.#subject.sort === "apps") {
       proxy.leadTo(servers.sessiond);
@@ -138,8 +140,8 @@ class Player {
         stage.proxy.set((step as StepOf<"network">).network);
         break;
       case "database": {
-        const away = (step as StepOf<"database">).database === "away";
-        if (away) stage.servers.database.refuse();
+        this.#databaseIsAway = (step as StepOf<"database">).database === "away";
+        if (this.#databaseIsAway) stage.servers.database.refuse();
         else stage.servers.database.restore();
         break;
       }
@@ -250,7 +252,7 @@ class Player {
     const { expect } = step;
     const differences =
       "refusal" in expect
-        ? this.#refusalDifferences(expect.refusal, Number(expect.status ?? 0), response)
+        ? this.#refusalDifferences(expect, response)
         : this.#matcher.differences(
             { setCookies: [], ...(expect as JsonObject) },
             response as unknown as JsonObject,
@@ -268,9 +270,11 @@ class Player {
   }
 
   /** The whole answer of a middleware: status, headers, exactly this body, and no cookie. */
-  #refusalDifferences(reason: JsonValue, given: number, response: BrowserResponse): string[] {
-    const status = given || statusOf(reason);
+  #refusalDifferences(expected: Refusal, response: BrowserResponse): string[] {
+    const reason = expected.refusal;
+    const status = expected.status ?? statusOf(reason);
     const retryable = status === 429 || status === 503;
+    const retryAfter = expected.retryAfter ?? { $matches: "[1-9]\\d*" };
     const hidden = status === 500 || status === 503;
     return this.#matcher.differences(
       {
@@ -278,7 +282,7 @@ class Player {
         headers: {
           "content-type": "application/problem+json",
           "cache-control": "no-store",
-          "retry-after": retryable ? { $matches: "[1-9]\\d*" } : { $absent: true },
+          "retry-after": retryable ? retryAfter : { $absent: true },
         },
         setCookies: [],
         body: {

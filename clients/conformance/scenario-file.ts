@@ -29,7 +29,7 @@ const answer = z.union([
       message: z.string().optional(),
       /** A name of ErrorReason without prefix, or a number that it does not have. */
       reason: z.union([z.string(), z.number()]).optional(),
-      httpStatus: z.union([z.number(), z.string().startsWith("${")]).optional(),
+      httpStatus: z.number().optional(),
       retryDelayMs: z.number().optional(),
     }),
   }),
@@ -73,14 +73,20 @@ const steps = {
     body: z.string().optional(),
     expect: z.union([
       z.strictObject({
-        status: z.int(),
+        status: json,
         body: json.optional(),
         headers: jsonObject.optional(),
         /** All Set-Cookie headers. None if it is not set. */
         setCookies: json.optional(),
       }),
       /** The answer that the middleware gives to a refused request: all of it, with the reason. */
-      z.strictObject({ refusal: json, status: z.union([z.int(), z.string()]).optional() }),
+      z.strictObject({
+        refusal: json,
+        /** Needed where it is neither 401 nor that of the reason. */
+        status: z.int().optional(),
+        /** Any number of seconds if it is not set. */
+        retryAfter: z.string().optional(),
+      }),
     ]),
     save,
     eventually,
@@ -140,6 +146,8 @@ export interface Scenario {
 
 export interface ScenarioFile {
   readonly patterns: Readonly<Record<string, string>>;
+  /** Variables that every scenario has. */
+  readonly values: Readonly<Record<string, JsonValue>>;
   readonly scenarios: readonly Scenario[];
 }
 
@@ -152,6 +160,8 @@ const inclusion = z.strictObject({ include: z.string() });
 
 const file = z.strictObject({
   patterns: z.record(z.string(), z.string()),
+  /** Variables with fixed values. */
+  values: z.record(z.string(), json),
   /** Steps that many scenarios have in common. */
   fragments: z.record(z.string(), stepList),
   scenarios: z
@@ -197,7 +207,7 @@ export function parseScenarioFile(data: unknown): ScenarioFile {
     return { ...scenario, stubs: parse(stubs, "stubs"), apps: parse(apps, "apps") };
   });
   if (problems.length > 0) throw new ScenarioFileError(problems);
-  return { patterns: parsed.data.patterns, scenarios: checked };
+  return { ...parsed.data, scenarios: checked };
 }
 
 /** Parses the steps of one scenario for one sort of clients. */
@@ -205,13 +215,14 @@ class StepParser {
   readonly #file: z.infer<typeof file>;
   readonly #sort: Sort;
   readonly #report: (what: string) => void;
-  readonly #known = new Set<string>(BUILT_IN_VARIABLES);
+  readonly #known: Set<string>;
 
   /** @param report gets each problem, from the place in the scenario on */
   constructor(data: z.infer<typeof file>, sort: Sort, report: (what: string) => void) {
     this.#file = data;
     this.#sort = sort;
     this.#report = report;
+    this.#known = new Set([...BUILT_IN_VARIABLES, ...Object.keys(data.values)]);
   }
 
   /** @returns the steps, with repetitions and fragments written out */

@@ -39,14 +39,21 @@ export interface Stage {
   readonly cleanup: AsyncDisposableStack;
 }
 
-/** @param proxy an application's own; without one, the scenario gets a new one */
-export async function createStage(servers: SessiondServers, proxy?: NetworkProxy): Promise<Stage> {
+/**
+ * @param values more variables
+ * @param proxy an application's own; without one, the scenario gets a new one
+ */
+export async function createStage(
+  servers: SessiondServers,
+  values: Readonly<Record<string, JsonValue>>,
+  proxy?: NetworkProxy,
+): Promise<Stage> {
   const cleanup = new AsyncDisposableStack();
   const own = proxy ?? (await startNetworkProxy(servers.sessiond));
   if (proxy === undefined) cleanup.defer(() => own.close());
   const scripted = await startScriptedServer(() => own.cut());
   cleanup.defer(() => scripted.close());
-  const values: Record<(typeof BUILT_IN_VARIABLES)[number], string> = {
+  const builtIn: Record<(typeof BUILT_IN_VARIABLES)[number], string> = {
     unique: randomBytes(6).toString("hex"),
     sessiond: servers.sessiond,
     tls: servers.tls,
@@ -65,7 +72,7 @@ export async function createStage(servers: SessiondServers, proxy?: NetworkProxy
     servers,
     proxy: own,
     scripted,
-    variables: new Map(Object.entries(values)),
+    variables: new Map(Object.entries({ ...values, ...builtIn })),
     cleanup,
     restore: () => cleanup.disposeAsync(),
   };
