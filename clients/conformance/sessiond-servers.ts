@@ -1,16 +1,17 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { chmod, mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
 import { startEmbeddedPostgres } from "../../packages/embedded-postgres/index.ts";
 import type { TestDatabase } from "../../test/support/database.ts";
 import { startDatabaseProxy } from "../../test/support/database-proxy.ts";
-import { testCertificate, testKey } from "../../test/support/test-certificate.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
+
+const certificate = (name: string) => join(import.meta.dirname, "certificates", name);
 
 /** What all clients are tested against: one database and three replicas of sessiond. */
 export interface SessiondServers {
@@ -51,18 +52,16 @@ export async function startSessiondServers(stack: AsyncDisposableStack): Promise
   const [tls, replica] = await Promise.all([
     start({
       SESSIOND_DATABASE_URL: postgres.url,
-      SESSIOND_TLS_CERT: testCertificate,
-      SESSIOND_TLS_KEY: testKey,
+      SESSIOND_TLS_CERT_FILE: certificate("server.pem"),
+      SESSIOND_TLS_KEY_FILE: certificate("server-key.pem"),
     }),
     start({ SESSIOND_DATABASE_URL: databaseProxy.url }),
   ]);
-  const ca = join(directory, "ca.pem");
-  await writeFile(ca, testCertificate);
   return {
     sessiond,
     tls,
     replica,
-    ca,
+    ca: certificate("ca.pem"),
     database: databaseProxy,
     async sql<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[] = []) {
       const { rows } = await pool.query<Row>(text, [...values]);
