@@ -4,9 +4,11 @@
  * `--clients DIRECTORY` (of another checkout), `--write` (writes the tables of docs/clients.md, with
  * which a whole run is compared otherwise). A language whose toolchain is missing is skipped, or fails with REQUIRE_ALL_CLIENTS=1. Exits with 1 if anything failed.
  */
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { findProgram } from "../../test/support/programs.ts";
 import type { App, Stub } from "./clients.ts";
+import { startConnectWebStub } from "./connect-web.ts";
 import { createCurlStub } from "./curl.ts";
 import {
   build,
@@ -22,6 +24,7 @@ import { type Conditions, type Outcome, play, type Subject } from "./play.ts";
 import { type ClientResult, count, describeClient } from "./report.ts";
 import { readScenarioFile, type Scenario, ScenarioFileError } from "./scenario-file.ts";
 import { type SessiondServers, startSessiondServers } from "./sessiond-servers.ts";
+import { withTables } from "./tables.ts";
 
 /** Clients that share a process and a proxy, and so are tested one after the other. */
 interface Lane {
@@ -47,18 +50,20 @@ async function main(options: Options): Promise<number> {
 
   await using stack = new AsyncDisposableStack();
   const problems: string[] = [];
+  const skipped: string[] = [];
+  const report = createReport(options, { problems, skipped });
   const languages: Language[] = [];
   for (const language of findLanguages(options.clients)) {
     if (!wanted(language.name)) continue;
-    if (await isBuilt(language, options, problems)) languages.push(language);
+    if (await isBuilt(language, report)) languages.push(language);
   }
   const servers = await startSessiondServers(stack);
   const conditions: Conditions = { file, servers, exclusively: createMutex() };
   const starts = [
     ...languages.map((language) => () => startLanguage(language, servers)),
-    ...builtInClients(servers)
-      .filter(([name]) => wanted(name))
-      .map(([, start]) => start),
+    ...builtInClients
+      .filter(({ name }) => wanted(name))
+      .map((client) => () => startBuiltIn(client, servers)),
   ];
   const results: ClientResult[] = [];
   const queue = starts.values();
@@ -73,31 +78,62 @@ async function main(options: Options): Promise<number> {
           await lane.proxy.close();
         }
       } catch (error) {
-        if (!(error instanceof RunnerError)) throw error;
-        problems.push(error.message);
+        report(error);
       }
     }
   };
   await Promise.all(Array.from({ length: LANES_AT_ONCE }, work));
 
+  // In the order of the languages, whichever came first.
+  const order = [...languages, ...builtInClients].map(({ name }) => name);
+  results.sort((a, b) => order.indexOf(a.language) - order.indexOf(b.language));
+  const isWhole = options.only === undefined && options.scenarios === undefined;
+  if (isWhole && skipped.length === 0) {
+    const differs = updateDocument(scenarios, results, options);
+    if (differs) problems.push("docs/clients.md is out of step: npm run clients -- --write");
+  }
+  for (const client of skipped) console.log(`skipped ${client}`);
   for (const problem of problems) console.log(`FAILED ${problem}`);
   const { passed, failed } = count(results);
   console.log(`${passed} passed, ${failed + problems.length} failed`);
   return failed + problems.length === 0 && passed > 0 ? 0 : 1;
 }
 
-async function isBuilt(language: Language, options: Options, problems: string[]): Promise<boolean> {
+/** Writes the tables of docs/clients.md, or returns whether they differ from this run's. */
+function updateDocument(
+  scenarios: readonly Scenario[],
+  results: readonly ClientResult[],
+  { write }: Options,
+): boolean {
+  const path = join(import.meta.dirname, "../../docs/clients.md");
+  const document = readFileSync(path, "utf8");
+  const updated = withTables(document, scenarios, results);
+  if (write) writeFileSync(path, updated);
+  return !write && updated !== document;
+}
+
+async function isBuilt(language: Language, report: Report): Promise<boolean> {
   try {
     await build(language);
     return true;
   } catch (error) {
-    if (error instanceof MissingToolchainError && !options.requireAll) {
-      console.log(`skipped ${error.message}`);
-    } else if (error instanceof MissingToolchainError || error instanceof RunnerError) {
-      problems.push(error.message);
-    } else throw error;
+    report(error);
     return false;
   }
+}
+
+/** Takes what kept a client from being tested; throws what is no such thing. */
+type Report = (error: unknown) => void;
+
+function createReport(
+  { requireAll }: Options,
+  { problems, skipped }: Record<"problems" | "skipped", string[]>,
+): Report {
+  return (error) => {
+    if (error instanceof RunnerError) problems.push(error.message);
+    else if (!(error instanceof MissingToolchainError)) throw error;
+    else (requireAll ? problems : skipped).push(error.message);
+  };
 }
 
 async function startLanguage(language: Language, servers: SessiondServers): Promise<Lane> {
@@ -119,20 +155,29 @@ async function startLanguage(language: Language, servers: SessiondServers): Prom
   }
 }
 
-function builtInClients(servers: SessiondServers): [string, () => Promise<Lane>][] {
-  const lane = async (stub: Stub): Promise<Lane> => ({
-    language: stub.name,
-    stubs: [stub],
-    apps: [],
-    proxy: await startNetworkProxy(servers.sessiond),
-    log: () => "",
-    stop: async () => {},
-  });
-  const curl = findProgram("curl");
-  const clients: [string, () => Promise<Lane>][] = [];
-  if (curl !== undefined)
-    clients.push(["curl", () => lane(createCurlStub(curl, servers.sessiond))]);
-  return clients;
+interface BuiltInClient {
+  readonly name: string;
+  readonly program: string;
+  start(program: string, sessiondUrl: string): Promise<{ stub: Stub; stop(): Promise<void> }>;
+}
+
+/** The clients without a runner of their own, and the programs that they need. */
+const builtInClients: readonly BuiltInClient[] = [
+  { name: "connect-web", program: "chromium", start: startConnectWebStub },
+  {
+    name: "curl",
+    program: "curl",
+    start: async (program, url) => ({ stub: createCurlStub(program, url), stop: async () => {} }),
+  },
+];
+
+async function startBuiltIn(client: BuiltInClient, servers: SessiondServers): Promise<Lane> {
+  const { name } = client;
+  const program = findProgram(client.program);
+  if (program === undefined) throw new MissingToolchainError(`${name}: no ${client.program}`);
+  const { stub, stop } = await client.start(program, servers.sessiond);
+  const proxy = await startNetworkProxy(servers.sessiond);
+  return { language: name, stubs: [stub], apps: [], proxy, log: () => "", stop };
 }
 
 async function playLane(

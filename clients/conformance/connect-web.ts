@@ -1,0 +1,66 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { build } from "esbuild";
+import { chromium } from "playwright-core";
+import type { CallAnswer, CallRequest, Stub } from "./clients.ts";
+import { startSameOriginProxy } from "./same-origin-proxy.ts";
+
+/** What the script of the page defines. */
+interface Page {
+  callSessiond(request: CallRequest): Promise<CallAnswer>;
+}
+
+/** As root, Chromium needs no-sandbox. The others keep it from looking for its maker's servers. */
+const FLAGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+/** A page in a headless browser that calls sessiond with connect-web. */
+export async function startConnectWebStub(program: string, sessiondUrl: string) {
+  await using stack = new AsyncDisposableStack();
+  const { outputFiles } = await build({
+    entryPoints: [join(import.meta.dirname, "connect-web-page.ts")],
+    bundle: true,
+    write: false,
+    format: "iife",
+    target: "es2022",
+  });
+  const proxy = await startSameOriginProxy(outputFiles[0]?.text ?? "");
+  stack.defer(() => proxy.close());
+  const profile = await mkdtemp(join(tmpdir(), "sessiond-chromium-"));
+  stack.defer(() => rm(profile, { recursive: true, force: true }));
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath: program,
+    headless: true,
+    args: FLAGS,
+  });
+  stack.defer(() => context.close());
+  const page = await context.newPage();
+  await page.goto(proxy.url);
+  const stub: Stub = {
+    name: "connect-web",
+    lacks: {
+      retry: "connect-web has no retry",
+      defaultDeadline: "connect-web has no deadline by default",
+      browserStatus: "the page is in the browser already",
+      tls: "the browser decides about TLS",
+    },
+    async call({ url = sessiondUrl, ...call }) {
+      const request = JSON.stringify({ ...call, url: proxy.pathTo(url) });
+      const answer = await page.evaluate(async (text) => {
+        const { callSessiond } = globalThis as unknown as Page;
+        return JSON.stringify(await callSessiond(JSON.parse(text)));
+      }, request);
+      return JSON.parse(answer);
+    },
+  };
+  const running = stack.move();
+  return { stub, stop: () => running.disposeAsync() };
+}
