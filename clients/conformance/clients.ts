@@ -35,11 +35,13 @@ export const callAnswerSchema = z.union([
 export type CallError = z.infer<typeof callErrorSchema>;
 export type CallAnswer = z.infer<typeof callAnswerSchema>;
 
+/** What a client does not have by its nature, and why: such scenarios do not apply to it. */
+export type Lacks = Readonly<Partial<Record<Capability, string>>>;
+
 /** A generated stub under test. */
 export interface Stub {
   readonly name: string;
-  /** What it does not have by its nature, and why: such scenarios do not apply to it. */
-  readonly lacks: Readonly<Partial<Record<Capability, string>>>;
+  readonly lacks: Lacks;
   call(request: CallRequest): Promise<CallAnswer>;
 }
 
@@ -47,4 +49,5 @@ export interface Stub {
 export interface App {
   readonly name: string;
   readonly url: string;
+  readonly lacks: Lacks;
 }

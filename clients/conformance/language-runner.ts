@@ -5,13 +5,20 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
-import { type App, callAnswerSchema, type Stub } from "./clients.ts";
+import { type App, callAnswerSchema, type Lacks, type Stub } from "./clients.ts";
 
 /** What the shell says, and so a `build` written for it, if a program is not installed. */
 const EXIT_NOT_FOUND = 127;
 const START_LIMIT_MS = 120_000;
 const STOP_LIMIT_MS = 10_000;
 const CALL_LIMIT_MS = 60_000;
+
+const WSGI: Lacks = {
+  cookieHeaders: "servers join them with a comma, which a cookie may contain; browsers send one",
+};
+
+/** What the web servers below a middleware cannot do, by the names of the applications. */
+const LIMITS_OF_SERVERS: Readonly<Record<string, Lacks>> = { wsgi: WSGI, django: WSGI };
 
 /** The toolchain of a language is not installed. */
 export class MissingToolchainError extends Error {}
@@ -86,7 +93,11 @@ export async function startRunner(
     const { calls, apps } = parseAddresses(said, name);
     return {
       stubs: Object.entries(calls).map(([stub, url]) => createStub(stub, url)),
-      apps: Object.entries(apps).map(([app, url]) => ({ name: app, url })),
+      apps: Object.entries(apps).map(([app, url]) => ({
+        name: app,
+        url,
+        lacks: LIMITS_OF_SERVERS[app] ?? {},
+      })),
       get log() {
         return log;
       },

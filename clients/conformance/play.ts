@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { idle, setAbsolute } from "../../test/support/back-dating.ts";
 import { Browser, type BrowserResponse } from "./browser.ts";
-import type { App, CallAnswer, CallRequest, Stub } from "./clients.ts";
+import type { App, CallRequest, Stub } from "./clients.ts";
 import { callDirectly } from "./direct.ts";
 import { createMatcher, type Matcher } from "./matcher.ts";
 import { normalResponse } from "./messages.ts";
@@ -55,8 +55,8 @@ export async function play(
 ): Promise<Outcome | undefined> {
   const steps = scenario[subject.sort];
   if (steps === undefined) return undefined;
-  const why = subject.sort === "stubs" && whyNotApplicable(scenario, subject.stub);
-  if (why) return { result: "not applicable", why };
+  const why = whyNotApplicable(scenario, subject.sort === "stubs" ? subject.stub : subject.app);
+  if (why !== undefined) return { result: "not applicable", why };
   const disturbs = steps.some(({ kind }) => kind === "database");
   const run = async (): Promise<Outcome> => {
     const proxy = subject.sort === "apps" ? subject.proxy : undefined;
@@ -75,7 +75,7 @@ export async function play(
   return disturbs ? conditions.exclusively(run) : run();
 }
 
-function whyNotApplicable({ needs }: Scenario, { lacks }: Stub): string | undefined {
+function whyNotApplicable({ needs }: Scenario, { lacks }: Stub | App): string | undefined {
   const missing = needs.find((capability: Capability) => lacks[capability] !== undefined);
   return missing && lacks[missing];
 }
@@ -121,7 +121,7 @@ class Player {
   async #perform(template: Step): Promise<Checked> {
     const { kind } = template;
     const step = this.#filled(template);
-    const { stage } = { stage: this.#stage };
+    const stage = this.#stage;
     switch (kind) {
       case "call":
         return this.#repeated(template, () =>
@@ -363,5 +363,3 @@ function titlesOf(status: number): JsonValue {
   if (status === 413) return { $matches: "(Content|Payload|Request Entity) Too Large" };
   return STATUS_CODES[status] ?? { $matches: ".+" };
 }
-
-export type { CallAnswer };

@@ -129,7 +129,7 @@ export const CAPABILITIES = [
   "defaultDeadline",
   "tls",
   "browserStatus",
-  "rawHeaders",
+  "cookieHeaders",
 ] as const;
 export type Capability = (typeof CAPABILITIES)[number];
 
