@@ -46,6 +46,12 @@ async function main(options: Options): Promise<number> {
   );
   if (unknown !== undefined) throw new Error(`--scenario: there is no scenario ${unknown}`);
   const scenarios = file.scenarios.filter(({ name }) => options.scenarios?.has(name) ?? true);
+  const found = findLanguages(options.clients);
+  const names = [...found, ...builtInClients].map(({ name }) => name);
+  const unknownClient = [...(options.only ?? [])].find((name) => !names.includes(name));
+  if (unknownClient !== undefined) {
+    throw new Error(`--only: there is no ${unknownClient}, but ${names.join(", ")}`);
+  }
   const wanted = (name: string) => options.only?.has(name) ?? true;
 
   await using stack = new AsyncDisposableStack();
@@ -53,7 +59,7 @@ async function main(options: Options): Promise<number> {
   const skipped: string[] = [];
   const report = createReport(options, { problems, skipped });
   const languages: Language[] = [];
-  for (const language of findLanguages(options.clients)) {
+  for (const language of found) {
     if (!wanted(language.name)) continue;
     if (await isBuilt(language, report)) languages.push(language);
   }
