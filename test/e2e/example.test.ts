@@ -5,6 +5,11 @@ import { startTestApp, type TestApp } from "../support/app.ts";
 
 const example = join(import.meta.dirname, "..", "..", "examples", "backend.ts");
 
+/** The Cookie header that a browser would send. */
+function headerOf(cookies: Map<string, string>): string {
+  return [...cookies].map(([name, value]) => `${name}=${value}`).join("; ");
+}
+
 /** Cookies as a browser would keep them. */
 function cookiesOf(response: Response): Map<string, string> {
   return new Map(
@@ -41,10 +46,19 @@ describe("examples/backend.ts", () => {
   });
 
   it("logs in, knows its user, demands the CSRF token, logs out", async () => {
-    const login = await fetch(`${url}/login?user=alice`, { method: "POST" });
+    const form = await fetch(`${url}/login`);
+    const [, csrfToken = ""] = /name="csrf_token" value="([^"]+)"/.exec(await form.text()) ?? [];
+    const logIn = (fields: Record<string, string>) =>
+      fetch(`${url}/login`, {
+        method: "POST",
+        headers: { cookie: headerOf(cookiesOf(form)) },
+        body: new URLSearchParams(fields),
+      });
+    expect((await logIn({ user: "alice" })).status).to.equal(403);
+    const login = await logIn({ user: "alice", csrf_token: csrfToken });
     expect(await login.text()).to.equal("Welcome, alice\n");
     const cookies = cookiesOf(login);
-    const cookie = [...cookies].map(([name, value]) => `${name}=${value}`).join("; ");
+    const cookie = headerOf(cookies);
     const csrf = cookies.get("__Host-csrf") ?? "";
 
     const me = await fetch(`${url}/me`, { headers: { cookie } });

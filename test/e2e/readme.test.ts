@@ -93,12 +93,16 @@ describe("README", () => {
       expect(smokeTest).to.include(`readmeBlock("${part}")`);
       return readmeBlock(part).trim();
     });
+    const startTest = await readFile(join(root, "test", "web-login", "start.test.ts"), "utf8");
+    const [, started = ""] = /script = "([^"]+)"/.exec(startTest) ?? [];
+    expect(packageJson.scripts["web-login"].endsWith(` ${started}`)).to.equal(true);
     const commands = blocksOf(readme, "sh").map((block) => block.trim());
     expect(commands).to.have.members([
       "npm ci && npm start",
       "npm ci && npm test",
       ...byPackageSmokeTest,
       ...byCi,
+      "npm run web-login",
       "npm start -- --print-config",
       readmeBlock("export SESSIOND_DATABASE_URL=").trim(),
     ]);
