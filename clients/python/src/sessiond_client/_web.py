@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -42,6 +43,9 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 FORM = "application/x-www-form-urlencoded"
 
 _USER_AGENT_CHARACTERS = 512
+
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+"""What no value of a header may contain (RFC 9110, section 5.5)."""
 
 _LOG = logging.getLogger("sessiond_client")
 
@@ -335,7 +339,7 @@ def checked_session(response: object) -> RequestSession:
 def logged_in(response: object) -> LoggedIn:
     """Return what a Create made."""
     if isinstance(response, CreateResponse) and response.csrf_token:
-        cookies = tuple(cookie.header for cookie in response.set_cookies)
+        cookies = _set_cookie_headers(response)
         return LoggedIn(response.session, response.csrf_token, cookies)
     raise _no_answer()
 
@@ -349,8 +353,19 @@ def login_form(response: object) -> LoginForm:
 def logged_out(response: object) -> LoggedOut:
     """Return what a Revoke did."""
     if isinstance(response, RevokeResponse) and response.HasField("session"):
-        return LoggedOut(response.revoked, tuple(cookie.header for cookie in response.set_cookies))
+        return LoggedOut(response.revoked, _set_cookie_headers(response))
     raise _no_answer()
+
+
+def _set_cookie_headers(response: CreateResponse | RevokeResponse) -> tuple[str, ...]:
+    """Return the headers to append: all of them, or none if one cannot be a header.
+
+    With a line break, it would be two. Web servers drop the connection for some control characters.
+    """
+    headers = tuple(cookie.header for cookie in response.set_cookies)
+    if any(_CONTROL.search(header) for header in headers):
+        raise SessiondError(grpc.StatusCode.INTERNAL, "the response has a cookie that is no header")
+    return headers
 
 
 def _no_answer() -> SessiondError:
