@@ -1,7 +1,8 @@
 /**
  * What a middleware adds to a bare Validate: `node bench/middleware.ts [language/app …]`, such as
- * `typescript/express go/net-http`. The applications are those of the conformance runners in
- * `clients/<language>/conformance`, all against one sessiond. In each round, blocks of three kinds of
+ * `typescript/express`. The applications are those of the conformance runners in
+ * `clients/<language>/conformance`, all against one sessiond. The bare calls are made by the TypeScript
+ * client, so only its applications are comparable. In each round, blocks of three kinds of
  * requests take turns, one request at a time on one connection: Validate itself, `GET /me`, which
  * requires a session, and a path that the application does not have, which is the cost of its HTTP.
  * Ratios and differences are those of the same round; the median of the rounds counts.
@@ -31,7 +32,9 @@ interface Round {
 }
 
 async function startApplication(name: string, sessiondUrl: string): Promise<Application> {
-  const [language = "", app = ""] = name.split("/");
+  // The names of applications may have slashes, such as net/http.
+  const [language = "", ...rest] = name.split("/");
+  const app = rest.join("/");
   const directory = join(CLIENTS, language, "conformance");
   await succeeds(spawn(join(directory, "build"), { stdio: ["ignore", 2, 2] }));
   const runner = spawn(join(directory, "run"), {
