@@ -14,7 +14,7 @@ import (
 // csrf_token. If the browser has no live session with this token, it creates a pre-login session and
 // sets its cookies. A form that is open in another tab stays valid. Answer an error with Refuse.
 func (s *Sessions) StartLogin(w http.ResponseWriter, r *http.Request) (csrfToken string, err error) {
-	if token := s.csrfCookieOf(r); token != "" {
+	if token := s.CSRFToken(r); token != "" {
 		err := s.validateLogin(r, token)
 		if err == nil {
 			return token, nil
@@ -40,11 +40,15 @@ func (s *Sessions) StartLogin(w http.ResponseWriter, r *http.Request) (csrfToken
 	return created.CSRFToken, nil
 }
 
-// csrfCookieOf returns "" if there is none.
-func (s *Sessions) csrfCookieOf(r *http.Request) string {
-	for _, name := range s.csrfCookie {
-		if cookie, err := r.Cookie(name); err == nil && cookie.Value != "" {
-			return cookie.Value
+// CSRFToken returns the value of the request's CSRF cookie, for the hidden field csrf_token of the
+// forms of a page, or "" without one. The browser sent it: escape it, as html/template does. In the
+// response to a login, use the token that LogIn returns.
+func (s *Sessions) CSRFToken(r *http.Request) string {
+	for _, name := range s.csrfCookies {
+		for _, cookie := range r.CookiesNamed(name) {
+			if cookie.Value != "" {
+				return cookie.Value
+			}
 		}
 	}
 	return ""
@@ -53,7 +57,7 @@ func (s *Sessions) csrfCookieOf(r *http.Request) string {
 // CheckLogin is for the POST of a login form, before the password is checked. It fails unless the
 // request has the CSRF token of StartLogin, in the header or the form. Answer an error with Refuse.
 func (s *Sessions) CheckLogin(r *http.Request) error {
-	return s.validateLogin(r, csrfToken(r, s.csrfHeader, s.formLimit))
+	return s.validateLogin(r, submittedCSRFToken(r, s.csrfHeader, s.formLimit))
 }
 
 func (s *Sessions) validateLogin(r *http.Request, token string) error {

@@ -21,14 +21,14 @@ type Service interface {
 
 // Sessions has the middleware of net/http and the helpers for login and logout.
 type Sessions struct {
-	service    Service
-	tenant     func(*http.Request) string // nil: no restriction
-	clientIP   func(*http.Request) string
-	csrfHeader string
-	csrfCookie []string
-	formLimit  int64
-	refused    func(http.ResponseWriter, *http.Request, *Error)
-	failed     func(*http.Request, *Error)
+	service     Service
+	tenant      func(*http.Request) string // nil: no restriction
+	clientIP    func(*http.Request) string
+	csrfHeader  string
+	csrfCookies []string
+	formLimit   int64
+	refused     func(http.ResponseWriter, *http.Request, *Error)
+	failed      func(*http.Request, *Error)
 }
 
 // SessionsOption changes a [Sessions].
@@ -37,13 +37,13 @@ type SessionsOption func(*Sessions)
 // NewSessions returns the middleware that calls the service.
 func NewSessions(service Service, opts ...SessionsOption) *Sessions {
 	s := &Sessions{
-		service:    service,
-		clientIP:   peerAddress,
-		csrfHeader: "X-CSRF-Token",
-		csrfCookie: []string{"__Host-csrf", "csrf"},
-		formLimit:  1 << 20,
-		refused:    func(w http.ResponseWriter, _ *http.Request, err *Error) { WriteRefusal(w, err) },
-		failed:     logFailure,
+		service:     service,
+		clientIP:    peerAddress,
+		csrfHeader:  "X-CSRF-Token",
+		csrfCookies: []string{"__Host-csrf", "csrf"},
+		formLimit:   1 << 20,
+		refused:     func(w http.ResponseWriter, _ *http.Request, err *Error) { WriteRefusal(w, err) },
+		failed:      logFailure,
 	}
 	for _, opt := range opts {
 		opt(s)
@@ -73,10 +73,10 @@ func WithCSRFHeader(name string) SessionsOption {
 	return func(s *Sessions) { s.csrfHeader = name }
 }
 
-// WithCSRFCookie sets the name of the CSRF cookie, which StartLogin reads. The default is
+// WithCSRFCookie sets the name of the CSRF cookie, which CSRFToken and StartLogin read. The default is
 // `__Host-csrf` and then `csrf`. Set it if sessiond is configured with another name.
 func WithCSRFCookie(name string) SessionsOption {
-	return func(s *Sessions) { s.csrfCookie = []string{name} }
+	return func(s *Sessions) { s.csrfCookies = []string{name} }
 }
 
 // WithFormLimit sets the size in bytes up to which a form is read for its field csrf_token; the
@@ -157,7 +157,7 @@ func (s *Sessions) validate(r *http.Request) (*sessiondv1.ValidateResponse, erro
 	}
 	request.Touch = true
 	if isUnsafe(r.Method) {
-		token := csrfToken(r, s.csrfHeader, s.formLimit)
+		token := submittedCSRFToken(r, s.csrfHeader, s.formLimit)
 		request.CsrfToken = &token
 	}
 	response, err := s.service.Validate(callContext(r), request)

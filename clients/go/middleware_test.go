@@ -376,6 +376,31 @@ func (s *validateFails) Validate(ctx context.Context, r *sessiondv1.ValidateRequ
 	return response, s.err
 }
 
+func TestCSRFToken(t *testing.T) {
+	for _, test := range []struct{ cookies, name, want string }{
+		{"", "", ""},
+		{"session=a; xcsrf=b; csrf", "", ""},
+		{"csrf=plain; __Host-csrf=host", "", "host"},
+		{"__Host-csrf=; csrf=plain", "", "plain"},
+		{"csrf=; csrf=plain; csrf=other", "", "plain"},
+		{"csrf=plain; token=own", "token", "own"},
+		{"csrf=plain", "token", ""},
+	} {
+		var opts []sessiond.SessionsOption
+		if test.name != "" {
+			opts = append(opts, sessiond.WithCSRFCookie(test.name))
+		}
+		service := &recorder{}
+		got := sessiond.NewSessions(service, opts...).CSRFToken(request("GET", "/", "", "Cookie", test.cookies))
+		if got != test.want || service.calls() != 0 {
+			t.Errorf("%q: %q, %d calls", test.cookies, got, service.calls())
+		}
+	}
+	if got := sessiond.NewSessions(&recorder{}).CSRFToken(request("GET", "/", "", "Cookie", "a=1", "Cookie", "csrf=second")); got != "second" {
+		t.Errorf("in the second header: %q", got)
+	}
+}
+
 func TestCSRFCookieName(t *testing.T) {
 	sessions := sessiond.NewSessions(&recorder{}, sessiond.WithCSRFCookie("xsrf"))
 	token, err := sessions.StartLogin(httptest.NewRecorder(), request("GET", "/login", "", "Cookie", "csrf=no; xsrf=yes"))

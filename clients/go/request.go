@@ -71,8 +71,8 @@ func isUnsafe(method string) bool {
 
 const csrfField = "csrf_token"
 
-// csrfToken returns the token of the header or else of the form, or "".
-func csrfToken(r *http.Request, header string, formLimit int64) string {
+// submittedCSRFToken returns the token of the header or else of the form, or "".
+func submittedCSRFToken(r *http.Request, header string, formLimit int64) string {
 	if token := r.Header.Get(header); token != "" {
 		return validText(token)
 	}

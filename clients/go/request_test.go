@@ -77,7 +77,7 @@ func FuzzCleaning(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		r := &http.Request{Header: http.Header{"Cookie": {text}, "User-Agent": {text}}, RemoteAddr: text}
 		cookies, ok := cookieHeader(r)
-		for _, cleaned := range []string{cookies, userAgent(r), csrfToken(r, "Cookie", 0)} {
+		for _, cleaned := range []string{cookies, userAgent(r), submittedCSRFToken(r, "Cookie", 0)} {
 			if !utf8.ValidString(cleaned) || strings.Contains(cleaned, "\x00") {
 				t.Errorf("%q is not clean", cleaned)
 			}
@@ -96,7 +96,7 @@ func FuzzCleaning(f *testing.F) {
 	})
 }
 
-func TestCSRFToken(t *testing.T) {
+func TestSubmittedCSRFToken(t *testing.T) {
 	const form = "application/x-www-form-urlencoded"
 	for _, test := range []struct{ name, header, contentType, query, body, want string }{
 		{"nothing", "", "", "", "", ""},
@@ -119,7 +119,7 @@ func TestCSRFToken(t *testing.T) {
 				r := httptest.NewRequest(method, "/?"+test.query, strings.NewReader(test.body))
 				r.Header.Set("Content-Type", test.contentType)
 				r.Header.Set("X-CSRF-Token", test.header)
-				if got := csrfToken(r, "X-CSRF-Token", 100); got != test.want {
+				if got := submittedCSRFToken(r, "X-CSRF-Token", 100); got != test.want {
 					t.Errorf("got %q", got)
 				}
 				if body, err := io.ReadAll(r.Body); err != nil || string(body) != test.body {
@@ -130,13 +130,13 @@ func TestCSRFToken(t *testing.T) {
 	}
 }
 
-func TestCSRFTokenOfParsedForm(t *testing.T) {
+func TestSubmittedCSRFTokenOfParsedForm(t *testing.T) {
 	r := httptest.NewRequest("POST", "/?csrf_token=query", strings.NewReader("csrf_token=form"))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	if err := r.ParseForm(); err != nil {
 		t.Fatal(err)
 	}
-	if got := csrfToken(r, "X-CSRF-Token", 100); got != "form" {
+	if got := submittedCSRFToken(r, "X-CSRF-Token", 100); got != "form" {
 		t.Errorf("got %q", got)
 	}
 }
@@ -145,7 +145,7 @@ func TestBodyThatCannotBeRead(t *testing.T) {
 	broken := errors.New("broken")
 	r := httptest.NewRequest("POST", "/", io.MultiReader(strings.NewReader("csrf_token=t"), failingReader{broken}))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	if got := csrfToken(r, "X-CSRF-Token", 100); got != "" {
+	if got := submittedCSRFToken(r, "X-CSRF-Token", 100); got != "" {
 		t.Errorf("got %q", got)
 	}
 	if body, err := io.ReadAll(r.Body); !errors.Is(err, broken) || string(body) != "csrf_token=t" {
