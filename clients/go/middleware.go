@@ -28,7 +28,7 @@ type Sessions struct {
 	csrfCookies []string
 	formLimit   int64
 	refused     func(http.ResponseWriter, *http.Request, *Error)
-	failed      func(*http.Request, *Error)
+	failed      func(ctx context.Context, method, path string, err *Error)
 }
 
 // SessionsOption changes a [Sessions].
@@ -93,13 +93,14 @@ func WithRefusalHandler(handler func(w http.ResponseWriter, r *http.Request, err
 }
 
 // WithErrorHandler gets the failures that are answered with 500 or more, such as outages and mistakes
-// of the backend. The default logs them with slog. It is not called if the browser has gone.
-func WithErrorHandler(handler func(r *http.Request, err *Error)) SessionsOption {
+// of the backend, with the method and the path of the request. It does not get the request, whose
+// cookies must not be logged. The default logs them with slog. It is not called if the browser has gone.
+func WithErrorHandler(handler func(ctx context.Context, method, path string, err *Error)) SessionsOption {
 	return func(s *Sessions) { s.failed = handler }
 }
 
-func logFailure(r *http.Request, err *Error) {
-	slog.ErrorContext(r.Context(), "cannot use sessions", "error", err)
+func logFailure(ctx context.Context, method, path string, err *Error) {
+	slog.ErrorContext(ctx, "cannot use sessions", "method", method, "path", path, "error", err)
 }
 
 // Required lets a request pass only with a live session, which [FromContext] returns, and records

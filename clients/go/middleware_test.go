@@ -1,10 +1,13 @@
 package sessiond_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
@@ -73,7 +76,7 @@ func denied(t testing.TB, code codes.Code, reason sessiondv1.ErrorReason, status
 }
 
 func noLog() sessiond.SessionsOption {
-	return sessiond.WithErrorHandler(func(*http.Request, *sessiond.Error) {})
+	return sessiond.WithErrorHandler(func(context.Context, string, string, *sessiond.Error) {})
 }
 
 // whoami says who is logged in.
@@ -234,7 +237,7 @@ func TestRefusals(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			service := &recorder{err: test.err, empty: test.err == nil}
 			var failures []*sessiond.Error
-			sessions := sessiond.NewSessions(service, sessiond.WithErrorHandler(func(_ *http.Request, err *sessiond.Error) {
+			sessions := sessiond.NewSessions(service, sessiond.WithErrorHandler(func(_ context.Context, _, _ string, err *sessiond.Error) {
 				failures = append(failures, err)
 			}))
 			r := request("POST", "/", "", "Cookie", "a=1")
@@ -267,10 +270,32 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// What a handler can print of a failure has none of the request's secrets.
+func TestFailuresAreLoggedWithoutSecrets(t *testing.T) {
+	var logged bytes.Buffer
+	previous := slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(&logged, nil)))
+	defer slog.SetDefault(previous)
+	for name, opts := range map[string][]sessiond.SessionsOption{
+		"default": nil,
+		"own": {sessiond.WithErrorHandler(func(ctx context.Context, method, path string, err *sessiond.Error) {
+			slog.Error("failed", "method", method, "path", path, "error", err, "everything", fmt.Sprintf("%+v %+v", ctx, err))
+		})},
+	} {
+		logged.Reset()
+		sessions := sessiond.NewSessions(&recorder{err: errors.New("outage")}, opts...)
+		serve(sessions.Required(whoami), request("POST", "/pay?ticket=secret", "", "Cookie", "session=secret", "X-CSRF-Token", "secret"))
+		got := logged.String()
+		if strings.Contains(got, "secret") || !strings.Contains(got, "method=POST path=/pay") || !strings.Contains(got, "outage") {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+}
+
 func TestBrowserHasGone(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	sessions := sessiond.NewSessions(&recorder{err: context.Canceled}, sessiond.WithErrorHandler(func(_ *http.Request, err *sessiond.Error) {
+	sessions := sessiond.NewSessions(&recorder{err: context.Canceled}, sessiond.WithErrorHandler(func(_ context.Context, _, _ string, err *sessiond.Error) {
 		t.Errorf("reported %v", err)
 	}))
 	serve(sessions.Required(whoami), request("GET", "/", "", "Cookie", "a=1").WithContext(ctx))

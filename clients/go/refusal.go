@@ -15,7 +15,7 @@ func (s *Sessions) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	e := ErrorFrom(err)
 	browserHasGone := errors.Is(r.Context().Err(), context.Canceled)
 	if e.BrowserStatus() >= 500 && !browserHasGone {
-		s.failed(r, e)
+		s.failed(r.Context(), r.Method, r.URL.Path, e)
 	}
 	s.refused(w, r, e)
 }
