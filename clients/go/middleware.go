@@ -120,11 +120,7 @@ func (s *Sessions) Optional(next http.Handler) http.Handler {
 
 func (s *Sessions) middleware(next http.Handler, passes func(*Error) bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if found, ok := r.Context().Value(sessionKey{}).(validated); ok && found.by == s && found.response != nil {
-			next.ServeHTTP(w, r)
-			return
-		}
-		response, err := s.validate(r)
+		outcome, err := s.validate(r)
 		if err != nil {
 			if e := ErrorFrom(err); !passes(e) {
 				s.Refuse(w, r, e)
@@ -132,16 +128,25 @@ func (s *Sessions) middleware(next http.Handler, passes func(*Error) bool) http.
 			}
 		}
 		// Without a session, this hides one of a middleware around this one.
-		ctx := context.WithValue(r.Context(), sessionKey{}, validated{s, response})
+		ctx := context.WithValue(r.Context(), sessionKey{}, outcome)
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
 
 type sessionKey struct{}
 
+// validated is a session, and what it has been checked for.
 type validated struct {
-	by       *Sessions
-	response *sessiondv1.ValidateResponse
+	by        *Sessions
+	tenant    string
+	csrfToken bool
+	response  *sessiondv1.ValidateResponse
+}
+
+// covers tells whether another middleware around this one has already checked all that s demands of
+// the request, which may have changed on its way.
+func (v validated) covers(s *Sessions, tenant string, csrfToken bool) bool {
+	return v.response != nil && v.by == s && v.tenant == tenant && (v.csrfToken || !csrfToken)
 }
 
 // FromContext returns the session of a request that passed [Sessions.Required] or
@@ -151,24 +156,29 @@ func FromContext(ctx context.Context) (*sessiondv1.ValidateResponse, bool) {
 	return found.response, found.response != nil
 }
 
-func (s *Sessions) validate(r *http.Request) (*sessiondv1.ValidateResponse, error) {
+func (s *Sessions) validate(r *http.Request) (validated, error) {
 	request, err := s.validateRequest(r)
 	if err != nil {
-		return nil, err
+		return validated{}, err
+	}
+	unsafe := isUnsafe(r.Method)
+	found, _ := r.Context().Value(sessionKey{}).(validated)
+	if found.covers(s, request.GetTenantId(), unsafe) {
+		return found, nil
 	}
 	request.Touch = true
-	if isUnsafe(r.Method) {
+	if unsafe {
 		token := submittedCSRFToken(r, s.csrfHeader, s.formLimit)
 		request.CsrfToken = &token
 	}
 	response, err := s.service.Validate(callContext(r), request)
 	if err != nil {
-		return nil, err
+		return validated{}, err
 	}
 	if response.GetSession().GetId() == "" || response.GetSession().GetActorId() == "" {
-		return nil, errNoSession
+		return validated{}, errNoSession
 	}
-	return response, nil
+	return validated{s, request.GetTenantId(), unsafe, response}, nil
 }
 
 // validateRequest has what is common to all calls of Validate.

@@ -329,6 +329,31 @@ func TestNested(t *testing.T) {
 	}
 }
 
+// A middleware in between can change what the inner one decides by.
+func TestNestedOfAChangedRequest(t *testing.T) {
+	service := &recorder{}
+	tenant := sessiond.WithTenantFunc(func(r *http.Request) string { return r.Header.Get("Tenant") })
+	sessions := sessiond.NewSessions(service, tenant)
+	for name, change := range map[string]func(*http.Request){
+		"method": func(r *http.Request) { r.Method = "DELETE" },
+		"tenant": func(r *http.Request) { r.Header.Set("Tenant", "other") },
+	} {
+		service.validates = nil
+		changing := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			change(r)
+			sessions.Required(whoami).ServeHTTP(w, r)
+		})
+		serve(sessions.Required(changing), request("GET", "/", "", "Cookie", "a=1", "Tenant", "acme"))
+		if len(service.validates) != 2 {
+			t.Fatalf("%s: %d calls", name, len(service.validates))
+		}
+		inner := service.validates[1]
+		if method, other := inner.CsrfToken != nil, inner.GetTenantId() == "other"; method != (name == "method") || other != (name == "tenant") {
+			t.Errorf("%s: sent %v", name, inner)
+		}
+	}
+}
+
 func TestTimeoutOfTheMiddleware(t *testing.T) {
 	eachClient(t, func(t *testing.T, flavour string, connect connectFunc) {
 		server := &scripted{script: func(ctx context.Context, _ int) *refusal {
