@@ -51,8 +51,12 @@ func Connect(address string, opts ...sessiond.Option) (*Client, error) {
 		transport.Protocols.SetUnencryptedHTTP2(true)
 	}
 	clientOptions := append([]connect.ClientOption{connect.WithInterceptors(interceptor{config})}, config.ClientOptions...)
-	client := sessiondv1connect.NewSessionServiceClient(
-		&http.Client{Transport: transport}, config.Address.URL, clientOptions...)
+	httpClient := &http.Client{
+		Transport: transport,
+		// sessiond never redirects. Cookies and tokens must not follow what another server says.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	client := sessiondv1connect.NewSessionServiceClient(httpClient, config.Address.URL, clientOptions...)
 	return &Client{client, transport}, nil
 }
 

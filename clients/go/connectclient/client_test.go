@@ -1,6 +1,8 @@
 package connectclient_test
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -41,5 +43,31 @@ func TestProtocols(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 		})
+	}
+}
+
+// A redirect would send the cookie and the token to another server.
+func TestRedirectsAreNotFollowed(t *testing.T) {
+	serve := func(handler http.HandlerFunc) string {
+		server := httptest.NewUnstartedServer(handler)
+		server.Config.Protocols = new(http.Protocols)
+		server.Config.Protocols.SetUnencryptedHTTP2(true)
+		server.Start()
+		t.Cleanup(server.Close)
+		return server.URL
+	}
+	other := serve(func(http.ResponseWriter, *http.Request) { t.Error("the redirect was followed") })
+	redirecting := serve(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, other+r.URL.Path, http.StatusTemporaryRedirect)
+	})
+	client, err := connectclient.Connect(redirecting, sessiond.WithToken("token"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	cookie := &sessiondv1.ValidateRequest_Cookie{Cookie: "v1.any"}
+	_, err = client.Validate(t.Context(), connect.NewRequest(&sessiondv1.ValidateRequest{Credential: cookie}))
+	if sessiond.ErrorFrom(err).BrowserStatus() != http.StatusServiceUnavailable {
+		t.Errorf("got %v", err)
 	}
 }
