@@ -82,8 +82,9 @@ func submittedCSRFToken(r *http.Request, header string, formLimit int64) string 
 // formToken reads the token of a form in the body, which the handler can read again. A body above the
 // limit has no token.
 func formToken(r *http.Request, limit int64) string {
-	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || mediaType != "application/x-www-form-urlencoded" {
+	// As net/http, it ignores malformed parameters.
+	mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if mediaType != "application/x-www-form-urlencoded" {
 		return ""
 	}
 	if token := r.PostForm.Get(csrfField); token != "" {

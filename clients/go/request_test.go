@@ -104,6 +104,7 @@ func TestSubmittedCSRFToken(t *testing.T) {
 		{"header before form", "token", form, "", "csrf_token=other", "token"},
 		{"form", "", form, "", "note=hi&csrf_token=a%2Fb", "a/b"},
 		{"form with parameters", "", form + "; charset=utf-8", "", "csrf_token=token", "token"},
+		{"form with malformed parameters", "", form + "; charset", "", "csrf_token=token", "token"},
 		{"form in capitals", "", strings.ToUpper(form), "", "csrf_token=token", "token"},
 		{"form with a malformed field", "", form, "", "csrf_token=token&x=%zz", "token"},
 		{"form at the limit", "", form, "", "csrf_token=token&x=" + strings.Repeat("x", 100-19), "token"},
