@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from ._web import (
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 
-class SyncSessions(SessionsBase[R], ABC):
+class SyncSessions(SessionsBase[R]):
     """Sessions of requests whose headers are in an environ, as WSGI has it."""
 
     def __init__(self, client: SessionServiceStub, **options: Unpack[SessionOptions[R]]) -> None:
@@ -101,8 +101,8 @@ class SyncSessions(SessionsBase[R], ABC):
             SessiondError: There is an outage.
         """
         browser = self._browser(request)
-        token = self._csrf_cookie(browser.cookie_header)
-        if token is not None:
+        token = self.csrf_token(request)
+        if token:
             try:
                 self._validate(browser.validate(token, accept_pre_login=True))
             except SessiondError as error:
@@ -168,12 +168,13 @@ class SyncSessions(SessionsBase[R], ABC):
     def _validate(self, request: ValidateRequest) -> RequestSession:
         return checked_session(_call(self._client.Validate, request))
 
+    def _cookie_headers(self, request: R) -> list[bytes]:
+        return [header_bytes(self._environ(request).get("HTTP_COOKIE", ""))]
+
     def _browser(self, request: R) -> BrowserRequest:
         environ = self._environ(request)
-        cookies = environ.get("HTTP_COOKIE")
         return self._browser_request(
             request,
-            [] if cookies is None else [header_bytes(cookies)],
             peer=environ.get("REMOTE_ADDR", ""),
             user_agent=header_bytes(environ.get("HTTP_USER_AGENT", "")),
         )

@@ -6,6 +6,7 @@ import ipaddress
 import json
 import logging
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -124,8 +125,8 @@ class SessionOptions(TypedDict, Generic[R], total=False):
     """The header with the CSRF token. `X-CSRF-Token` by default."""
     csrf_field: str
     """The form field with the CSRF token, if there is no header. `csrf_token` by default."""
-    csrf_cookies: Sequence[str]
-    """The names of the CSRF cookie, for login forms. `__Host-csrf` and `csrf` by default."""
+    csrf_cookie: str
+    """The name of the CSRF cookie. `__Host-csrf` and then `csrf` by default."""
     form_limit: int
     """Forms of more bytes are not searched for the CSRF token. 1 MiB by default."""
     on_error: Callable[[R, SessiondError], None]
@@ -200,7 +201,7 @@ def _duration(timeout: timedelta | None) -> Duration | None:
     return duration
 
 
-class SessionsBase(Generic[R]):
+class SessionsBase(Generic[R], ABC):
     """The options of the middleware, and what follows from them without any call."""
 
     def __init__(  # noqa: PLR0913
@@ -210,7 +211,7 @@ class SessionsBase(Generic[R]):
         client_ip: Callable[[R], str | None] | None = None,
         csrf_header: str = "X-CSRF-Token",
         csrf_field: str = "csrf_token",
-        csrf_cookies: Sequence[str] = ("__Host-csrf", "csrf"),
+        csrf_cookie: str | None = None,
         form_limit: int = 1024 * 1024,
         on_error: Callable[[R, SessiondError], None] | None = None,
     ) -> None:
@@ -225,15 +226,17 @@ class SessionsBase(Generic[R]):
         self._client_ip = client_ip
         self._csrf_header = csrf_header
         self._csrf_field = csrf_field.encode()
-        self._csrf_cookies = tuple(csrf_cookies)
+        self._csrf_cookies = ("__Host-csrf", "csrf") if csrf_cookie is None else (csrf_cookie,)
         self._form_limit = form_limit
         self._on_error = on_error or _log_error
 
-    def _browser_request(
-        self, request: R, cookie_headers: Sequence[bytes], peer: str, user_agent: bytes
-    ) -> BrowserRequest:
+    @abstractmethod
+    def _cookie_headers(self, request: R) -> Sequence[bytes]:
+        """Return the values of the Cookie headers of a request."""
+
+    def _browser_request(self, request: R, *, peer: str, user_agent: bytes) -> BrowserRequest:
         address = peer if self._client_ip is None else self._client_ip(request)
-        cookies = b"; ".join(cookie_headers)
+        cookies = b"; ".join(self._cookie_headers(request))
         return BrowserRequest(
             cookie_header=clean(cookies) if cookies else None,
             ip_address=valid_ip(address),
@@ -265,14 +268,19 @@ class SessionsBase(Generic[R]):
                 return clean(_unquote(value))
         return ""
 
-    def _csrf_cookie(self, cookie_header: str | None) -> str | None:
-        """Return the token in the CSRF cookie, if there is one."""
-        pairs = [pair.partition("=") for pair in (cookie_header or "").split(";")]
+    def csrf_token(self, request: R) -> str:
+        """Return the value of the request's CSRF cookie; empty if there is none.
+
+        It is for the hidden field `csrf_token` of the forms of a page. The browser sent it: escape
+        it, as templates do. In the response to a login, use the token of `log_in`.
+        """
+        header = clean(b"; ".join(self._cookie_headers(request)))
+        pairs = [pair.partition("=") for pair in header.split(";")]
         for cookie in self._csrf_cookies:
             for name, _, value in pairs:
                 if name.strip() == cookie and value.strip():
                     return value.strip()
-        return None
+        return ""
 
     def _report(self, request: R, error: SessiondError) -> None:
         if error.browser_status in (500, 503):

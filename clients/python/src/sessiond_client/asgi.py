@@ -250,8 +250,8 @@ class Sessions(SessionsBase[ReadScope]):
             SessiondError: There is an outage.
         """
         browser = self._browser(request)
-        token = self._csrf_cookie(browser.cookie_header)
-        if token is not None:
+        token = self.csrf_token(request)
+        if token:
             try:
                 await self._validate(browser.validate(token, accept_pre_login=True))
             except SessiondError as error:
@@ -355,11 +355,13 @@ class Sessions(SessionsBase[ReadScope]):
     async def _validate(self, request: ValidateRequest) -> RequestSession:
         return checked_session(await _call(self._client.Validate, request))
 
+    def _cookie_headers(self, request: ReadScope) -> list[bytes]:
+        return _headers(request, b"cookie")
+
     def _browser(self, request: ReadScope) -> BrowserRequest:
         client = request.get("client")
         return self._browser_request(
             request,
-            _headers(request, b"cookie"),
             peer=client[0] if client else "",
             user_agent=b", ".join(_headers(request, b"user-agent")),
         )

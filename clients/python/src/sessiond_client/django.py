@@ -210,6 +210,11 @@ def start_login(request: HttpRequest) -> LoginForm:
     return configured_sessions().start_login(request)
 
 
+def csrf_token(request: HttpRequest) -> str:
+    """Return the token for the forms of a page; see Sessions.csrf_token."""
+    return configured_sessions().csrf_token(request)
+
+
 def check_login(request: HttpRequest) -> RequestSession:
     """Check that a login form was sent by this application's page; see Sessions.check_login."""
     return configured_sessions().check_login(request)
