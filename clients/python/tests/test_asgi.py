@@ -187,7 +187,7 @@ def test_applications_can_answer_refusals(fake: FakeSessiond) -> None:
         sessions = Sessions(
             connect_async(url),
             on_refused=to_login,
-            on_error=lambda _request, error: errors.append(error),
+            on_error=lambda error, *_: errors.append(error),
         )
         return Starlette(routes=[Route("/", hello, middleware=[Middleware(sessions.required)])])
 

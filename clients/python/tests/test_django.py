@@ -30,7 +30,7 @@ COOKIE: dict[str, Any] = {"HTTP_COOKIE": "session=v1.any"}
 errors: list[SessiondError] = []
 
 
-def note_error(_request: HttpRequest, error: SessiondError) -> None:
+def note_error(error: SessiondError, _method: str, _path: str) -> None:
     errors.append(error)
 
 

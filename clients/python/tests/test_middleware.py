@@ -382,6 +382,16 @@ class TestOutages:
         fake.answers["Validate"] = hold
         refused(create(fake.url)("GET", "/me", headers=COOKIE), 503, "SERVICE_UNAVAILABLE")
 
+    def test_are_logged_without_secrets(
+        self, create: CreateApp, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        app = create(closed_port())
+        headers = {"cookie": "session=secret", "x-csrf-token": "secret"}
+        app("POST", "/change?ticket=secret", headers=headers)
+        [line] = [record for record in caplog.records if record.name == "sessiond_client"]
+        assert line.getMessage().startswith("The session of 'POST' '/change' could not be checked")
+        assert "secret" not in f"{line.__dict__!r}"
+
     def test_of_a_logout_keep_the_cookies(self, create: CreateApp, fake: FakeSessiond) -> None:
         fake.answers["Revoke"] = failing(
             grpc.StatusCode.UNAVAILABLE,

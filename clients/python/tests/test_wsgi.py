@@ -93,7 +93,7 @@ def test_applications_can_answer_refusals() -> None:
         sessions = Sessions(
             client,
             on_refused=lambda _, error: login_page if error.browser_status == 401 else None,
-            on_error=lambda _, error: errors.append(error),
+            on_error=lambda error, *_: errors.append(error),
         )
         started = Started()
         sessions.required(app)({"REQUEST_METHOD": "GET"}, started)

@@ -168,6 +168,11 @@ class SyncSessions(SessionsBase[R]):
     def _validate(self, request: ValidateRequest) -> RequestSession:
         return checked_session(_call(self._client.Validate, request))
 
+    def _method_and_path(self, request: R) -> tuple[str, str]:
+        environ = self._environ(request)
+        path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+        return environ["REQUEST_METHOD"], clean(header_bytes(path))
+
     def _cookie_headers(self, request: R) -> list[bytes]:
         return [header_bytes(self._environ(request).get("HTTP_COOKIE", ""))]
 

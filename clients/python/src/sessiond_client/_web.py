@@ -40,6 +40,9 @@ R = TypeVar("R")
 RequestSession = ValidateResponse
 """The session of a request, with the seconds that it has left."""
 
+OnError = Callable[[SessiondError, str, str], None]
+"""Gets a failure, and the method and the path of the request."""
+
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 FORM = "application/x-www-form-urlencoded"
 
@@ -129,8 +132,9 @@ class SessionOptions(TypedDict, Generic[R], total=False):
     """The name of the CSRF cookie. `__Host-csrf` and then `csrf` by default."""
     form_limit: int
     """Forms of more bytes are not searched for the CSRF token. 1 MiB by default."""
-    on_error: Callable[[R, SessiondError], None]
-    """Called before a request is answered 500 or 503. By default, the error is logged."""
+    on_error: OnError
+    """Called with the error, the method and the path of a request before it is answered 500 or
+    more. By default, they are logged. It does not get the request, whose cookies are secret."""
 
 
 @dataclass(frozen=True)
@@ -213,7 +217,7 @@ class SessionsBase(Generic[R], ABC):
         csrf_field: str = "csrf_token",
         csrf_cookie: str | None = None,
         form_limit: int = 1024 * 1024,
-        on_error: Callable[[R, SessiondError], None] | None = None,
+        on_error: OnError | None = None,
     ) -> None:
         """Take the options; see SessionOptions.
 
@@ -282,17 +286,21 @@ class SessionsBase(Generic[R], ABC):
                     return value.strip()
         return ""
 
+    @abstractmethod
+    def _method_and_path(self, request: R) -> tuple[str, str]:
+        """Return the method and the path of a request, without its query."""
+
     def _report(self, request: R, error: SessiondError) -> None:
-        if error.browser_status in (500, 503):
-            self._on_error(request, error)
+        if error.browser_status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            self._on_error(error, *self._method_and_path(request))
 
 
 def _unquote(text: bytes) -> bytes:
     return unquote_to_bytes(text.replace(b"+", b" "))
 
 
-def _log_error(_request: object, error: SessiondError) -> None:
-    _LOG.error("The session of a request could not be checked: %s", error)
+def _log_error(error: SessiondError, method: str, path: str) -> None:
+    _LOG.error("The session of %r %r could not be checked: %s", method, path, error)
 
 
 def clean(text: bytes) -> str:

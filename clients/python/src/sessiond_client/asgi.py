@@ -355,6 +355,10 @@ class Sessions(SessionsBase[ReadScope]):
     async def _validate(self, request: ValidateRequest) -> RequestSession:
         return checked_session(await _call(self._client.Validate, request))
 
+    def _method_and_path(self, request: ReadScope) -> tuple[str, str]:
+        # The handshake of a WebSocket is a GET.
+        return request.get("method", "GET"), request.get("path", "")
+
     def _cookie_headers(self, request: ReadScope) -> list[bytes]:
         return _headers(request, b"cookie")
 
