@@ -108,6 +108,23 @@ def test_refusals_can_be_redirects(fake: FakeSessiond, setting: dict[str, Any]) 
     assert (response.status_code, response["location"]) == (302, "/login")
 
 
+@pytest.mark.parametrize("answer", [None, False, "", [], 0])
+def test_what_is_no_response_refuses_as_usual(
+    fake: FakeSessiond, setting: dict[str, Any], answer: Any
+) -> None:
+    def view(_request: HttpRequest) -> HttpResponse:
+        raise AssertionError
+
+    async def async_view(request: HttpRequest) -> HttpResponse:
+        return view(request)
+
+    setting["OPTIONS"] = {"on_refused": lambda *_: answer}
+    setting["DEFAULT"] = "required"
+    assert session_required(view)(get()).status_code == 401
+    assert asyncio.run(session_required(async_view)(get())).status_code == 401
+    assert view_through_middleware(view, get()).status_code == 401
+
+
 @pytest.mark.parametrize(
     ("value", "problem"),
     [

@@ -20,10 +20,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache, wraps
 from http.cookies import Morsel
-from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from asgiref.sync import sync_to_async
+from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
@@ -126,7 +125,8 @@ class Sessions(SyncSessions[HttpRequest]):
         self._report(request, error)
         if self._on_refused is not None:
             response = self._on_refused(request, error)
-            if response is not None:
+            # Not only None: Django and the decorators let a request pass for what is false.
+            if isinstance(response, HttpResponseBase):
                 return response
         answer = refusal(error)
         body = b"" if request.method == "HEAD" else answer.body
@@ -293,14 +293,15 @@ def _decorate(
         @wraps(view)
         async def async_view(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             response = await sync_to_async(refused, thread_sensitive=False)(request)
-            return response or await view(request, *args, **kwargs)
+            return await view(request, *args, **kwargs) if response is None else response
 
         decorated: Any = async_view
     else:
 
         @wraps(view)
         def sync_view(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-            return refused(request) or view(request, *args, **kwargs)
+            response = refused(request)
+            return view(request, *args, **kwargs) if response is None else response
 
         decorated = sync_view
     setattr(decorated, _CHECKED, True)
