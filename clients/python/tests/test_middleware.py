@@ -16,6 +16,7 @@ import pytest
 from django.core.wsgi import get_wsgi_application
 from sessiond.v1 import session_service_pb2 as pb
 from sessiond.v1.error_pb2 import ErrorReason
+from sessiond.v1.session_pb2 import Session, SetCookie
 
 import asgi_app
 import django_app
@@ -377,6 +378,47 @@ class TestOutages:
         for rpc in ("Validate", "Create", "Revoke"):
             fake.answers[rpc] = lambda *_: response
         self.check(create(fake.url))
+
+    @pytest.mark.parametrize("session", [Session(), Session(id="ses-1"), Session(actor_id="a")])
+    def test_answers_without_a_user(
+        self, create: CreateApp, fake: FakeSessiond, session: Session
+    ) -> None:
+        fake.answers["Validate"] = lambda *_: pb.ValidateResponse(session=session)
+        for path in ("/me", "/optional"):
+            refused(create(fake.url)("GET", path, headers=COOKIE), 503, "SERVICE_UNAVAILABLE")
+
+    @pytest.mark.parametrize(
+        "creation",
+        [
+            pb.CreateResponse(csrf_token="t", set_cookies=[SetCookie(header="a=1")]),
+            pb.CreateResponse(session=Session(id="s"), set_cookies=[SetCookie(header="a=1")]),
+            pb.CreateResponse(session=Session(id="s"), csrf_token="t"),
+        ],
+    )
+    def test_incomplete_logins(
+        self, create: CreateApp, fake: FakeSessiond, creation: pb.CreateResponse
+    ) -> None:
+        fake.answers["Create"] = lambda *_: creation
+        app = create(fake.url)
+        refused(app("GET", "/login"), 503, "SERVICE_UNAVAILABLE")
+        headers = {**COOKIE, "x-csrf-token": "t"}
+        response = app("POST", "/login", headers=headers, data={"user": "alice"})
+        refused(response, 503, "SERVICE_UNAVAILABLE")
+
+    @pytest.mark.parametrize("odd", ["a=1\r\nInjected: yes", "a=\n", "a=\0", "a=\x7f"])
+    def test_cookies_that_cannot_be_headers(
+        self, create: CreateApp, fake: FakeSessiond, odd: str
+    ) -> None:
+        cookies = [SetCookie(header="good=1"), SetCookie(header=odd)]
+        session = Session(id="ses-1", actor_id="alice")
+        fake.answers["Create"] = lambda *_: pb.CreateResponse(
+            session=session, csrf_token="t", set_cookies=cookies
+        )
+        fake.answers["Revoke"] = lambda *_: pb.RevokeResponse(session=session, set_cookies=cookies)
+        headers = {**COOKIE, "x-csrf-token": "t"}
+        for method, path in [("GET", "/login"), ("POST", "/login"), ("POST", "/logout")]:
+            response = create(fake.url)(method, path, headers=headers, data={"user": "alice"})
+            refused(response, 503, "SERVICE_UNAVAILABLE")
 
     def test_deadlines(self, create: CreateApp, fake: FakeSessiond) -> None:
         fake.answers["Validate"] = hold

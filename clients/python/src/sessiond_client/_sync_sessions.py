@@ -16,6 +16,7 @@ from ._web import (
     RequestSession,
     SessionOptions,
     SessionsBase,
+    checked_login,
     checked_session,
     clean,
     failure,
@@ -157,7 +158,7 @@ class SyncSessions(SessionsBase[R]):
             try:
                 browser = self._browser(request)
                 token = self._token(request)
-                outcome = self._validate(browser.validate(token, touch=True))
+                outcome = checked_login(self._validate(browser.validate(token, touch=True)))
             except SessiondError as error:
                 outcome = error
             outcomes[self] = outcome

@@ -17,7 +17,7 @@ from urllib.parse import unquote_to_bytes
 import grpc
 from google.protobuf.duration_pb2 import Duration
 from sessiond.v1.error_pb2 import ErrorReason
-from sessiond.v1.session_pb2 import ActorRef, Session, SessionRef
+from sessiond.v1.session_pb2 import ActorRef, Session, SessionRef, SetCookie
 from sessiond.v1.session_service_pb2 import (
     CreateRequest,
     CreateResponse,
@@ -30,7 +30,7 @@ from sessiond.v1.session_service_pb2 import (
 from .errors import SessiondError, session_error
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from typing_extensions import NotRequired
 
@@ -47,9 +47,7 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 FORM = "application/x-www-form-urlencoded"
 
 _USER_AGENT_CHARACTERS = 512
-
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-"""What no value of a header may contain (RFC 9110, section 5.5)."""
+_CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 _LOG = logging.getLogger("sessiond_client")
 
@@ -347,16 +345,25 @@ def checked_session(response: object) -> RequestSession:
     gRPC for asyncio returns None for a response that it cannot decode, and an empty message is a
     message, too: a broken proxy must not log anybody in.
     """
-    if isinstance(response, ValidateResponse) and response.HasField("session"):
+    if isinstance(response, ValidateResponse) and response.session.id:
         return response
+    raise _no_answer()
+
+
+def checked_login(response: object) -> RequestSession:
+    """Return a response that has the session of a user, and not that of a login form."""
+    checked = checked_session(response)
+    if checked.session.actor_id:
+        return checked
     raise _no_answer()
 
 
 def logged_in(response: object) -> LoggedIn:
     """Return what a Create made."""
-    if isinstance(response, CreateResponse) and response.csrf_token:
-        cookies = _set_cookie_headers(response)
-        return LoggedIn(response.session, response.csrf_token, cookies)
+    if isinstance(response, CreateResponse) and response.session.id and response.csrf_token:
+        cookies = _headers(response.set_cookies)
+        if cookies:
+            return LoggedIn(response.session, response.csrf_token, cookies)
     raise _no_answer()
 
 
@@ -368,24 +375,23 @@ def login_form(response: object) -> LoginForm:
 
 def logged_out(response: object) -> LoggedOut:
     """Return what a Revoke did."""
-    if isinstance(response, RevokeResponse) and response.HasField("session"):
-        return LoggedOut(response.revoked, _set_cookie_headers(response))
+    if isinstance(response, RevokeResponse) and response.session.id:
+        return LoggedOut(response.revoked, _headers(response.set_cookies))
     raise _no_answer()
 
 
-def _set_cookie_headers(response: CreateResponse | RevokeResponse) -> tuple[str, ...]:
-    """Return the headers to append: all of them, or none if one cannot be a header.
-
-    With a line break, it would be two. Web servers drop the connection for some control characters.
-    """
-    headers = tuple(cookie.header for cookie in response.set_cookies)
-    if any(_CONTROL.search(header) for header in headers):
-        raise SessiondError(grpc.StatusCode.INTERNAL, "the response has a cookie that is no header")
+def _headers(set_cookies: Iterable[SetCookie]) -> tuple[str, ...]:
+    """Return the values of headers. Some servers would send line breaks in them as they are."""
+    headers = tuple(cookie.header for cookie in set_cookies)
+    if any(_CONTROL_CHARACTERS.search(header) for header in headers):
+        raise _no_answer()
     return headers
 
 
 def _no_answer() -> SessiondError:
-    return SessiondError(grpc.StatusCode.INTERNAL, "the response cannot be decoded or is empty")
+    return SessiondError(
+        grpc.StatusCode.INTERNAL, "the response cannot be decoded, or is incomplete"
+    )
 
 
 @dataclass(frozen=True)

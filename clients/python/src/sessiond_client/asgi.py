@@ -24,6 +24,7 @@ from ._web import (
     RequestSession,
     SessionOptions,
     SessionsBase,
+    checked_login,
     checked_session,
     clean,
     failure,
@@ -344,7 +345,9 @@ class Sessions(SessionsBase[ReadScope]):
                 browser = self._browser(scope)
                 if scope["type"] == "websocket" and browser.cookie_header is not None:
                     self._check_origin(scope)
-                outcome = await self._validate(browser.validate(csrf_token, touch=True))
+                outcome = checked_login(
+                    await self._validate(browser.validate(csrf_token, touch=True))
+                )
             except SessiondError as error:
                 outcome = error
             outcomes[self] = outcome
