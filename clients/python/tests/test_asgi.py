@@ -177,6 +177,28 @@ def test_a_request_is_validated_once(fake: FakeSessiond) -> None:
     assert [request.tenant_id for _, request in fake.received] == ["", "", "acme"]
 
 
+@pytest.mark.parametrize(
+    ("change", "sent"),
+    [
+        ({"method": "DELETE"}, [("", False), ("", True)]),
+        ({"tenant": "acme"}, [("", False), ("acme", False)]),
+        ({"path": "/other"}, [("", False)]),
+    ],
+)
+def test_a_request_that_changes_is_validated_again(
+    fake: FakeSessiond, change: dict[str, Any], sent: list[tuple[str, bool]]
+) -> None:
+    sessions = Sessions(connect_async(fake.url), tenant=lambda scope: scope.get("tenant", " "))
+    inner = sessions.required(PlainTextResponse("hello"))
+
+    async def changing(scope: Any, receive: Any, send: Any) -> None:
+        await inner({**scope, **change}, receive, send)
+
+    assert browser(sessions.required(changing)).get("/", headers=COOKIE).text == "hello"
+    received = [(r.tenant_id.strip(), r.HasField("csrf_token")) for _, r in fake.received]
+    assert received == sent
+
+
 def test_applications_can_answer_refusals(fake: FakeSessiond) -> None:
     errors: list[SessiondError] = []
 

@@ -83,6 +83,16 @@ def test_a_request_is_validated_once(setting: dict[str, Any], fake: FakeSessiond
     assert len(fake.received) == 1
 
 
+def test_the_method_of_the_view_decides(setting: dict[str, Any], fake: FakeSessiond) -> None:
+    request = get(**COOKIE)
+    request.method = "DELETE"
+    assert session_required(hello)(request).content == b"hello alice"
+    overridden = RequestFactory().post("/", **COOKIE)
+    overridden.method = "GET"
+    assert session_required(hello)(overridden).content == b"hello alice"
+    assert [request.HasField("csrf_token") for _, request in fake.received] == [True, True]
+
+
 def test_asynchronous_views_are_decorated_too(setting: dict[str, Any], fake: FakeSessiond) -> None:
     @session_required
     async def view(request: Any) -> HttpResponse:

@@ -79,6 +79,29 @@ def test_a_request_is_validated_once(fake: FakeSessiond) -> None:
     assert len(fake.received) == 1
 
 
+@pytest.mark.parametrize(
+    ("change", "sent"),
+    [
+        ({"REQUEST_METHOD": "DELETE"}, [("one", False), ("one", True)]),
+        ({"TENANT": "two"}, [("one", False), ("two", False)]),
+        ({"PATH_INFO": "/other"}, [("one", False)]),
+    ],
+)
+def test_a_request_that_changes_is_validated_again(
+    fake: FakeSessiond, change: dict[str, Any], sent: list[tuple[str, bool]]
+) -> None:
+    with connect(fake.url) as client:
+        sessions = Sessions(client, tenant=lambda environ: environ["TENANT"])
+        inner = sessions.required(lambda *_: [b"hello"])
+
+        def changing(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+            return inner({**environ, **change}, start_response)
+
+        environ = {"REQUEST_METHOD": "GET", "HTTP_COOKIE": "session=x", "TENANT": "one"}
+        assert list(sessions.required(changing)(environ, Started())) == [b"hello"]
+    assert [(r.tenant_id, r.HasField("csrf_token")) for _, r in fake.received] == sent
+
+
 def test_applications_can_answer_refusals() -> None:
     errors: list[SessiondError] = []
 

@@ -152,16 +152,18 @@ class SyncSessions(SessionsBase[R]):
 
     def _session(self, request: R) -> RequestSession:
         """Validate once, even if a request passes `optional` and then `required`."""
+        browser = self._browser(request)
         outcomes = self._outcomes(request)
-        outcome = outcomes.get(self)
+        # What is in between can change the request.
+        key = (self, browser.tenant_id, self._is_unsafe(request))
+        outcome = outcomes.get(key)
         if outcome is None:
             try:
-                browser = self._browser(request)
                 token = self._token(request)
                 outcome = checked_login(self._validate(browser.validate(token, touch=True)))
             except SessiondError as error:
                 outcome = error
-            outcomes[self] = outcome
+            outcomes[key] = outcome
         if isinstance(outcome, SessiondError):
             raise outcome
         return outcome
@@ -185,11 +187,14 @@ class SyncSessions(SessionsBase[R]):
             user_agent=header_bytes(environ.get("HTTP_USER_AGENT", "")),
         )
 
+    def _is_unsafe(self, request: R) -> bool:
+        return self._environ(request)["REQUEST_METHOD"].upper() not in SAFE_METHODS
+
     def _token(self, request: R) -> str | None:
         """Return the CSRF token, if the request needs one."""
-        environ = self._environ(request)
-        if environ["REQUEST_METHOD"].upper() in SAFE_METHODS:
+        if not self._is_unsafe(request):
             return None
+        environ = self._environ(request)
         header = environ.get(self._csrf_variable)
         if header is not None:
             return clean(header_bytes(header))

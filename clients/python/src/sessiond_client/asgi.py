@@ -338,11 +338,13 @@ class Sessions(SessionsBase[ReadScope]):
 
     async def _session(self, scope: Scope, csrf_token: str | None) -> RequestSession:
         """Validate once, even if a request passes `optional` and then `required`."""
+        browser = self._browser(scope)
         outcomes: dict[object, RequestSession | SessiondError] = scope.setdefault(_OUTCOMES, {})
-        outcome = outcomes.get(self)
+        # What is in between can change the request.
+        key = (self, browser.tenant_id, csrf_token is not None)
+        outcome = outcomes.get(key)
         if outcome is None:
             try:
-                browser = self._browser(scope)
                 if scope["type"] == "websocket" and browser.cookie_header is not None:
                     self._check_origin(scope)
                 outcome = checked_login(
@@ -350,7 +352,7 @@ class Sessions(SessionsBase[ReadScope]):
                 )
             except SessiondError as error:
                 outcome = error
-            outcomes[self] = outcome
+            outcomes[key] = outcome
         if isinstance(outcome, SessiondError):
             raise outcome
         return outcome

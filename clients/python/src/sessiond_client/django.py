@@ -31,7 +31,16 @@ from django.utils.module_loading import import_string
 
 from ._sync import connect
 from ._sync_sessions import SyncSessions
-from ._web import LoggedIn, LoggedOut, Login, LoginForm, RequestSession, SessionOptions, refusal
+from ._web import (
+    SAFE_METHODS,
+    LoggedIn,
+    LoggedOut,
+    Login,
+    LoginForm,
+    RequestSession,
+    SessionOptions,
+    refusal,
+)
 from .errors import SessiondError
 
 if TYPE_CHECKING:
@@ -131,6 +140,10 @@ class Sessions(SyncSessions[HttpRequest]):
         answer = refusal(error)
         body = b"" if request.method == "HEAD" else answer.body
         return HttpResponse(body, status=answer.status, headers=dict(answer.headers))
+
+    def _is_unsafe(self, request: HttpRequest) -> bool:
+        # A middleware can have changed the method, which decides what the view does.
+        return super()._is_unsafe(request) or request.method not in SAFE_METHODS
 
     def _environ(self, request: HttpRequest) -> MutableMapping[str, Any]:
         return request.META
