@@ -355,6 +355,21 @@ def test_a_session_that_was_not_looked_for_is_an_error() -> None:
     assert optional_session({"sessiond": None}) is None
 
 
+@pytest.mark.parametrize(
+    ("login", "sent"), [({}, "acme"), ({"tenant_id": ""}, "acme"), ({"tenant_id": "own"}, "own")]
+)
+def test_the_tenant_of_a_login_is_never_empty(
+    fake: FakeSessiond, login: dict[str, Any], sent: str
+) -> None:
+    sessions = Sessions(connect_async(fake.url), tenant="acme")
+
+    async def log_in() -> None:
+        await sessions.log_in({"type": "http", "headers": []}, actor_id="alice", **login)
+
+    asyncio.run(log_in())
+    assert [request.actor.tenant_id for _, request in fake.received] == [sent]
+
+
 def test_timeouts_and_metadata_of_a_login_are_sent(fake: FakeSessiond) -> None:
     from datetime import timedelta  # noqa: PLC0415
 

@@ -174,7 +174,7 @@ class BrowserRequest:
         """Return the request that creates the session of a login."""
         return CreateRequest(
             actor=ActorRef(
-                tenant_id=login.get("tenant_id", self.tenant_id or ""),
+                tenant_id=login.get("tenant_id") or self.tenant_id or "",
                 actor_type=login.get("actor_type", "user"),
                 actor_id=login["actor_id"],
             ),
