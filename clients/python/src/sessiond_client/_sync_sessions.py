@@ -196,7 +196,7 @@ class SyncSessions(SessionsBase[R]):
             return None
         environ = self._environ(request)
         header = environ.get(self._csrf_variable)
-        if header is not None:
+        if header:
             return clean(header_bytes(header))
         if not self._form_has_token(environ.get("CONTENT_TYPE", "")):
             return ""

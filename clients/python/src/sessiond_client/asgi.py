@@ -398,8 +398,8 @@ class Sessions(SessionsBase[ReadScope]):
         if scope["type"] == "websocket" or scope["method"] in SAFE_METHODS:
             return None, receive
         token = self._token_in_header(scope)
-        if token is not None or not self._has_searchable_form(scope):
-            return token or "", receive
+        if token or not self._has_searchable_form(scope):
+            return token, receive
         return await self._token_in_body(receive)
 
     async def _token_in_body(self, receive: Receive) -> tuple[str, Receive]:
@@ -427,8 +427,8 @@ class Sessions(SessionsBase[ReadScope]):
         if scope["method"] in SAFE_METHODS:
             return None
         token = self._token_in_header(scope)
-        if token is not None or not self._has_searchable_form(scope):
-            return token or ""
+        if token or not self._has_searchable_form(scope):
+            return token
         if not _headers(scope, b"content-length"):
             return ""  # The framework would read a body of any length.
         try:
@@ -438,9 +438,8 @@ class Sessions(SessionsBase[ReadScope]):
             value = (await request.form()).get(self._csrf_field.decode())
             return clean(value.encode("utf-8", "replace")) if isinstance(value, str) else ""
 
-    def _token_in_header(self, scope: Scope) -> str | None:
-        values = _headers(scope, self._csrf_header.lower().encode())
-        return clean(b", ".join(values)) if values else None
+    def _token_in_header(self, scope: Scope) -> str:
+        return clean(b", ".join(_headers(scope, self._csrf_header.lower().encode())))
 
     def _has_searchable_form(self, scope: Scope) -> bool:
         content_type = clean(b", ".join(_headers(scope, b"content-type")))
