@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _START_SECONDS = 60
 _STOP_SECONDS = 30
+_CLIENT_SECONDS = 30
 _KEPT_LINES = 200
 
 
@@ -38,7 +39,7 @@ class TestSessiond:
 
     Attributes:
         url: Its address, such as `http://127.0.0.1:41234`.
-        client: A client of it.
+        client: A client of it. Its timeout is 30 seconds: a test machine can be slow.
     """
 
     __test__ = False  # Not a class of tests.
@@ -46,7 +47,7 @@ class TestSessiond:
     def __init__(self, url: str, process: subprocess.Popen[str], directory: Path) -> None:
         """Take a process that has started."""
         self.url = url
-        self.client: Client = connect(url)
+        self.client: Client = connect(url, timeout=_CLIENT_SECONDS)
         self._process = process
         self._directory = directory
 
