@@ -62,6 +62,8 @@ class TestAddresses:
             ("http://host:0", "port"),
             ("http://host:70000", "port"),
             ("http://host:abc", "port"),
+            ("http://user:pw/x@host", "port"),
+            ("http://user:1/pw@host", "without path"),
             ("http://[::1", "must be http://host"),
         ],
     )
@@ -119,6 +121,21 @@ class TestTokens:
     @pytest.mark.parametrize("host", ["https://sessiond", "http://localhost", "http://[::1]"])
     def test_are_allowed_with_tls_and_on_this_machine(self, host: str) -> None:
         connect(host, token="secret")
+
+    @pytest.mark.parametrize("token", ["", "secret\r\nx: y", "secret token", "secret\0", "sécret"])
+    def test_that_cannot_be_sent_are_not_repeated(self, fake: FakeSessiond, token: str) -> None:
+        with connect(fake.url, token=token) as client, pytest.raises(ValueError) as refused:
+            client.Validate(VALIDATE)
+
+        async def asynchronously() -> None:
+            async with connect_async(fake.url, token=lambda: token) as client:
+                await client.Validate(VALIDATE)
+
+        with pytest.raises(ValueError) as refused_async:
+            asyncio.run(asynchronously())
+        for error in (refused.value, refused_async.value):
+            assert str(error) == "the token must be visible ASCII characters, and not empty"
+        assert fake.received == []
 
     def test_go_with_every_call(self, fake: FakeSessiond) -> None:
         tokens = iter(["one", "two"])

@@ -1,14 +1,15 @@
-"""Set-Cookie headers of any form reach the response as they are, unless they are none."""
+"""Set-Cookie headers of any form reach the response as they are."""
 
 from __future__ import annotations
 
 import pytest
 from django.http import HttpResponse
-from sessiond.v1.session_pb2 import Session, SetCookie
-from sessiond.v1.session_service_pb2 import CreateResponse, RevokeResponse
+from sessiond.v1.session_pb2 import Session
 from starlette.responses import Response
 
-from sessiond_client import SessiondError, _web, asgi, django, wsgi
+from sessiond_client import asgi, django, wsgi
+from sessiond_client._channel import Settings
+from sessiond_client._web import BrowserRequest
 from sessiond_client.asgi import LoginForm
 
 HEADERS = ("snow=☃; Path=/", "nameless; Path=/", "=x", 'odd="q, = {[1]}"; Path=/', "path=/")
@@ -17,6 +18,18 @@ HEADERS = ("snow=☃; Path=/", "nameless; Path=/", "=x", 'odd="q, = {[1]}"; Path
 @pytest.fixture
 def form() -> LoginForm:
     return LoginForm("token", HEADERS)
+
+
+def test_results_are_printed_without_secrets() -> None:
+    results = (
+        LoginForm("secret", ("secret",)),
+        asgi.LoggedIn(Session(id="ses-1"), "secret", ("secret",)),
+        asgi.LoggedOut(revoked=True, set_cookies=("secret",)),
+        BrowserRequest("secret", "192.0.2.1", "curl", None),
+        Settings(token="secret", client_key="secret"),
+    )
+    assert "secret" not in repr(results)
+    assert "ses-1" in repr(results)
 
 
 def test_in_asgi(form: LoginForm) -> None:
@@ -38,13 +51,3 @@ def test_in_django(form: LoginForm) -> None:
         cookie.output(header="").encode("latin-1").decode() for cookie in response.cookies.values()
     ]
     assert tuple(sent) == HEADERS
-
-
-@pytest.mark.parametrize("header", ["split=1\r\nInjected: yes", "split=1\nx", "nul=\0", "\x7f=1"])
-def test_a_header_with_a_control_character_is_refused(header: str) -> None:
-    cookies = [SetCookie(header="good=1"), SetCookie(header=header)]
-    with pytest.raises(SessiondError, match="a cookie that is no header") as login:
-        _web.logged_in(CreateResponse(csrf_token="token", set_cookies=cookies))
-    assert login.value.browser_status == 503
-    with pytest.raises(SessiondError, match="a cookie that is no header"):
-        _web.logged_out(RevokeResponse(session=Session(id="ses"), set_cookies=cookies))

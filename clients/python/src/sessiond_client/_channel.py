@@ -9,7 +9,7 @@ import math
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 from urllib.parse import urlsplit
 
@@ -76,11 +76,11 @@ class Settings:
 
     timeout: float = 2.0
     retry: bool = True
-    token: Token | None = None
+    token: Token | None = field(default=None, repr=False)
     allow_token_over_plaintext: bool = False
     ca: str | bytes | None = None
     client_certificate: str | bytes | None = None
-    client_key: str | bytes | None = None
+    client_key: str | bytes | None = field(default=None, repr=False)
     server_name: str | None = None
     keep_alive: float = 30.0
     keep_alive_timeout: float = 10.0
@@ -120,8 +120,8 @@ def parse_address(address: str, security: Literal["plaintext", "tls"] | None) ->
     try:
         url = urlsplit(address)
         host, port = url.hostname, url.port
-    except ValueError as error:
-        raise ValueError(f"the address must be {_FORMS}: {error}") from None
+    except ValueError:
+        raise ValueError(f"the address must be {_FORMS}, with a port from 1 to 65535") from None
     if url.username is not None or url.password is not None:
         raise ValueError(f"the address must be {_FORMS}, without user name and password")
     if url.path not in ("", "/") or "?" in address or "#" in address:
@@ -230,10 +230,17 @@ class ChannelFactory:
         return None
 
     def metadata(self, metadata: Any) -> Any:
-        """Return a call's metadata with the token added."""
+        """Return a call's metadata with the token added.
+
+        Raises:
+            ValueError: The token cannot be a header.
+        """
         if self._token is None:
             return metadata
         token = self._token if isinstance(self._token, str) else self._token()
+        # gRPC would repeat the token in its error.
+        if not re.fullmatch(r"[!-~]+", token):
+            raise ValueError("the token must be visible ASCII characters, and not empty")
         return (*(metadata or ()), ("authorization", f"Bearer {token}"))
 
     def sync_channel(self) -> grpc.Channel:

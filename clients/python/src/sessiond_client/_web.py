@@ -8,7 +8,7 @@ import logging
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Generic, TypedDict, TypeVar
@@ -81,8 +81,8 @@ class LoginForm:
             browser already has a pre-login session.
     """
 
-    csrf_token: str
-    set_cookies: tuple[str, ...] = ()
+    csrf_token: str = field(repr=False)
+    set_cookies: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,8 @@ class LoggedIn:
     """
 
     session: Session
-    csrf_token: str
-    set_cookies: tuple[str, ...]
+    csrf_token: str = field(repr=False)
+    set_cookies: tuple[str, ...] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class LoggedOut:
     """
 
     revoked: bool
-    set_cookies: tuple[str, ...] = ()
+    set_cookies: tuple[str, ...] = field(default=(), repr=False)
 
 
 class SessionOptions(TypedDict, Generic[R], total=False):
@@ -139,7 +139,7 @@ class SessionOptions(TypedDict, Generic[R], total=False):
 class BrowserRequest:
     """What sessiond is told of a request."""
 
-    cookie_header: str | None
+    cookie_header: str | None = field(repr=False)
     ip_address: str
     user_agent: str
     tenant_id: str | None
