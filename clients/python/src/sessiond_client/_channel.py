@@ -397,8 +397,9 @@ class AsyncChannel:
         if channel is None:
             if self._closed:
                 raise ValueError("the client is closed")
-            for other in [other for other in self._channels if other.is_closed()]:
-                del self._channels[other]
+            # A copy: another thread's loop can come at the same time.
+            for other in [other for other in list(self._channels) if other.is_closed()]:
+                self._channels.pop(other, None)
             channel = self._channels[loop] = self.factory.async_channel()
         return channel
 
