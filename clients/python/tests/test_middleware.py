@@ -264,6 +264,15 @@ class TestCsrf:
         assert app("POST", "/optional").json() == {"actorId": None}
         assert app("GET", "/optional").json() == {"actorId": None}
 
+    @pytest.mark.parametrize("length", ["9" * 5000, "1, 1", "-1", "x"])
+    def test_forms_of_odd_length_have_no_token(
+        self, create: CreateApp, fake: FakeSessiond, length: str
+    ) -> None:
+        headers = {**COOKIE, **FORM, "content-length": length}
+        create(fake.url)("POST", "/optional", headers=headers, content=b"csrf_token=t")
+        [(_, request)] = fake.received
+        assert (request.HasField("csrf_token"), request.csrf_token) == (True, "")
+
     def test_forms_that_are_too_long_have_no_token(
         self, create: CreateApp, sessiond: TestSessiond
     ) -> None:

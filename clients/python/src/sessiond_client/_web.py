@@ -259,6 +259,12 @@ class SessionsBase(Generic[R], ABC):
             )
         return tenant
 
+    def _within_limit(self, content_length: str) -> bool:
+        """Tell whether a form of this length, as its header has it, is to be searched."""
+        # Python refuses to convert thousands of digits.
+        is_number = re.fullmatch(r"[0-9]{1,18}", content_length) is not None
+        return is_number and int(content_length) <= self._form_limit
+
     def _form_has_token(self, content_type: str) -> bool:
         return content_type.partition(";")[0].strip().lower() == FORM
 

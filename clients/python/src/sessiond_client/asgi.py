@@ -443,8 +443,8 @@ class Sessions(SessionsBase[ReadScope]):
 
     def _has_searchable_form(self, scope: Scope) -> bool:
         content_type = clean(b", ".join(_headers(scope, b"content-type")))
-        length = b", ".join(_headers(scope, b"content-length"))
-        if length and not (length.isdigit() and int(length) <= self._form_limit):
+        length = clean(b", ".join(_headers(scope, b"content-length")))
+        if length and not self._within_limit(length):
             return False
         return self._form_has_token(content_type)
 

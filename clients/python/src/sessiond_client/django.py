@@ -157,8 +157,7 @@ class Sessions(SyncSessions[HttpRequest]):
         request.sessiond = session  # type: ignore[attr-defined]
 
     def _token_in_body(self, request: HttpRequest) -> str:
-        length = request.META.get("CONTENT_LENGTH") or ""
-        if not (length.isdecimal() and int(length) <= self._form_limit):
+        if not self._within_limit(request.META.get("CONTENT_LENGTH") or ""):
             return ""
         return self._token_in_form(request.body)
 

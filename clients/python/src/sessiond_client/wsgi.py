@@ -173,7 +173,7 @@ class Sessions(SyncSessions[Environ]):
         length = request.get("CONTENT_LENGTH") or ""
         stream = request["wsgi.input"]
         if length:
-            if not (length.isdecimal() and int(length) <= self._form_limit):
+            if not self._within_limit(length):
                 return ""
             body = _read(stream, int(length))
             request["wsgi.input"] = io.BytesIO(body)
