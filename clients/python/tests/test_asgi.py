@@ -267,6 +267,25 @@ def test_several_cookie_headers_are_joined(fake: FakeSessiond) -> None:
     assert request.cookie_header == "a=1; session=v1.any"
 
 
+def test_bodies_are_not_read_without_a_cookie() -> None:
+    async def receive() -> Any:
+        raise AssertionError
+
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "headers": [(b"content-type", b"application/x-www-form-urlencoded")],
+    }
+    sessions = Sessions(connect_async(closed_port()))
+    asyncio.run(call(sessions.required(PlainTextResponse("hello")), scope, receive, send))
+    assert sent[0]["status"] == 401
+
+
 def test_bodies_in_pieces_can_be_read_again(fake: FakeSessiond) -> None:
     bodies: list[bytes] = []
 

@@ -67,6 +67,15 @@ def test_bodies_can_be_read_again(
     assert request.csrf_token == token
 
 
+def test_bodies_are_not_read_without_a_cookie(fake: FakeSessiond) -> None:
+    stream = io.BytesIO(BODY)
+    environ = post(CONTENT_LENGTH=str(len(BODY)), HTTP_COOKIE="", **{"wsgi.input": stream})
+    with connect(fake.url) as client:
+        b"".join(Sessions(client).required(read_all)(environ, Started()))
+    assert stream.tell() == 0
+    assert fake.received == []
+
+
 def test_a_request_is_validated_once(fake: FakeSessiond) -> None:
     def app(environ: dict[str, Any], _start_response: Any) -> Iterable[bytes]:
         return [request_session(environ).session.actor_id.encode()]

@@ -198,6 +198,8 @@ class SyncSessions(SessionsBase[R]):
         header = environ.get(self._csrf_variable)
         if header:
             return clean(header_bytes(header))
+        if not any(self._cookie_headers(request)):
+            return ""  # Refused anyway: no reason to wait for the body.
         if not self._form_has_token(environ.get("CONTENT_TYPE", "")):
             return ""
         return self._token_in_body(request)

@@ -442,6 +442,8 @@ class Sessions(SessionsBase[ReadScope]):
         return clean(b", ".join(_headers(scope, self._csrf_header.lower().encode())))
 
     def _has_searchable_form(self, scope: Scope) -> bool:
+        if not any(self._cookie_headers(scope)):
+            return False  # Refused anyway: no reason to wait for the body.
         content_type = clean(b", ".join(_headers(scope, b"content-type")))
         length = clean(b", ".join(_headers(scope, b"content-length")))
         if length and not self._within_limit(length):
