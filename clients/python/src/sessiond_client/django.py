@@ -12,7 +12,8 @@ They are configured by a setting:
 
 Functions among the options can be given as dotted paths, except `tenant`, whose text is a tenant.
 Views have the session in `request.sessiond`. Django's CsrfViewMiddleware does not know sessiond's
-CSRF tokens: remove it, or exempt the views that sessiond protects.
+CSRF tokens: exempt the views that sessiond protects, or remove it if these are all views that
+change something.
 """
 
 from __future__ import annotations
