@@ -16,8 +16,8 @@ from ._web import (
     RequestSession,
     SessionOptions,
     SessionsBase,
-    checked_login,
     checked_session,
+    checked_user_session,
     clean,
     failure,
     header_bytes,
@@ -160,7 +160,7 @@ class SyncSessions(SessionsBase[R]):
         if outcome is None:
             try:
                 token = self._token(request)
-                outcome = checked_login(self._validate(browser.validate(token, touch=True)))
+                outcome = checked_user_session(self._validate(browser.validate(token, touch=True)))
             except SessiondError as error:
                 outcome = error
             outcomes[key] = outcome

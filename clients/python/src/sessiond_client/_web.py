@@ -356,7 +356,7 @@ def checked_session(response: object) -> RequestSession:
     raise _no_answer()
 
 
-def checked_login(response: object) -> RequestSession:
+def checked_user_session(response: object) -> RequestSession:
     """Return a response that has the session of a user, and not that of a login form."""
     checked = checked_session(response)
     if checked.session.actor_id:

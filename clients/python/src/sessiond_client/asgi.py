@@ -24,8 +24,8 @@ from ._web import (
     RequestSession,
     SessionOptions,
     SessionsBase,
-    checked_login,
     checked_session,
+    checked_user_session,
     clean,
     failure,
     logged_in,
@@ -347,7 +347,7 @@ class Sessions(SessionsBase[ReadScope]):
             try:
                 if scope["type"] == "websocket" and browser.cookie_header is not None:
                     self._check_origin(scope)
-                outcome = checked_login(
+                outcome = checked_user_session(
                     await self._validate(browser.validate(csrf_token, touch=True))
                 )
             except SessiondError as error:
