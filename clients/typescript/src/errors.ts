@@ -141,6 +141,12 @@ export function sessionError(error: unknown): SessionError {
   });
 }
 
+/** The SessionError of a call that failed; undefined if something else was thrown. */
+export function callFailure(thrown: unknown): SessionError | undefined {
+  const isOfCall = thrown instanceof SessionError || thrown instanceof ConnectError;
+  return isOfCall ? sessionError(thrown) : undefined;
+}
+
 /**
  * Whether sessiond itself refused the call, with one of these reasons; with any reason if none is
  * given. False for a call that failed on its way.

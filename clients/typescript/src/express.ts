@@ -1,6 +1,6 @@
 /** Sessions for express 4 and 5. */
 import type { ErrorRequestHandler, NextFunction, Request, RequestHandler, Response } from "express";
-import { SessionError } from "./errors.ts";
+import { callFailure } from "./errors.ts";
 import { answer, createNodeSessions } from "./node-exchange.ts";
 import type {
   LoggedIn,
@@ -35,7 +35,10 @@ export interface ExpressSessions {
   readonly required: RequestHandler;
   /** Goes on, also if the browser has no live session. */
   readonly optional: RequestHandler;
-  /** Answers the SessionErrors of handlers, such as those of `logIn`. Mount it after the routes. */
+  /**
+   * Answers failed calls of handlers as `required` does: SessionErrors, such as those of `logIn`, and
+   * ConnectErrors, which are the client's own. Mount it after the routes.
+   */
   readonly errorHandler: ErrorRequestHandler;
   /** The session of a request after `required`. */
   sessionOf(req: Request): RequestSession;
@@ -59,9 +62,10 @@ export function createSessions(
   const sessions = createNodeSessions<Request, Response>(client, ofExpress);
   const { onRefused = answer } = options;
 
-  function refuse(error: unknown, req: Request, res: Response, next: NextFunction): void {
+  function refuse(thrown: unknown, req: Request, res: Response, next: NextFunction): void {
     const answered = async () => {
-      if (!(error instanceof SessionError) || res.headersSent) throw error;
+      const error = callFailure(thrown);
+      if (error === undefined || res.headersSent) throw thrown;
       await onRefused(sessions.refuse(error, req), req, res, next);
     };
     answered().catch(next);

@@ -1,6 +1,6 @@
 /** Sessions for Fastify 5. For forms, register @fastify/formbody. */
 import type { FastifyReply, FastifyRequest, preHandlerAsyncHookHandler } from "fastify";
-import { SessionError } from "./errors.ts";
+import { callFailure } from "./errors.ts";
 import { isForm, parsedField } from "./form-body.ts";
 import {
   createRequestSessions,
@@ -30,7 +30,10 @@ export interface FastifySessions {
   readonly required: preHandlerAsyncHookHandler;
   /** A preHandler: goes on, also if the browser has no live session. */
   readonly optional: preHandlerAsyncHookHandler;
-  /** For `setErrorHandler`: answers the SessionErrors of handlers, such as those of `logIn`. */
+  /**
+   * For `setErrorHandler`: answers failed calls of handlers as `required` does: SessionErrors, such as
+   * those of `logIn`, and ConnectErrors, which are the client's own.
+   */
   errorHandler(error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<unknown>;
   /** The session of a request after `required`. */
   sessionOf(request: FastifyRequest): RequestSession;
@@ -70,11 +73,12 @@ export function createSessions(
   const { onRefused = answer } = options;
 
   async function refuse(
-    error: unknown,
+    thrown: unknown,
     request: FastifyRequest,
     reply: FastifyReply,
   ): Promise<unknown> {
-    if (!(error instanceof SessionError)) throw error;
+    const error = callFailure(thrown);
+    if (error === undefined) throw thrown;
     await onRefused(sessions.refuse(error, request), request, reply);
     // Tells Fastify that the request has been answered.
     return reply;

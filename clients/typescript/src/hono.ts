@@ -1,6 +1,6 @@
 /** Sessions for Hono 4. */
 import type { Context, ErrorHandler, MiddlewareHandler } from "hono";
-import { SessionError } from "./errors.ts";
+import { callFailure } from "./errors.ts";
 import { isForm } from "./form-body.ts";
 import {
   createRequestSessions,
@@ -23,7 +23,10 @@ export interface HonoSessions {
   readonly required: MiddlewareHandler<{ Variables: { sessiond: RequestSession } }>;
   /** Goes on, also if the browser has no live session. */
   readonly optional: MiddlewareHandler<{ Variables: { sessiond: RequestSession | undefined } }>;
-  /** For `app.onError`: answers the SessionErrors of handlers, and other errors as Hono does. */
+  /**
+   * For `app.onError`: answers failed calls of handlers as `required` does: SessionErrors, such as those
+   * of `logIn`, and ConnectErrors, which are the client's own. Other errors as Hono does.
+   */
   readonly onError: ErrorHandler;
   /** For the page with the login form: returns the CSRF token to put into the form. */
   startLogin(c: Context): Promise<string>;
@@ -76,8 +79,9 @@ export function createSessions(
   const sessions = createRequestSessions<Context>(client, options, reader);
   const { onRefused = answer } = options;
 
-  async function refuse(error: unknown, c: Context): Promise<Response> {
-    if (!(error instanceof SessionError)) throw error;
+  async function refuse(thrown: unknown, c: Context): Promise<Response> {
+    const error = callFailure(thrown);
+    if (error === undefined) throw thrown;
     return onRefused(sessions.refuse(error, c), c);
   }
 
@@ -99,7 +103,7 @@ export function createSessions(
       return next();
     },
     onError: (error, c) => {
-      if (error instanceof SessionError) return refuse(error, c);
+      if (callFailure(error) !== undefined) return refuse(error, c);
       if ("getResponse" in error) return error.getResponse();
       console.error(error);
       return c.text("Internal Server Error", 500);

@@ -1,6 +1,6 @@
 /** Sessions for servers of `node:http` without a framework. */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { SessionError } from "./errors.ts";
+import { callFailure } from "./errors.ts";
 import { answer, createNodeSessions } from "./node-exchange.ts";
 import type {
   LoggedIn,
@@ -27,7 +27,10 @@ export type RequestWithOptionalSession = IncomingMessage & {
 
 type Handler<Request> = (req: Request, res: ServerResponse) => unknown;
 
-/** Its promise rejects with what the handler throws, but for a SessionError, which is answered. */
+/**
+ * Answers the handler's failed calls, which are SessionErrors and the client's own ConnectErrors. Its
+ * promise rejects with what else the handler throws.
+ */
 type Listener = (req: IncomingMessage, res: ServerResponse) => Promise<void>;
 
 export interface NodeSessions {
@@ -35,7 +38,7 @@ export interface NodeSessions {
   required(handler: Handler<RequestWithSession>): Listener;
   /** Calls the handler, also if the browser has no live session. */
   optional(handler: Handler<RequestWithOptionalSession>): Listener;
-  /** Calls the handler without a session and answers a SessionError: for the routes of the login. */
+  /** Calls the handler without a session and answers its failed calls: for the routes of the login. */
   handle(handler: Handler<IncomingMessage>): Listener;
   /** For the page with the login form: returns the CSRF token to put into the form. */
   startLogin(req: IncomingMessage, res: ServerResponse): Promise<string>;
@@ -62,8 +65,9 @@ export function createSessions(
   ): Promise<void> {
     try {
       await handler();
-    } catch (error) {
-      if (!(error instanceof SessionError) || res.headersSent) throw error;
+    } catch (thrown) {
+      const error = callFailure(thrown);
+      if (error === undefined || res.headersSent) throw thrown;
       await onRefused(sessions.refuse(error, req), req, res);
     }
   }

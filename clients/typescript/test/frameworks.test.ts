@@ -12,7 +12,7 @@ import { createSessions as createHonoSessions } from "../src/hono.ts";
 import { CreateResponseSchema, ErrorReason, RevokeResponseSchema } from "../src/index.ts";
 import { createSessions as createNodeSessions } from "../src/node.ts";
 import type { SessionClient } from "../src/request-sessions.ts";
-import { failure } from "./support/failures.ts";
+import { failure, unavailable } from "./support/failures.ts";
 import { serve, type TestServer } from "./support/http.ts";
 
 const session = { actorId: "alice" };
@@ -26,10 +26,17 @@ const client: SessionClient = {
   revoke: async () => create(RevokeResponseSchema, { session, revoked: true }),
 };
 
-/** What each application is asked: /me is refused, /login sets two cookies, /bug fails. */
+/** A call that a handler makes by itself. */
+const list = () => Promise.reject(unavailable(2500));
+
+/**
+ * What each application is asked: /me is refused, /login sets two cookies, /call sets a cookie and then
+ * fails with a call of its own, /bug fails.
+ */
 const apps = {
   async express(redirect: boolean) {
     const sessions = createExpressSessions(client, {
+      onError: () => {},
       ...(redirect && { onRefused: async (_refusal, _req, res) => res.redirect("/login") }),
     });
     const app = express();
@@ -40,6 +47,10 @@ const apps = {
       res.cookie("own", "1");
       res.json(await sessions.startLogin(req, res));
     });
+    app.get("/call", async (req, res) => {
+      await sessions.startLogin(req, res);
+      res.json(await list());
+    });
     app.get("/bug", (req) => sessions.sessionOf(req));
     app.use(sessions.errorHandler);
     app.use(((error, _req, res, _next) => {
@@ -49,6 +60,7 @@ const apps = {
   },
   async fastify(redirect: boolean) {
     const sessions = createFastifySessions(client, {
+      onError: () => {},
       ...(redirect && { onRefused: (_refusal, _request, reply) => reply.redirect("/login") }),
     });
     const app = fastify();
@@ -60,12 +72,17 @@ const apps = {
       reply.header("set-cookie", "own=1");
       return sessions.startLogin(request, reply);
     });
+    app.get("/call", async (request, reply) => {
+      await sessions.startLogin(request, reply);
+      return list();
+    });
     app.get("/bug", async (request) => sessions.sessionOf(request));
     await app.ready();
     return (...exchange: Parameters<typeof app.routing>) => app.routing(...exchange);
   },
   async hono(redirect: boolean) {
     const sessions = createHonoSessions(client, {
+      onError: () => {},
       ...(redirect && { onRefused: (_refusal, c) => c.redirect("/login") }),
     });
     const app = new Hono();
@@ -77,6 +94,10 @@ const apps = {
       c.header("Set-Cookie", "own=1");
       return c.json(await sessions.startLogin(c));
     });
+    app.get("/call", async (c) => {
+      await sessions.startLogin(c);
+      return list();
+    });
     app.get("/bug", () => {
       throw new Error("bug: the request has no session");
     });
@@ -84,6 +105,7 @@ const apps = {
   },
   async node(redirect: boolean) {
     const sessions = createNodeSessions(client, {
+      onError: () => {},
       ...(redirect && {
         onRefused: (_refusal, _req, res) => {
           res.writeHead(302, { location: "/login" }).end();
@@ -95,6 +117,10 @@ const apps = {
       "/login": sessions.handle(async (req, res) => {
         res.setHeader("Set-Cookie", "own=1");
         res.end(await sessions.startLogin(req, res));
+      }),
+      "/call": sessions.handle(async (req, res) => {
+        await sessions.startLogin(req, res);
+        res.end(await list());
       }),
       "/bug": sessions.handle(() => {
         throw new Error("the request has no session");
@@ -169,6 +195,15 @@ for (const framework of ["express", "fastify", "hono", "node"] as const) {
       const { status, headers } = await server.send("/me", { headers: { cookie: "a=b" } });
       expect(status).to.equal(302);
       expect(headers.location).to.equal("/login");
+    });
+
+    it("answers a failed call of a handler as an outage of the middleware", async () => {
+      server = await serve(await apps[framework](false));
+      const { status, headers, json } = await server.send("/call");
+      expect(status).to.equal(503);
+      expect(headers["retry-after"]).to.equal("3");
+      expect(headers["content-type"]).to.equal("application/problem+json");
+      expect(json.reason).to.equal("STORAGE_UNAVAILABLE");
     });
 
     it("handles its own errors by itself", async () => {
