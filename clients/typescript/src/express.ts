@@ -66,7 +66,7 @@ export function createSessions(
     const answered = async () => {
       const error = callFailure(thrown);
       if (error === undefined || res.headersSent) throw thrown;
-      await onRefused(sessions.refuse(error, req), req, res, next);
+      await onRefused(sessions.refuse(error, req, res), req, res, next);
     };
     answered().catch(next);
   }

@@ -79,6 +79,7 @@ export function createSessions(
   ): Promise<unknown> {
     const error = callFailure(thrown);
     if (error === undefined) throw thrown;
+    if (sessions.hasSetCookies(request)) reply.removeHeader("set-cookie");
     await onRefused(sessions.refuse(error, request), request, reply);
     // Tells Fastify that the request has been answered.
     return reply;

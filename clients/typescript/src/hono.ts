@@ -82,6 +82,7 @@ export function createSessions(
   async function refuse(thrown: unknown, c: Context): Promise<Response> {
     const error = callFailure(thrown);
     if (error === undefined) throw thrown;
+    if (sessions.hasSetCookies(c)) c.header("Set-Cookie", undefined);
     return onRefused(sessions.refuse(error, c), c);
   }
 

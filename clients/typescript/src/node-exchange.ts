@@ -1,5 +1,6 @@
 /** What the middlewares for `node:http` and express share. */
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { SessionError } from "./errors.ts";
 import { isForm, parsedField, peekForm } from "./form-body.ts";
 import {
   createRequestSessions,
@@ -36,7 +37,10 @@ export function createNodeSessions<Req extends IncomingMessage, Res extends Serv
   return {
     required: sessions.required,
     optional: sessions.optional,
-    refuse: sessions.refuse,
+    refuse(error: SessionError, req: Req, res: Res): Refusal {
+      if (sessions.hasSetCookies(req)) res.removeHeader("Set-Cookie");
+      return sessions.refuse(error, req);
+    },
     checkLogin: sessions.checkLogin,
     async startLogin(req: Req, res: Res): Promise<string> {
       const { csrfToken, setCookies } = await sessions.startLogin(req);

@@ -68,7 +68,7 @@ export function createSessions(
     } catch (thrown) {
       const error = callFailure(thrown);
       if (error === undefined || res.headersSent) throw thrown;
-      await onRefused(sessions.refuse(error, req), req, res);
+      await onRefused(sessions.refuse(error, req, res), req, res);
     }
   }
 

@@ -94,6 +94,11 @@ export interface RequestSessions<Request> {
   checkLogin(request: Request): Promise<void>;
   logIn(request: Request, login: Login): Promise<LoggedIn & { setCookies: string[] }>;
   logOut(request: Request): Promise<{ revoked: boolean; setCookies: string[] }>;
+  /**
+   * Whether the response has got cookies of sessiond. If its handler fails after that, they have to go:
+   * no refusal changes cookies.
+   */
+  hasSetCookies(request: Request): boolean;
   /** Also tells `onError` of an outage. */
   refuse(error: SessionError, request: Request): Refusal;
 }
@@ -117,6 +122,14 @@ export function createRequestSessions<Request extends object>(
   const csrfCookies = options.csrfCookie ? [options.csrfCookie] : DEFAULT_CSRF_COOKIES;
   /** Several middlewares of one request share its call. */
   const validated = new WeakMap<Request, RequestSession>();
+
+  const withSetCookies = new WeakSet<Request>();
+
+  function setCookiesFor(request: Request, setCookies: readonly SetCookie[]): string[] {
+    const headers = headersOf(setCookies);
+    if (headers.length > 0) withSetCookies.add(request);
+    return headers;
+  }
 
   const cookiesOf = (request: Request) => decoded(reader.header(request, "cookie"));
 
@@ -201,7 +214,10 @@ export function createRequestSessions<Request extends object>(
         client.create({ preLogin: true, actor: { tenantId }, ...browserOf(request) }),
       );
       present(created.session);
-      return { csrfToken: created.csrfToken, setCookies: headersOf(created.setCookies) };
+      return {
+        csrfToken: created.csrfToken,
+        setCookies: setCookiesFor(request, created.setCookies),
+      };
     },
 
     async checkLogin(request) {
@@ -227,7 +243,11 @@ export function createRequestSessions<Request extends object>(
       );
       validated.delete(request);
       const session = present(created.session);
-      return { session, csrfToken: created.csrfToken, setCookies: headersOf(created.setCookies) };
+      return {
+        session,
+        csrfToken: created.csrfToken,
+        setCookies: setCookiesFor(request, created.setCookies),
+      };
     },
 
     async logOut(request) {
@@ -236,12 +256,14 @@ export function createRequestSessions<Request extends object>(
       try {
         const { revoked, setCookies } = await call(client.revoke({ session: { ref, ...tenant } }));
         validated.delete(request);
-        return { revoked, setCookies: headersOf(setCookies) };
+        return { revoked, setCookies: setCookiesFor(request, setCookies) };
       } catch (error) {
         if (!(error instanceof SessionError) || error.browserStatus !== 401) throw error;
         return { revoked: false, setCookies: [] };
       }
     },
+
+    hasSetCookies: (request) => withSetCookies.has(request),
 
     refuse(error, request) {
       const { browserStatus: status } = error;

@@ -197,6 +197,15 @@ for (const framework of ["express", "fastify", "hono", "node"] as const) {
       expect(headers.location).to.equal("/login");
     });
 
+    for (const redirect of [false, true]) {
+      it(`sets no cookie with a refusal${redirect ? " of its own" : ""}, as late as it comes`, async () => {
+        server = await serve(await apps[framework](redirect));
+        const { status, setCookies } = await server.send("/call");
+        expect(status).to.equal(redirect ? 302 : 503);
+        expect(setCookies).to.deep.equal([]);
+      });
+    }
+
     it("answers a failed call of a handler as an outage of the middleware", async () => {
       server = await serve(await apps[framework](false));
       const { status, headers, json } = await server.send("/call");
