@@ -103,6 +103,13 @@ export interface RequestSessions<Request> {
   refuse(error: SessionError, request: Request): Refusal;
 }
 
+/** A session, and what has been checked with it. */
+interface Validated {
+  readonly session: RequestSession;
+  readonly tenantId: string | undefined;
+  readonly withCsrf: boolean;
+}
+
 const SAFE_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
 const MAX_USER_AGENT_LENGTH = 512;
 const DEFAULT_CSRF_COOKIES = ["__Host-csrf", "csrf"];
@@ -120,8 +127,8 @@ export function createRequestSessions<Request extends object>(
   } = options;
   const csrfHeaderName = csrfHeader.toLowerCase();
   const csrfCookies = options.csrfCookie ? [options.csrfCookie] : DEFAULT_CSRF_COOKIES;
-  /** Several middlewares of one request share its call. */
-  const validated = new WeakMap<Request, RequestSession>();
+  /** Several middlewares of one request share its call, if it has checked what they need. */
+  const validated = new WeakMap<Request, Validated>();
 
   const withSetCookies = new WeakSet<Request>();
 
@@ -165,25 +172,25 @@ export function createRequestSessions<Request extends object>(
     request: Request,
     fields: MessageInitShape<typeof ValidateRequestSchema>,
   ): Promise<RequestSession> {
-    const tenant = tenantOf(request);
     const cookies = cookiesOf(request);
     if (cookies === "") throw noCookie();
     const credential = { case: "cookieHeader", value: cookies } as const;
-    const response = await call(
-      client.validate({ credential, ...tenant, ...browserOf(request), ...fields }),
-    );
+    const response = await call(client.validate({ credential, ...browserOf(request), ...fields }));
     const { secondsLeft, idleSecondsLeft, absoluteSecondsLeft, expiryWarning } = response;
     const session = present(response.session);
     return { session, secondsLeft, idleSecondsLeft, absoluteSecondsLeft, expiryWarning };
   }
 
   async function required(request: Request): Promise<RequestSession> {
+    const tenant = tenantOf(request);
+    const withCsrf = !SAFE_METHODS.has(reader.method(request));
     const known = validated.get(request);
-    if (known !== undefined) return known;
-    const isSafe = SAFE_METHODS.has(reader.method(request));
-    const csrf = isSafe ? {} : { csrfToken: await csrfTokenOf(request) };
-    const session = await validate(request, { ...csrf, touch: true });
-    validated.set(request, session);
+    // The method and the tenant can have changed since: by an override, by a router's parameters.
+    const isEnough = known?.tenantId === tenant.tenantId && (known?.withCsrf || !withCsrf);
+    if (known !== undefined && isEnough) return known.session;
+    const csrf = withCsrf ? { csrfToken: await csrfTokenOf(request) } : {};
+    const session = await validate(request, { ...tenant, ...csrf, touch: true });
+    validated.set(request, { session, tenantId: tenant.tenantId, withCsrf });
     return session;
   }
 
@@ -200,16 +207,17 @@ export function createRequestSessions<Request extends object>(
     },
 
     async startLogin(request) {
+      const tenant = tenantOf(request);
       const csrfToken = cookieValue(cookiesOf(request), csrfCookies);
       if (csrfToken !== undefined) {
         try {
-          await validate(request, { csrfToken, acceptPreLogin: true });
+          await validate(request, { ...tenant, csrfToken, acceptPreLogin: true });
           return { csrfToken, setCookies: [] };
         } catch (error) {
           if (!isRefused(error)) throw error;
         }
       }
-      const { tenantId = "" } = tenantOf(request);
+      const { tenantId = "" } = tenant;
       const created = await call(
         client.create({ preLogin: true, actor: { tenantId }, ...browserOf(request) }),
       );
@@ -221,8 +229,9 @@ export function createRequestSessions<Request extends object>(
     },
 
     async checkLogin(request) {
+      const tenant = tenantOf(request);
       const csrfToken = await csrfTokenOf(request);
-      await validate(request, { csrfToken, acceptPreLogin: true });
+      await validate(request, { ...tenant, csrfToken, acceptPreLogin: true });
     },
 
     async logIn(request, login) {

@@ -1,0 +1,68 @@
+import { create } from "@bufbuild/protobuf";
+import { expect } from "chai";
+import express, { type Request } from "express";
+import { createSessions } from "../src/express.ts";
+import { RevokeResponseSchema, ValidateResponseSchema } from "../src/index.ts";
+import type { SessionClient } from "../src/request-sessions.ts";
+import { failure } from "./support/failures.ts";
+import { serve, type TestServer } from "./support/http.ts";
+
+describe("a request that passes the middleware twice", () => {
+  let server: TestServer | undefined;
+  afterEach(() => server?.close());
+
+  /** What each call has checked, such as "acme with token t". */
+  let checks: string[];
+  const client: SessionClient = {
+    async validate({ tenantId, csrfToken }) {
+      checks.push(`${tenantId ?? "any"} with ${csrfToken === undefined ? "no" : csrfToken} token`);
+      return create(ValidateResponseSchema, { session: { actorId: "alice" } });
+    },
+    create: () => Promise.reject(failure()),
+    revoke: async () => create(RevokeResponseSchema, {}),
+  };
+  const tenantOfPath = ({ path }: Request) => path.split("/")[1];
+
+  async function sendThrough(
+    between: (req: Request) => void,
+    tenant?: (request: Request) => string | undefined,
+  ) {
+    checks = [];
+    const sessions = createSessions(client, tenant === undefined ? {} : { tenant });
+    const app = express();
+    app.use(sessions.required);
+    app.use((req, _res, next) => {
+      between(req);
+      next();
+    });
+    app.all("/*path", sessions.required, (req, res) => {
+      res.send(sessions.sessionOf(req).session.actorId);
+    });
+    server = await serve(app);
+    const { text } = await server.send("/acme/me", { headers: { cookie: "session=a" } });
+    expect(text).to.equal("alice");
+    return checks;
+  }
+
+  it("is checked once", async () => {
+    expect(await sendThrough(() => {})).to.deep.equal(["any with no token"]);
+  });
+
+  it("needs the token if its method has become an unsafe one", async () => {
+    const between = (req: Request) => {
+      req.method = "DELETE";
+      req.headers["x-csrf-token"] = "t";
+    };
+    expect(await sendThrough(between)).to.deep.equal(["any with no token", "any with t token"]);
+  });
+
+  it("is checked for the tenant of its route", async () => {
+    const between = (req: Request) => {
+      req.url = "/other/me";
+    };
+    expect(await sendThrough(between, tenantOfPath)).to.deep.equal([
+      "acme with no token",
+      "other with no token",
+    ]);
+  });
+});
