@@ -1,3 +1,4 @@
+import { STATUS_CODES } from "node:http";
 import { isIP } from "node:net";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type Client, Code } from "@connectrpc/connect";
@@ -47,7 +48,7 @@ export interface LoggedIn {
 export interface SessionsOptions<Request> {
   /**
    * Only sessions of this tenant are accepted. A function that returns nothing refuses the request
-   * with 500: it never means any tenant.
+   * with 500: it never means any tenant, and neither does undefined, such as that of an unset variable.
    */
   readonly tenant?: string | ((request: Request) => string | undefined);
   /** The browser's address, if a proxy is in between. The peer's address unless set. */
@@ -125,6 +126,7 @@ export function createRequestSessions<Request extends object>(
     formLimitBytes = 102_400,
     onError = (error) => console.error(error),
   } = options;
+  if (Object.hasOwn(options, "tenant")) requireTenant(options.tenant);
   const csrfHeaderName = csrfHeader.toLowerCase();
   const csrfCookies = options.csrfCookie ? [options.csrfCookie] : DEFAULT_CSRF_COOKIES;
   /** Several middlewares of one request share its call, if it has checked what they need. */
@@ -282,6 +284,11 @@ export function createRequestSessions<Request extends object>(
   };
 }
 
+function requireTenant(tenant: unknown): void {
+  if (typeof tenant === "function" || (typeof tenant === "string" && tenant !== "")) return;
+  throw new TypeError("tenant must be an id or a function; leave it out to accept any tenant");
+}
+
 async function call<T>(response: Promise<T>): Promise<T> {
   try {
     return await response;
@@ -362,18 +369,6 @@ function headersOf(setCookies: readonly SetCookie[]): string[] {
   });
 }
 
-const TITLES: Readonly<Record<number, string>> = {
-  400: "Bad Request",
-  401: "Unauthorized",
-  403: "Forbidden",
-  404: "Not Found",
-  409: "Conflict",
-  413: "Payload Too Large",
-  429: "Too Many Requests",
-  500: "Internal Server Error",
-  503: "Service Unavailable",
-};
-
 const NEUTRAL_DETAILS: Readonly<Record<number, string>> = {
   500: "the request could not be processed",
   503: "the session service is unavailable; retry later",
@@ -389,7 +384,7 @@ function refusal(error: SessionError): Refusal {
       ...(retryAfterSeconds !== undefined && { "retry-after": String(retryAfterSeconds) }),
     },
     body: JSON.stringify({
-      title: TITLES[status] ?? "Error",
+      title: STATUS_CODES[status] ?? "Error",
       status,
       reason: reasonName || "SERVICE_UNAVAILABLE",
       detail: NEUTRAL_DETAILS[status] ?? error.message,

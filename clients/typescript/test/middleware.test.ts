@@ -240,6 +240,19 @@ describe("middleware of the TypeScript client", () => {
         }
       });
 
+      for (const tenant of [undefined, ""]) {
+        it(`refuses the tenant ${JSON.stringify(tenant)} at the start, not to accept any`, async () => {
+          const { client } = fakeClient({});
+          const error = await createApps(client, { tenant } as SessionsOptions<object>).catch(
+            (thrown) => thrown,
+          );
+          expect(error)
+            .to.be.instanceOf(TypeError)
+            .with.property("message")
+            .that.contains("tenant");
+        });
+      }
+
       it("makes one call for a request, and takes no token from another place", async () => {
         const { client, validated } = fakeClient({});
         const { send } = await serving(client, { csrfHeader: "X-Token", csrfField: "token" });
