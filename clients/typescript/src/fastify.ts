@@ -6,6 +6,7 @@ import {
   createRequestSessions,
   type LoggedIn,
   type Login,
+  pathOf,
   type Refusal,
   type RequestReader,
   type RequestSession,
@@ -49,6 +50,7 @@ export interface FastifySessions {
 
 const reader: RequestReader<FastifyRequest> = {
   method: (request) => request.method,
+  path: (request) => pathOf(request.url),
   header(request, name) {
     const value = request.headers[name];
     return Array.isArray(value) ? value.join(", ") : value;
@@ -58,6 +60,7 @@ const reader: RequestReader<FastifyRequest> = {
     const { body } = request;
     return isForm(request.headers["content-type"]) ? parsedField(body, name) : undefined;
   },
+  log: (error, request) => request.log.error(error),
 };
 
 /** Sessions for an application of Fastify. Outages are logged by its logger unless `onError` is set. */
@@ -65,11 +68,7 @@ export function createSessions(
   client: SessionClient,
   options: FastifySessionsOptions = {},
 ): FastifySessions {
-  const logged: SessionsOptions<FastifyRequest> = {
-    onError: (error, request) => request.log.error(error),
-    ...options,
-  };
-  const sessions = createRequestSessions(client, logged, reader);
+  const sessions = createRequestSessions(client, options, reader);
   const { onRefused = answer } = options;
 
   async function refuse(

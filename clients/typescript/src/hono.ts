@@ -40,6 +40,7 @@ export interface HonoSessions {
 
 const reader: RequestReader<Context> = {
   method: (c) => c.req.method,
+  path: (c) => c.req.path,
   header: (c, name) => c.req.header(name),
   // As @hono/node-server has it. Elsewhere, the option clientIp tells.
   peerAddress: (c) => c.env?.incoming?.socket?.remoteAddress,
@@ -48,6 +49,7 @@ const reader: RequestReader<Context> = {
     const body = await readBody(c, limitBytes);
     return body === undefined ? undefined : (new URLSearchParams(body).get(name) ?? undefined);
   },
+  log: (error) => console.error(error),
 };
 
 /** The text of the body, which the handler can still read; undefined above the limit. */

@@ -1,4 +1,10 @@
 export { type ConnectOptions, connect, type SessiondClient } from "./connect.ts";
 export { type FieldViolation, isSessionError, SessionError, sessionError } from "./errors.ts";
-export type { LoggedIn, Login, RequestSession, SessionsOptions } from "./request-sessions.ts";
+export type {
+  FailedRequest,
+  LoggedIn,
+  Login,
+  RequestSession,
+  SessionsOptions,
+} from "./request-sessions.ts";
 export * from "./stubs.ts";

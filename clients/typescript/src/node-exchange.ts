@@ -6,6 +6,7 @@ import {
   createRequestSessions,
   type LoggedIn,
   type Login,
+  pathOf,
   type Refusal,
   type RequestReader,
   type SessionClient,
@@ -14,6 +15,11 @@ import {
 
 const nodeReader: RequestReader<IncomingMessage> = {
   method: (req) => req.method ?? "",
+  path(req) {
+    // What a router of express has taken off is still there.
+    const { originalUrl = req.url } = req as { originalUrl?: string };
+    return pathOf(originalUrl ?? "");
+  },
   header(req, name) {
     const value = req.headers[name];
     return Array.isArray(value) ? value.join(", ") : value;
@@ -26,6 +32,7 @@ const nodeReader: RequestReader<IncomingMessage> = {
     if (parsed !== undefined) return parsed;
     return (await peekForm(req, limitBytes))?.get(name) ?? undefined;
   },
+  log: (error) => console.error(error),
 };
 
 /** The rules for requests of `node:http`, with the cookies set on its responses. */

@@ -45,6 +45,13 @@ export interface LoggedIn {
   readonly csrfToken: string;
 }
 
+/** What may be logged of a request. */
+export interface FailedRequest {
+  readonly method: string;
+  /** Without the query. */
+  readonly path: string;
+}
+
 export interface SessionsOptions<Request> {
   /**
    * Only sessions of this tenant are accepted. A function that returns nothing refuses the request
@@ -61,18 +68,25 @@ export interface SessionsOptions<Request> {
   readonly csrfCookie?: string;
   /** Larger forms are not searched for the CSRF token. 102,400. */
   readonly formLimitBytes?: number;
-  /** Is told of every failure that is answered with 500 or 503. Logs it to the console unless set. */
-  readonly onError?: (error: SessionError, request: Request) => void;
+  /**
+   * Is told of every failure that is answered with 500 or 503. Logs it to the console unless set, or
+   * to Fastify's logger. It does not get the request, whose cookies must not be logged.
+   */
+  readonly onError?: (error: SessionError, request: FailedRequest) => void;
 }
 
 /** How to read a request of a framework. */
 export interface RequestReader<Request> {
   method(request: Request): string;
+  /** Without the query. */
+  path(request: Request): string;
   /** A header by its lower-case name, with a character for each byte, as HTTP libraries return it. */
   header(request: Request, name: string): string | undefined;
   peerAddress(request: Request): string | undefined;
   /** A field of an urlencoded body of at most this size. The handler can still read the body. */
   formField(request: Request, name: string, limitBytes: number): Promise<string | undefined>;
+  /** Logs a failure if the application does not. */
+  log(error: SessionError, request: Request): void;
 }
 
 /** What to answer if there is no session to go on with. It never has a Set-Cookie. */
@@ -124,7 +138,7 @@ export function createRequestSessions<Request extends object>(
     csrfHeader = "x-csrf-token",
     csrfField = "csrf_token",
     formLimitBytes = 102_400,
-    onError = (error) => console.error(error),
+    onError,
   } = options;
   if (Object.hasOwn(options, "tenant")) requireTenant(options.tenant);
   const csrfHeaderName = csrfHeader.toLowerCase();
@@ -138,6 +152,11 @@ export function createRequestSessions<Request extends object>(
     const headers = headersOf(setCookies);
     if (headers.length > 0) withSetCookies.add(request);
     return headers;
+  }
+
+  function tell(error: SessionError, request: Request): void {
+    if (onError === undefined) reader.log(error, request);
+    else onError(error, { method: reader.method(request), path: reader.path(request) });
   }
 
   const cookiesOf = (request: Request) => decoded(reader.header(request, "cookie"));
@@ -278,7 +297,7 @@ export function createRequestSessions<Request extends object>(
 
     refuse(error, request) {
       const { browserStatus: status } = error;
-      if (status === 500 || status === 503) onError(error, request);
+      if (status === 500 || status === 503) tell(error, request);
       return refusal(error);
     },
   };
@@ -287,6 +306,11 @@ export function createRequestSessions<Request extends object>(
 function requireTenant(tenant: unknown): void {
   if (typeof tenant === "function" || (typeof tenant === "string" && tenant !== "")) return;
   throw new TypeError("tenant must be an id or a function; leave it out to accept any tenant");
+}
+
+/** A request's target without the query, which can have secrets. */
+export function pathOf(target: string): string {
+  return target.split("?", 1)[0] ?? "";
 }
 
 async function call<T>(response: Promise<T>): Promise<T> {
