@@ -42,6 +42,11 @@ export interface ExpressSessions {
   readonly errorHandler: ErrorRequestHandler;
   /** The session of a request after `required`. */
   sessionOf(req: Request): RequestSession;
+  /**
+   * The token for the hidden fields `csrf_token` of a page's forms: the value of the request's CSRF
+   * cookie, empty if there is none. It is checked when a form comes back. After `logIn`, take its result.
+   */
+  csrfToken(req: Request): string;
   /** For the page with the login form: returns the CSRF token to put into the form. */
   startLogin(req: Request, res: Response): Promise<string>;
   /** For the login form's POST, before the password is looked at: checks the CSRF token. */
@@ -90,6 +95,7 @@ export function createSessions(
     errorHandler: (error: unknown, req, res, next) => refuse(error, req, res, next),
     sessionOf,
     startLogin: sessions.startLogin,
+    csrfToken: sessions.csrfToken,
     checkLogin: sessions.checkLogin,
     logIn: sessions.logIn,
     logOut: sessions.logOut,

@@ -38,6 +38,11 @@ export interface FastifySessions {
   errorHandler(error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<unknown>;
   /** The session of a request after `required`. */
   sessionOf(request: FastifyRequest): RequestSession;
+  /**
+   * The token for the hidden fields `csrf_token` of a page's forms: the value of the request's CSRF
+   * cookie, empty if there is none. It is checked when a form comes back. After `logIn`, take its result.
+   */
+  csrfToken(request: FastifyRequest): string;
   /** For the page with the login form: returns the CSRF token to put into the form. */
   startLogin(request: FastifyRequest, reply: FastifyReply): Promise<string>;
   /** For the login form's POST, before the password is looked at: checks the CSRF token. */
@@ -107,6 +112,7 @@ export function createSessions(
       appendCookies(reply, setCookies);
       return csrfToken;
     },
+    csrfToken: sessions.csrfToken,
     checkLogin: sessions.checkLogin,
     async logIn(request, reply, login) {
       const { setCookies, ...loggedIn } = await sessions.logIn(request, login);

@@ -28,6 +28,11 @@ export interface HonoSessions {
    * of `logIn`, and ConnectErrors, which are the client's own. Other errors as Hono does.
    */
   readonly onError: ErrorHandler;
+  /**
+   * The token for the hidden fields `csrf_token` of a page's forms: the value of the request's CSRF
+   * cookie, empty if there is none. It is checked when a form comes back. After `logIn`, take its result.
+   */
+  csrfToken(c: Context): string;
   /** For the page with the login form: returns the CSRF token to put into the form. */
   startLogin(c: Context): Promise<string>;
   /** For the login form's POST, before the password is looked at: checks the CSRF token. */
@@ -116,6 +121,7 @@ export function createSessions(
       appendCookies(c, setCookies);
       return csrfToken;
     },
+    csrfToken: sessions.csrfToken,
     checkLogin: sessions.checkLogin,
     async logIn(c, login) {
       const { setCookies, ...loggedIn } = await sessions.logIn(c, login);

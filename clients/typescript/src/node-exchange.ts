@@ -48,6 +48,7 @@ export function createNodeSessions<Req extends IncomingMessage, Res extends Serv
       if (sessions.hasSetCookies(req)) res.removeHeader("Set-Cookie");
       return sessions.refuse(error, req);
     },
+    csrfToken: sessions.csrfToken,
     checkLogin: sessions.checkLogin,
     async startLogin(req: Req, res: Res): Promise<string> {
       const { csrfToken, setCookies } = await sessions.startLogin(req);

@@ -40,6 +40,11 @@ export interface NodeSessions {
   optional(handler: Handler<RequestWithOptionalSession>): Listener;
   /** Calls the handler without a session and answers its failed calls: for the routes of the login. */
   handle(handler: Handler<IncomingMessage>): Listener;
+  /**
+   * The token for the hidden fields `csrf_token` of a page's forms: the value of the request's CSRF
+   * cookie, empty if there is none. It is checked when a form comes back. After `logIn`, take its result.
+   */
+  csrfToken(req: IncomingMessage): string;
   /** For the page with the login form: returns the CSRF token to put into the form. */
   startLogin(req: IncomingMessage, res: ServerResponse): Promise<string>;
   /** For the login form's POST, before the password is looked at: checks the CSRF token. */
@@ -85,6 +90,7 @@ export function createSessions(
       }),
     handle: (handler) => (req, res) => answering(req, res, () => handler(req, res)),
     startLogin: sessions.startLogin,
+    csrfToken: sessions.csrfToken,
     checkLogin: sessions.checkLogin,
     logIn: sessions.logIn,
     logOut: sessions.logOut,

@@ -64,7 +64,7 @@ export interface SessionsOptions<Request> {
   readonly csrfHeader?: string;
   /** The form field with the CSRF token, if the header is absent. csrf_token. */
   readonly csrfField?: string;
-  /** The cookie with the CSRF token, which `startLogin` reads. __Host-csrf, then csrf. */
+  /** The cookie that `startLogin` and `csrfToken` read. __Host-csrf, then csrf. */
   readonly csrfCookie?: string;
   /** Larger forms are not searched for the CSRF token. 102,400. */
   readonly formLimitBytes?: number;
@@ -105,6 +105,8 @@ export interface RequestSessions<Request> {
   required(request: Request): Promise<RequestSession>;
   /** The same, but undefined if the browser has no live session. */
   optional(request: Request): Promise<RequestSession | undefined>;
+  /** The value of the CSRF cookie, which nobody has checked; empty if there is none. */
+  csrfToken(request: Request): string;
   startLogin(request: Request): Promise<{ csrfToken: string; setCookies: string[] }>;
   checkLogin(request: Request): Promise<void>;
   logIn(request: Request, login: Login): Promise<LoggedIn & { setCookies: string[] }>;
@@ -215,8 +217,11 @@ export function createRequestSessions<Request extends object>(
     return session;
   }
 
+  const csrfToken = (request: Request) => tokenCookie(cookiesOf(request), csrfCookies);
+
   return {
     required,
+    csrfToken,
 
     async optional(request) {
       try {
@@ -229,11 +234,11 @@ export function createRequestSessions<Request extends object>(
 
     async startLogin(request) {
       const tenant = tenantOf(request);
-      const csrfToken = cookieValue(cookiesOf(request), csrfCookies);
-      if (csrfToken !== undefined) {
+      const token = csrfToken(request);
+      if (token !== "") {
         try {
-          await validate(request, { ...tenant, csrfToken, acceptPreLogin: true });
-          return { csrfToken, setCookies: [] };
+          await validate(request, { ...tenant, csrfToken: token, acceptPreLogin: true });
+          return { csrfToken: token, setCookies: [] };
         } catch (error) {
           if (!isRefused(error)) throw error;
         }
@@ -360,15 +365,18 @@ function validAddress(text: string | undefined): string {
   return isIP(address) === 0 ? "" : address;
 }
 
-/** The value of the first of these cookies that is there. */
-function cookieValue(header: string, names: readonly string[]): string | undefined {
+/**
+ * The value of the first of these cookies that has one; empty if there is none. What is no token does
+ * not count: pages put it into their markup, and a sibling domain can set such a cookie.
+ */
+function tokenCookie(header: string, names: readonly string[]): string {
   const pairs = header.split(";").map((pair) => pair.trim());
   for (const name of names) {
     const pair = pairs.find((text) => text.startsWith(`${name}=`));
-    const value = pair?.slice(name.length + 1);
-    if (value) return value;
+    const value = pair?.slice(name.length + 1) ?? "";
+    if (/^[\w.~+/=-]+$/.test(value)) return value;
   }
-  return undefined;
+  return "";
 }
 
 function duration<Name extends string>(name: Name, seconds: number | undefined) {

@@ -30,7 +30,7 @@ const client: SessionClient = {
 const list = () => Promise.reject(unavailable(2500));
 
 /**
- * What each application is asked: /me is refused, /login sets two cookies, /call sets a cookie and then
+ * What each application is asked: /me is refused, /login sets two cookies, /form has the token for its forms, /call sets a cookie and then
  * fails with a call of its own, /bug fails.
  */
 const apps = {
@@ -46,6 +46,9 @@ const apps = {
     app.get("/login", async (req, res) => {
       res.cookie("own", "1");
       res.json(await sessions.startLogin(req, res));
+    });
+    app.get("/form", (req, res) => {
+      res.send(sessions.csrfToken(req));
     });
     app.get("/call", async (req, res) => {
       await sessions.startLogin(req, res);
@@ -72,6 +75,7 @@ const apps = {
       reply.header("set-cookie", "own=1");
       return sessions.startLogin(request, reply);
     });
+    app.get("/form", async (request) => sessions.csrfToken(request));
     app.get("/call", async (request, reply) => {
       await sessions.startLogin(request, reply);
       return list();
@@ -94,6 +98,7 @@ const apps = {
       c.header("Set-Cookie", "own=1");
       return c.json(await sessions.startLogin(c));
     });
+    app.get("/form", (c) => c.text(sessions.csrfToken(c)));
     app.get("/call", async (c) => {
       await sessions.startLogin(c);
       return list();
@@ -118,6 +123,7 @@ const apps = {
         res.setHeader("Set-Cookie", "own=1");
         res.end(await sessions.startLogin(req, res));
       }),
+      "/form": sessions.handle((req, res) => res.end(sessions.csrfToken(req))),
       "/call": sessions.handle(async (req, res) => {
         await sessions.startLogin(req, res);
         res.end(await list());
@@ -214,6 +220,22 @@ for (const framework of ["express", "fastify", "hono", "node"] as const) {
       expect(headers["content-type"]).to.equal("application/problem+json");
       expect(json.reason).to.equal("STORAGE_UNAVAILABLE");
     });
+
+    for (const [cookie, token] of [
+      ["a=b; csrf=tok_-en", "tok_-en"],
+      ["csrf=other; __Host-csrf=token; csrf=third", "token"],
+      ["xcsrf=token; CSRF=token; csrf =token", ""],
+      ["csrf=", ""],
+      ['csrf="><script>', ""],
+      ["csrf=t\xc3\xa9", ""],
+      [[], ""],
+    ] as const) {
+      it(`has the token "${token}" for forms of a request with the cookies ${cookie}`, async () => {
+        server = await serve(await apps[framework](false));
+        const { text } = await server.send("/form", { headers: { cookie: [cookie].flat() } });
+        expect(text).to.equal(token);
+      });
+    }
 
     it("handles its own errors by itself", async () => {
       server = await serve(await apps[framework](false));
