@@ -4,7 +4,6 @@
  */
 import { join } from "node:path";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
-import { ConnectError } from "@connectrpc/connect";
 import express, {
   type ErrorRequestHandler,
   type Express,
@@ -15,10 +14,10 @@ import { createSessions } from "../../clients/typescript/src/express.ts";
 import {
   ErrorReason,
   isSessionError,
+  type Refusal,
   type RequestSession,
   type Session,
   type SessiondClient,
-  SessionError,
   sessionError,
 } from "../../clients/typescript/src/index.ts";
 import { FAILED, loginNoticeFor, messageFor, NO_SUCH_SESSION, NOT_FOUND } from "./failures.ts";
@@ -53,13 +52,7 @@ export function createApp(
   { onError = console.error }: AppOptions = {},
 ): Express {
   const users = createUsers();
-  const sessions = createSessions(sessiond, {
-    // Without the request, which has the cookies.
-    onError: (error) => onError(error),
-    onRefused: ({ error }, req, res, next) => {
-      answerFailure(error, req, res).catch(next);
-    },
-  });
+  const sessions = createSessions(sessiond, { onError, onRefused: sendRefusal });
   const app = express();
   app.disable("x-powered-by");
   app.disable("etag");
@@ -88,9 +81,19 @@ export function createApp(
   });
 
   app.post("/login", async (req, res) => {
-    await sessions.checkLogin(req);
     const name = field(req, "name");
     const next = returnPath(field(req, "next"));
+    try {
+      await sessions.checkLogin(req);
+    } catch (error) {
+      const { browserStatus } = sessionError(error);
+      if (browserStatus !== 401 && browserStatus !== 403) throw error;
+      // The form was open for too long, or another site sent it. A new one costs nothing.
+      const csrfToken = await sessions.startLogin(req, res);
+      const problem = "The form was no longer valid. Try again.";
+      res.status(browserStatus).send(loginPage({ csrfToken, next, name, problem }));
+      return;
+    }
     const userId = users.authenticate(name, field(req, "password"));
     if (userId === undefined) {
       const csrfToken = field(req, "csrf_token");
@@ -178,13 +181,8 @@ export function createApp(
   app.use((_req, res) => {
     res.status(404).send(messagePage(NOT_FOUND));
   });
-  app.use(sessions.errorHandler, ((error, req, res, next) => {
+  app.use(sessions.errorHandler, ((error, _req, res, next) => {
     if (res.headersSent) return next(error);
-    // The calls of the handlers above reject with the errors of Connect.
-    if (error instanceof ConnectError || error instanceof SessionError) {
-      answerFailure(sessionError(error), req, res).catch(next);
-      return;
-    }
     // express.urlencoded() refuses what no form of ours sends.
     const status = isRequestError(error) ? error.status : 500;
     if (status === 500) onError(error);
@@ -215,7 +213,7 @@ export function createApp(
     const current = sessions.sessionOf(req);
     return {
       displayName: users.displayName(current.session.actorId),
-      csrfToken: csrfTokenOf(req),
+      csrfToken: sessions.csrfToken(req),
       path: req.method === "GET" ? req.path : "/",
       expiry: expiryOf(current),
     };
@@ -230,48 +228,31 @@ export function createApp(
       throw error;
     }
   }
+}
 
-  /** The form was open for too long, or another site sent it. A new one costs nothing. */
-  async function sendNewLoginForm(req: Request, res: Response, status: number): Promise<void> {
-    const csrfToken = await sessions.startLogin(req, res);
-    const next = returnPath(field(req, "next"));
-    const problem = "The form was no longer valid. Try again.";
-    res.status(status).send(loginPage({ csrfToken, next, name: field(req, "name"), problem }));
+/** Shows what a failure means for the user. Cookies stay as they are. */
+function sendRefusal(refusal: Refusal, req: Request, res: Response): void {
+  const { status, headers, body, error } = refusal;
+  if (wantsJson(req)) {
+    res.status(status).set(headers).end(body);
+    return;
   }
-
-  /** Shows what a failure means for the user. Only a login form sets cookies. */
-  async function answerFailure(error: SessionError, req: Request, res: Response): Promise<void> {
-    const status = error.browserStatus;
-    if (error.retryAfterSeconds !== undefined) res.set("Retry-After", `${error.retryAfterSeconds}`);
-    if (wantsJson(req)) {
-      res.status(status).json({ status, reason: error.reasonName });
-      return;
-    }
-    const isSafe = req.method === "GET" || req.method === "HEAD";
-    if (req.path === "/login" && !isSafe && (status === 401 || status === 403)) {
-      return sendNewLoginForm(req, res, status);
-    }
-    const page = isSafe ? req.originalUrl : pageOfForm(req.headers.referer, req.headers.host);
-    if (status === 401 && isSafe) {
-      const query = new URLSearchParams({ next: returnPath(page), ...loginNoticeFor(error) });
-      res.redirect(303, `/login?${query}`);
-      return;
-    }
-    res.status(status).send(messagePage(messageFor(error, isSafe, returnPath(page))));
+  const isSafe = req.method === "GET" || req.method === "HEAD";
+  const page = isSafe ? req.originalUrl : pageOfForm(req.headers.referer, req.headers.host);
+  if (status === 401 && isSafe) {
+    const query = new URLSearchParams({ next: returnPath(page), ...loginNoticeFor(error) });
+    res.redirect(303, `/login?${query}`);
+    return;
   }
+  const { "retry-after": retryAfter } = headers;
+  if (retryAfter !== undefined) res.set("Retry-After", retryAfter);
+  res.status(status).send(messagePage(messageFor(error, isSafe, returnPath(page))));
 }
 
 /** A field of an urlencoded form; empty if it is missing or there are several of the name. */
 function field(req: Request, name: string): string {
   const value: unknown = req.body?.[name];
   return typeof value === "string" ? value : "";
-}
-
-/** The value of the CSRF cookie, for the forms of a page. It is checked when they are sent. */
-function csrfTokenOf(req: Request): string {
-  const pairs = (req.headers.cookie ?? "").split("; ").map((pair) => pair.split("="));
-  const cookie = pairs.find(([name]) => name === "__Host-csrf" || name === "csrf");
-  return cookie?.[1] ?? "";
 }
 
 function wantsJson(req: Request): boolean {

@@ -4,6 +4,7 @@ export type {
   FailedRequest,
   LoggedIn,
   Login,
+  Refusal,
   RequestSession,
   SessionsOptions,
 } from "./request-sessions.ts";
