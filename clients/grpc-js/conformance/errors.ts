@@ -45,18 +45,30 @@ export function createErrorDecoder(includeDirs: string[]) {
     return message?.deserialize(bytes);
   }
 
-  return (error: { readonly code: status; readonly metadata?: Metadata }): DecodedError => {
-    const [bytes] = error.metadata?.get("grpc-status-details-bin") ?? [];
-    const details = new Map<string, ReturnType<typeof decode>>();
-    if (Buffer.isBuffer(bytes)) {
-      for (const any of decode("google.rpc.Status", bytes).details) {
+  function decodeDetails(metadata: Metadata | undefined): Map<string, ReturnType<typeof decode>> {
+    const [bytes] = metadata?.get("grpc-status-details-bin") ?? [];
+    if (!Buffer.isBuffer(bytes)) return new Map();
+    try {
+      const { details } = decode("google.rpc.Status", bytes);
+      return new Map(
         // As protobufjs names the fields of an Any.
-        const name: string = any.type_url.slice(any.type_url.lastIndexOf("/") + 1);
-        details.set(name, decode(name, any.value));
-      }
+        details.map(({ type_url, value }: { type_url: string; value: Buffer }) => {
+          const name = type_url.slice(type_url.lastIndexOf("/") + 1);
+          return [name, decode(name, value)];
+        }),
+      );
+    } catch {
+      // Not sessiond's: something in between has answered.
+      return new Map();
     }
-    const reason: string = details.get("google.rpc.ErrorInfo")?.reason ?? "";
-    const httpStatus: number = details.get("sessiond.v1.ErrorDetail")?.httpStatus ?? 0;
+  }
+
+  return (error: { readonly code: status; readonly metadata?: Metadata }): DecodedError => {
+    const details = decodeDetails(error.metadata);
+    const detail = details.get("sessiond.v1.ErrorDetail");
+    // Proxies and other services send an ErrorInfo, too.
+    const reason: string = detail ? (details.get("google.rpc.ErrorInfo")?.reason ?? "") : "";
+    const httpStatus: number = detail?.httpStatus ?? 0;
     const delay = details.get("google.rpc.RetryInfo")?.retryDelay;
     return {
       code: status[error.code] ?? "UNKNOWN",
