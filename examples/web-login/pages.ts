@@ -114,12 +114,15 @@ export interface SessionsPage {
   readonly done?: unknown;
 }
 
+const ONLY_THIS_DEVICE = "You are logged in on this device only.";
+const OTHER_DEVICES =
+  "You are logged in on these devices. If you do not recognise one, log it out and change your password.";
+
 export function sessionsPage({ visitor, sessions, more, now, done }: SessionsPage): string {
   const others = sessions.filter(({ current }) => !current).length;
   const main = html`<h1>Your sessions</h1>
 ${noticeOf(DONE, done)}
-<p class="lead">You are logged in on ${others === 0 ? "this device only" : "these devices"}. If you do not recognise
-one, log it out and change your password.</p>
+<p class="lead">${others === 0 ? ONLY_THIS_DEVICE : OTHER_DEVICES}</p>
 <ul class="sessions">
 ${sessions.map((session) => sessionItem(session, visitor, now))}
 </ul>

@@ -141,6 +141,7 @@ describeWithBrowser("examples/web-login: the pages in a browser", () => {
     await button(page, "Log out all other devices").click();
     await page.getByText("All other devices are logged out.").waitFor();
     await page.getByText("on this device only").waitFor();
+    expect(await page.getByText("If you do not recognise one").count()).to.equal(0);
     for (const other of others) {
       await other.reload();
       await heading(other, "Log in").waitFor();
@@ -301,6 +302,12 @@ describeWithBrowser("examples/web-login: the pages in a browser", () => {
     await page.goto(site.url);
     await page.getByRole("complementary", { name: "Your session" }).waitFor();
     await fits();
+    await site.sql("UPDATE sessions SET absolute_expires_at = statement_timestamp()");
+    await page.evaluate(`document.dispatchEvent(new Event("visibilitychange"))`);
+    await heading(page, "You have been logged out").waitFor();
+    await fits();
+    const box = await page.locator("#ended").boundingBox();
+    expect(box?.x, "the margin of the card").to.equal(16);
   });
 
   it("runs no script and shows no style that is not its own", async () => {
