@@ -51,6 +51,11 @@ const reader: RequestReader<Context> = {
   peerAddress: (c) => c.env?.incoming?.socket?.remoteAddress,
   async formField(c, name, limitBytes) {
     if (!isForm(c.req.header("content-type"))) return undefined;
+    // A handler has had it parsed; Hono keeps the result, and could not make the same text of it.
+    if (c.req.bodyCache.formData) {
+      const value = (await c.req.formData()).get(name);
+      return typeof value === "string" ? value : undefined;
+    }
     const body = await readBody(c, limitBytes);
     return body === undefined ? undefined : (new URLSearchParams(body).get(name) ?? undefined);
   },

@@ -5,8 +5,9 @@ import { expect } from "chai";
 import express from "express";
 import { Hono } from "hono";
 import { isForm, parsedField, peekForm } from "../src/form-body.ts";
-import { createSessions } from "../src/hono.ts";
+import { createSessions, type HonoSessionsOptions } from "../src/hono.ts";
 import type { RequestSession } from "../src/index.ts";
+import type { SessionClient } from "../src/request-sessions.ts";
 import { serve, type TestServer } from "./support/http.ts";
 
 describe("the form in a request's body", () => {
@@ -78,19 +79,24 @@ describe("the form in a request's body", () => {
     await new Promise((closed) => http.close(closed));
   });
 
-  it("is not searched above the limit by Hono, whose handler can read it", async () => {
+  /** Sessions of Hono that refuse everything, and the CSRF tokens that they have found. */
+  function refusingSessions(options: HonoSessionsOptions = {}) {
     const tokens: (string | undefined)[] = [];
-    const sessions = createSessions(
-      {
-        validate: async (request) => {
-          tokens.push(request.csrfToken);
-          throw new Error("the test has seen enough");
-        },
-        create: () => Promise.reject(new Error("not in this test")),
-        revoke: () => Promise.reject(new Error("not in this test")),
+    const client: SessionClient = {
+      validate: async (request) => {
+        tokens.push(request.csrfToken);
+        throw new Error("the test has seen enough");
       },
-      { formLimitBytes: 1000, onError: () => {}, onRefused: () => new Response("refused") },
-    );
+      create: () => Promise.reject(new Error("not in this test")),
+      revoke: () => Promise.reject(new Error("not in this test")),
+    };
+    const onRefused = () => new Response("refused");
+    const sessions = createSessions(client, { onError: () => {}, onRefused, ...options });
+    return { tokens, sessions };
+  }
+
+  it("is not searched above the limit by Hono, whose handler can read it", async () => {
+    const { tokens, sessions } = refusingSessions({ formLimitBytes: 1000 });
     const app = new Hono<{ Variables: { sessiond: RequestSession } }>();
     app.post("/", async (c) => {
       const check = sessions.required(c, async () => {});
@@ -106,6 +112,21 @@ describe("the form in a request's body", () => {
     }
     expect(tokens).to.deep.equal(["token", ""]);
   });
+
+  for (const read of ["parseBody", "formData", "text", "arrayBuffer", "blob"] as const) {
+    it(`has the token after Hono's ${read}()`, async () => {
+      const { tokens, sessions } = refusingSessions();
+      const app = new Hono();
+      app.use(async (c, next) => {
+        await c.req[read]();
+        await next();
+      });
+      app.post("/", sessions.required);
+      server = await serve(getRequestListener(app.fetch));
+      await server.send("/", { form: { csrf_token: "token" }, headers: { cookie: "a=b" } });
+      expect(tokens).to.deep.equal(["token"]);
+    });
+  }
 
   it("is one by its media type only", () => {
     expect(isForm("application/x-www-form-urlencoded")).to.equal(true);
