@@ -21,15 +21,21 @@ export async function joinTrailers(
   if (first.done !== true) return { ...response, body: continueWith(first.value, chunks) };
   // Connect fills the trailer in while the body is read.
   const trailersOnly = new Headers(header);
-  for (const [name, value] of trailer) trailersOnly.set(name, value);
+  for (const name of trailer.keys()) trailersOnly.delete(name);
+  for (const [name, value] of trailer) trailersOnly.append(name, value);
   return trailersOnly.get(headerGrpcStatus) === null
     ? { ...response, body: empty() }
     : { trailersOnly };
 }
 
 async function* continueWith(first: Uint8Array, rest: AsyncIterator<Uint8Array>): ResponseBody {
-  yield first;
-  yield* { [Symbol.asyncIterator]: () => rest };
+  try {
+    yield first;
+    yield* { [Symbol.asyncIterator]: () => rest };
+  } finally {
+    // If the reader stops at the first chunk, for example because the headers cannot be sent.
+    await rest.return?.();
+  }
 }
 
 async function* empty(): ResponseBody {}
@@ -37,7 +43,9 @@ async function* empty(): ResponseBody {}
 /** Sends headers that end the stream. */
 export function sendTrailersOnly(res: Http2ServerResponse, headers: Headers): void {
   if (res.stream.closed || res.stream.destroyed) return;
-  for (const [name, value] of headers) res.setHeader(name, value);
+  for (const [name, value] of headers) {
+    res.setHeader(name, name === "set-cookie" ? headers.getSetCookie() : value);
+  }
   // Without writeHead before: only then is END_STREAM on the headers.
   res.end();
   closeUnreadStream(res.stream);
