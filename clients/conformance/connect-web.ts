@@ -40,6 +40,10 @@ export async function startConnectWebStub(program: string, sessiondUrl: string) 
     executablePath: program,
     headless: true,
     args: FLAGS,
+    // They would end this process before it has cleaned up.
+    handleSIGINT: false,
+    handleSIGTERM: false,
+    handleSIGHUP: false,
   });
   stack.defer(() => context.close());
   const page = await context.newPage();

@@ -2,7 +2,8 @@
  * Plays the scenarios of scenarios.json on every client: each language's stubs and applications, and
  * the built-in curl and connect-web. Options: `--only go,python`, `--scenario NAME`,
  * `--clients DIRECTORY` (of another checkout), `--write` (writes the tables of docs/clients.md, with
- * which a whole run is compared otherwise). A language whose toolchain is missing is skipped, or fails with REQUIRE_ALL_CLIENTS=1. Exits with 1 if anything failed.
+ * which a whole run is compared otherwise). A language whose toolchain is missing is skipped, or fails
+ * with REQUIRE_ALL_CLIENTS=1. Exits with 1 if anything failed.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -39,7 +40,7 @@ interface Lane {
 /** More than cores: the scenarios mostly wait. */
 const LANES_AT_ONCE = 4;
 
-async function main(options: Options): Promise<number> {
+async function main(options: Options, interrupted: AbortSignal): Promise<number> {
   const file = readScenarioFile(join(import.meta.dirname, "scenarios.json"));
   const unknown = [...(options.scenarios ?? [])].find(
     (name) => !file.scenarios.some((scenario) => scenario.name === name),
@@ -62,6 +63,7 @@ async function main(options: Options): Promise<number> {
   for (const language of found) {
     if (!wanted(language.name)) continue;
     if (await isBuilt(language, report)) languages.push(language);
+    interrupted.throwIfAborted();
   }
   const servers = await startSessiondServers(stack);
   const conditions: Conditions = { file, servers, exclusively: createMutex() };
@@ -75,20 +77,24 @@ async function main(options: Options): Promise<number> {
   const queue = starts.values();
   const work = async () => {
     for (const start of queue) {
+      if (interrupted.aborted) return;
       try {
         const lane = await start();
         try {
-          results.push(...(await playLane(lane, scenarios, conditions)));
+          const played = playLane(lane, scenarios, conditions, interrupted);
+          results.push(...(await unlessAborted(played, interrupted)));
         } finally {
           await lane.stop();
           await lane.proxy.close();
         }
       } catch (error) {
+        if (interrupted.aborted) return;
         report(error);
       }
     }
   };
   await Promise.all(Array.from({ length: LANES_AT_ONCE }, work));
+  interrupted.throwIfAborted();
 
   // In the order of the languages, whichever came first.
   const order = [...languages, ...builtInClients].map(({ name }) => name);
@@ -190,6 +196,7 @@ async function playLane(
   lane: Lane,
   scenarios: readonly Scenario[],
   conditions: Conditions,
+  interrupted: AbortSignal,
 ): Promise<ClientResult[]> {
   const { language, proxy } = lane;
   const subjects: Subject[] = [
@@ -201,6 +208,7 @@ async function playLane(
     const outcomes = new Map<string, Outcome>();
     for (const scenario of scenarios) {
       const outcome = await play(scenario, subject, conditions);
+      interrupted.throwIfAborted();
       if (outcome !== undefined) outcomes.set(scenario.name, outcome);
     }
     const { name } = subject.sort === "stubs" ? subject.stub : subject.app;
@@ -214,6 +222,19 @@ async function playLane(
   return results;
 }
 
+/** Rejects with the signal's reason once it aborts; the work goes on unheeded. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(signal.reason);
+  if (signal.aborted) onAbort();
+  signal.addEventListener("abort", onAbort);
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
 /** Runs one piece of work at a time. */
 function createMutex() {
   let last: Promise<unknown> = Promise.resolve();
@@ -224,11 +245,22 @@ function createMutex() {
   };
 }
 
+/** The exit code that shells use for SIGINT. */
+const INTERRUPTED = 130;
+
+// The first signal ends the run in order; the second one at once, as without a listener.
+const interruption = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.once(signal, () => interruption.abort(new Error(`interrupted by ${signal}`)));
+}
 try {
-  process.exitCode = await main(parseOptions(process.argv.slice(2), process.env));
+  const options = parseOptions(process.argv.slice(2), process.env);
+  process.exitCode = await main(options, interruption.signal);
 } catch (error) {
   if (error instanceof ScenarioFileError)
     console.error(`scenarios.json is wrong:\n${error.message}`);
   else console.error(error instanceof Error ? error.message : error);
+  // Scenarios that were interrupted would go on.
+  if (interruption.signal.aborted) process.exit(INTERRUPTED);
   process.exitCode = 1;
 }
