@@ -48,15 +48,15 @@ function generatePython(output: string, path: string, python: string): readonly 
   return ["gen/python/sessiond"];
 }
 
-/** Generates into a new directory. Returns it, and what of it belongs into the project. */
-function generate(all: boolean) {
-  const output = mkdtempSync(join(tmpdir(), "sessiond-gen-"));
-  const directories = [...generateTypeScript(output)];
-  if (all) {
-    const { path, python } = installGenerators(join(root, ".tools"));
-    directories.push(...generateWithBuf(output, path), ...generatePython(output, path, python));
-  }
-  return { output, directories };
+function generate(output: string, all: boolean): readonly string[] {
+  if (!all) return generateTypeScript(output);
+  // First, because it may fail.
+  const { path, python } = installGenerators(join(root, ".tools"));
+  return [
+    ...generateTypeScript(output),
+    ...generateWithBuf(output, path),
+    ...generatePython(output, path, python),
+  ];
 }
 
 function replace(output: string, directory: string): void {
@@ -80,23 +80,20 @@ const { values } = parseArgs({
     check: { type: "boolean", default: false },
   },
 });
+const output = mkdtempSync(join(tmpdir(), "sessiond-gen-"));
 try {
-  const { output, directories } = generate(values.all);
-  try {
-    if (!values.check) for (const directory of directories) replace(output, directory);
-    const different = directories.filter((directory) => !isInStep(output, directory));
-    if (different.length > 0) {
-      const command = `npm run generate${values.all ? " -- --all" : ""}`;
-      console.error(
-        `not what the .proto files make of it: ${different.join(", ")}; run ${command}`,
-      );
-      process.exitCode = 1;
-    }
-  } finally {
-    rmSync(output, { recursive: true, force: true });
+  const directories = generate(output, values.all);
+  if (!values.check) for (const directory of directories) replace(output, directory);
+  const different = directories.filter((directory) => !isInStep(output, directory));
+  if (different.length > 0) {
+    const command = `npm run generate${values.all ? " -- --all" : ""}`;
+    console.error(`not what the .proto files make of it: ${different.join(", ")}; run ${command}`);
+    process.exitCode = 1;
   }
 } catch (error) {
   if (!(error instanceof ToolError)) throw error;
   console.error(`generate: ${error.message}`);
   process.exitCode = 1;
+} finally {
+  rmSync(output, { recursive: true, force: true });
 }

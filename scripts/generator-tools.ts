@@ -37,6 +37,17 @@ const PROTOC = "com.google.protobuf:protoc:4.35.1";
 const GRPC_JAVA_PLUGIN = "io.grpc:protoc-gen-grpc-java:1.83.0";
 const MAVEN_COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.9.0:copy";
 
+/** The package managers, and the languages whose generators they install. */
+const PACKAGE_MANAGERS = { go: "Go", cargo: "Rust", python3: "Python", mvn: "Java" };
+
+/** Before anything is installed, because that takes minutes. */
+function checkPackageManagers(): void {
+  const missing = Object.entries(PACKAGE_MANAGERS)
+    .filter(([program]) => spawnSync(program, ["--version"]).error !== undefined)
+    .map(([program, language]) => `${program} (${language})`);
+  if (missing.length > 0) throw new ToolError(`not on PATH: ${missing.join(", ")}`);
+}
+
 /** Maven's names for what Node calls platform and architecture. */
 function mavenClassifier(): string {
   const systems: Record<string, string> = { linux: "linux", darwin: "osx", win32: "windows" };
@@ -52,15 +63,12 @@ function mavenClassifier(): string {
 /** An error whose message is enough, without a stack trace. */
 export class ToolError extends Error {}
 
-function run(purpose: string, command: readonly string[], env: NodeJS.ProcessEnv = {}): void {
+function run(command: readonly string[], env: NodeJS.ProcessEnv = {}): void {
   const [program = "", ...args] = command;
   const { error, status } = spawnSync(program, args, {
     env: { ...process.env, ...env },
     stdio: ["ignore", "ignore", "inherit"],
   });
-  if (error !== undefined && "code" in error && error.code === "ENOENT") {
-    throw new ToolError(`${program} is not on PATH: install it to generate ${purpose}`);
-  }
   if (status !== 0) {
     throw new ToolError(`${command.join(" ")}: ${error?.message ?? `exit status ${status}`}`);
   }
@@ -79,8 +87,8 @@ const executables = process.platform === "win32" ? "Scripts" : "bin";
 /**
  * Installs what is not installed yet.
  *
- * @param directory where to; it is used for nothing else
- * @throws {ToolError} if a package manager is missing or fails
+ * @param directory where to; other scripts may keep other things there
+ * @throws {ToolError} if package managers are missing, naming all, or if one fails
  */
 export function installGenerators(directory: string): Generators {
   const bin = join(directory, "bin");
@@ -101,15 +109,20 @@ export function installGenerators(directory: string): Generators {
   };
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === version) return generators;
 
-  rmSync(directory, { recursive: true, force: true });
+  checkPackageManagers();
+  // Cargo would not install what its own lists have.
+  const cargoLists = [".crates.toml", ".crates2.json"].map((file) => join(directory, file));
+  for (const installed of [stamp, bin, python, ...cargoLists]) {
+    rmSync(installed, { recursive: true, force: true });
+  }
   mkdirSync(bin, { recursive: true });
-  for (const plugin of GO_PLUGINS) run("Go", ["go", "install", plugin], { GOBIN: bin });
-  run("Rust", ["cargo", "install", "--quiet", "--locked", "--root", directory, ...CARGO_PLUGINS]);
-  run("Python", ["python3", "-m", "venv", python]);
-  run("Python", [generators.python, "-m", "pip", "install", "--quiet", ...PYTHON_PACKAGES]);
+  for (const plugin of GO_PLUGINS) run(["go", "install", plugin], { GOBIN: bin });
+  run(["cargo", "install", "--quiet", "--locked", "--root", directory, ...CARGO_PLUGINS]);
+  run(["python3", "-m", "venv", python]);
+  run([generators.python, "-m", "pip", "install", "--quiet", ...PYTHON_PACKAGES]);
   for (const artifact of [PROTOC, GRPC_JAVA_PLUGIN]) {
     const [, name = ""] = artifact.split(":");
-    run("Java", [
+    run([
       ...["mvn", "--quiet", "--batch-mode", MAVEN_COPY, "-Dmdep.stripVersion"],
       ...["-Dmdep.stripClassifier", `-DoutputDirectory=${bin}`],
       `-Dartifact=${artifact}:exe:${mavenClassifier()}`,
