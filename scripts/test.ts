@@ -89,7 +89,7 @@ async function runAll(env: Record<string, string>): Promise<number> {
   // The packages' tests take the longest, so they start first.
   const files = [
     "packages/*/test/**/*.test.ts",
-    "clients/typescript/test/**/*.test.ts",
+    "clients/*/test/**/*.test.ts",
     "test/**/*.test.ts",
   ];
   const status = await run([bin("c8"), ...mocha, "--parallel", "--jobs", JOBS, ...files], env);

@@ -25,7 +25,7 @@ export interface ReceivedCall {
   readonly timeoutMs: number;
   /** The time since the previous call of this RPC was answered; 0 for the first one. */
   readonly sincePreviousMs: number;
-  /** Whether the client has given up. */
+  /** Whether the client has given up before its deadline. */
   cancelled: boolean;
 }
 
@@ -74,8 +74,10 @@ export async function startScriptedServer(cut: () => void): Promise<ScriptedServ
     const { promise, reject } = Promise.withResolvers<never>();
     ended.signal.addEventListener("abort", () => reject(new Error("the scripted server ends")));
     context.signal.addEventListener("abort", () => {
-      call.cancelled = true;
-      reject(context.signal.reason);
+      const { reason } = context.signal;
+      // The server ends a call at its deadline by itself, so that would say nothing of the client.
+      call.cancelled = ConnectError.from(reason).code !== Code.DeadlineExceeded;
+      reject(reason);
     });
     return promise;
   }
