@@ -138,8 +138,9 @@ impl From<&Status> for SessionError {
         // What cannot be decoded is no detail: the answer may come from anything on the way.
         let details = RpcStatus::decode(status.details()).unwrap_or_default().details;
         let detail: Option<ErrorDetail> = find(&details, "sessiond.v1.ErrorDetail");
-        let detail =
-            detail.map(|detail| Detail { reason: detail.reason, http_status: detail.http_status });
+        let detail = detail
+            .filter(|detail| detail.reason != ErrorReason::Unspecified as i32)
+            .map(|detail| Detail { reason: detail.reason, http_status: detail.http_status });
         let info: Option<ErrorInfo> = find(&details, "google.rpc.ErrorInfo");
         let bad_request: BadRequest = find(&details, "google.rpc.BadRequest").unwrap_or_default();
         let retry_info: Option<RetryInfo> = find(&details, "google.rpc.RetryInfo");
@@ -255,6 +256,14 @@ mod tests {
             assert_eq!(error.reason(), None);
             assert!(!error.is(&[]));
         }
+    }
+
+    #[test]
+    fn a_detail_without_a_reason_is_no_detail() {
+        let error = error(0, 401);
+        assert_eq!((error.browser_status(), error.http_status()), (503, 0));
+        assert_eq!(error.reason_name(), "");
+        assert!(!error.is(&[]));
     }
 
     #[test]
