@@ -45,7 +45,7 @@ impl Refusal {
 
 impl Sessions {
     pub(super) fn refuse(&self, error: SessionError, parts: &Parts) -> Refusal {
-        if matches!(error.browser_status(), 500 | 503) {
+        if error.browser_status() >= 500 {
             match &self.settings.on_error {
                 Some(function) => function(&error),
                 None => tracing::error!(
@@ -113,11 +113,12 @@ fn problem(error: &SessionError) -> Response {
     response
 }
 
-/// Messages of a 500 or 503 may name addresses, and are for the log only.
+/// Messages of a 5xx may name addresses, and are for the log only. The texts are those of the other
+/// languages' clients.
 fn detail(status: StatusCode, error: &SessionError) -> &str {
     match status {
-        StatusCode::INTERNAL_SERVER_ERROR => "the session could not be checked",
-        status if status.is_server_error() => "the session could not be checked; retry later",
+        StatusCode::INTERNAL_SERVER_ERROR => "the request could not be processed",
+        status if status.is_server_error() => "the session service is unavailable; retry later",
         _ => error.message(),
     }
 }

@@ -150,7 +150,7 @@ impl Sessions {
         self.with(|settings| settings.on_refused = Some(Arc::new(function)))
     }
 
-    /// Gets each failure that is answered with 500 or 503, for the log. By default it is an event of
+    /// Gets each failure that is answered with a status from 500, for the log. By default it is an event of
     /// `tracing`, of the level ERROR.
     pub fn on_error(self, function: impl Fn(&SessionError) + Send + Sync + 'static) -> Self {
         self.with(|settings| settings.on_error = Some(Arc::new(function)))

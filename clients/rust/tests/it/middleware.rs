@@ -228,6 +228,25 @@ async fn optional_routes_only_forgive_401() {
 }
 
 #[tokio::test]
+async fn messages_of_server_errors_are_for_the_log_only() {
+    for (reason, http_status) in [
+        (ErrorReason::InvalidRequest, 400),
+        (ErrorReason::StorageUnavailable, 503),
+        (ErrorReason::StorageUnavailable, 502),
+    ] {
+        let status = failure(Code::Internal, reason.into(), http_status, None);
+        let server = Scripted::start([Reply::Status(status)]).await;
+        let logged = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&logged);
+        let sessions = Sessions::new(server.client())
+            .on_error(move |error| log.lock().unwrap().push(error.message().to_owned()));
+        let page = Browser::new(app(&sessions)).send(with_cookie(Method::GET, "/")).await;
+        assert!(page.status.is_server_error() && !page.text.contains("scripted"), "{}", page.text);
+        assert_eq!(*logged.lock().unwrap(), ["scripted"]);
+    }
+}
+
+#[tokio::test]
 async fn a_route_without_the_layer_is_an_error() {
     let (page, asked) =
         exchange(with_cookie(Method::GET, "/unprotected"), |sessions| sessions).await;

@@ -82,7 +82,7 @@ fn assert_refused(page: &Page, what: &str) {
     assert_eq!(page.headers["retry-after"], "1");
     assert_eq!(
         page.text,
-        r#"{"title": "Service Unavailable", "status": 503, "reason": "SERVICE_UNAVAILABLE", "detail": "the session could not be checked; retry later"}"#,
+        r#"{"title": "Service Unavailable", "status": 503, "reason": "SERVICE_UNAVAILABLE", "detail": "the session service is unavailable; retry later"}"#,
         "{what}"
     );
 }
@@ -179,7 +179,7 @@ async fn an_outage_of_the_database_has_its_reason_and_delay() {
     assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(page.headers["retry-after"], "1");
     assert_eq!(page.json()["reason"], "STORAGE_UNAVAILABLE");
-    assert_eq!(page.json()["detail"], "the session could not be checked; retry later");
+    assert_eq!(page.json()["detail"], "the session service is unavailable; retry later");
 }
 
 #[tokio::test]
@@ -193,7 +193,7 @@ async fn our_own_mistakes_are_no_refusal_of_the_user() {
         for path in ["/me", "/optional"] {
             let page = browser.get(path).await;
             assert_eq!(page.status, StatusCode::INTERNAL_SERVER_ERROR, "{reason}");
-            assert_eq!(page.json()["detail"], "the session could not be checked");
+            assert_eq!(page.json()["detail"], "the request could not be processed");
             assert!(!page.headers.contains_key("retry-after"));
         }
     }
