@@ -58,14 +58,16 @@ impl Browser {
             )
         })
     }
+}
 
-    pub(super) fn cookie(&self, name: &str) -> Option<&str> {
-        let cookies = self.cookie_header.as_deref()?.split(';');
-        cookies
-            .filter_map(|cookie| cookie.split_once('='))
-            .find(|(own, _)| own.trim() == name)
-            .map(|(_, value)| value.trim())
-    }
+/// The value of the first cookie of this name.
+pub(super) fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
+    let cookies = joined(headers, COOKIE)?;
+    cookies
+        .split(';')
+        .filter_map(|cookie| cookie.split_once('='))
+        .find(|(own, _)| own.trim() == name)
+        .map(|(_, value)| value.trim().to_owned())
 }
 
 fn ip_address(parts: &Parts, settings: &Settings) -> String {

@@ -8,7 +8,7 @@ use http::header::SET_COOKIE;
 use http::request::Parts;
 use tonic::Status;
 
-use super::browser::{Browser, csrf_header};
+use super::browser::{self, Browser, csrf_header};
 use super::refusal::Refusal;
 use super::request_session::present;
 use super::sessions::Sessions;
@@ -16,8 +16,7 @@ use crate::SessionError;
 use crate::v1::session_ref::Ref;
 use crate::v1::validate_request::Credential;
 use crate::v1::{
-    ActorRef, CreateRequest, CreateResponse, RevokeRequest, Session, SessionRef, SetCookie,
-    ValidateRequest,
+    ActorRef, CreateRequest, RevokeRequest, Session, SessionRef, SetCookie, ValidateRequest,
 };
 
 /// Set-Cookie headers of sessiond. Part of a response, as in `(cookies, "Welcome")`, where they are
@@ -232,11 +231,21 @@ impl Sessions {
         result.map_err(|error| self.refuse(error, parts))
     }
 
+    /// The CSRF token for the forms of a page, in the hidden field `csrf_token`: the value of the browser's
+    /// CSRF cookie. Empty if there is no such cookie, or if its value has characters that no token has: a
+    /// neighbouring domain may have set it, and it must not become markup of the page. Secret.
+    pub fn csrf_token(&self, parts: &Parts) -> String {
+        let name = &self.settings.csrf_cookie;
+        browser::cookie(&parts.headers, &format!("__Host-{name}"))
+            .filter(|value| is_token(value))
+            .or_else(|| browser::cookie(&parts.headers, name).filter(|value| is_token(value)))
+            .unwrap_or_default()
+    }
+
     async fn login_form(&self, parts: &Parts) -> Result<LoginForm, SessionError> {
         let browser = Browser::of(parts, self)?;
-        let name = &self.settings.csrf_cookie;
-        let token = browser.cookie(&format!("__Host-{name}")).or_else(|| browser.cookie(name));
-        if let Some(csrf_token) = token.map(str::to_owned) {
+        let csrf_token = self.csrf_token(parts);
+        if !csrf_token.is_empty() {
             match self.validate_login(&browser, csrf_token.clone()).await {
                 Ok(()) => {
                     let cookies = SetCookies::default();
@@ -255,11 +264,8 @@ impl Sessions {
             user_agent: browser.user_agent,
             ..Default::default()
         };
-        let response = self.create(request).await?;
-        Ok(LoginForm {
-            cookies: SetCookies::new(response.set_cookies)?,
-            csrf_token: response.csrf_token,
-        })
+        let LoggedIn { csrf_token, cookies, .. } = self.create(request).await?;
+        Ok(LoginForm { csrf_token, cookies })
     }
 
     async fn validate_login(
@@ -302,18 +308,16 @@ impl Sessions {
             user_agent: browser.user_agent,
             ..Default::default()
         };
-        let response = self.create(request).await?;
+        self.create(request).await
+    }
+
+    async fn create(&self, request: CreateRequest) -> Result<LoggedIn, SessionError> {
+        let response = self.client.clone().create(request).await?.into_inner();
         Ok(LoggedIn {
             session: present(response.session)?,
             csrf_token: response.csrf_token,
             cookies: SetCookies::new(response.set_cookies)?,
         })
-    }
-
-    async fn create(&self, request: CreateRequest) -> Result<CreateResponse, SessionError> {
-        let response = self.client.clone().create(request).await?.into_inner();
-        present(response.session.clone())?;
-        Ok(response)
     }
 
     async fn revoke(&self, parts: &Parts) -> Result<LoggedOut, SessionError> {
@@ -344,6 +348,12 @@ impl Sessions {
             }
         }
     }
+}
+
+/// Whether it is a `token68` (RFC 9110), none of whose characters means anything in HTML.
+fn is_token(text: &str) -> bool {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || "-._~+/=".contains(c);
+    !text.is_empty() && text.chars().all(is_allowed)
 }
 
 fn duration(timeout: Duration) -> Result<prost_types::Duration, SessionError> {

@@ -215,6 +215,35 @@ async fn the_helpers_send_cookies_tenant_address_and_user_agent() {
 }
 
 #[tokio::test]
+async fn pages_get_the_csrf_token_of_the_cookie() {
+    let server = Scripted::start([alice()]).await;
+    let sessions = Sessions::new(server.client());
+    let own = sessions.clone().csrf_cookie("own");
+    for (sessions, header, expected) in [
+        (&sessions, "session=s; csrf=plain; __Host-csrf=secure", "secure"),
+        (&sessions, "csrf=a-Z_09.~+/=", "a-Z_09.~+/="),
+        (&sessions, "csrf=first; csrf=second", "first"),
+        (&sessions, "__Host-csrf=; csrf=plain", "plain"),
+        (&sessions, "__Host-csrf=\"><script>; csrf=plain", "plain"),
+        (&sessions, "csrf=a\"onfocus=b", ""),
+        (&sessions, "csrf=<b>", ""),
+        (&sessions, "csrf='", ""),
+        (&sessions, "csrf=a b", ""),
+        (&sessions, "xcsrf=a; csrf", ""),
+        (&sessions, "", ""),
+        (&own, "csrf=plain; own=renamed", "renamed"),
+        (&own, "own=renamed; __Host-own=secure", "secure"),
+    ] {
+        let (mut parts, ()) = http::Request::new(()).into_parts();
+        parts.headers.insert("cookie", header.parse().unwrap());
+        assert_eq!(sessions.csrf_token(&parts), expected, "{header}");
+    }
+    let (parts, ()) = http::Request::new(()).into_parts();
+    assert_eq!(sessions.csrf_token(&parts), "");
+    assert_eq!(server.calls().len(), 0);
+}
+
+#[tokio::test]
 async fn secrets_are_not_in_debug_output() {
     let sessiond = sessiond().await;
     let sessions = Sessions::new(sessiond.client());
