@@ -3,8 +3,8 @@ package io.github.sessiond.servlet;
 import com.google.common.net.InetAddresses;
 import jakarta.servlet.http.HttpServletRequest;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.Collections;
-import java.util.List;
 import java.util.Optional;
 import java.util.stream.Collectors;
 
@@ -21,18 +21,13 @@ final class Browser {
         .collect(Collectors.joining("; "));
   }
 
-  /** The value of the first of these cookies that the header has. */
-  static Optional<String> cookie(String cookieHeader, List<String> names) {
-    return names.stream()
-        .map(name -> name + "=")
-        .flatMap(
-            prefix ->
-                List.of(cookieHeader.split(";")).stream()
-                    .map(String::strip)
-                    .filter(pair -> pair.startsWith(prefix))
-                    .map(pair -> pair.substring(prefix.length()))
-                    .limit(1))
-        .filter(value -> !value.isEmpty())
+  /** The value of the first cookie of this name. */
+  static Optional<String> cookie(String cookieHeader, String name) {
+    String prefix = name + "=";
+    return Arrays.stream(cookieHeader.split(";"))
+        .map(String::strip)
+        .filter(pair -> pair.startsWith(prefix))
+        .map(pair -> pair.substring(prefix.length()))
         .findFirst();
   }
 

@@ -27,6 +27,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Supplier;
+import java.util.regex.Pattern;
 
 /**
  * Login sessions of a web application: filters that load the session of a request, and what the
@@ -43,6 +44,9 @@ import java.util.function.Supplier;
 public final class Sessions {
   private static final Set<String> SAFE_METHODS = Set.of("GET", "HEAD", "OPTIONS", "TRACE");
   private static final String VALIDATED = "io.github.sessiond.servlet.validated";
+
+  /** A token68 (RFC 9110), none of whose characters means anything in HTML. */
+  private static final Pattern TOKEN = Pattern.compile("[A-Za-z0-9._~+/=-]+");
 
   /** Marks a request whose session these sessions have loaded, for a second filter. */
   private record Validated(Sessions by) {}
@@ -132,9 +136,9 @@ public final class Sessions {
    * @throws SessionRefusedException with 503 in an outage
    */
   public String startLogin(HttpServletRequest request, HttpServletResponse response) {
-    Optional<String> token = csrfToken(request);
-    if (token.isPresent() && acceptsForLogin(request, token.get())) {
-      return token.get();
+    String token = csrfToken(request);
+    if (!token.isEmpty() && acceptsForLogin(request, token)) {
+      return token;
     }
     CreateRequest.Builder create =
         CreateRequest.newBuilder()
@@ -226,13 +230,21 @@ public final class Sessions {
   }
 
   /**
-   * The CSRF token for the forms of a page: the value of the browser's CSRF cookie.
+   * The CSRF token for the forms of a page, in the hidden field {@code csrf_token}: the value of
+   * the browser's CSRF cookie.
    *
    * @param request a request with a session
-   * @return the token, or nothing if the browser has not sent the cookie; secret
+   * @return the token, which is secret; empty if the browser has not sent the cookie, or if its
+   *     value has characters that no token has: a neighbouring domain may have set it, and it must
+   *     not become markup of the page
    */
-  public Optional<String> csrfToken(HttpServletRequest request) {
-    return Browser.cookie(Browser.cookieHeader(request), options.csrfCookies());
+  public String csrfToken(HttpServletRequest request) {
+    String cookieHeader = Browser.cookieHeader(request);
+    return options.csrfCookies().stream()
+        .flatMap(name -> Browser.cookie(cookieHeader, name).stream())
+        .filter(value -> TOKEN.matcher(value).matches())
+        .findFirst()
+        .orElse("");
   }
 
   /**

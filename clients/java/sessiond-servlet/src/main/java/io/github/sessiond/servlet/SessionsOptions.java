@@ -209,11 +209,12 @@ public final class SessionsOptions {
     /**
      * The cookie with the CSRF token, if sessiond is configured for another name.
      *
-     * @param name {@code __Host-csrf}, or else {@code csrf}, by default
+     * @param name as in sessiond's setting {@code SESSIOND_CSRF_COOKIE_NAME}: {@code csrf} by
+     *     default; the cookie with the prefix {@code __Host-} takes precedence
      * @return this builder
      */
     public Builder csrfCookie(String name) {
-      this.csrfCookies = List.of(name);
+      this.csrfCookies = List.of("__Host-" + name, name);
       return this;
     }
 

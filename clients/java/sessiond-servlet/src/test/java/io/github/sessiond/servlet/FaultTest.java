@@ -266,6 +266,35 @@ class FaultTest {
 
   @ParameterizedTest
   @CsvSource({
+    "session=s; csrf=plain; __Host-csrf=secure, secure",
+    "csrf=a-Z_09.~+/=, a-Z_09.~+/=",
+    "csrf=first; csrf=second, first",
+    "__Host-csrf=; csrf=plain, plain",
+    "__Host-csrf=\"><script>; csrf=plain, plain",
+    "csrf=a\"onfocus=b, ''",
+    "csrf=<b>, ''",
+    "csrf=a b, ''",
+    "csrf=a&#34;, ''",
+    "xcsrf=a; csrf, ''",
+  })
+  void pagesGetOnlyWhatCanBeAToken(String cookies, String token) {
+    assertEquals("token:" + token, app.get("/token", "Cookie", cookies).body());
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "csrf=plain; own=renamed, renamed",
+    "own=renamed; __Host-own=secure, secure",
+  })
+  void csrfCookieHasTheNameOfTheSetting(String cookies, String token) throws Exception {
+    var sessions = new Sessions(sessiond.client, options().csrfCookie("own").build());
+    try (var app = new TestApp(sessions)) {
+      assertEquals("token:" + token, app.get("/token", "Cookie", cookies).body());
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({
     "127.0.0.1, 127.0.0.1",
     "[::1], ::1",
     "::1%lo, ::1",

@@ -39,8 +39,7 @@ final class TestApp implements AutoCloseable {
     route(
         "/token",
         sessions.required(),
-        (request, response) ->
-            response.getWriter().write(sessions.csrfToken(request).orElse("none")));
+        (request, response) -> response.getWriter().write("token:" + sessions.csrfToken(request)));
     route("/change", sessions.required(), TestApp::change);
     route("/body", sessions.required(), TestApp::echoBody);
     route("/optional", sessions.optional(), TestApp::showActor);
