@@ -42,6 +42,10 @@ public record SessionError(
     Duration retryDelay,
     String message) {
   private static final String REASON_PREFIX = "ERROR_REASON_";
+
+  /** As google.protobuf.Duration defines it. More cannot be calculated with. */
+  private static final long MAX_DURATION_SECONDS = 315_576_000_000L;
+
   private static final String ERROR_DOMAIN = "sessiond.v1";
 
   /**
@@ -155,7 +159,8 @@ public record SessionError(
   }
 
   private static Duration duration(com.google.protobuf.Duration duration) {
-    Duration delay = Duration.ofSeconds(duration.getSeconds(), duration.getNanos());
+    long seconds = Math.max(0, Math.min(duration.getSeconds(), MAX_DURATION_SECONDS));
+    Duration delay = Duration.ofSeconds(seconds, duration.getNanos());
     return delay.isNegative() ? Duration.ZERO : delay;
   }
 

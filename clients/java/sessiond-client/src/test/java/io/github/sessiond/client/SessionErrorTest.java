@@ -157,7 +157,16 @@ class SessionErrorTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"0, 0, 1", "0, 1, 1", "1, 0, 1", "1, 1, 2", "-5, 0, 1", "60, 0, 60"})
+  @CsvSource({
+    "0, 0, 1",
+    "0, 1, 1",
+    "1, 0, 1",
+    "1, 1, 2",
+    "-5, 0, 1",
+    "60, 0, 60",
+    "9223372036854775807, 2147483647, 315576000003",
+    "-9223372036854775808, -2147483648, 1",
+  })
   void retryAfterIsRoundedUp(long seconds, int nanos, long retryAfter) {
     var delay = com.google.protobuf.Duration.newBuilder().setSeconds(seconds).setNanos(nanos);
     SessionError error =
