@@ -38,7 +38,7 @@ final class Browser {
         : userAgent.substring(0, userAgent.offsetByCodePoints(0, MAX_USER_AGENT_LENGTH));
   }
 
-  /** The address without brackets and zone; empty if it is none. */
+  /** The address in its usual form, without brackets and zone; empty if it is none. */
   static String ipAddress(String text) {
     if (text == null) {
       return "";
@@ -51,7 +51,10 @@ final class Browser {
     if (zone >= 0) {
       address = address.substring(0, zone);
     }
-    return InetAddresses.isInetAddress(address) ? address : "";
+    // Guava takes digits of other scripts for an address, too.
+    return InetAddresses.isInetAddress(address)
+        ? InetAddresses.toAddrString(InetAddresses.forString(address))
+        : "";
   }
 
   /**
