@@ -48,8 +48,8 @@ public final class Sessions {
   /** A token68 (RFC 9110), none of whose characters means anything in HTML. */
   private static final Pattern TOKEN = Pattern.compile("[A-Za-z0-9._~+/=-]+");
 
-  /** Marks a request whose session these sessions have loaded, for a second filter. */
-  private record Validated(Sessions by) {}
+  /** Marks a request that these sessions have checked, for a second filter. */
+  private record Validated(Sessions by, String method) {}
 
   /**
    * A request whose session has been loaded.
@@ -271,7 +271,9 @@ public final class Sessions {
 
   /** Loads the session of a request once, however many filters ask for it. */
   Checked check(HttpServletRequest request, boolean optional) throws IOException {
-    if (request.getAttribute(VALIDATED) instanceof Validated validated && validated.by == this) {
+    // A filter in between can change the method, and with it whether a CSRF token is needed.
+    Validated validated = new Validated(this, request.getMethod());
+    if (validated.equals(request.getAttribute(VALIDATED))) {
       return new Checked(request, RequestSession.of(request));
     }
     forget(request);
@@ -293,7 +295,7 @@ public final class Sessions {
     try {
       RequestSession session = RequestSession.from(validate(request, validate));
       request.setAttribute(RequestSession.ATTRIBUTE, session);
-      request.setAttribute(VALIDATED, new Validated(this));
+      request.setAttribute(VALIDATED, validated);
       return new Checked(readable, Optional.of(session));
     } catch (SessionRefusedException e) {
       if (optional && e.refusal().status() == 401) {

@@ -194,6 +194,21 @@ class FaultTest {
   }
 
   @Test
+  void methodThatChangesBetweenTwoFiltersIsCheckedAgain() {
+    sessiond.validate =
+        request -> {
+          if (request.hasCsrfToken()) {
+            throw FakeSessiond.failure(
+                Status.Code.PERMISSION_DENIED, ErrorReason.ERROR_REASON_CSRF_MISSING, 403);
+          }
+          return ValidateResponse.newBuilder().setSession(FakeSessiond.ALICE).build();
+        };
+    var response = app.get("/overridden", "Cookie", COOKIE, "X-HTTP-Method-Override", "DELETE");
+    assertEquals(403, response.statusCode(), response.body());
+    assertEquals(2, sessiond.validates.size());
+  }
+
+  @Test
   void tokenInALargeFormIsMissing() throws Exception {
     try (var small =
         new TestApp(new Sessions(sessiond.client, options().formLimitBytes(20).build()))) {

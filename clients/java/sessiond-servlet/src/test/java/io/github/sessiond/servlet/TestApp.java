@@ -2,8 +2,13 @@ package io.github.sessiond.servlet;
 
 import jakarta.servlet.DispatcherType;
 import jakarta.servlet.Filter;
+import jakarta.servlet.FilterChain;
+import jakarta.servlet.ServletException;
+import jakarta.servlet.ServletRequest;
+import jakarta.servlet.ServletResponse;
 import jakarta.servlet.http.HttpServlet;
 import jakarta.servlet.http.HttpServletRequest;
+import jakarta.servlet.http.HttpServletRequestWrapper;
 import jakarta.servlet.http.HttpServletResponse;
 import java.io.IOException;
 import java.net.URI;
@@ -51,6 +56,9 @@ final class TestApp implements AutoCloseable {
         (request, response) -> logout(sessions, request, response));
     filter("/twice", sessions.optional());
     route("/twice", sessions.required(), TestApp::showActor);
+    filter("/overridden", sessions.optional());
+    filter("/overridden", TestApp::overrideMethod);
+    route("/overridden", sessions.required(), TestApp::showActor);
     filter(
         "/parsed",
         (request, response, chain) -> {
@@ -83,6 +91,20 @@ final class TestApp implements AutoCloseable {
 
   private void filter(String path, Filter filter) {
     context.addFilter(new FilterHolder(filter), path, EnumSet.of(DispatcherType.REQUEST));
+  }
+
+  private static void overrideMethod(
+      ServletRequest request, ServletResponse response, FilterChain chain)
+      throws IOException, ServletException {
+    HttpServletRequest original = (HttpServletRequest) request;
+    chain.doFilter(
+        new HttpServletRequestWrapper(original) {
+          @Override
+          public String getMethod() {
+            return original.getHeader("X-HTTP-Method-Override");
+          }
+        },
+        response);
   }
 
   private static void login(
