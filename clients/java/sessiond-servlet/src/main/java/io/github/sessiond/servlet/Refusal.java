@@ -27,12 +27,6 @@ public record Refusal(int status, SessionError error) {
           500, "Internal Server Error",
           503, "Service Unavailable");
 
-  /** Never shows a browser what a driver, a proxy or a connection has said. */
-  private static final Map<Integer, String> NEUTRAL_DETAILS =
-      Map.of(
-          500, "the request could not be processed",
-          503, "the session service is unavailable; retry later");
-
   Refusal(SessionError error) {
     this(error.browserStatus(), error);
   }
@@ -47,12 +41,17 @@ public record Refusal(int status, SessionError error) {
   }
 
   /**
-   * A text for the user.
+   * A text for the user. It is never what a driver, a proxy or a connection has said.
    *
-   * @return sessiond's message; with 500 and 503 a fixed text
+   * @return sessiond's message; with a status from 500, a fixed text
    */
   public String detail() {
-    return NEUTRAL_DETAILS.getOrDefault(status, error.message());
+    if (status < 500) {
+      return error.message();
+    }
+    return status == 500
+        ? "the request could not be processed"
+        : "the session service is unavailable; retry later";
   }
 
   /**

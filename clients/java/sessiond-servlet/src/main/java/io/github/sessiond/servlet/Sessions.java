@@ -261,7 +261,7 @@ public final class Sessions {
       HttpServletRequest request, HttpServletResponse response, SessionRefusedException refused)
       throws IOException, ServletException {
     if (refused.refusal().status() >= 500) {
-      options.onError().failed(request, refused);
+      options.onError().accept(refused);
     }
     if (response.isCommitted()) {
       throw refused;

@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.function.Consumer;
 import java.util.function.Function;
 
 /** How {@link Sessions} reads requests and refuses them. Immutable. */
@@ -27,18 +28,6 @@ public final class SessionsOptions {
         throws IOException, ServletException;
   }
 
-  /** Is told of the failures that are answered with 500 or 503. */
-  @FunctionalInterface
-  public interface ErrorListener {
-    /**
-     * Logs or counts a failure.
-     *
-     * @param request the request
-     * @param failure the cause, with the driver's text
-     */
-    void failed(HttpServletRequest request, SessionRefusedException failure);
-  }
-
   private static final System.Logger LOGGER = System.getLogger(Sessions.class.getName());
 
   private final Function<HttpServletRequest, String> tenant;
@@ -48,7 +37,7 @@ public final class SessionsOptions {
   private final List<String> csrfCookies;
   private final int formLimitBytes;
   private final RefusalHandler onRefused;
-  private final ErrorListener onError;
+  private final Consumer<SessionRefusedException> onError;
 
   private SessionsOptions(Builder builder) {
     tenant = builder.tenant;
@@ -126,7 +115,7 @@ public final class SessionsOptions {
     return onRefused;
   }
 
-  ErrorListener onError() {
+  Consumer<SessionRefusedException> onError() {
     return onError;
   }
 
@@ -137,11 +126,10 @@ public final class SessionsOptions {
     private String csrfHeader = "X-CSRF-Token";
     private String csrfField = "csrf_token";
     private List<String> csrfCookies = List.of("__Host-csrf", "csrf");
-    private int formLimitBytes = 2 * 1024 * 1024;
+    private int formLimitBytes = 1024 * 1024;
     private RefusalHandler onRefused = (request, response, refusal) -> refusal.send(response);
-    private ErrorListener onError =
-        (request, failure) ->
-            LOGGER.log(System.Logger.Level.WARNING, "a request was not served", failure);
+    private Consumer<SessionRefusedException> onError =
+        failure -> LOGGER.log(System.Logger.Level.WARNING, "a request was not served", failure);
 
     private Builder() {}
 
@@ -222,7 +210,7 @@ public final class SessionsOptions {
      * The size of the forms that are searched for the CSRF token. In a larger one, it counts as
      * missing.
      *
-     * @param bytes 2 MiB by default, which is also the limit of Tomcat
+     * @param bytes 1 MiB by default
      * @return this builder
      * @throws IllegalArgumentException if it is negative
      */
@@ -246,12 +234,13 @@ public final class SessionsOptions {
     }
 
     /**
-     * Is told of the failures that are answered with 500 or 503.
+     * Is told of the failures that are answered with a status from 500.
      *
-     * @param onError by default, they are logged as warnings of this package
+     * @param onError logs or counts one; it gets no request, because a log of that would contain
+     *     cookies. By default, failures are logged as warnings of this package
      * @return this builder
      */
-    public Builder onError(ErrorListener onError) {
+    public Builder onError(Consumer<SessionRefusedException> onError) {
       this.onError = Objects.requireNonNull(onError, "onError");
       return this;
     }

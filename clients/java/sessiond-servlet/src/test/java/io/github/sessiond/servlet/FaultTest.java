@@ -47,8 +47,7 @@ class FaultTest {
   }
 
   private SessionsOptions.Builder options() {
-    return SessionsOptions.builder()
-        .onError((request, failure) -> errors.add(failure.refusal().reason()));
+    return SessionsOptions.builder().onError(failure -> errors.add(failure.refusal().reason()));
   }
 
   private static void assertOutage(HttpResponse<String> response) {
@@ -95,6 +94,7 @@ class FaultTest {
     "UNAUTHENTICATED, CALLER_UNAUTHENTICATED, 401, 500, ",
     "PERMISSION_DENIED, CALLER_FORBIDDEN, 403, 500, ",
     "INVALID_ARGUMENT, INVALID_REQUEST, 400, 500, ",
+    "INTERNAL, STORAGE_UNAVAILABLE, 502, 502, ",
   })
   void reasonsBecomeStatuses(
       Status.Code code, String reason, int httpStatus, int browserStatus, String retryAfter) {
