@@ -111,7 +111,7 @@ impl LogIn {
         self
     }
 
-    /// The user's tenant: by default that of [`Sessions::tenant`].
+    /// The user's tenant: by default, or if it is empty, that of [`Sessions::tenant`].
     pub fn tenant_id(mut self, tenant_id: impl Into<String>) -> Self {
         self.tenant_id = Some(tenant_id.into());
         self
@@ -292,7 +292,8 @@ impl Sessions {
             tenant_id: browser.tenant_id.clone(),
             r#ref: Some(Ref::CookieHeader(header)),
         });
-        let tenant_id = log_in.tenant_id.or(browser.tenant_id).unwrap_or_default();
+        let tenant_id = log_in.tenant_id.filter(|tenant| !tenant.is_empty());
+        let tenant_id = tenant_id.or(browser.tenant_id).unwrap_or_default();
         let request = CreateRequest {
             actor: Some(ActorRef {
                 tenant_id,

@@ -215,6 +215,19 @@ async fn the_helpers_send_cookies_tenant_address_and_user_agent() {
 }
 
 #[tokio::test]
+async fn an_empty_tenant_of_a_login_is_that_of_the_sessions() {
+    let server = Scripted::start([alice()]).await;
+    let sessions = Sessions::new(server.client()).tenant("acme");
+    let (parts, ()) = http::Request::new(()).into_parts();
+    for (tenant, expected) in [("", "acme"), ("other", "other")] {
+        // The answer is not one to Create, which does not matter here.
+        let _ = sessions.log_in(&parts, LogIn::new("bob").tenant_id(tenant)).await;
+        let call = server.calls().pop().unwrap().message::<CreateRequest>();
+        assert_eq!(call.actor.unwrap().tenant_id, expected);
+    }
+}
+
+#[tokio::test]
 async fn pages_get_the_csrf_token_of_the_cookie() {
     let server = Scripted::start([alice()]).await;
     let sessions = Sessions::new(server.client());
