@@ -25,11 +25,17 @@ public record Login(
     Map<String, String> metadata,
     Optional<Duration> idleTimeout,
     Optional<Duration> absoluteTimeout) {
-  /** Checks that nothing is null, and copies the metadata. */
+  /**
+   * Checks the fields, and copies the metadata.
+   *
+   * @throws IllegalArgumentException if the tenant is present, but empty
+   */
   public Login {
     Objects.requireNonNull(actorId, "actorId");
     Objects.requireNonNull(actorType, "actorType");
-    Objects.requireNonNull(tenantId, "tenantId");
+    if (tenantId.filter(String::isEmpty).isPresent()) {
+      throw new IllegalArgumentException("tenantId must not be empty");
+    }
     Objects.requireNonNull(appType, "appType");
     metadata = Map.copyOf(metadata);
     Objects.requireNonNull(idleTimeout, "idleTimeout");
@@ -65,9 +71,6 @@ public record Login(
    * @throws IllegalArgumentException if it is empty
    */
   public Login withTenantId(String tenantId) {
-    if (tenantId.isEmpty()) {
-      throw new IllegalArgumentException("tenantId must not be empty");
-    }
     return new Login(
         actorId, actorType, Optional.of(tenantId), appType, metadata, idleTimeout, absoluteTimeout);
   }

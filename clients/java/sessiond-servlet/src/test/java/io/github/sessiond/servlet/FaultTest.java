@@ -18,6 +18,7 @@ import java.net.Socket;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
 import org.junit.jupiter.api.AfterEach;
@@ -238,6 +239,16 @@ class FaultTest {
     assertEquals(0, sessiond.validates.size() + sessiond.creates.size() + sessiond.revokes.size());
     assertEquals(8, errors.size());
     assertThrows(IllegalArgumentException.class, () -> SessionsOptions.builder().tenant(""));
+  }
+
+  @Test
+  void emptyTenantOfALoginIsAMistake() {
+    var login = Login.user("alice");
+    assertThrows(IllegalArgumentException.class, () -> login.withTenantId(""));
+    var empty = Optional.of("");
+    assertThrows(
+        IllegalArgumentException.class,
+        () -> new Login("alice", "user", empty, "", Map.of(), Optional.empty(), Optional.empty()));
   }
 
   @Test
