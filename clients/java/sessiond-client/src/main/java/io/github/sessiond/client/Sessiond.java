@@ -119,6 +119,14 @@ public final class Sessiond implements AutoCloseable {
     return channel;
   }
 
+  /**
+   * Starts to connect, without waiting for it. The first call of a JVM takes a second or two to
+   * load classes and connect, which an application can spend before it serves requests.
+   */
+  public void prepare() {
+    managedChannel.getState(true);
+  }
+
   /** Ends the connection. Calls in flight get a few seconds to finish. */
   @Override
   public void close() {

@@ -52,6 +52,17 @@ class SessiondTest {
   }
 
   @Test
+  void connectsBeforeTheFirstCallIfItIsPrepared() throws IOException {
+    try (var listener = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+      listener.setSoTimeout(30_000);
+      try (var sessiond = Sessiond.connect("http://127.0.0.1:" + listener.getLocalPort())) {
+        sessiond.prepare();
+        listener.accept().close();
+      }
+    }
+  }
+
+  @Test
   void deadlineIsTwoSecondsUnlessTheCallerSetsOne() throws IOException {
     try (var server = new ScriptedServer(SUCCEED);
         var sessiond = Sessiond.connect(server.address())) {

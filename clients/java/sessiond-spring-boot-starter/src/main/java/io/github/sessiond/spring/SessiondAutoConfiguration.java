@@ -34,8 +34,11 @@ public class SessiondAutoConfiguration {
   @Bean
   @ConditionalOnMissingBean
   Sessiond sessiond(SessiondProperties properties, ObjectProvider<SessiondOptions> options) {
-    return Sessiond.connect(
-        properties.address(), options.getIfAvailable(() -> properties.clientOptions().build()));
+    Sessiond sessiond =
+        Sessiond.connect(
+            properties.address(), options.getIfAvailable(() -> properties.clientOptions().build()));
+    sessiond.prepare();
+    return sessiond;
   }
 
   @Bean
