@@ -3,6 +3,7 @@ package sessiond
 import (
 	"errors"
 	"net/http"
+	"regexp"
 	"strings"
 	"time"
 
@@ -40,13 +41,17 @@ func (s *Sessions) StartLogin(w http.ResponseWriter, r *http.Request) (csrfToken
 	return created.CSRFToken, nil
 }
 
+// tokenForm is that of every CSRF token. A sibling domain can set such a cookie to anything else, and
+// pages put it into their markup.
+var tokenForm = regexp.MustCompile(`^[\w.~+/=-]+$`)
+
 // CSRFToken returns the value of the request's CSRF cookie, for the hidden field csrf_token of the
 // forms of a page, or "" without one. The browser sent it: escape it, as html/template does. In the
 // response to a login, use the token that LogIn returns.
 func (s *Sessions) CSRFToken(r *http.Request) string {
 	for _, name := range s.csrfCookies {
 		for _, cookie := range r.CookiesNamed(name) {
-			if cookie.Value != "" {
+			if tokenForm.MatchString(cookie.Value) {
 				return cookie.Value
 			}
 		}

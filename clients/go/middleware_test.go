@@ -435,6 +435,8 @@ func TestCSRFToken(t *testing.T) {
 		{"csrf=; csrf=plain; csrf=other", "", "plain"},
 		{"csrf=plain; token=own", "token", "own"},
 		{"csrf=plain", "token", ""},
+		{`csrf='><script>`, "", ""},
+		{"__Host-csrf=a&b; csrf=plain", "", "plain"},
 	} {
 		var opts []sessiond.SessionsOption
 		if test.name != "" {

@@ -52,6 +52,8 @@ def in_django(cookies: str, **options: Any) -> str:
         ("csrf=; csrf=plain; csrf=other", {}, "plain"),
         ("csrf=plain; token=own", {"csrf_cookie": "token"}, "own"),
         ("csrf=plain", {"csrf_cookie": "token"}, ""),
+        ("csrf='><script>", {}, ""),
+        ("__Host-csrf=a&b; csrf=plain", {}, "plain"),
     ],
 )
 def test_it_is_that_of_the_cookie(

@@ -47,6 +47,10 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 FORM = "application/x-www-form-urlencoded"
 
 _USER_AGENT_CHARACTERS = 512
+_TOKEN = re.compile(r"[A-Za-z0-9_.~+/=-]+")
+"""The form of every CSRF token. A sibling domain can set such a cookie to anything else, and pages
+put it into their markup."""
+
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 _LOG = logging.getLogger("sessiond_client")
@@ -286,7 +290,7 @@ class SessionsBase(Generic[R], ABC):
         pairs = [pair.partition("=") for pair in header.split(";")]
         for cookie in self._csrf_cookies:
             for name, _, value in pairs:
-                if name.strip() == cookie and value.strip():
+                if name.strip() == cookie and _TOKEN.fullmatch(value.strip()):
                     return value.strip()
         return ""
 
