@@ -74,6 +74,7 @@ export class SessionError extends Error {
    * a logout.
    */
   get browserStatus(): number {
+    if (this.reason === ErrorReason.UNSPECIFIED) return 503;
     if (BACKEND_MISTAKES.has(this.reason)) return 500;
     return this.httpStatus >= 400 && this.httpStatus <= 599 ? this.httpStatus : 503;
   }
@@ -152,7 +153,7 @@ export function callFailure(thrown: unknown): SessionError | undefined {
  * given. False for a call that failed on its way.
  */
 export function isSessionError(error: unknown, ...reasons: readonly ErrorReason[]): boolean {
-  const { reason, httpStatus } = sessionError(error);
+  const { reason } = sessionError(error);
   if (reasons.length > 0) return reasons.includes(reason);
-  return reason !== ErrorReason.UNSPECIFIED || httpStatus !== 0;
+  return reason !== ErrorReason.UNSPECIFIED;
 }

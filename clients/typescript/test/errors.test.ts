@@ -79,6 +79,7 @@ describe("errors of the TypeScript client", () => {
     ["an unknown session id", detail(ErrorReason.SESSION_NOT_FOUND, 404), 500],
     ["a status that is no failure", detail(ErrorReason.REVOKED, 200), 503, 1],
     ["a status that does not exist", detail(ErrorReason.REVOKED, 600), 503, 1],
+    ["a status without a reason", detail(ErrorReason.UNSPECIFIED, 401), 503, 1],
     ["a code of UNAUTHENTICATED alone", new ConnectError("", Code.Unauthenticated), 503, 1],
     ["a deadline", new ConnectError("", Code.DeadlineExceeded), 503, 1],
     ["whatever else is thrown", new Error("bug"), 503, 1],
