@@ -45,7 +45,7 @@ function environment(home: string): NodeJS.ProcessEnv {
   const isOurs =
     /^(SESSIOND_|NODE_OPTIONS$|NODE_V8_COVERAGE$|INIT_CWD$)|^npm_(?!config_(registry|cache|userconfig)$)/;
   const inherited = Object.entries(process.env).filter(([name]) => !isOurs.test(name));
-  const { PATH = "", CARGO_HOME, RUSTUP_HOME, PIP_CACHE_DIR } = process.env;
+  const { PATH = "", CARGO_HOME, CARGO_TARGET_DIR, RUSTUP_HOME, PIP_CACHE_DIR } = process.env;
   const path = PATH.split(delimiter).filter((directory) => !directory.includes("node_modules"));
   return {
     ...Object.fromEntries(inherited),
@@ -54,7 +54,7 @@ function environment(home: string): NodeJS.ProcessEnv {
     SESSIOND: root,
     CARGO_HOME: CARGO_HOME ?? join(homedir(), ".cargo"),
     RUSTUP_HOME: RUSTUP_HOME ?? join(homedir(), ".rustup"),
-    CARGO_TARGET_DIR: join(caches, "cargo"),
+    CARGO_TARGET_DIR: CARGO_TARGET_DIR ?? join(caches, "cargo"),
     PIP_CACHE_DIR: PIP_CACHE_DIR ?? join(caches, "pip"),
     GOMODCACHE: join(caches, "go-modules"),
     GOCACHE: join(caches, "go-build"),
