@@ -144,7 +144,11 @@ describeWithBrowser("examples/web-login: expiry in a browser", () => {
     await warning(page).waitFor();
     site.databaseProxy.refuse();
     await stay(page).click();
-    await warning(page).getByText("That did not work.").waitFor();
+    const problem = warning(page).getByText("That did not work.");
+    await problem.waitFor();
+    // The countdown goes on and leaves it there.
+    await page.clock.runFor(3000);
+    expect(await problem.isVisible()).to.equal(true);
     expect(await heading(page, "Hello, Alice Archer").isVisible()).to.equal(true);
     site.databaseProxy.restore();
     await stay(page).click();

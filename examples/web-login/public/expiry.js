@@ -16,6 +16,8 @@ let endsAt = 0;
 let warning = false;
 let canStay = true;
 let ended = false;
+/** Whether staying has failed since the server last said how long the session has left. */
+let failed = false;
 let announced = Number.POSITIVE_INFINITY;
 let timer;
 
@@ -26,6 +28,7 @@ function update(expiry) {
   endsAt = Date.now() + expiry.secondsLeft * 1000;
   warning = expiry.warning;
   canStay = expiry.canStay;
+  failed = false;
   if (!warning) announced = Number.POSITIVE_INFINITY;
   show();
   scheduleCheck();
@@ -38,8 +41,13 @@ function show() {
   const seconds = secondsLeft();
   const minutes = Math.floor(seconds / 60);
   element("expiry-left").textContent = `${minutes}:${String(seconds % 60).padStart(2, "0")}`;
-  tell(canStay ? "can-stay" : "must-end");
+  tell(situation());
   announce(seconds);
+}
+
+function situation() {
+  if (failed) return "failed";
+  return canStay ? "can-stay" : "must-end";
 }
 
 /** Shows one of the texts that the page has for the warning. */
@@ -107,7 +115,8 @@ stay.addEventListener("submit", async (event) => {
     element("main").focus();
     element("expiry-announcement").textContent = "You stay logged in.";
   } else if (warning) {
-    tell("failed");
+    failed = true;
+    show();
   }
 });
 
