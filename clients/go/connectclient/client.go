@@ -113,7 +113,7 @@ func (i interceptor) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 			if err == nil {
 				return response, nil
 			}
-			failure := sessiond.ErrorFrom(err)
+			failure := sessiond.ErrorFrom(notCanceled(ctx, err))
 			wait, retry := i.nextAttempt(ctx, request.Spec().Procedure, attempt, failure)
 			if !retry {
 				return nil, failure
@@ -127,6 +127,15 @@ func (i interceptor) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 			}
 		}
 	}
+}
+
+// notCanceled returns UNAVAILABLE for a cancellation that is not the caller's. That is how net/http's
+// HTTP/2 reports some connections that broke while the call was under way.
+func notCanceled(ctx context.Context, err error) error {
+	if connect.CodeOf(err) == connect.CodeCanceled && ctx.Err() == nil {
+		return connect.NewError(connect.CodeUnavailable, err)
+	}
+	return err
 }
 
 // nextAttempt returns how long to wait before the next attempt, and whether there is one.

@@ -1,8 +1,10 @@
 package connectclient_test
 
 import (
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -11,6 +13,7 @@ import (
 	"github.com/sessiond/sessiond/clients/go/connectclient"
 	"github.com/sessiond/sessiond/clients/go/sessiondtest"
 	sessiondv1 "github.com/sessiond/sessiond/gen/go/sessiond/v1"
+	"google.golang.org/grpc/codes"
 )
 
 // Each protocol of connect-go has the same errors. The other tests are in package sessiond, for both
@@ -48,16 +51,8 @@ func TestProtocols(t *testing.T) {
 
 // A redirect would send the cookie and the token to another server.
 func TestRedirectsAreNotFollowed(t *testing.T) {
-	serve := func(handler http.HandlerFunc) string {
-		server := httptest.NewUnstartedServer(handler)
-		server.Config.Protocols = new(http.Protocols)
-		server.Config.Protocols.SetUnencryptedHTTP2(true)
-		server.Start()
-		t.Cleanup(server.Close)
-		return server.URL
-	}
-	other := serve(func(http.ResponseWriter, *http.Request) { t.Error("the redirect was followed") })
-	redirecting := serve(func(w http.ResponseWriter, r *http.Request) {
+	other := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("the redirect was followed") })
+	redirecting := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, other+r.URL.Path, http.StatusTemporaryRedirect)
 	})
 	client, err := connectclient.Connect(redirecting, sessiond.WithToken("token"))
@@ -70,4 +65,34 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	if sessiond.ErrorFrom(err).BrowserStatus() != http.StatusServiceUnavailable {
 		t.Errorf("got %v", err)
 	}
+}
+
+// net/http's HTTP/2 reports some broken connections as a cancelled stream.
+func TestCancellationThatIsNotTheCallersIsAnOutage(t *testing.T) {
+	var calls atomic.Int32
+	server := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		calls.Add(1)
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(499)
+		_, _ = io.WriteString(w, `{"code":"canceled"}`)
+	})
+	client, err := connectclient.Connect(server, sessiond.WithTimeout(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	_, err = client.Validate(t.Context(), connect.NewRequest(&sessiondv1.ValidateRequest{}))
+	if code := sessiond.ErrorFrom(err).Code; code != codes.Unavailable || calls.Load() != 3 {
+		t.Errorf("%v after %d calls", code, calls.Load())
+	}
+}
+
+// serve starts a server of HTTP/2 without TLS and returns its address.
+func serve(t *testing.T, handler http.HandlerFunc) string {
+	server := httptest.NewUnstartedServer(handler)
+	server.Config.Protocols = new(http.Protocols)
+	server.Config.Protocols.SetUnencryptedHTTP2(true)
+	server.Start()
+	t.Cleanup(server.Close)
+	return server.URL
 }
