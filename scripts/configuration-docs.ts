@@ -3,12 +3,12 @@
  * fails if the file differs.
  */
 
-import { readFileSync, writeFileSync } from "node:fs";
 import { formatDuration } from "../src/config/parsers.ts";
 import { describeConfig } from "../src/config/print-config.ts";
 import type { Setting } from "../src/config/setting.ts";
 import { groups } from "../src/config/settings.ts";
 import { type TimeoutProfile, timeoutProfiles } from "../src/session/profiles.ts";
+import { writeOrCheckPage } from "./generated-page.ts";
 
 const target = new URL("../docs/configuration.md", import.meta.url);
 
@@ -229,21 +229,10 @@ overall.
 `;
 }
 
-function main(): void {
-  const wanted = renderConfigurationDocs();
-  if (!process.argv.includes("--check")) {
-    writeFileSync(target, wanted);
-    return;
-  }
-  let found = "";
-  try {
-    found = readFileSync(target, "utf8");
-  } catch {
-    // A missing file differs, and the message below says what to do.
-  }
-  if (found === wanted) return;
-  console.error("docs/configuration.md differs from the table of settings: run `npm run docs`");
-  process.exitCode = 1;
+if (import.meta.main) {
+  writeOrCheckPage(
+    target,
+    renderConfigurationDocs(),
+    "docs/configuration.md differs from the table of settings: run `npm run docs`",
+  );
 }
-
-if (import.meta.main) main();

@@ -3,7 +3,6 @@
  * With `--check` it writes nothing and fails if the file differs.
  */
 import { execFileSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
   createFileRegistry,
@@ -18,6 +17,7 @@ import {
 } from "@bufbuild/protobuf";
 import { FeatureSet_FieldPresence, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { getComments } from "@bufbuild/protoplugin";
+import { writeOrCheckPage } from "./generated-page.ts";
 
 const root = join(import.meta.dirname, "..");
 const target = join(root, "docs", "reference.md");
@@ -318,21 +318,10 @@ export function renderReference(files: readonly DescFile[]): string {
   return new Reference(files).render();
 }
 
-function main(): void {
-  const wanted = renderReference(readContract());
-  if (!process.argv.includes("--check")) {
-    writeFileSync(target, wanted);
-    return;
-  }
-  let found = "";
-  try {
-    found = readFileSync(target, "utf8");
-  } catch {
-    // A missing file differs, and the message below says what to do.
-  }
-  if (found === wanted) return;
-  console.error("docs/reference.md differs from the .proto files: run `npm run reference`");
-  process.exitCode = 1;
+if (import.meta.main) {
+  writeOrCheckPage(
+    target,
+    renderReference(readContract()),
+    "docs/reference.md differs from the .proto files: run `npm run reference`",
+  );
 }
-
-if (import.meta.main) main();
