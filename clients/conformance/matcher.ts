@@ -24,8 +24,21 @@ export interface Matcher {
   differences(pattern: JsonValue, actual: JsonValue | undefined, path?: string): string[];
 }
 
+const operatorNames = [
+  "$is",
+  "$matches",
+  "$between",
+  "$oneOf",
+  "$only",
+  "$absent",
+  "$any",
+] as const;
+
+/** The names of all operators, for the check of the data file. */
+export const OPERATORS: ReadonlySet<string> = new Set(operatorNames);
+
 export function createMatcher(named: NamedPatterns): Matcher {
-  const operators: Readonly<Record<string, Operator>> = {
+  const operators: Readonly<Record<(typeof operatorNames)[number], Operator>> = {
     $is(name, actual, path) {
       const source = named[String(name)];
       if (source === undefined) return [`${path}: there is no pattern ${String(name)}`];
@@ -58,6 +71,9 @@ export function createMatcher(named: NamedPatterns): Matcher {
     $any: () => [],
   };
 
+  const operatorOf = (key: string) =>
+    (operators as Readonly<Record<string, Operator | undefined>>)[key];
+
   function differences(pattern: JsonValue, actual: JsonValue | undefined, path = ""): string[] {
     if (Array.isArray(pattern)) {
       if (!Array.isArray(actual) || actual.length !== pattern.length)
@@ -66,7 +82,7 @@ export function createMatcher(named: NamedPatterns): Matcher {
     }
     if (isObject(pattern)) {
       const [[key = "", operand = null] = [], ...others] = Object.entries(pattern);
-      const operator = others.length === 0 ? operators[key] : undefined;
+      const operator = others.length === 0 ? operatorOf(key) : undefined;
       if (operator !== undefined) return operator(operand, actual, path);
       if (!isObject(actual)) return [`${path}: expected ${show(pattern)}, got ${show(actual)}`];
       return Object.entries(pattern).flatMap(([key, item]) =>
@@ -80,17 +96,6 @@ export function createMatcher(named: NamedPatterns): Matcher {
 
   return { differences };
 }
-
-/** The names of all operators, for the check of the data file. */
-export const OPERATORS: ReadonlySet<string> = new Set([
-  "$is",
-  "$matches",
-  "$between",
-  "$oneOf",
-  "$only",
-  "$absent",
-  "$any",
-]);
 
 function describes(source: string, actual: JsonValue | undefined): boolean {
   return typeof actual === "string" && new RegExp(`^(?:${source})$`, "su").test(actual);
