@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "esbuild";
 import { chromium } from "playwright-core";
+import { CHROMIUM_FLAGS } from "../../test/support/chromium.ts";
 import type { CallAnswer, CallRequest, Stub } from "./clients.ts";
 import { startSameOriginProxy } from "./same-origin-proxy.ts";
 
@@ -10,17 +11,6 @@ import { startSameOriginProxy } from "./same-origin-proxy.ts";
 interface Page {
   callSessiond(request: CallRequest): Promise<CallAnswer>;
 }
-
-/** As root, Chromium needs no-sandbox. The others keep it from looking for its maker's servers. */
-const FLAGS = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
 
 /** A page in a headless browser that calls sessiond with connect-web. */
 export async function startConnectWebStub(program: string, sessiondUrl: string) {
@@ -39,7 +29,8 @@ export async function startConnectWebStub(program: string, sessiondUrl: string) 
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: program,
     headless: true,
-    args: FLAGS,
+    // As root, Chromium needs it.
+    args: [...CHROMIUM_FLAGS, "--no-sandbox"],
     // They would end this process before it has cleaned up.
     handleSIGINT: false,
     handleSIGTERM: false,
