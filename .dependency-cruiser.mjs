@@ -74,6 +74,7 @@ export default {
     only("src/config", ["src/session"], "The configuration has the types of src/session."),
     only("src/log", [], "What is logged is told by the others."),
     only("src/jobs", [], "A job is told what to run."),
+    only("src/files", [], "Reading files knows nothing of what is in them."),
     only("gen", [], "Generated code stands alone."),
     only("packages", [], "A package knows nothing of sessiond."),
     only("clients/typescript/src", ["gen"], "A client has the contract only, never the service."),
