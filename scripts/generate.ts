@@ -34,7 +34,7 @@ function generatePython(output: string, path: string, python: string): readonly 
   const image = join(output, "descriptors.binpb");
   run(buf, ["build", "proto", "--output", image]);
   mkdirSync(join(out, "sessiond"), { recursive: true });
-  const names = ["error", "session", "session_service"];
+  const names = ["error", "options", "session", "session_service"];
   const plugins = ["python", "pyi", "grpc_python", "mypy_grpc"];
   const files = names.map((name) => `sessiond/v1/${name}.proto`);
   const outputs = plugins.map((plugin) => `--${plugin}_out=${out}`);

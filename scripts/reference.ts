@@ -13,10 +13,12 @@ import {
   type DescMessage,
   type DescMethod,
   fromBinary,
+  getOption,
   ScalarType,
 } from "@bufbuild/protobuf";
 import { FeatureSet_FieldPresence, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { getComments } from "@bufbuild/protoplugin";
+import { Role, RoleSchema, required_role } from "../gen/es/sessiond/v1/options_pb.ts";
 import { writeOrCheckPage } from "./generated-page.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -169,7 +171,11 @@ class Reference {
         `the comment of ${method.name} does not end in idempotency, role and reasons`,
       );
     }
-    const { idempotency = "", role = "", reasons } = parts.groups;
+    const { idempotency = "", reasons } = parts.groups;
+    const role = requiredRole(method);
+    if (role !== parts.groups.role) {
+      throw new Error(`the comment of ${method.name} names another role than its option: ${role}`);
+    }
     const text = (paragraph: string) => this.#markdown(paragraph, method.name);
     const common = "those of [all calls](#common)";
     const own = reasons?.replace(/^: /, "").replace(/^, (all about [^:]*): (.*)$/, "$2 ($1)");
@@ -189,10 +195,10 @@ class Reference {
     const [effect = "", ...rest] = paragraphsOf(method);
     const facts = rest.at(-1) ?? "";
     const [, sentence = ""] = /^\w+ (.*?\.)(?= |$)/.exec(effect) ?? [];
-    const [, role = ""] = /Role: ([^.]*)\./.exec(facts) ?? [];
     const isIdempotent = facts.startsWith("Idempotent");
     const text = this.#markdown(capitalised(sentence), method.name);
-    return [link(`\`${method.name}\``, method.name), text, isIdempotent ? "yes" : "no", role];
+    const name = link(`\`${method.name}\``, method.name);
+    return [name, text, isIdempotent ? "yes" : "no", requiredRole(method)];
   }
 
   #message(message: DescMessage): string {
@@ -291,6 +297,14 @@ ${this.#messages.map((message) => this.#message(message)).join("\n\n")}
 ${this.#enums.map((descriptor) => this.#enum(descriptor)).join("\n\n")}
 `;
   }
+}
+
+/** The role that the method's option requires, such as `issuer`. */
+function requiredRole(method: DescMethod): string {
+  const role = getOption(method, required_role);
+  const name = role === Role.UNSPECIFIED ? undefined : RoleSchema.value[role]?.localName;
+  if (name === undefined) throw new Error(`${method.name} has no option required_role`);
+  return name.toLowerCase();
 }
 
 /** The anchor of a field or a value by its short name. */

@@ -216,8 +216,8 @@ describe("error details", () => {
   });
   after(() => app.stop());
 
-  it("are shown for all reasons but those about callers, who are not authenticated yet", () => {
-    const callers = ["CALLER_UNAUTHENTICATED", "CALLER_FORBIDDEN"];
+  it("are shown for all reasons but those about callers, which test/callers shows", () => {
+    const callers = ["CALLER_UNAUTHENTICATED", "CALLER_FORBIDDEN", "CALLER_KEYS_UNAVAILABLE"];
     expect([...sentinels.map(({ reason }) => reason), ...callers]).to.have.members(
       Object.keys(sentinelMessages),
     );

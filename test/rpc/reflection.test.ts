@@ -3,7 +3,14 @@ import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
-import { create, createFileRegistry, fromBinary, type MessageInitShape } from "@bufbuild/protobuf";
+import {
+  create,
+  createFileRegistry,
+  type DescMethod,
+  fromBinary,
+  getOption,
+  type MessageInitShape,
+} from "@bufbuild/protobuf";
 import {
   FileDescriptorProtoSchema,
   FileDescriptorSetSchema,
@@ -20,6 +27,7 @@ import * as v1 from "../../gen/es/grpc/reflection/v1/reflection_pb.ts";
 import * as v1alpha from "../../gen/es/grpc/reflection/v1alpha/reflection_pb.ts";
 import { Health } from "../../gen/es/health/v1/health_pb.ts";
 import { file_sessiond_v1_error } from "../../gen/es/sessiond/v1/error_pb.ts";
+import { Role, required_role } from "../../gen/es/sessiond/v1/options_pb.ts";
 import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
 import { createHealth } from "../../src/rpc/health.ts";
 import { createReflection } from "../../src/rpc/reflection.ts";
@@ -155,6 +163,7 @@ describe("reflection", () => {
         ["sessiond.v1.ValidateRequest.credential", "sessiond/v1/session_service.proto"],
         ["sessiond.v1.ErrorReason", "sessiond/v1/error.proto"],
         ["sessiond.v1.ERROR_REASON_REVOKED", "sessiond/v1/error.proto"],
+        ["sessiond.v1.required_role", "sessiond/v1/options.proto"],
         ["google.rpc.BadRequest.FieldViolation", "google/rpc/error_details.proto"],
         ["google.protobuf.Duration", "google/protobuf/duration.proto"],
         ["grpc.health.v1.HealthCheckResponse.ServingStatus", "health/v1/health.proto"],
@@ -198,6 +207,20 @@ describe("reflection", () => {
           baseTypeName: containingType,
           extensionNumber: [1002],
         });
+      });
+
+      it("serves the role that a method requires, and the file that defines the option", async () => {
+        const containingType = "google.protobuf.MethodOptions";
+        const [service, option] = await ask(
+          { case: "fileContainingSymbol", value: SessionService.typeName },
+          { case: "fileContainingExtension", value: { containingType, extensionNumber: 50617 } },
+        );
+        const file = filesOf(service).toReversed();
+        const set = create(FileDescriptorSetSchema, { file });
+        const served = createFileRegistry(set).getService(SessionService.typeName);
+        const role = getOption(served?.method.validate as DescMethod, required_role);
+        expect(role).to.equal(Role.VALIDATOR);
+        expect(filesOf(option)[0]?.name).to.equal("sessiond/v1/options.proto");
       });
 
       it("lists no extensions of a type that has none", async () => {

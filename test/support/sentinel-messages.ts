@@ -25,4 +25,6 @@ export const sentinelMessages: Record<Reason, string> = {
   OVERLOADED: "too many calls are waiting; retry later",
   INITIAL_SIGNING_KEY_MINT_FAILED: "the first signing key could not be made",
   REQUEST_TOO_LARGE: "the request is larger than the server accepts",
+  CALLER_KEYS_UNAVAILABLE:
+    "the keys that verify the calling service's token are unavailable; retry later",
 };

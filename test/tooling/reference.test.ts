@@ -41,7 +41,7 @@ describe("docs/reference.md", () => {
       expect(section).to.include(`Request: [\`${input.name}\`](#${input.name.toLowerCase()})`);
       expect(section).to.include(`Response: [\`${output.name}\`](#${output.name.toLowerCase()})`);
       expect(section).to.match(/^- \*\*Idempotency:\*\* (Idempotent|Not idempotent)/m);
-      expect(section).to.match(/^- \*\*Role:\*\* (app|admin|app, admin)$/m);
+      expect(section).to.match(/^- \*\*Role:\*\* (validator|issuer|admin)$/m);
       expect(section).to.match(/^- \*\*Reasons:\*\* .*those of \[all calls\]\(#common\)$/m);
     }
   });
