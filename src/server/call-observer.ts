@@ -14,7 +14,10 @@ export interface ObservedCall {
   readonly error: ConnectError | undefined;
   /** From the arrival of the headers; 0 for a request that no handler gets. */
   readonly durationMs: number;
-  /** What the handler has stored in its context; undefined if it never read the values. */
+  /**
+   * What authentication and handler have stored in its context; undefined if there is no identity and
+   * the handler never read the values.
+   */
   readonly values: ContextValues | undefined;
 }
 

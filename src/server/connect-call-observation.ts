@@ -58,6 +58,11 @@ export class ConnectCallObservation {
     this.#requestId = requestIdFrom(headers[requestIdHeader]);
   }
 
+  /** The call is refused before anything can throw the refusal. */
+  refused(refusal: ConnectError): void {
+    this.values.set(thrownKey, refusal);
+  }
+
   /** Returns the response with the request id. */
   async observe(response: UniversalServerResponse): Promise<UniversalServerResponse> {
     const header = new Headers(response.header);

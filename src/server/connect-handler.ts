@@ -1,6 +1,7 @@
 import type { ServerResponse } from "node:http";
 import type { Http2ServerResponse } from "node:http2";
-import { Code, ConnectError } from "@connectrpc/connect";
+import type { DescMethod } from "@bufbuild/protobuf";
+import { Code, ConnectError, type ContextValues, createContextValues } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/connect/protocol";
 import {
   type connectNodeAdapter,
@@ -8,6 +9,7 @@ import {
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
 import { untilAborted } from "./abort.ts";
+import { type Authentication, refuse, toRefusal } from "./authentication.ts";
 import type { CallObserver } from "./call-observer.ts";
 import { ConnectCallObservation } from "./connect-call-observation.ts";
 import { limitDeadline } from "./deadline.ts";
@@ -24,6 +26,7 @@ import { explainRefusal } from "./http-refusals.ts";
 import { closeUnreadStream } from "./http2-streams.ts";
 import { InFlightCall } from "./in-flight-call.ts";
 import type { InFlightCalls } from "./in-flight-calls.ts";
+import { peerOfSession, peerOfSocket } from "./peer.ts";
 import type { ObserveRefusal } from "./refusal-observation.ts";
 import type { RequestErrors } from "./request-errors.ts";
 import { joinTrailers, sendTrailersOnly } from "./trailers-only.ts";
@@ -39,6 +42,7 @@ export interface ConnectHandlerOptions {
   onError: (error: unknown, where: string) => void;
   observer?: CallObserver | undefined;
   observeRefusal: ObserveRefusal;
+  authentication?: Authentication | undefined;
 }
 
 /** A request listener of node:http or node:http2. */
@@ -60,6 +64,7 @@ type NodeResponse = Parameters<NodeHandler>[1];
  */
 export function createConnectHandler(options: ConnectHandlerOptions): NodeHandler {
   const { handlers, calls, requestErrors, about, onError, observer, observeRefusal } = options;
+  const { authentication } = options;
 
   return function handle(req, res) {
     const path = req.url?.split("?", 1)[0] ?? "";
@@ -91,9 +96,16 @@ export function createConnectHandler(options: ConnectHandlerOptions): NodeHandle
     discardUnreadBody(req, res);
 
     const body = untilAborted(readBody(req), signal);
-    const contextValues = observation && { contextValues: observation.values };
-    const universal = { ...request, body, signal, ...contextValues };
-    serve(handler, universal, res, requestErrors, observation).catch((reason: unknown) => {
+    const contextValues = observation?.values ?? createContextValues();
+    const universal = { ...request, body, signal, contextValues };
+    const identified =
+      authentication === undefined
+        ? universal
+        : identify(authentication, { method: handler.method, req, res }, universal, (refusal) =>
+            observation?.refused(refusal),
+          );
+
+    serve(handler, identified, res, requestErrors, observation).catch((reason: unknown) => {
       // Connect uses Aborted for a client that has gone away.
       if (ConnectError.from(reason).code !== Code.Aborted) {
         onError(reason, `response of ${handler.requestPath}`);
@@ -144,11 +156,12 @@ class ConnectCall extends InFlightCall {
 
 async function serve(
   handler: UniversalHandler,
-  request: UniversalServerRequest,
+  identified: UniversalServerRequest | Promise<UniversalServerRequest>,
   res: NodeResponse,
   errors: RequestErrors,
   observation: ConnectCallObservation | undefined,
 ): Promise<void> {
+  const request = await identified;
   const contentType = request.header.get("content-type") ?? "";
   const response = await rewriteDecodeFailure(handler(request), contentType, errors);
   const observed = observation ? await observation.observe(response) : response;
@@ -178,6 +191,38 @@ function toUniversalRequest(
  */
 function readBody(req: NodeRequest): AsyncIterable<Uint8Array> {
   return req.iterator({ destroyOnReturn: false });
+}
+
+/**
+ * The request with the identity of its caller. If the caller is refused, one whose body cannot be read:
+ * Connect then reports the refusal as the client's protocol requires, and decodes nothing.
+ */
+async function identify(
+  authentication: Authentication,
+  { method, req, res }: { method: DescMethod; req: NodeRequest; res: NodeResponse },
+  request: UniversalServerRequest & { contextValues: ContextValues },
+  onRefusal: (refusal: ConnectError) => void,
+): Promise<UniversalServerRequest> {
+  const { contextKey } = authentication;
+  const { contextValues } = request;
+  const peer = "stream" in req ? peerOfSession(req.stream.session) : peerOfSocket(req.socket);
+  try {
+    const { rawHeaders } = req;
+    const identity = await authentication.authenticate({ method, rawHeaders, peer });
+    if (identity !== undefined) contextValues.set(contextKey, identity);
+    return request;
+  } catch (error) {
+    const refusal = toRefusal(error);
+    refuse(contextValues, refusal);
+    onRefusal(refusal);
+    // The certificate may have expired since the handshake; the next connection brings the next one.
+    if (peer.certificate && "shouldKeepAlive" in res) res.shouldKeepAlive = false;
+    return { ...request, body: failing(refusal) };
+  }
+}
+
+function failing(error: ConnectError): AsyncIterable<Uint8Array> {
+  return { [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(error) }) };
 }
 
 /**

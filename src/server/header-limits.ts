@@ -65,7 +65,12 @@ function refuse(
   return observeRefusal(request, error, errorResponse(request.headers["content-type"], error, 431));
 }
 
-type StreamHandler = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
+/** Serves an HTTP/2 stream. `rawHeaders` has names and values in turn. */
+export type StreamHandler = (
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+  rawHeaders: readonly string[],
+) => void;
 
 /** Creates a listener for HTTP/2 streams that passes on those whose headers are within the limits. */
 export function limitHeaders(limits: HeaderLimits, serve: StreamHandler) {
@@ -98,6 +103,6 @@ export function limitHeaders(limits: HeaderLimits, serve: StreamHandler) {
     let bytes = count * headerOverheadBytes;
     for (const text of rawHeaders) bytes += text.length;
     if (count > maxHeaders || bytes > maxHeaderBytes) refuseStream(stream, headers, count, bytes);
-    else serve(stream, headers);
+    else serve(stream, headers, rawHeaders);
   };
 }

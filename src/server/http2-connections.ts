@@ -7,12 +7,16 @@ import {
 } from "node:http2";
 import type { Socket } from "node:net";
 import { hardHeaderLimits } from "./header-limits.ts";
+import { rememberPeer } from "./peer.ts";
 
 /** How long a client may take to acknowledge the server's settings. They bind it only from then on. */
 const settingsTimeoutMs = 10_000;
 
 /** How long a client may keep its side of a connection open after the server has closed its own. */
 const halfOpenTimeoutMs = 2000;
+
+/** The longest time of setTimeout. After it, a connection may as well be closed. */
+const longestTimerMs = 2 ** 31 - 1;
 
 export interface Http2ConnectionsOptions {
   maxConcurrentStreams: number;
@@ -25,7 +29,10 @@ export interface Http2ConnectionsOptions {
 export interface Http2Connections {
   /** Emits "stream". Its listener has to enforce the limits of headers: see header-limits.ts. */
   readonly server: Http2Server;
-  /** Serves HTTP/2 on a connection. */
+  /**
+   * Serves HTTP/2 on a connection. When the client's certificate expires, it gets GOAWAY: clients
+   * connect again with their next certificate then.
+   */
   serve(socket: Socket): void;
   /**
    * Sends GOAWAY on every connection, present and future, and closes each when its streams have
@@ -70,13 +77,21 @@ export function createHttp2Connections(options: Http2ConnectionsOptions): Http2C
     // The listening server leaves sockets half open for HTTP/1.1 clients. An HTTP/2 client that has
     // ended its side has gone.
     socket.allowHalfOpen = false;
-    const onSession = (session: ServerHttp2Session) => enforceTimeouts(session, socket);
+    const onSession = (session: ServerHttp2Session) => {
+      const { certificate } = rememberPeer(session, socket);
+      enforceTimeouts(session, socket, certificate?.validToDate);
+    };
     server.once("session", onSession);
     server.emit("connection", socket);
     server.off("session", onSession);
   }
 
-  function enforceTimeouts(session: ServerHttp2Session, socket: Socket): void {
+  /** @param closeAt when to send GOAWAY, so that the client connects again */
+  function enforceTimeouts(
+    session: ServerHttp2Session,
+    socket: Socket,
+    closeAt: Date | undefined,
+  ): void {
     let openStreams = 0;
     let idleSince = performance.now();
     // Calls do not restart the timer, which would cost each of them: it restarts itself.
@@ -87,6 +102,9 @@ export function createHttp2Connections(options: Http2ConnectionsOptions): Http2C
         session.destroy(undefined, constants.NGHTTP2_SETTINGS_TIMEOUT);
       }
     }, settingsTimeoutMs);
+
+    const closeTimer =
+      closeAt && setTimeout(close, Math.min(closeAt.getTime() - Date.now(), longestTimerMs));
 
     function closeIfIdle(): void {
       const left = idleSince + idleConnectionTimeoutMs - performance.now();
@@ -121,6 +139,7 @@ export function createHttp2Connections(options: Http2ConnectionsOptions): Http2C
     socket.once("close", () => {
       clearTimeout(timer);
       clearTimeout(settingsTimer);
+      clearTimeout(closeTimer);
       closeFunctions.delete(close);
     });
 

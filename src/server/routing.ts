@@ -21,6 +21,7 @@ import {
   type UniversalHandlerOptions,
 } from "@connectrpc/connect/protocol";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
+import { throwRefusal } from "./authentication.ts";
 import { keepThrown } from "./connect-call-observation.ts";
 import { deadlineInterceptor } from "./deadline.ts";
 import { envelopeEncoder } from "./envelope-encoder.ts";
@@ -63,7 +64,7 @@ export function createRouting(options: RoutingOptions): Routing {
   const router = createConnectRouter({
     ...limits,
     acceptCompression: [...acceptCompression],
-    interceptors: [keepThrown, ...interceptors],
+    interceptors: [keepThrown, throwRefusal, ...interceptors],
   });
   const unaryMethods = new Map<string, UnaryMethod>();
 

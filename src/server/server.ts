@@ -1,12 +1,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import {
-  createServer as createHttp2Server,
-  type IncomingHttpHeaders,
-  type ServerHttp2Stream,
-} from "node:http2";
+import { createServer as createHttp2Server } from "node:http2";
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
+import type { Authentication } from "./authentication.ts";
 import type { CallObserver } from "./call-observer.ts";
 import { createConnectHandler } from "./connect-handler.ts";
 import { sendOverHttp1 } from "./fixed-response.ts";
@@ -14,6 +11,7 @@ import {
   headerOverflowResponse,
   limitHeaders,
   maxHeaders,
+  type StreamHandler,
   tooManyHeadersResponse,
 } from "./header-limits.ts";
 import { createClientErrorListener } from "./http1-failures.ts";
@@ -71,6 +69,8 @@ export interface ServerOptions {
   onConnectionRefused?: (open: number) => void;
   /** Learns how each call ends. Without it, calls have no request ids. */
   observer?: CallObserver;
+  /** Decides who makes a call. Without it, nobody asks. */
+  authentication?: Authentication;
 }
 
 export interface Server {
@@ -99,7 +99,8 @@ const dropReportMs = 10_000;
  * @throws {Error} if the TLS certificate or key cannot be used
  */
 export async function startServer(options: ServerOptions): Promise<Server> {
-  const { host, limits, observer, onError = () => {}, onConnectionRefused = () => {} } = options;
+  const { host, limits, observer, authentication } = options;
+  const { onError = () => {}, onConnectionRefused = () => {} } = options;
   const requestErrors = {
     decodeError: options.decodeError ?? defaultRequestErrors.decodeError,
     tooLargeError: options.tooLargeError ?? defaultRequestErrors.tooLargeError,
@@ -125,14 +126,15 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     onError,
     observer,
     observeRefusal,
+    authentication,
   });
 
   const http2 = createHttp2Connections({ ...limits, onError });
   // With a listener for "request", Node would create a request and a response for every stream. So
   // this server has none, and another one creates them for the streams that Connect serves.
   const connectServer = createHttp2Server().on("request", handleWithConnect);
-  const serveWithConnect = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
-    connectServer.emit("stream", stream, withUrlAuthority(headers), 0, []);
+  const serveWithConnect: StreamHandler = (stream, headers, rawHeaders) => {
+    connectServer.emit("stream", stream, withUrlAuthority(headers), 0, rawHeaders);
   };
   const serveStream =
     options.unaryFastPath === false
@@ -146,6 +148,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
           fallback: serveWithConnect,
           onError,
           observer,
+          authentication,
         });
   const { maxHeaderBytes } = limits;
   const headerLimits = { maxHeaderBytes, observeRefusal, ...requestErrors };

@@ -1,14 +1,17 @@
-import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import type { OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError, type ContextValues, createContextValues } from "@connectrpc/connect";
 import { headerGrpcMessage, setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
+import type { Authentication } from "./authentication.ts";
 import { type CallObserver, requestIdFrom, requestIdHeader } from "./call-observer.ts";
 import { malformedRequest } from "./decode-failures.ts";
 import { prefixBytes } from "./envelope-encoder.ts";
 import { encodeGrpcMessage } from "./grpc-message.ts";
+import type { StreamHandler } from "./header-limits.ts";
 import { closeUnreadStream } from "./http2-streams.ts";
 import { InFlightCall } from "./in-flight-call.ts";
 import type { InFlightCalls } from "./in-flight-calls.ts";
+import { peerOfSession } from "./peer.ts";
 import type { DecodeErrorFactory } from "./request-errors.ts";
 import { okTrailers, UnaryContext } from "./unary-context.ts";
 import type { UnaryRequest } from "./unary-request.ts";
@@ -19,10 +22,11 @@ export interface UnaryCallOptions {
   readonly maxMessageBytes: number;
   readonly decodeError: DecodeErrorFactory;
   /** Serves what the fast path does not. It gets the stream with the whole body still unread. */
-  readonly fallback: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
+  readonly fallback: StreamHandler;
   /** Called with failures that the client sees only as "internal error" or as a reset. */
   readonly onError: (error: unknown, where: string) => void;
   readonly observer?: CallObserver | undefined;
+  readonly authentication?: Authentication | undefined;
 }
 
 const compressedFlag = 1;
@@ -43,6 +47,10 @@ export class UnaryCall extends InFlightCall {
   /** Whether the response was sent, the fallback has taken over, or the stream was closed. */
   #settled = false;
   #requestId: string | undefined;
+  #identity: unknown;
+  /** Resolves, also for a refusal, once it is known who makes the call. Undefined if it is known. */
+  #authenticating: Promise<void> | undefined;
+  #values: ContextValues | undefined;
 
   constructor(options: UnaryCallOptions, stream: ServerHttp2Stream, request: UnaryRequest) {
     super(options.calls, false);
@@ -57,6 +65,39 @@ export class UnaryCall extends InFlightCall {
     stream.on("end", this.#onEnd);
     stream.on("close", this.#onClose);
     this.begin(this.#request.timeoutMs);
+    if (!this.#settled) this.#authenticate();
+  }
+
+  /** The context's values. Created when they are first read: most calls need none. */
+  get values(): ContextValues {
+    if (this.#values === undefined) {
+      this.#values = createContextValues();
+      const key = this.#options.authentication?.contextKey;
+      if (key !== undefined && this.#identity !== undefined) this.#values.set(key, this.#identity);
+    }
+    return this.#values;
+  }
+
+  #authenticate(): void {
+    const { authentication } = this.#options;
+    if (authentication === undefined) return;
+    const { method, rawHeaders } = this.#request;
+    const peer = peerOfSession(this.#stream.session);
+    try {
+      const identity = authentication.authenticate({ method: method.method, rawHeaders, peer });
+      if (!(identity instanceof Promise)) {
+        this.#identity = identity;
+        return;
+      }
+      this.#authenticating = identity.then(
+        (known) => {
+          this.#identity = known;
+        },
+        (error: unknown) => this.#fail(error),
+      );
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   protected override destroy(): void {
@@ -122,7 +163,7 @@ export class UnaryCall extends InFlightCall {
     stream.off("close", this.#onClose);
     this.end();
     stream.unshift(received);
-    this.#options.fallback(stream, this.#request.headers);
+    this.#options.fallback(stream, this.#request.headers, this.#request.rawHeaders);
   }
 
   readonly #onEnd = (): void => {
@@ -150,6 +191,10 @@ export class UnaryCall extends InFlightCall {
   };
 
   async #handle(bytes: Buffer): Promise<void> {
+    if (this.#authenticating !== undefined) {
+      await this.#authenticating;
+      if (this.#settled) return;
+    }
     const { method } = this.#request;
     let message: MessageShape<DescMessage>;
     try {
@@ -206,12 +251,13 @@ export class UnaryCall extends InFlightCall {
 
   #observe(error: ConnectError | undefined): void {
     const { headers, arrivedAt } = this.#request;
+    const values = this.#identity === undefined ? this.#values : this.values;
     this.#options.observer?.callEnded({
       rpc: (headers[":path"] as string).slice(1),
       requestId: this.#getRequestId(),
       error,
       durationMs: performance.now() - arrivedAt,
-      values: this.#context?.accessedValues,
+      values,
     });
   }
 

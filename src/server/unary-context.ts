@@ -1,12 +1,18 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import type { DescMethodUnary } from "@bufbuild/protobuf";
-import { type ContextValues, createContextValues, type HandlerContext } from "@connectrpc/connect";
+import type { ContextValues, HandlerContext } from "@connectrpc/connect";
 import { limitDeadline } from "./deadline.ts";
 import type { UnaryRequest } from "./unary-request.ts";
 import { urlAuthority } from "./url-authority.ts";
 
 /** The trailers of a call that succeeds. */
 export const okTrailers = Object.freeze({ "grpc-status": "0" });
+
+/** What the context has from its call. */
+interface Call {
+  readonly signal: AbortSignal;
+  readonly values: ContextValues;
+}
 
 /**
  * Connect's HandlerContext. Each part is created when it is first read: creating all of them costs
@@ -16,19 +22,14 @@ export class UnaryContext implements HandlerContext {
   readonly requestMethod = "POST";
   readonly protocolName = "grpc";
   readonly method: DescMethodUnary;
-  readonly #call: { readonly signal: AbortSignal };
+  readonly #call: Call;
   readonly #stream: ServerHttp2Stream;
   readonly #request: UnaryRequest;
   #requestHeader: Headers | undefined;
   #responseHeader: Headers | undefined;
   #responseTrailer: Headers | undefined;
-  #values: ContextValues | undefined;
 
-  constructor(
-    call: { readonly signal: AbortSignal },
-    stream: ServerHttp2Stream,
-    request: UnaryRequest,
-  ) {
+  constructor(call: Call, stream: ServerHttp2Stream, request: UnaryRequest) {
     this.#call = call;
     this.#stream = stream;
     this.#request = request;
@@ -38,11 +39,6 @@ export class UnaryContext implements HandlerContext {
   /** The response's metadata, which the handler may have changed; undefined if it never read it. */
   get accessed(): { header: Headers | undefined; trailer: Headers | undefined } {
     return { header: this.#responseHeader, trailer: this.#responseTrailer };
-  }
-
-  /** The context's values; undefined if the handler never read them. */
-  get accessedValues(): ContextValues | undefined {
-    return this.#values;
   }
 
   get service() {
@@ -83,8 +79,7 @@ export class UnaryContext implements HandlerContext {
   }
 
   get values() {
-    this.#values ??= createContextValues();
-    return this.#values;
+    return this.#call.values;
   }
 }
 

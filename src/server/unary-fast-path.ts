@@ -1,6 +1,6 @@
-import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { compressionNegotiate } from "@connectrpc/connect/protocol";
 import { parseGrpcTimeout } from "./deadline.ts";
+import type { StreamHandler } from "./header-limits.ts";
 import { memoize } from "./memoize.ts";
 import type { Routing } from "./routing.ts";
 import { UnaryCall, type UnaryCallOptions } from "./unary-call.ts";
@@ -21,15 +21,13 @@ const maxMemoized = 100;
  * else goes to `fallback`: streaming, gRPC-Web and Connect, JSON, compressed messages, and requests
  * that violate the protocol, for which Connect has the error.
  */
-export function createUnaryFastPath(
-  options: UnaryFastPathOptions,
-): (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void {
+export function createUnaryFastPath(options: UnaryFastPathOptions): StreamHandler {
   const { routing, maxDeadlineMs, fallback } = options;
   const responseHeadersFor = memoize(maxMemoized, (acceptEncoding) =>
     createResponseHeaders(acceptEncoding, routing),
   );
 
-  return function serve(stream, headers) {
+  return function serve(stream, headers, rawHeaders) {
     const path = headers[":path"];
     const method = path === undefined ? undefined : routing.unaryMethods.get(path);
     const timeout = headers["grpc-timeout"];
@@ -42,7 +40,7 @@ export function createUnaryFastPath(
       timeoutMs === undefined ||
       headers.expect !== undefined
     ) {
-      fallback(stream, headers);
+      fallback(stream, headers, rawHeaders);
       return;
     }
     // A stream that the client resets emits "error", even if the reset came with the headers.
@@ -53,6 +51,7 @@ export function createUnaryFastPath(
     const acceptEncoding = headers["grpc-accept-encoding"] as string | undefined;
     new UnaryCall(options, stream, {
       headers,
+      rawHeaders,
       method,
       arrivedAt: performance.now(),
       timeoutMs: Math.min(timeoutMs, maxDeadlineMs),

@@ -4,6 +4,8 @@ import type { UnaryMethod } from "./unary-method.ts";
 /** A unary call as its headers describe it, with the headers of its response. */
 export interface UnaryRequest {
   readonly headers: IncomingHttpHeaders;
+  /** Names and values in turn, as received. */
+  readonly rawHeaders: readonly string[];
   readonly method: UnaryMethod;
   /** When the headers arrived, by performance.now(). */
   readonly arrivedAt: number;
