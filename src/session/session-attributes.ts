@@ -1,5 +1,5 @@
 import { isIP, SocketAddress } from "node:net";
-import { identifier, storableText, storageProblem } from "./text.ts";
+import { identifier, storageProblem, withoutControlCharacters } from "./text.ts";
 import type { Violations } from "./violations.ts";
 
 const MAX_APP_TYPE_BYTES = 64;
@@ -15,12 +15,12 @@ export interface SessionAttributes {
   readonly appType: string;
   /** The browser's address; empty if not known. */
   readonly ipAddress: string;
-  /** The browser's user agent; empty if not known. */
+  /** The browser's user agent, without control characters; empty if not known. */
   readonly userAgent: string;
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** The attributes as they are stored, with a normalised address and a truncated user agent. */
+/** The attributes as they are stored, with a normalised address and user agent. */
 export function checkedAttributes(
   requested: SessionAttributes,
   violations: Violations,
@@ -29,7 +29,7 @@ export function checkedAttributes(
     appType: checkedAppType(requested.appType, violations),
     metadata: checkedMetadata(requested.metadata, violations),
     ipAddress: checkedIpAddress(requested.ipAddress, violations),
-    userAgent: checkedUserAgent(requested.userAgent, violations),
+    userAgent: normalizedUserAgent(requested.userAgent),
   };
 }
 
@@ -53,9 +53,15 @@ export function checkedIpAddress(text: string, violations: Violations): string {
   return mapped?.[1] ?? address;
 }
 
-/** Truncates the user agent instead of rejecting it: a long header must not prevent a login. */
-export function checkedUserAgent(text: string, violations: Violations): string {
-  storableText("user_agent", text, violations);
+/**
+ * Truncates the user agent and replaces its control characters and lone surrogates with U+FFFD. It is
+ * never rejected: browsers send whatever they like, and none of it must prevent a login.
+ */
+export function normalizedUserAgent(text: string): string {
+  return withoutControlCharacters(truncated(text).toWellFormed());
+}
+
+function truncated(text: string): string {
   if (text.length <= MAX_USER_AGENT_CHARACTERS) return text;
   // 512 characters are at most 1024 UTF-16 code units. The first cut limits the work of Array.from.
   const characters = Array.from(text.slice(0, 2 * MAX_USER_AGENT_CHARACTERS));

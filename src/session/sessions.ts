@@ -21,7 +21,7 @@ import type { ListPage } from "./list-page.ts";
 import { listPosition, nextPageToken, PageTokens, pageSize } from "./pages.ts";
 import type { BindingPolicy, SessionLimit, TimeoutPolicy } from "./policy.ts";
 import { type Actor, isTouchDue, type Session, touchIntervalMs } from "./session.ts";
-import { checkedAttributes, checkedIpAddress, checkedUserAgent } from "./session-attributes.ts";
+import { checkedAttributes, checkedIpAddress, normalizedUserAgent } from "./session-attributes.ts";
 import type { SessionRef } from "./session-ref.ts";
 import type { CreateOutcome, NewSession, SessionSnapshot, SessionStore } from "./session-store.ts";
 import type { SetCookie } from "./set-cookie.ts";
@@ -118,7 +118,7 @@ export class Sessions {
     const { authenticator } = this.#deps;
     const violations = new Violations();
     const ipAddress = checkedIpAddress(command.ipAddress, violations);
-    const userAgent = checkedUserAgent(command.userAgent, violations);
+    const userAgent = normalizedUserAgent(command.userAgent);
     const ref = input.credentialRef(command, violations);
     violations.throwIfAny();
     const snapshot = await authenticator.findLive(ref, context);
@@ -267,7 +267,8 @@ export class Sessions {
     if (bindings.ip && differ(session.ipAddress, ipAddress)) {
       throw denials.record(session, "IP_MISMATCH", context, { seen: ipAddress });
     }
-    if (bindings.userAgent && differ(session.userAgent, userAgent)) {
+    // Older rows have the user agent as the browser sent it.
+    if (bindings.userAgent && differ(normalizedUserAgent(session.userAgent), userAgent)) {
       throw denials.record(session, "USER_AGENT_MISMATCH", context, { seen: userAgent });
     }
   }

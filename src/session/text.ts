@@ -1,7 +1,8 @@
 import type { Violations } from "./violations.ts";
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: this matches what is rejected
-const CONTROL_CHARACTER = /[\u0000-\u001f\u007f-\u009f]/;
+const CONTROL_CHARACTER = /\p{Cc}/u;
+const CONTROL_CHARACTERS = /\p{Cc}/gu;
+const REPLACEMENT_CHARACTER = "\ufffd";
 
 const NOT_UNICODE = "must be valid Unicode";
 
@@ -11,11 +12,9 @@ export function storageProblem(text: string): string | undefined {
   return text.isWellFormed() ? undefined : NOT_UNICODE;
 }
 
-/** Text that PostgreSQL can store. */
-export function storableText(field: string, text: string, violations: Violations): string {
-  const problem = storageProblem(text);
-  if (problem !== undefined) violations.add(field, problem);
-  return text;
+/** The text with U+FFFD in the place of each control character (U+0000 to U+001F, U+007F to U+009F). */
+export function withoutControlCharacters(text: string): string {
+  return text.replace(CONTROL_CHARACTERS, REPLACEMENT_CHARACTER);
 }
 
 /** Text without control characters, of at most `maxBytes` bytes in UTF-8. */

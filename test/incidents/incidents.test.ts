@@ -295,10 +295,10 @@ describe("incidents of other services", () => {
         const fields = error.findDetails(ErrorDetailSchema).map((detail) => detail.field);
         return [...fields, error.rawMessage.split(" ")[0]];
       };
-      const field = ["app_type", "user_agent", "ip_address", "actor.actor_id"][index % 4];
+      const field = ["app_type", "metadata", "ip_address", "actor.actor_id"][index % 4];
       const wrong = {
         app_type: { appType: "x".repeat(65) },
-        user_agent: { userAgent: "\0" },
+        metadata: { metadata: { "": "x" } },
         ip_address: { ipAddress: "not-an-address" },
         "actor.actor_id": { actor: { ...actor, actorId: " " } },
       }[field as string];

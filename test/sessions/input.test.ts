@@ -91,17 +91,26 @@ describe("input", () => {
     const text = fc.string({ unit: fc.constantFrom("a", "é", "😀", "\u200d"), maxLength: 1200 });
     fc.assert(
       fc.property(text, (agent) => {
-        const kept = parsed((found) => attributes.checkedUserAgent(agent, found));
-        expect(kept).to.equal([...agent].slice(0, 512).join(""));
+        expect(attributes.normalizedUserAgent(agent)).to.equal([...agent].slice(0, 512).join(""));
       }),
     );
   });
 
-  it("refuses lone surrogates, also in the part of a user agent that is not kept", () => {
-    for (const text of ["\ud800", `${"x".repeat(600)}\udc00`]) {
-      const check = () => parsed((found) => attributes.checkedUserAgent(text, found));
-      refused(check, "INVALID_REQUEST", "user_agent");
-    }
+  it("makes any user agent text that is printable and that can be stored (property)", () => {
+    const unit = fc.oneof(
+      fc.integer({ min: 0, max: 0xffff }).map((code) => String.fromCharCode(code)),
+      fc.integer({ min: 0, max: 0xa0 }).map((code) => String.fromCharCode(code)),
+    );
+    fc.assert(
+      fc.property(fc.string({ unit, maxLength: 600 }), (agent) => {
+        const kept = attributes.normalizedUserAgent(agent);
+        expect(kept).not.to.match(/[\p{Cc}\p{Cs}]/u);
+        expect(attributes.normalizedUserAgent(kept)).to.equal(kept);
+      }),
+    );
+  });
+
+  it("refuses lone surrogates in metadata", () => {
     for (const metadata of [{ "\ud800": "" }, { a: "\udc00" }]) {
       const check = () => parsed((found) => attributes.checkedMetadata(metadata, found));
       refused(check, "INVALID_REQUEST", "metadata");

@@ -143,8 +143,8 @@ export type Session = Message<"sessiond.v1.Session"> & {
   ipAddress: string;
 
   /**
-   * user_agent is the browser's user agent when the session was created, cut to 512 characters.
-   * Empty if the Create request did not set it.
+   * user_agent is the browser's user agent when the session was created, cut to 512 characters and
+   * with U+FFFD for each control character. Empty if the Create request did not set it.
    *
    * @generated from field: string user_agent = 17;
    */

@@ -92,7 +92,8 @@ export type CreateRequest = Message<"sessiond.v1.CreateRequest"> & {
   ipAddress: string;
 
   /**
-   * user_agent is the browser's User-Agent header, which is cut to 512 characters. Optional.
+   * user_agent is the browser's User-Agent header. It is cut to 512 characters, and each control
+   * character is replaced with U+FFFD. Optional.
    *
    * @generated from field: string user_agent = 9;
    */
@@ -220,7 +221,8 @@ export type ValidateRequest = Message<"sessiond.v1.ValidateRequest"> & {
   ipAddress: string;
 
   /**
-   * user_agent is the browser's user agent, for the binding. Empty: unknown, which is accepted.
+   * user_agent is the browser's user agent, for the binding. It is cut and cleaned as in Create.
+   * Empty: unknown, which is accepted.
    *
    * @generated from field: string user_agent = 7;
    */
