@@ -103,6 +103,7 @@ export function validateCommand(request: ValidateRequest): ValidateCommand {
   return {
     credential: credentialOf(request),
     csrfToken: request.csrfToken,
+    httpMethod: request.httpMethod,
     touch: request.touch,
     acceptPreLogin: request.acceptPreLogin,
     ipAddress: request.ipAddress,

@@ -29,8 +29,10 @@ export interface ValidateCommand {
     | { readonly kind: "cookie"; readonly cookie: string }
     | { readonly kind: "header"; readonly header: string }
     | { readonly kind: "unset" };
-  /** Undefined: the CSRF token is not checked. */
+  /** Undefined: not checked, unless the HTTP method requires it. */
   readonly csrfToken: string | undefined;
+  /** Of the browser's request. Undefined: not known. */
+  readonly httpMethod: string | undefined;
   readonly touch: boolean;
   readonly acceptPreLogin: boolean;
   readonly ipAddress: string;

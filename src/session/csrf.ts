@@ -3,6 +3,9 @@ import type { RandomBytes } from "./ids.ts";
 
 const TOKEN_BYTES = 32;
 
+/** The safe methods of RFC 9110, section 9.2.1. */
+const SAFE_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
+
 export interface MintedCsrfToken {
   /** Returned to the caller once, and not stored. */
   readonly token: string;
@@ -26,4 +29,9 @@ export function mintCsrfToken(random: RandomBytes): MintedCsrfToken {
 /** Whether the token has this hash. Compares in constant time. */
 export function csrfTokenMatches(token: string, hash: Buffer): boolean {
   return timingSafeEqual(hashCsrfToken(token), hash);
+}
+
+/** Whether requests with this HTTP method need no CSRF token. Methods are case-sensitive. */
+export function isSafeMethod(method: string): boolean {
+  return SAFE_METHODS.has(method);
 }

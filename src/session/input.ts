@@ -144,6 +144,20 @@ export function credentialRef(command: ValidateCommand, violations: Violations):
   }
 }
 
+/**
+ * The HTTP method of the browser's request, of any form: what is no method is not a safe one. Empty is
+ * wrong: it is what a caller sends whose variable has no value.
+ */
+export function httpMethod(text: string | undefined, violations: Violations): string | undefined {
+  if (text === "") {
+    violations.add(
+      "http_method",
+      "must not be empty: give the method of the request, or leave it out",
+    );
+  }
+  return text;
+}
+
 export function revokeReason(text: string, violations: Violations): string {
   if (!REVOKE_REASON.test(text)) {
     violations.add(

@@ -11,7 +11,7 @@ import type {
   ValidateCsrfCommand,
 } from "./commands.ts";
 import { signCookie } from "./cookie.ts";
-import { csrfTokenMatches, mintCsrfToken } from "./csrf.ts";
+import { csrfTokenMatches, isSafeMethod, mintCsrfToken } from "./csrf.ts";
 import type { Denials } from "./denials.ts";
 import { invalidRequest, SessionError } from "./errors.ts";
 import { isSessionId, mintSessionId, type RandomBytes, type SessionId } from "./ids.ts";
@@ -119,13 +119,17 @@ export class Sessions {
     const violations = new Violations();
     const ipAddress = checkedIpAddress(command.ipAddress, violations);
     const userAgent = normalizedUserAgent(command.userAgent);
+    const httpMethod = input.httpMethod(command.httpMethod, violations);
     const ref = input.credentialRef(command, violations);
     violations.throwIfAny();
     const snapshot = await authenticator.findLive(ref, context);
     const { session } = snapshot;
     this.#assertPreLogin(session, command.acceptPreLogin, context);
     this.#assertBound(session, ipAddress, userAgent, context);
-    if (command.csrfToken !== undefined) this.#assertCsrf(session, command.csrfToken, context);
+    const csrfRequired = httpMethod !== undefined && !isSafeMethod(httpMethod);
+    if (csrfRequired || command.csrfToken !== undefined) {
+      this.#assertCsrf(session, command.csrfToken ?? "", context);
+    }
     return command.touch ? this.#touch(ref, snapshot, context) : { ...snapshot, touched: false };
   }
 

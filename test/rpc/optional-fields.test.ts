@@ -180,6 +180,7 @@ describe("optional fields (E04)", () => {
       "Create replaces.tenant_id",
       "Validate csrf_token",
       "Validate tenant_id",
+      "Validate http_method",
       "ValidateCsrf session.tenant_id",
       "Touch session.tenant_id",
       "Revoke session.tenant_id",
