@@ -13,6 +13,7 @@ import {
 } from "@connectrpc/connect/protocol-grpc";
 import { trailerFlag, trailerSerialize } from "@connectrpc/connect/protocol-grpc-web";
 import { encodeGrpcMessage } from "./grpc-message.ts";
+import { decompressionFailed } from "./request-compressions.ts";
 import type { RequestErrors } from "./request-errors.ts";
 import {
   bodyOf,
@@ -118,6 +119,9 @@ function rewriteError(
 ): ConnectError | undefined {
   if (code === Code.Internal && message.startsWith("parse binary: ")) {
     return decodeError(malformedRequest);
+  }
+  if (code === Code.InvalidArgument && message === decompressionFailed) {
+    return decodeError("the request's compressed message is damaged or ends too early");
   }
   const [, limit] = / is larger than configured readMaxBytes (\d+)/.exec(message) ?? [];
   if (code === Code.ResourceExhausted && limit !== undefined) {

@@ -20,11 +20,11 @@ import {
   type UniversalHandler,
   type UniversalHandlerOptions,
 } from "@connectrpc/connect/protocol";
-import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import { throwRefusal } from "./authentication.ts";
 import { keepThrown } from "./connect-call-observation.ts";
 import { deadlineInterceptor } from "./deadline.ts";
 import { envelopeEncoder } from "./envelope-encoder.ts";
+import { requestCompressions } from "./request-compressions.ts";
 import { requestJsonOptions } from "./request-json.ts";
 import { copyContext } from "./unary-context.ts";
 import type { UnaryMethod } from "./unary-method.ts";
@@ -34,8 +34,6 @@ import type { UnaryMethod } from "./unary-method.ts";
  * any request; but most gRPC clients refuse more than 4 MiB by default, after having received it.
  */
 const minResponseLimitBytes = 4 * 1024 * 1024;
-
-const acceptCompression: readonly Compression[] = [compressionGzip, compressionBrotli];
 
 export interface RoutingOptions {
   readonly routes: (router: ConnectRouter) => void;
@@ -63,7 +61,7 @@ export function createRouting(options: RoutingOptions): Routing {
   const interceptors = [...options.interceptors, deadlineInterceptor];
   const router = createConnectRouter({
     ...limits,
-    acceptCompression: [...acceptCompression],
+    acceptCompression: [...requestCompressions],
     interceptors: [keepThrown, throwRefusal, ...interceptors],
   });
   const unaryMethods = new Map<string, UnaryMethod>();
@@ -121,7 +119,7 @@ export function createRouting(options: RoutingOptions): Routing {
   return {
     connectHandlers: new Map(router.handlers.map((handler) => [handler.requestPath, handler])),
     unaryMethods,
-    compressions: acceptCompression,
+    compressions: requestCompressions,
   };
 }
 

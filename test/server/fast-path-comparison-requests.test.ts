@@ -1,5 +1,5 @@
 import type http2 from "node:http2";
-import { gzipSync } from "node:zlib";
+import { brotliCompressSync, gzipSync } from "node:zlib";
 import { Code } from "@connectrpc/connect";
 import { expect } from "chai";
 import { maxHeaders } from "../../src/server/header-limits.ts";
@@ -160,6 +160,17 @@ const unended = (bytes: Buffer) => (stream: http2.ClientHttp2Stream) => stream.w
 const overhead = validateBytes("a".repeat(maxMessageBytes)).length - maxMessageBytes;
 const messageOf = (bytes: number) => frame(validateBytes("a".repeat(bytes - overhead)));
 
+/** Compressed messages that end too early, by the length of what is left. */
+function truncated(encoding: string, compress: (bytes: Uint8Array) => Buffer): BodyCase[] {
+  const whole = compress(validateBytes("a".repeat(50)));
+  return [1, 5, whole.length - 9, whole.length - 1].map((length): BodyCase => {
+    const send = sendBytes(frame(whole.subarray(0, length), compressed));
+    const headers = { "grpc-encoding": encoding };
+    const name = `${encoding} that is cut to ${length} bytes`;
+    return [name, { headers, send }, "nobody", Code.InvalidArgument];
+  });
+}
+
 const bodies: BodyCase[] = [
   ["one message", [good], "fast-path", 0],
   ["an empty message", [empty], "fast-path", 0],
@@ -229,6 +240,8 @@ const bodies: BodyCase[] = [
     "nobody",
     Code.InvalidArgument,
   ],
+  ...truncated("gzip", gzipSync),
+  ...truncated("br", brotliCompressSync),
   ["a gzip bomb", { headers: gzip, send: sendBytes(bomb) }, "nobody", Code.ResourceExhausted],
   [
     "an unknown compression",
