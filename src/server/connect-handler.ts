@@ -163,7 +163,8 @@ async function serve(
 ): Promise<void> {
   const request = await identified;
   const contentType = request.header.get("content-type") ?? "";
-  const response = await rewriteDecodeFailure(handler(request), contentType, errors);
+  const kind = { ...errors, input: handler.method.input };
+  const response = await rewriteDecodeFailure(handler(request), contentType, kind);
   const observed = observation ? await observation.observe(response) : response;
   const explained = explainRefusal(observed, request, handler);
   const isUnary = handler.method.methodKind === "unary";

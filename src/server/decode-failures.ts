@@ -1,3 +1,4 @@
+import type { DescMessage } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { encodeEnvelope, type UniversalServerResponse } from "@connectrpc/connect/protocol";
 import {
@@ -22,12 +23,18 @@ import {
   type ResponseBody,
   replaceEndStream,
 } from "./response-body.ts";
+import { describeUnknownField } from "./unknown-field.ts";
 
 export const malformedRequest = "the request is not a message of its type";
 
+/** What a request should have been, and the errors for one that is not. */
+export interface RequestKind extends RequestErrors {
+  readonly input: DescMessage;
+}
+
 /**
  * Replaces Connect's error for a request that cannot be decoded, or whose message is too large, with
- * that of `errors`, in all protocols. The reasons: Connect uses INTERNAL for malformed bytes, which is
+ * that of `request`, in all protocols. The reasons: Connect uses INTERNAL for malformed bytes, which is
  * the code for defects of the server; its messages about JSON quote the request, which may contain
  * credentials; and it names a limit by an option of its own.
  *
@@ -37,24 +44,24 @@ export const malformedRequest = "the request is not a message of its type";
 export async function rewriteDecodeFailure(
   handling: Promise<UniversalServerResponse>,
   requestContentType: string,
-  errors: RequestErrors,
+  request: RequestKind,
 ): Promise<UniversalServerResponse> {
   const response = await handling.catch((error: unknown) =>
-    respondToUnencodableError(error, requestContentType, errors),
+    respondToUnencodableError(error, requestContentType, request),
   );
   const { status, body, header, trailer } = response;
   if (body === undefined) return response;
-  const rewrite = (complete: Headers) => rewriteTrailer(complete, errors);
+  const rewrite = (complete: Headers) => rewriteTrailer(complete, request);
   if (trailer !== undefined) return { ...response, body: changeTrailer(body, trailer, rewrite) };
   const contentType = header?.get("content-type") ?? "";
   if (contentType.startsWith("application/grpc-web")) {
     return { ...response, body: changeWebTrailer(body, rewrite) };
   }
   if (contentType.startsWith("application/connect+")) {
-    return { ...response, body: rewriteEndStream(body, errors) };
+    return { ...response, body: rewriteEndStream(body, request) };
   }
   const isConnectError = status >= 400 && contentType === "application/json";
-  return isConnectError ? rewriteConnectError(response, body, errors) : response;
+  return isConnectError ? rewriteConnectError(response, body, request) : response;
 }
 
 /**
@@ -64,10 +71,10 @@ export async function rewriteDecodeFailure(
 function respondToUnencodableError(
   error: unknown,
   contentType: string,
-  errors: RequestErrors,
+  request: RequestKind,
 ): UniversalServerResponse {
   if (!(error instanceof URIError)) throw error;
-  const rewritten = errors.decodeError(malformedRequest);
+  const rewritten = request.decodeError(malformedRequest);
   const trailer = setTrailerStatus(new Headers(), rewritten);
   trailer.set(headerGrpcMessage, encodeGrpcMessage(rewritten.rawMessage));
   const response = { status: 200, header: new Headers({ "content-type": contentType }) };
@@ -77,9 +84,9 @@ function respondToUnencodableError(
 }
 
 /** Streams of Connect. */
-function rewriteEndStream(body: ResponseBody, errors: RequestErrors): ResponseBody {
+function rewriteEndStream(body: ResponseBody, request: RequestKind): ResponseBody {
   return replaceEndStream(body, ({ metadata, error }) => {
-    const rewritten = error && rewriteError(error.code, error.rawMessage, errors);
+    const rewritten = error && rewriteError(error.code, error.rawMessage, request);
     if (rewritten === undefined) return undefined;
     return Buffer.from(JSON.stringify(endStreamToJson(metadata, rewritten, undefined)));
   });
@@ -89,11 +96,11 @@ function rewriteEndStream(body: ResponseBody, errors: RequestErrors): ResponseBo
 async function rewriteConnectError(
   response: UniversalServerResponse,
   body: ResponseBody,
-  errors: RequestErrors,
+  request: RequestKind,
 ): Promise<UniversalServerResponse> {
   const bytes = Buffer.concat(await Array.fromAsync(body));
   const { code, rawMessage } = errorFromJsonBytes(bytes, undefined, new ConnectError(""));
-  const rewritten = rewriteError(code, rawMessage, errors);
+  const rewritten = rewriteError(code, rawMessage, request);
   if (rewritten === undefined) return { ...response, body: bodyOf(bytes) };
   const rewrittenBytes = errorToJsonBytes(rewritten, undefined);
   const header = new Headers(response.header);
@@ -102,11 +109,11 @@ async function rewriteConnectError(
 }
 
 /** Replaces such a failure in the trailer, and encodes the message of any failure for gRPC. */
-function rewriteTrailer(trailer: Headers, errors: RequestErrors): void {
+function rewriteTrailer(trailer: Headers, request: RequestKind): void {
   const encoded = trailer.get(headerGrpcMessage);
   if (encoded === null) return;
   const message = decodeURIComponent(encoded);
-  const rewritten = rewriteError(Number(trailer.get(headerGrpcStatus)), message, errors);
+  const rewritten = rewriteError(Number(trailer.get(headerGrpcStatus)), message, request);
   if (rewritten !== undefined) setTrailerStatus(trailer, rewritten);
   trailer.set(headerGrpcMessage, encodeGrpcMessage(rewritten?.rawMessage ?? message));
 }
@@ -115,7 +122,7 @@ function rewriteTrailer(trailer: Headers, errors: RequestErrors): void {
 function rewriteError(
   code: Code,
   message: string,
-  { decodeError, tooLargeError }: RequestErrors,
+  { input, decodeError, tooLargeError }: RequestKind,
 ): ConnectError | undefined {
   if (code === Code.Internal && message.startsWith("parse binary: ")) {
     return decodeError(malformedRequest);
@@ -133,6 +140,12 @@ function rewriteError(
   // The name of the type or field comes from the contract. The rest may quote the request.
   const [, kind, name] = /^cannot decode (\w+) ([\w.]+) from JSON/.exec(message) ?? [];
   if (code !== Code.InvalidArgument || name === undefined) return undefined;
+  const [, unknown] =
+    /^cannot decode message \S+ from JSON: key "(.*)" is unknown$/s.exec(message) ?? [];
+  if (unknown !== undefined) {
+    const { problem, name: field } = describeUnknownField(input, name, unknown);
+    return decodeError(`the request's ${kind} ${name} ${problem}`, field);
+  }
   const field = kind === "field" ? name.slice(name.lastIndexOf(".") + 1) : undefined;
   return decodeError(`the request's ${kind} ${name} ${jsonProblem(message)}`, field);
 }
@@ -142,7 +155,6 @@ export const nullProblem = ": must not be null";
 
 /** What is wrong, without the rest of Connect's message, which quotes the request. */
 function jsonProblem(message: string): string {
-  if (message.endsWith('" is unknown')) return "has an unknown field";
   if (message.endsWith(nullProblem)) return "must not be null: give it a value, or leave it out";
   return "cannot be decoded from JSON";
 }

@@ -1,8 +1,8 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 
 /**
- * Creates the error for a request that cannot be decoded. `message` contains nothing of the
- * request; `field` is the name of the field that cannot be decoded, where it is known.
+ * Creates the error for a request that cannot be decoded. `message` contains no value of the
+ * request; `field` is the name of the field that cannot be decoded or is not known.
  */
 export type DecodeErrorFactory = (message: string, field?: string) => ConnectError;
 

@@ -113,43 +113,80 @@ describe("optional fields (E04)", () => {
     });
   });
 
-  const mistyped: Record<string, [rpc: string, request: () => object, type: string]> = {
+  /** By the mistyped name: what the message says of it. Names that could be secrets are not quoted. */
+  const mistypedInValidate: Record<string, string> = {
+    csrf_tokens: "has no field csrf_tokens: did you mean csrfToken?",
+    csrfTokn: "has no field csrfTokn: did you mean csrfToken?",
+    CsrfToken: "has no field CsrfToken: did you mean csrfToken?",
+    csrftoken: "has no field csrftoken: did you mean csrfToken?",
+    "csrf-token": "has an unknown field: did you mean csrfToken?",
+    "csrfToken ": "has an unknown field: did you mean csrfToken?",
+    tenant: "has no field tenant: did you mean tenantId?",
+    tenantID: "has no field tenantID: did you mean tenantId?",
+    ipAdress: "has no field ipAdress: did you mean ipAddress?",
+    ip: "has no field ip",
+    useragent: "has no field useragent: did you mean userAgent?",
+    cookie_headers: "has no field cookie_headers: did you mean cookieHeader?",
+    "[ext]": "has an unknown field",
+    "": "has an unknown field",
+    'csrf"Token': "has an unknown field: did you mean csrfToken?",
+    "csrf\nToken": "has an unknown field: did you mean csrfToken?",
+    token2: "has an unknown field",
+    ["a".repeat(32)]: `has no field ${"a".repeat(32)}`,
+    ["a".repeat(33)]: "has an unknown field",
+    ["csrfToken".repeat(6000)]: "has an unknown field",
+  };
+  type Mistyped = [rpc: string, request: () => object, type: string, problem: string];
+  const mistyped: Record<string, Mistyped> = {
     ...Object.fromEntries(
-      [
-        ...["csrf_tokens", "csrfTokn", "CsrfToken", "csrftoken", "csrf-token", "csrfToken "],
-        ...["tenant", "tenantID", "ipAdress", "ip", "useragent", "cookie_headers", "[ext]"],
-      ].map((name) => [
-        `${name} in Validate`,
-        ["Validate", () => ({ cookie: own.cookie, [name]: "x" }), "ValidateRequest"],
+      Object.entries(mistypedInValidate).map(([name, problem]) => [
+        `${JSON.stringify(name.slice(0, 40))} in Validate`,
+        ["Validate", () => ({ cookie: own.cookie, [name]: "x" }), "ValidateRequest", problem],
       ]),
     ),
     "tenant in a session reference": [
       "Get",
       () => ({ session: { cookie: own.cookie, tenant: "x" } }),
       "SessionRef",
+      "has no field tenant: did you mean tenantId?",
     ],
     "tenant in an actor": [
       "Create",
       () => ({ actor: { tenant: "x", actorType: "user", actorId: "alice" } }),
       "ActorRef",
+      "has no field tenant: did you mean tenantId?",
     ],
     "keeps in RevokeAllForActor": [
       "RevokeAllForActor",
       () => ({ actor: own.actor, reason: "logout", actingActorId: "a", keeps: {} }),
       "RevokeAllForActorRequest",
+      "has no field keeps: did you mean keep?",
     ],
   };
-  for (const [what, [rpc, request, type]] of Object.entries(mistyped)) {
+  for (const [what, [rpc, request, type, problem]] of Object.entries(mistyped)) {
     it(`the mistyped field ${what} is an error in JSON (E04)`, async () => {
       const answer = await withoutTrace(app, () => post(rpc, request()));
       expect(answer).to.deep.equal({
         status: 400,
         reason: "INVALID_REQUEST",
-        field: undefined,
-        message: `the request's message sessiond.v1.${type} has an unknown field`,
+        field: /^has no field (\w+)/.exec(problem)?.[1],
+        message: `the request's message sessiond.v1.${type} ${problem}`,
       });
     });
   }
+
+  it("no credential is quoted that stands where a name belongs (E04)", async () => {
+    const { cookie, csrfToken, id } = own;
+    for (const secret of [cookie, csrfToken, id, ...cookie.split(".").slice(1)]) {
+      for (const request of [{ [secret]: "x" }, { session: { [secret]: "x" } }]) {
+        for (const rpc of ["Validate", "Get"]) {
+          const answer = await withoutTrace(app, () => post(rpc, request));
+          expect(answer).to.include({ status: 400, reason: "INVALID_REQUEST" });
+          expect(JSON.stringify(answer)).not.to.include(secret);
+        }
+      }
+    }
+  });
 
   it("a mistyped field is an error in JSON of every call (E04)", async () => {
     for (const { name } of SessionService.methods) {

@@ -39,7 +39,7 @@ export type ErrorDetail = Message<"sessiond.v1.ErrorDetail"> & {
    * with ERROR_REASON_INVALID_REQUEST. If several fields are wrong, it is the first one; a
    * google.rpc.BadRequest, which is attached too, has a FieldViolation for each of them. If the
    * request could not be decoded, it is the name of one field without the path, or empty, and no
-   * other field has been checked.
+   * other field has been checked. That field may be one that the contract does not have.
    *
    * @generated from field: string field = 3;
    */

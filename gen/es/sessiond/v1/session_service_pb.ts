@@ -1073,7 +1073,9 @@ export const ListAuditEventsResponseSchema: GenMessage<ListAuditEventsResponse> 
  *     checked before any session is looked up, so it takes precedence over every other reason.
  *   - JSON with a field that the contract does not have, or with null for an `optional` field, is
  *     INVALID_REQUEST: a mistyped name or a variable without a value must not skip the check that
- *     the field asks for. In binary requests, unknown fields are ignored.
+ *     the field asks for. The error names an unknown field if its name consists of letters and
+ *     underscores, 32 at most; anything else could be a secret in the wrong place. In binary
+ *     requests, unknown fields are ignored.
  *   - A call that fails has changed nothing. Only after DEADLINE_EXCEEDED, CANCELLED or UNAVAILABLE
  *     it is not known whether the change was committed.
  *   - STORAGE_UNAVAILABLE and OVERLOADED have a google.rpc.RetryInfo. The trailer
