@@ -6,7 +6,7 @@ import {
   type SessionId,
   secureRandomBytes,
 } from "../src/session/ids.ts";
-import { KeyEncryption } from "../src/session/key-encryption.ts";
+import { LocalKeyWrapper } from "../src/session/local-key-wrapper.ts";
 import { MacKey } from "../src/session/mac-key.ts";
 import type { Sql } from "./database.ts";
 
@@ -23,10 +23,10 @@ export interface Credentials {
 /** Creates the default tenant's signing key in the same way as sessiond, before sessiond starts. */
 export async function createCredentials(sql: Sql): Promise<Credentials> {
   const keyEncryptionKey = randomBytes(SECRET_BYTES);
-  const encryption = new KeyEncryption([keyEncryptionKey], secureRandomBytes);
+  const wrapper = new LocalKeyWrapper([keyEncryptionKey], secureRandomBytes);
   const id = mintSigningKeyId(secureRandomBytes);
   const secret = randomBytes(SECRET_BYTES);
-  const encrypted = encryption.encrypt(secret, id, DEFAULT_TENANT);
+  const encrypted = await wrapper.wrap(secret, { id, tenantId: DEFAULT_TENANT });
   await sql(
     `INSERT INTO signing_keys (id, tenant_id, encrypted_key, key_encryption_key_id, created_at)
      VALUES ($1, $2, $3, $4, now())`,

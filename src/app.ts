@@ -27,6 +27,7 @@ import { Denials } from "./session/denials.ts";
 import { type RandomBytes, secureRandomBytes } from "./session/ids.ts";
 import { KeyEncryption } from "./session/key-encryption.ts";
 import { KeyRing } from "./session/key-ring.ts";
+import { LocalKeyWrapper } from "./session/local-key-wrapper.ts";
 import { Sessions } from "./session/sessions.ts";
 import { SetCookieFactory } from "./session/set-cookie.ts";
 import { SigningKeys } from "./session/signing-keys.ts";
@@ -111,7 +112,7 @@ async function start(options: AppOptions): Promise<App> {
         random,
       )
     : configured;
-  const encryption = new KeyEncryption(keyEncryptionKeys, random);
+  const encryption = new KeyEncryption([new LocalKeyWrapper(keyEncryptionKeys, random)]);
   const signingKeys = new SigningKeys(storage.signingKeys, encryption, random);
   const { rewrapped, ...verified } = await signingKeys.verifyAndRewrap(boot);
   if (rewrapped > 0) log.info({ rewrapped }, "signing keys put under the first key-encryption key");

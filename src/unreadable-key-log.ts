@@ -15,7 +15,7 @@ const KEY_ADVICE =
 /** Logs the keys that the start could not decrypt, and counts and logs what is refused for that. */
 export function watchUnreadableKeys(
   log: Logger,
-  { unreadable, unreadableCount }: Omit<KeyVerification, "rewrapped">,
+  { unreadable, unreadableCount }: Pick<KeyVerification, "unreadable" | "unreadableCount">,
   stack: AsyncDisposableStack,
 ): UnreadableKeys {
   const report = throttledReport(REFUSAL_REPORT_INTERVAL_MS, () => {

@@ -36,7 +36,7 @@ export class KeyRing {
     if (cached !== undefined) return cached;
     if (this.#unreadable.mustRefuse(id)) throw this.#unreadable.refuse(id);
     const stored = await this.#store.find(id, context);
-    if (stored !== undefined) return this.#add(stored);
+    if (stored !== undefined) return this.#add(stored, context);
     this.#unreadable.delete(id);
     return undefined;
   }
@@ -50,15 +50,15 @@ export class KeyRing {
   async assertCanSign(tenantId: TenantId, context: CallContext): Promise<void> {
     if (!this.#unreadable.hasTenant(tenantId)) return;
     const active = await this.#store.findActive(tenantId, context);
-    if (active !== undefined && !this.#keys.has(active.id)) this.#add(active);
+    if (active !== undefined && !this.#keys.has(active.id)) await this.#add(active, context);
     this.#unreadable.deleteTenant(tenantId);
   }
 
-  #add(stored: StoredSigningKey): MacKey {
+  async #add(stored: StoredSigningKey, { signal }: CallContext): Promise<MacKey> {
     const { id, tenantId, encrypted } = stored;
     let key: MacKey;
     try {
-      key = new MacKey(this.#encryption.decrypt(encrypted, id, tenantId));
+      key = new MacKey(await this.#encryption.decrypt(encrypted, id, tenantId, signal));
     } catch (error) {
       if (!(error instanceof KeyDecryptionError)) throw error;
       this.#unreadable.add(stored);

@@ -1,7 +1,7 @@
 import type { CallContext } from "./call-context.ts";
 import type { Instant } from "./clock.ts";
 import type { SigningKeyId, TenantId } from "./ids.ts";
-import type { EncryptedKey } from "./key-encryption.ts";
+import type { EncryptedKey } from "./key-wrapper.ts";
 import type { ListPage, ListPosition } from "./list-page.ts";
 import type { NewSigningKey, SigningKey, StoredSigningKey } from "./signing-key.ts";
 
@@ -38,13 +38,16 @@ export interface SigningKeyStore {
   /** All keys of all tenants, in batches. */
   all(context: CallContext): AsyncIterable<StoredSigningKey>;
 
-  /** Replaces the ciphertext `from` of a key, unless another process has already replaced it. */
+  /**
+   * Replaces the ciphertext `from` of a key; returns whether it did. It does not if another process has
+   * already replaced it, or the key is gone. It changes nothing else of the key.
+   */
   rewrap(
     id: SigningKeyId,
     from: EncryptedKey,
     to: EncryptedKey,
     context: CallContext,
-  ): Promise<void>;
+  ): Promise<boolean>;
 
   /** A tenant's keys, newest first. */
   list(

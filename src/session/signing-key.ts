@@ -1,6 +1,6 @@
 import type { Instant } from "./clock.ts";
 import type { SigningKeyId, TenantId } from "./ids.ts";
-import type { EncryptedKey } from "./key-encryption.ts";
+import type { EncryptedKey } from "./key-wrapper.ts";
 import type { TimeoutPolicy } from "./policy.ts";
 
 /** A signing key without its material. */

@@ -1,11 +1,13 @@
 import type { CallContext } from "./call-context.ts";
 import type { ListSigningKeysCommand, RotateSigningKeyCommand } from "./commands.ts";
+import { forEachConcurrently } from "./concurrently.ts";
 import { SessionError } from "./errors.ts";
 import {
   DEFAULT_TENANT,
   isSigningKeyId,
   mintSigningKeyId,
   type RandomBytes,
+  type SigningKeyId,
   type TenantId,
 } from "./ids.ts";
 import * as input from "./input.ts";
@@ -19,6 +21,12 @@ import { Violations } from "./violations.ts";
 const SECRET_BYTES = 32;
 /** How many keys that cannot be decrypted are returned. Further ones are only counted. */
 const MAX_UNREADABLE = 1000;
+/** How many keys are decrypted at once. It matters with a key management service. */
+const VERIFY_CONCURRENCY = 16;
+/** How many keys are re-encrypted at once. It leaves connections of the pool for calls. */
+const REWRAP_CONCURRENCY = 4;
+/** Two are usual: one that re-encrypts, and one that finds nothing to do. */
+const MAX_REWRAP_PASSES = 10;
 
 export interface UnreadableSigningKey extends StoredSigningKey {
   /** Its key-encryption key is configured, but its ciphertext is not genuine. */
@@ -26,13 +34,28 @@ export interface UnreadableSigningKey extends StoredSigningKey {
 }
 
 export interface KeyVerification {
-  /** How many keys were re-encrypted. */
-  readonly rewrapped: number;
+  /** How many keys there are. */
+  readonly count: number;
   /** Keys that cannot be decrypted, 1000 at most. */
   readonly unreadable: readonly UnreadableSigningKey[];
   /** How many keys cannot be decrypted. */
   readonly unreadableCount: number;
 }
+
+export interface VerifiedAndRewrapped extends KeyVerification {
+  /** How many keys were re-encrypted. */
+  readonly rewrapped: number;
+  /** The current key-encryption key. */
+  readonly keyEncryptionKeyId: string;
+  /**
+   * Whether all keys that can be decrypted are under it. Not if others kept changing keys meanwhile, such
+   * as a replica whose first key-encryption key is another one.
+   */
+  readonly isComplete: boolean;
+}
+
+/** Gets the material of a key that could be decrypted. */
+export type OnDecrypted = (id: SigningKeyId, material: Buffer) => void;
 
 export interface SigningKeyPage extends ListPage<SigningKey> {
   readonly nextPageToken: string;
@@ -51,51 +74,81 @@ export class SigningKeys {
   }
 
   /**
-   * Decrypts all signing keys, then re-encrypts those that were not encrypted with the first
-   * key-encryption key. Leaves alone what cannot be decrypted. If it throws, it has changed nothing.
+   * Decrypts all signing keys, then re-encrypts those that are not under the current key-encryption
+   * key. Leaves alone what cannot be decrypted. Any number of processes may do so at once, beside
+   * rotations. If it is interrupted, each key is under its old key-encryption key or under the current
+   * one, and another run completes it.
    *
+   * @param onDecrypted gets the material of all keys that can be decrypted
    * @throws {KeyDecryptionError} if the active key of the default tenant, or every key, cannot be
-   * decrypted
+   * decrypted; then nothing was changed
    */
-  async verifyAndRewrap(context: CallContext): Promise<KeyVerification> {
-    const verified = await this.#verify(context);
+  async verifyAndRewrap(
+    context: CallContext,
+    onDecrypted: OnDecrypted = () => {},
+  ): Promise<VerifiedAndRewrapped> {
+    const verified = await this.#verify(context, onDecrypted);
     let rewrapped = 0;
-    for await (const { id, tenantId, encrypted } of this.#store.all(context)) {
-      if (encrypted.keyEncryptionKeyId === this.#encryption.primaryKeyId) continue;
-      const decrypted = this.#tryDecrypt({ id, tenantId, encrypted });
-      if (decrypted instanceof KeyDecryptionError) continue;
-      const renewed = this.#encryption.encrypt(decrypted, id, tenantId);
-      await this.#store.rewrap(id, encrypted, renewed, context);
-      rewrapped += 1;
+    for (let pass = 1; ; pass += 1) {
+      const keyEncryptionKeyId = await this.#encryption.currentKeyId(context.signal);
+      const found = await this.#rewrap(keyEncryptionKeyId, context);
+      rewrapped += found.rewrapped;
+      // Keys that another replica has made or re-encrypted meanwhile are found by the next pass.
+      const isComplete = found.attempted === 0;
+      if (isComplete || pass === MAX_REWRAP_PASSES) {
+        return { ...verified, rewrapped, keyEncryptionKeyId, isComplete };
+      }
     }
-    return { ...verified, rewrapped };
   }
 
-  async #verify(context: CallContext): Promise<Omit<KeyVerification, "rewrapped">> {
+  /** Goes once through all keys that are not under this key-encryption key. */
+  async #rewrap(
+    keyEncryptionKeyId: string,
+    context: CallContext,
+  ): Promise<{ readonly attempted: number; readonly rewrapped: number }> {
+    let [attempted, rewrapped] = [0, 0];
+    const keys = this.#store.all(context);
+    await forEachConcurrently(keys, REWRAP_CONCURRENCY, async (key) => {
+      const { id, tenantId, encrypted } = key;
+      if (encrypted.keyEncryptionKeyId === keyEncryptionKeyId) return;
+      const material = await this.#tryDecrypt(key, context);
+      if (material instanceof KeyDecryptionError) return;
+      attempted += 1;
+      const renewed = await this.#encryption.encrypt(material, id, tenantId, context.signal);
+      if (await this.#store.rewrap(id, encrypted, renewed, context)) rewrapped += 1;
+    });
+    return { attempted, rewrapped };
+  }
+
+  async #verify(context: CallContext, onDecrypted: OnDecrypted): Promise<KeyVerification> {
     const unreadable: UnreadableSigningKey[] = [];
-    let unreadableCount = 0;
-    let readableCount = 0;
+    let [count, unreadableCount] = [0, 0];
     let first: KeyDecryptionError | undefined;
-    for await (const key of this.#store.all(context)) {
-      const decrypted = this.#tryDecrypt(key);
-      if (!(decrypted instanceof KeyDecryptionError)) {
-        readableCount += 1;
-        continue;
+    const keys = this.#store.all(context);
+    await forEachConcurrently(keys, VERIFY_CONCURRENCY, async (key) => {
+      const material = await this.#tryDecrypt(key, context);
+      count += 1;
+      if (!(material instanceof KeyDecryptionError)) {
+        onDecrypted(key.id, material);
+        return;
       }
-      if (key.tenantId === DEFAULT_TENANT && key.retiredAt === undefined) throw decrypted;
-      first ??= decrypted;
+      if (key.tenantId === DEFAULT_TENANT && key.retiredAt === undefined) throw material;
+      first ??= material;
       unreadableCount += 1;
       if (unreadable.length < MAX_UNREADABLE) {
-        unreadable.push({ ...key, isCorrupt: decrypted.isCorrupt });
+        unreadable.push({ ...key, isCorrupt: material.isCorrupt });
       }
-    }
-    if (first !== undefined && readableCount === 0) throw first;
-    return { unreadable, unreadableCount };
+    });
+    if (first !== undefined && unreadableCount === count) throw first;
+    return { count, unreadable, unreadableCount };
   }
 
-  #tryDecrypt(key: NewSigningKey): Buffer | KeyDecryptionError {
+  async #tryDecrypt(
+    { id, tenantId, encrypted }: NewSigningKey,
+    { signal }: CallContext,
+  ): Promise<Buffer | KeyDecryptionError> {
     try {
-      return this.#encryption.decrypt(key.encrypted, key.id, key.tenantId);
+      return await this.#encryption.decrypt(encrypted, id, tenantId, signal);
     } catch (error) {
       if (error instanceof KeyDecryptionError) return error;
       throw error;
@@ -105,13 +158,16 @@ export class SigningKeys {
   /**
    * Creates a signing key for a tenant that has no active one; returns whether it did.
    *
-   * @throws {SessionError} INITIAL_SIGNING_KEY_MINT_FAILED if the source of random bytes fails
+   * @throws {SessionError} INITIAL_SIGNING_KEY_MINT_FAILED if the source of random bytes fails;
+   * STORAGE_UNAVAILABLE if a key management service does not answer
    */
   async ensureFirst(tenantId: TenantId, context: CallContext): Promise<boolean> {
     let key: NewSigningKey;
     try {
-      key = this.#mint(tenantId);
+      key = await this.#mint(tenantId, context);
     } catch (cause) {
+      context.signal?.throwIfAborted();
+      if (cause instanceof SessionError) throw cause;
       throw new SessionError("INITIAL_SIGNING_KEY_MINT_FAILED", { cause });
     }
     return this.#store.insertFirst(key, context);
@@ -131,7 +187,7 @@ export class SigningKeys {
     const tenantId = input.tenantId("tenant_id", command.tenantId, violations);
     const actingActorId = input.actingActorId(command.actingActorId, violations);
     violations.throwIfAny();
-    return this.#store.rotate(this.#mint(tenantId), actingActorId, context);
+    return this.#store.rotate(await this.#mint(tenantId, context), actingActorId, context);
   }
 
   /** @throws {SessionError} INVALID_REQUEST, with the fields that are wrong */
@@ -148,9 +204,10 @@ export class SigningKeys {
     return { ...page, nextPageToken: nextPageToken(tokens, page) };
   }
 
-  #mint(tenantId: TenantId): NewSigningKey {
+  async #mint(tenantId: TenantId, { signal }: CallContext): Promise<NewSigningKey> {
     const id = mintSigningKeyId(this.#random);
-    const encrypted = this.#encryption.encrypt(this.#random(SECRET_BYTES), id, tenantId);
+    const material = this.#random(SECRET_BYTES);
+    const encrypted = await this.#encryption.encrypt(material, id, tenantId, signal);
     return { id, tenantId, encrypted };
   }
 }

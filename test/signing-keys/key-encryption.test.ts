@@ -6,28 +6,34 @@ import {
   secureRandomBytes,
   type TenantId,
 } from "../../src/session/ids.ts";
-import {
-  type EncryptedKey,
-  KeyDecryptionError,
-  KeyEncryption,
-  keyEncryptionKeyId,
-} from "../../src/session/key-encryption.ts";
+import { KeyDecryptionError, KeyEncryption } from "../../src/session/key-encryption.ts";
+import type { EncryptedKey } from "../../src/session/key-wrapper.ts";
+import { keyEncryptionKeyId, LocalKeyWrapper } from "../../src/session/local-key-wrapper.ts";
+import type { StoredSigningKey } from "../../src/session/signing-key.ts";
 import type { SigningKeyStore } from "../../src/session/signing-key-store.ts";
 import { SigningKeys } from "../../src/session/signing-keys.ts";
+import { numbers } from "../support/in-parallel.ts";
 import { context, SIGNING_KEY_ID, T0, TENANT } from "../support/session-fixtures.ts";
 
 const KEK = Buffer.alloc(32, 1);
 const OTHER_KEK = Buffer.alloc(32, 2);
 const SECRET = Buffer.from("0123456789abcdef0123456789abcdef");
-const encryption = new KeyEncryption([KEK], secureRandomBytes);
+const under = (...keys: Buffer[]) =>
+  new KeyEncryption([new LocalKeyWrapper(keys, secureRandomBytes)]);
+const encryption = under(KEK);
 
-function refusal(
+const encrypt = (by: KeyEncryption, id: SigningKeyId = SIGNING_KEY_ID) =>
+  by.encrypt(SECRET, id, TENANT, undefined);
+const decrypt = (by: KeyEncryption, encrypted: EncryptedKey, id: SigningKeyId = SIGNING_KEY_ID) =>
+  by.decrypt(encrypted, id, TENANT, undefined);
+
+async function refusal(
   encrypted: EncryptedKey,
   id: SigningKeyId = SIGNING_KEY_ID,
   tenant: TenantId = TENANT,
-): KeyDecryptionError {
+): Promise<KeyDecryptionError> {
   try {
-    encryption.decrypt(encrypted, id, tenant);
+    await encryption.decrypt(encrypted, id, tenant, undefined);
   } catch (error) {
     expect(error).to.be.instanceOf(KeyDecryptionError);
     return error as KeyDecryptionError;
@@ -36,57 +42,57 @@ function refusal(
 }
 
 describe("key encryption (unit)", () => {
-  it("decrypts what it encrypted, and the ciphertext shows nothing of the key (A26)", () => {
-    const encrypted = encryption.encrypt(SECRET, SIGNING_KEY_ID, TENANT);
-    expect(encryption.decrypt(encrypted, SIGNING_KEY_ID, TENANT)).to.deep.equal(SECRET);
+  it("decrypts what it encrypted, and the ciphertext shows nothing of the key (A26)", async () => {
+    const encrypted = await encrypt(encryption);
+    expect(await decrypt(encryption, encrypted)).to.deep.equal(SECRET);
     expect(encrypted.ciphertext).to.have.length(12 + 32 + 16);
     for (let at = 0; at + 4 <= SECRET.length; at += 1) {
       expect(encrypted.ciphertext.includes(SECRET.subarray(at, at + 4))).to.equal(false);
     }
   });
 
-  it("refuses a ciphertext of which any bit was flipped (ASVS 11.3)", () => {
-    const { ciphertext, keyEncryptionKeyId } = encryption.encrypt(SECRET, SIGNING_KEY_ID, TENANT);
+  it("refuses a ciphertext of which any bit was flipped (ASVS 11.3)", async () => {
+    const { ciphertext, keyEncryptionKeyId } = await encrypt(encryption);
     for (let bit = 0; bit < ciphertext.length * 8; bit += 1) {
       const flipped = Buffer.from(ciphertext);
       const at = bit >> 3;
       flipped[at] = (flipped[at] as number) ^ (1 << (bit & 7));
-      refusal({ ciphertext: flipped, keyEncryptionKeyId });
+      await refusal({ ciphertext: flipped, keyEncryptionKeyId });
     }
   });
 
-  it("refuses a ciphertext that was cut or lengthened (ASVS 11.3)", () => {
-    const { ciphertext, keyEncryptionKeyId } = encryption.encrypt(SECRET, SIGNING_KEY_ID, TENANT);
+  it("refuses a ciphertext that was cut or lengthened (ASVS 11.3)", async () => {
+    const { ciphertext, keyEncryptionKeyId } = await encrypt(encryption);
     for (let length = 0; length < ciphertext.length; length += 1) {
-      refusal({ ciphertext: ciphertext.subarray(0, length), keyEncryptionKeyId });
+      await refusal({ ciphertext: ciphertext.subarray(0, length), keyEncryptionKeyId });
     }
     const longer = Buffer.concat([ciphertext, Buffer.alloc(1)]);
-    refusal({ ciphertext: longer, keyEncryptionKeyId });
+    await refusal({ ciphertext: longer, keyEncryptionKeyId });
   });
 
-  it("refuses a ciphertext in the place of any other key or tenant (ASVS 11.3, property)", () => {
-    const encrypted = encryption.encrypt(SECRET, SIGNING_KEY_ID, TENANT);
+  it("refuses a ciphertext in the place of any other key or tenant (ASVS 11.3, property)", async () => {
+    const encrypted = await encrypt(encryption);
     const place = fc.tuple(fc.string(), fc.string({ minLength: 1 }));
-    fc.assert(
-      fc.property(place, ([id, tenant]) => {
-        refusal(encrypted, id as SigningKeyId, tenant as TenantId);
+    await fc.assert(
+      fc.asyncProperty(place, async ([id, tenant]) => {
+        await refusal(encrypted, id as SigningKeyId, tenant as TenantId);
       }),
       { examples: [[[mintSigningKeyId(secureRandomBytes), TENANT]], [[SIGNING_KEY_ID, "other"]]] },
     );
   });
 
-  it("never uses a nonce twice (ASVS 11.3)", () => {
+  it("never uses a nonce twice (ASVS 11.3)", async () => {
     const nonces = new Set<string>();
     for (let made = 0; made < 10_000; made += 1) {
-      const { ciphertext } = encryption.encrypt(SECRET, SIGNING_KEY_ID, TENANT);
+      const { ciphertext } = await encrypt(encryption);
       nonces.add(ciphertext.subarray(0, 12).toString("hex"));
     }
     expect(nonces.size).to.equal(10_000);
   });
 
-  it("refuses what is under a key-encryption key that it lacks, and names both (A26)", () => {
-    const foreign = new KeyEncryption([OTHER_KEK], secureRandomBytes);
-    const error = refusal(foreign.encrypt(SECRET, SIGNING_KEY_ID, TENANT));
+  it("refuses what is under a key-encryption key that it lacks, and names both (A26)", async () => {
+    const foreign = under(OTHER_KEK);
+    const error = await refusal(await encrypt(foreign));
     expect(error.message).to.include(keyEncryptionKeyId(OTHER_KEK));
     expect(error.message).to.include(keyEncryptionKeyId(KEK));
     expect(error.message).to.include(SIGNING_KEY_ID);
@@ -94,10 +100,10 @@ describe("key encryption (unit)", () => {
     expect(error.message).not.to.include(KEK.toString("base64"));
   });
 
-  it("refuses a ciphertext that names its own key but is under another", () => {
-    const foreign = new KeyEncryption([OTHER_KEK], secureRandomBytes);
-    const { ciphertext } = foreign.encrypt(SECRET, SIGNING_KEY_ID, TENANT);
-    refusal({ ciphertext, keyEncryptionKeyId: encryption.primaryKeyId });
+  it("refuses a ciphertext that names its own key but is under another", async () => {
+    const foreign = under(OTHER_KEK);
+    const { ciphertext } = await encrypt(foreign);
+    await refusal({ ciphertext, keyEncryptionKeyId: keyEncryptionKeyId(KEK) });
   });
 
   it("names a key-encryption key by a hash that differs from key to key", () => {
@@ -107,68 +113,123 @@ describe("key encryption (unit)", () => {
   });
 
   it("requires a key-encryption key", () => {
-    expect(() => new KeyEncryption([], secureRandomBytes)).to.throw(RangeError);
+    expect(() => new LocalKeyWrapper([], secureRandomBytes)).to.throw(RangeError);
+    expect(() => new KeyEncryption([])).to.throw(RangeError);
+  });
+
+  it("decrypts with every key wrapper, and encrypts with the first", async () => {
+    const [one, two] = [KEK, OTHER_KEK].map((key) => new LocalKeyWrapper([key], secureRandomBytes));
+    const both = new KeyEncryption([one, two] as LocalKeyWrapper[]);
+    expect(await both.currentKeyId(undefined)).to.equal(keyEncryptionKeyId(KEK));
+    for (const by of [encryption, under(OTHER_KEK)]) {
+      expect(await decrypt(both, await encrypt(by))).to.deep.equal(SECRET);
+    }
+    expect((await encrypt(both)).keyEncryptionKeyId).to.equal(keyEncryptionKeyId(KEK));
   });
 });
 
+/** A store of signing keys in memory that can only be read and re-wrapped. */
+function storeOf(keys: Iterable<StoredSigningKey>) {
+  const stored = new Map([...keys].map((key) => [key.id, key]));
+  const store: Partial<SigningKeyStore> = {
+    async *all() {
+      yield* stored.values();
+    },
+    async rewrap(id, from, to) {
+      const key = stored.get(id);
+      if (key === undefined || !key.encrypted.ciphertext.equals(from.ciphertext)) return false;
+      stored.set(id, { ...key, encrypted: to });
+      return true;
+    },
+  };
+  return { stored, store: store as SigningKeyStore };
+}
+
+async function keyUnder(by: KeyEncryption): Promise<StoredSigningKey> {
+  const id = mintSigningKeyId(secureRandomBytes);
+  const encrypted = await encrypt(by, id);
+  return { id, encrypted, tenantId: TENANT, createdAt: T0, retiredAt: undefined };
+}
+
 describe("key encryption: re-wrapping (unit)", () => {
+  const other = under(OTHER_KEK);
+
   it("puts what is under an older key under the first one, and leaves the rest (A26)", async () => {
-    const [one, two] = [mintSigningKeyId(secureRandomBytes), mintSigningKeyId(secureRandomBytes)];
-    const other = new KeyEncryption([OTHER_KEK], secureRandomBytes);
-    const both = new KeyEncryption([OTHER_KEK, KEK], secureRandomBytes);
-    const stored = [
-      { id: one, encrypted: encryption.encrypt(SECRET, one, TENANT) },
-      { id: two, encrypted: other.encrypt(SECRET, two, TENANT) },
-    ].map((key) => ({ ...key, tenantId: TENANT, createdAt: T0, retiredAt: undefined }));
-    const rewrapped: SigningKeyId[] = [];
-    const store: Partial<SigningKeyStore> = {
-      async *all() {
-        yield* stored;
-      },
-      async rewrap(id, from, to) {
-        expect(from).to.equal(stored.find((key) => key.id === id)?.encrypted);
-        expect(other.decrypt(to, id, TENANT)).to.deep.equal(SECRET);
-        rewrapped.push(id);
-      },
-    };
-    const keys = new SigningKeys(store as SigningKeyStore, both, secureRandomBytes);
-    expect(await keys.verifyAndRewrap(context)).to.deep.equal({
+    const [old, current] = [await keyUnder(encryption), await keyUnder(other)];
+    const { stored, store } = storeOf([old, current]);
+    const keys = new SigningKeys(store, under(OTHER_KEK, KEK), secureRandomBytes);
+    const decrypted = new Map<SigningKeyId, Buffer>();
+    const result = await keys.verifyAndRewrap(context, (id, material) =>
+      decrypted.set(id, material),
+    );
+    expect(result).to.deep.equal({
+      count: 2,
       rewrapped: 1,
       unreadable: [],
       unreadableCount: 0,
+      keyEncryptionKeyId: keyEncryptionKeyId(OTHER_KEK),
+      isComplete: true,
     });
-    expect(rewrapped).to.deep.equal([one]);
+    const { encrypted } = stored.get(old.id) as StoredSigningKey;
+    expect(await decrypt(other, encrypted, old.id)).to.deep.equal(SECRET);
+    expect(stored.get(current.id)).to.equal(current);
+    expect(decrypted).to.deep.equal(
+      new Map([
+        [old.id, SECRET],
+        [current.id, SECRET],
+      ]),
+    );
+  });
+
+  it("finds keys that are made under an older key meanwhile (A26)", async () => {
+    const { stored, store } = storeOf([await keyUnder(encryption)]);
+    const late = await keyUnder(encryption);
+    const racing: SigningKeyStore = {
+      ...store,
+      async rewrap(...args) {
+        stored.set(late.id, stored.get(late.id) ?? late);
+        return store.rewrap(...args);
+      },
+    };
+    // A pass has gone by the place where the other replica puts its key.
+    racing.all = async function* () {
+      yield* [...stored.values()];
+    };
+    const keys = new SigningKeys(racing, under(OTHER_KEK, KEK), secureRandomBytes);
+    const { rewrapped, isComplete } = await keys.verifyAndRewrap(context);
+    expect({ rewrapped, isComplete }).to.deep.equal({ rewrapped: 2, isComplete: true });
+  });
+
+  it("gives up, and says so, if another replica keeps undoing it", async () => {
+    const old = await keyUnder(encryption);
+    const { stored, store } = storeOf([old]);
+    const undone: SigningKeyStore = {
+      ...store,
+      async rewrap(...args) {
+        const done = await store.rewrap(...args);
+        stored.set(old.id, old);
+        return done;
+      },
+    };
+    const keys = new SigningKeys(undone, under(OTHER_KEK, KEK), secureRandomBytes);
+    const { rewrapped, isComplete } = await keys.verifyAndRewrap(context);
+    expect({ rewrapped, isComplete }).to.deep.equal({ rewrapped: 10, isComplete: false });
   });
 
   it("returns 1000 of the keys that cannot be decrypted, and counts the others (A26)", async () => {
-    const other = new KeyEncryption([OTHER_KEK], secureRandomBytes);
-    const stored = Array.from({ length: 1002 }, (_, index) => {
-      const id = mintSigningKeyId(secureRandomBytes);
-      const encrypted = (index === 0 ? encryption : other).encrypt(SECRET, id, TENANT);
-      return { id, encrypted, tenantId: TENANT, createdAt: T0, retiredAt: undefined };
-    });
-    const store: Partial<SigningKeyStore> = {
-      async *all() {
-        yield* stored;
-      },
-    };
-    const keys = new SigningKeys(store as SigningKeyStore, encryption, secureRandomBytes);
-    const { unreadable, unreadableCount } = await keys.verifyAndRewrap(context);
-    const expected = stored.slice(1, 1001).map((key) => ({ ...key, isCorrupt: false }));
+    const unreadableKeys = await Promise.all(numbers(1001).map(() => keyUnder(other)));
+    const { store } = storeOf([await keyUnder(encryption), ...unreadableKeys]);
+    const keys = new SigningKeys(store, encryption, secureRandomBytes);
+    const { unreadable, unreadableCount, count } = await keys.verifyAndRewrap(context);
+    const expected = unreadableKeys.slice(0, 1000).map((key) => ({ ...key, isCorrupt: false }));
     expect(unreadable).to.deep.equal(expected);
-    expect(unreadableCount).to.equal(1001);
+    expect([unreadableCount, count]).to.deep.equal([1001, 1002]);
   });
 
   it("passes on what is not a failed decryption", async () => {
     const broken = { decrypt: () => expect.fail("a defect") } as unknown as KeyEncryption;
-    const store: Partial<SigningKeyStore> = {
-      async *all() {
-        const encrypted = encryption.encrypt(SECRET, SIGNING_KEY_ID, TENANT);
-        const id = SIGNING_KEY_ID;
-        yield { id, encrypted, tenantId: TENANT, createdAt: T0, retiredAt: undefined };
-      },
-    };
-    const keys = new SigningKeys(store as SigningKeyStore, broken, secureRandomBytes);
+    const { store } = storeOf([await keyUnder(encryption)]);
+    const keys = new SigningKeys(store, broken, secureRandomBytes);
     const error = await keys.verifyAndRewrap(context).catch((thrown: unknown) => thrown);
     expect((error as Error).message).to.equal("a defect");
   });

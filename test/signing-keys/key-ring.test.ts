@@ -9,6 +9,7 @@ import {
 } from "../../src/session/ids.ts";
 import { KeyEncryption } from "../../src/session/key-encryption.ts";
 import { KeyRing } from "../../src/session/key-ring.ts";
+import { LocalKeyWrapper } from "../../src/session/local-key-wrapper.ts";
 import { MacKey } from "../../src/session/mac-key.ts";
 import type { StoredSigningKey } from "../../src/session/signing-key.ts";
 import type { SigningKeyStore } from "../../src/session/signing-key-store.ts";
@@ -16,19 +17,20 @@ import { UnreadableKeys } from "../../src/session/unreadable-keys.ts";
 import { rejected } from "../support/expect-reason.ts";
 import { context, SIGNING_KEY_ID, T0, TENANT } from "../support/session-fixtures.ts";
 
-const encryption = new KeyEncryption([Buffer.alloc(32, 1)], secureRandomBytes);
+const under = (key: Buffer) => new KeyEncryption([new LocalKeyWrapper([key], secureRandomBytes)]);
+const encryption = under(Buffer.alloc(32, 1));
 /** Of another replica. */
-const lost = new KeyEncryption([Buffer.alloc(32, 3)], secureRandomBytes);
+const lost = under(Buffer.alloc(32, 3));
 const SECRET = Buffer.alloc(32, 9);
 
-function storedKey(id: SigningKeyId, under = encryption): StoredSigningKey {
-  const encrypted = under.encrypt(SECRET, id, TENANT);
+async function storedKey(id: SigningKeyId, by = encryption): Promise<StoredSigningKey> {
+  const encrypted = await by.encrypt(SECRET, id, TENANT, undefined);
   return { id, tenantId: TENANT, createdAt: T0, retiredAt: undefined, encrypted };
 }
 
 /** A key ring over a store of which nothing but `find` may be called. */
 function ringOver(
-  find: (id: SigningKeyId) => StoredSigningKey | undefined,
+  find: (id: SigningKeyId) => Promise<StoredSigningKey> | undefined,
   unreadable = new UnreadableKeys(() => 0),
 ): KeyRing {
   const store: Partial<SigningKeyStore> = { find: async (id) => find(id) };
@@ -51,7 +53,7 @@ describe("key ring", () => {
   });
 
   it("does not cache that a key was absent, nor an outage (A09)", async () => {
-    const outcomes: (() => StoredSigningKey | undefined)[] = [
+    const outcomes: (() => Promise<StoredSigningKey> | undefined)[] = [
       () => undefined,
       () => {
         throw new Error("outage");

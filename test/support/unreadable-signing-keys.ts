@@ -1,6 +1,6 @@
 import type { SigningKeyId, TenantId } from "../../src/session/ids.ts";
 import { secureRandomBytes } from "../../src/session/ids.ts";
-import { KeyEncryption } from "../../src/session/key-encryption.ts";
+import { LocalKeyWrapper } from "../../src/session/local-key-wrapper.ts";
 import { TEST_KEY_ENCRYPTION_KEY } from "./app.ts";
 import type { TestDatabase } from "./database.ts";
 import { signingSecret } from "./signing-keys.ts";
@@ -16,12 +16,11 @@ export async function reEncrypt(
 ): Promise<void> {
   const secret = await signingSecret(sql, keyId, from);
   const [row] = await sql("SELECT tenant_id FROM signing_keys WHERE id = $1", [keyId]);
-  const encryption = new KeyEncryption([Buffer.from(to, "base64")], secureRandomBytes);
-  const { ciphertext, keyEncryptionKeyId } = encryption.encrypt(
-    secret,
-    keyId as SigningKeyId,
-    row?.tenant_id as TenantId,
-  );
+  const wrapper = new LocalKeyWrapper([Buffer.from(to, "base64")], secureRandomBytes);
+  const { ciphertext, keyEncryptionKeyId } = await wrapper.wrap(secret, {
+    id: keyId as SigningKeyId,
+    tenantId: row?.tenant_id as TenantId,
+  });
   await sql(
     "UPDATE signing_keys SET encrypted_key = $2, key_encryption_key_id = $3 WHERE id = $1",
     [keyId, ciphertext, keyEncryptionKeyId],

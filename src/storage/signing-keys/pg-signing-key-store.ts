@@ -66,7 +66,8 @@ const INSERT_ROTATED = {
 const REWRAP = {
   text: `
     UPDATE signing_keys SET encrypted_key = $2, key_encryption_key_id = $3
-    WHERE id = $1 AND encrypted_key = $4`,
+    WHERE id = $1 AND encrypted_key = $4
+    RETURNING id`,
 };
 
 /** In each attempt, one of the concurrent rotations succeeds. So this many can run at once. */
@@ -125,7 +126,8 @@ export function createSigningKeyStore(database: Database): SigningKeyStore {
 
     async rewrap(id, from, to, { signal }) {
       const values = [id, to.ciphertext, to.keyEncryptionKeyId, from.ciphertext];
-      await database.query(REWRAP, values, signal);
+      const rows = await database.query(REWRAP, values, signal);
+      return rows.length > 0;
     },
 
     list: (tenantId, { after, limit }, { signal }) =>

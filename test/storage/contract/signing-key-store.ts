@@ -145,10 +145,11 @@ export function signingKeyStore(given: Given): void {
       const key = newKey(tenantId);
       await signingKeys.insertFirst(key, context);
       const [one, two] = [newKey(tenantId).encrypted, newKey(tenantId).encrypted];
-      await signingKeys.rewrap(key.id, key.encrypted, one, context);
+      expect(await signingKeys.rewrap(key.id, key.encrypted, one, context)).to.equal(true);
       expect((await signingKeys.find(key.id, context))?.encrypted).to.deep.equal(one);
-      await signingKeys.rewrap(key.id, key.encrypted, two, context);
+      expect(await signingKeys.rewrap(key.id, key.encrypted, two, context)).to.equal(false);
       expect((await signingKeys.find(key.id, context))?.encrypted).to.deep.equal(one);
+      expect(await signingKeys.rewrap(newKey(tenantId).id, one, two, context)).to.equal(false);
     });
 
     it("lists a tenant's keys newest first, page by page, without their material", async () => {
