@@ -18,6 +18,7 @@ import { createReflection } from "./rpc/reflection.ts";
 import { sessionService } from "./rpc/session-service.ts";
 import type { CallObserver } from "./server/call-observer.ts";
 import { type Server, startServer } from "./server/server.ts";
+import { AbsentKeys } from "./session/absent-keys.ts";
 import { AuditLog } from "./session/audit-log.ts";
 import { Authenticator } from "./session/authenticator.ts";
 import { BrowserCookies } from "./session/browser-cookies.ts";
@@ -34,7 +35,7 @@ import { SigningKeys } from "./session/signing-keys.ts";
 import { type SweepResult, sweep } from "./session/sweep.ts";
 import type { UnreadableKeys } from "./session/unreadable-keys.ts";
 import { openStorage, type Storage } from "./storage/storage.ts";
-import { watchUnreadableKeys } from "./unreadable-key-log.ts";
+import { reportUnreadableKeys, watchUnreadableKeys } from "./unreadable-key-log.ts";
 
 const CALL_LOG_TICK_MS = 1000;
 const VALIDATE = `${SessionService.typeName}/${SessionService.method.validate.name}`;
@@ -114,9 +115,19 @@ async function start(options: AppOptions): Promise<App> {
     : configured;
   const encryption = new KeyEncryption([new LocalKeyWrapper(keyEncryptionKeys, random)]);
   const signingKeys = new SigningKeys(storage.signingKeys, encryption, random);
-  const { rewrapped, ...verified } = await signingKeys.verifyAndRewrap(boot);
+  const unreadableKeys = watchUnreadableKeys(log, stack);
+  const keyRing = new KeyRing({
+    store: storage.signingKeys,
+    encryption,
+    unreadable: unreadableKeys,
+    absent: new AbsentKeys(() => performance.now()),
+  });
+  const verified = await signingKeys.verifyAndRewrap(boot, (id, material) => {
+    keyRing.add(id, material);
+  });
+  const { rewrapped } = verified;
   if (rewrapped > 0) log.info({ rewrapped }, "signing keys put under the first key-encryption key");
-  const unreadableKeys = watchUnreadableKeys(log, verified, stack);
+  reportUnreadableKeys(log, verified, unreadableKeys);
   if (await signingKeys.ensureDefault(boot)) log.info("first signing key made");
 
   const runSweep = (context: CallContext, timeLimitMs: number) =>
@@ -135,8 +146,7 @@ async function start(options: AppOptions): Promise<App> {
       ...options,
       storage,
       signingKeys,
-      encryption,
-      unreadableKeys,
+      keyRing,
       health,
       callLog,
       runSweep,
@@ -227,8 +237,7 @@ function createCallObserver(callLog: CallLog): CallObserver {
 interface Parts extends AppOptions {
   readonly storage: Storage;
   readonly signingKeys: SigningKeys;
-  readonly encryption: KeyEncryption;
-  readonly unreadableKeys: UnreadableKeys;
+  readonly keyRing: KeyRing;
   readonly health: HealthService;
   readonly callLog: CallLog;
   readonly runSweep: (
@@ -238,12 +247,10 @@ interface Parts extends AppOptions {
 }
 
 function composeRoutes(parts: Parts): Parameters<typeof startServer>[0]["routes"] {
-  const { config, storage, signingKeys, encryption, unreadableKeys } = parts;
-  const { health, callLog, runSweep } = parts;
+  const { config, storage, signingKeys, keyRing, health, callLog, runSweep } = parts;
   const { random = secureRandomBytes } = parts;
   const { timeouts, bindings, sessionLimit: limit } = config;
   const cookies = new SetCookieFactory(config.cookies);
-  const keyRing = new KeyRing(storage.signingKeys, encryption, unreadableKeys);
   const denialAudit = config.audit.denials ? storage.denialAudit : undefined;
   const denials = new Denials(denialAudit, () => performance.now());
   const store = storage.sessions;

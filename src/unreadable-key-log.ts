@@ -12,12 +12,8 @@ const KEY_ADVICE =
   "restore corrupt ones from a backup; if neither is possible, RotateSigningKey gives a tenant whose " +
   "active key is affected a new one";
 
-/** Logs the keys that the start could not decrypt, and counts and logs what is refused for that. */
-export function watchUnreadableKeys(
-  log: Logger,
-  { unreadable, unreadableCount }: Pick<KeyVerification, "unreadable" | "unreadableCount">,
-  stack: AsyncDisposableStack,
-): UnreadableKeys {
+/** Counts and logs the calls that are refused because a signing key cannot be decrypted. */
+export function watchUnreadableKeys(log: Logger, stack: AsyncDisposableStack): UnreadableKeys {
   const report = throttledReport(REFUSAL_REPORT_INTERVAL_MS, () => {
     const refusals = [...keys.takeRefusals()].sort(([, one], [, other]) => other - one);
     const count = refusals.reduce((sum, [, refused]) => sum + refused, 0);
@@ -27,7 +23,16 @@ export function watchUnreadableKeys(
   });
   stack.defer(() => report.stop());
   const keys = new UnreadableKeys(() => performance.now(), report.notify);
-  if (unreadableCount === 0) return keys;
+  return keys;
+}
+
+/** Logs the keys that the start could not decrypt, and adds them to `keys`. */
+export function reportUnreadableKeys(
+  log: Logger,
+  { unreadable, unreadableCount }: KeyVerification,
+  keys: UnreadableKeys,
+): void {
+  if (unreadableCount === 0) return;
   for (const key of unreadable) keys.add(key);
   const logged = unreadable.slice(0, MAX_LOGGED_KEYS).map((key) => ({
     id: key.id,
@@ -39,5 +44,4 @@ export function watchUnreadableKeys(
   const message =
     "signing keys cannot be decrypted, and their cookies are answered with STORAGE_UNAVAILABLE; ";
   log.warn({ count: unreadableCount, keys: logged }, message + KEY_ADVICE);
-  return keys;
 }

@@ -1,7 +1,10 @@
+import type { AbsentKeys } from "./absent-keys.ts";
 import type { CallContext } from "./call-context.ts";
+import { SessionError } from "./errors.ts";
 import type { SigningKeyId, TenantId } from "./ids.ts";
 import { KeyDecryptionError, type KeyEncryption } from "./key-encryption.ts";
 import { MacKey } from "./mac-key.ts";
+import { SharedReads } from "./shared-reads.ts";
 import type { StoredSigningKey } from "./signing-key.ts";
 import type { SigningKeyStore } from "./signing-key-store.ts";
 import type { UnreadableKeys } from "./unreadable-keys.ts";
@@ -9,62 +12,36 @@ import type { UnreadableKeys } from "./unreadable-keys.ts";
 /** A decrypted key takes a few hundred bytes. */
 const MAX_CACHED_KEYS = 10_000;
 
+export interface KeyRingDependencies {
+  readonly store: SigningKeyStore;
+  readonly encryption: KeyEncryption;
+  readonly unreadable: UnreadableKeys;
+  readonly absent: AbsentKeys;
+}
+
 /**
  * A cache of decrypted signing keys. Only the material is cached: whether a key may still be used is
- * read from its row, together with each session.
+ * read from its row, together with each session. Concurrent calls that need the same key share the read
+ * of its row and its decryption.
  */
 export class KeyRing {
   readonly #store: SigningKeyStore;
   readonly #encryption: KeyEncryption;
   readonly #unreadable: UnreadableKeys;
+  readonly #absent: AbsentKeys;
   readonly #keys = new Map<SigningKeyId, MacKey>();
+  readonly #reads = new SharedReads<SigningKeyId, MacKey | "absent" | "unreadable">();
 
-  constructor(store: SigningKeyStore, encryption: KeyEncryption, unreadable: UnreadableKeys) {
+  constructor({ store, encryption, unreadable, absent }: KeyRingDependencies) {
     this.#store = store;
     this.#encryption = encryption;
     this.#unreadable = unreadable;
+    this.#absent = absent;
   }
 
-  /**
-   * The key, or undefined if it does not exist.
-   *
-   * @throws {UnreadableKeyError} STORAGE_UNAVAILABLE if it cannot be decrypted. Then another replica has a
-   * key-encryption key that this one does not have, and the cookie may be valid.
-   */
-  async find(id: SigningKeyId, context: CallContext): Promise<MacKey | undefined> {
-    const cached = this.#keys.get(id);
-    if (cached !== undefined) return cached;
-    if (this.#unreadable.mustRefuse(id)) throw this.#unreadable.refuse(id);
-    const stored = await this.#store.find(id, context);
-    if (stored !== undefined) return this.#add(stored, context);
-    this.#unreadable.delete(id);
-    return undefined;
-  }
-
-  /**
-   * Checks that the tenant's active key, if it has one, can be decrypted, so that Create stores no
-   * session whose cookie it cannot sign. It reads the key only if it could not be decrypted before.
-   *
-   * @throws {UnreadableKeyError} STORAGE_UNAVAILABLE
-   */
-  async assertCanSign(tenantId: TenantId, context: CallContext): Promise<void> {
-    if (!this.#unreadable.hasTenant(tenantId)) return;
-    const active = await this.#store.findActive(tenantId, context);
-    if (active !== undefined && !this.#keys.has(active.id)) await this.#add(active, context);
-    this.#unreadable.deleteTenant(tenantId);
-  }
-
-  async #add(stored: StoredSigningKey, { signal }: CallContext): Promise<MacKey> {
-    const { id, tenantId, encrypted } = stored;
-    let key: MacKey;
-    try {
-      key = new MacKey(await this.#encryption.decrypt(encrypted, id, tenantId, signal));
-    } catch (error) {
-      if (!(error instanceof KeyDecryptionError)) throw error;
-      this.#unreadable.add(stored);
-      throw this.#unreadable.refuse(id);
-    }
-    this.#unreadable.delete(id);
+  /** Caches a key that has been decrypted already. */
+  add(id: SigningKeyId, material: Buffer): MacKey {
+    const key = new MacKey(material);
     if (this.#keys.size >= MAX_CACHED_KEYS) {
       // A Map iterates in insertion order, so the first entry is the oldest.
       const [oldest] = this.#keys.keys();
@@ -73,4 +50,76 @@ export class KeyRing {
     this.#keys.set(id, key);
     return key;
   }
+
+  /**
+   * The key, or undefined if it does not exist.
+   *
+   * @throws {UnreadableKeyError} STORAGE_UNAVAILABLE if it cannot be decrypted. Then another replica has a
+   * key-encryption key that this one does not have, and the cookie may be valid.
+   * @throws {SessionError} STORAGE_UNAVAILABLE if the database or a key management service does not answer
+   */
+  async find(id: SigningKeyId, context: CallContext): Promise<MacKey | undefined> {
+    const cached = this.#keys.get(id);
+    if (cached !== undefined) return cached;
+    if (this.#unreadable.mustRefuse(id)) throw this.#unreadable.refuse(id);
+    if (this.#absent.has(id)) return undefined;
+    const { callingService } = context;
+    const found = await this.#reads
+      .join(id, context.signal, (signal) => this.#read(id, { signal, callingService }))
+      .catch(rethrowAsOwn);
+    if (found === "unreadable") throw this.#unreadable.refuse(id);
+    return found === "absent" ? undefined : found;
+  }
+
+  /**
+   * Checks that the tenant's active key, if it has one, can be decrypted, so that Create stores no
+   * session whose cookie it cannot sign. It reads the key only if it could not be decrypted before.
+   *
+   * @throws {UnreadableKeyError} STORAGE_UNAVAILABLE
+   * @throws {SessionError} STORAGE_UNAVAILABLE, as `find`
+   */
+  async assertCanSign(tenantId: TenantId, context: CallContext): Promise<void> {
+    if (!this.#unreadable.hasTenant(tenantId)) return;
+    const active = await this.#store.findActive(tenantId, context);
+    if (active !== undefined && !this.#keys.has(active.id)) {
+      if ((await this.#decrypt(active, context)) === "unreadable") {
+        throw this.#unreadable.refuse(active.id);
+      }
+    }
+    this.#unreadable.deleteTenant(tenantId);
+  }
+
+  async #read(id: SigningKeyId, context: CallContext): Promise<MacKey | "absent" | "unreadable"> {
+    const stored = await this.#store.find(id, context);
+    if (stored !== undefined) return this.#decrypt(stored, context);
+    this.#unreadable.delete(id);
+    this.#absent.add(id);
+    return "absent";
+  }
+
+  async #decrypt(
+    stored: StoredSigningKey,
+    { signal }: CallContext,
+  ): Promise<MacKey | "unreadable"> {
+    const { id, tenantId, encrypted } = stored;
+    let material: Buffer;
+    try {
+      material = await this.#encryption.decrypt(encrypted, id, tenantId, signal);
+    } catch (error) {
+      if (error instanceof KeyDecryptionError) {
+        this.#unreadable.add(stored);
+        return "unreadable";
+      }
+      if (stored.retiredAt === undefined) this.#unreadable.addTenant(tenantId);
+      throw error;
+    }
+    this.#unreadable.delete(id);
+    return this.add(id, material);
+  }
+}
+
+/** Each call gets an error of its own: details of one call must not be sent to another one. */
+function rethrowAsOwn(error: unknown): never {
+  if (!(error instanceof SessionError)) throw error;
+  throw new SessionError(error.reason, { message: error.message, cause: error.cause });
 }

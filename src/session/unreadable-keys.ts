@@ -33,7 +33,11 @@ export class UnreadableKeys {
     this.#retryAt.delete(id);
     this.#retryAt.set(id, this.#clock() + RETRY_INTERVAL_MS);
     dropOldest(this.#retryAt);
-    if (retiredAt !== undefined) return;
+    if (retiredAt === undefined) this.addTenant(tenantId);
+  }
+
+  /** To be called when the tenant's active key could not be decrypted, if only for the moment. */
+  addTenant(tenantId: TenantId): void {
     this.#tenants.add(tenantId);
     dropOldest(this.#tenants);
   }

@@ -1,6 +1,8 @@
 import { createHmac } from "node:crypto";
 import { expect } from "chai";
-import { UnreadableKeyError } from "../../src/session/errors.ts";
+import { AbsentKeys } from "../../src/session/absent-keys.ts";
+import type { CallContext } from "../../src/session/call-context.ts";
+import { SessionError, UnreadableKeyError } from "../../src/session/errors.ts";
 import {
   mintSigningKeyId,
   type SigningKeyId,
@@ -15,6 +17,7 @@ import type { StoredSigningKey } from "../../src/session/signing-key.ts";
 import type { SigningKeyStore } from "../../src/session/signing-key-store.ts";
 import { UnreadableKeys } from "../../src/session/unreadable-keys.ts";
 import { rejected } from "../support/expect-reason.ts";
+import { numbers } from "../support/in-parallel.ts";
 import { context, SIGNING_KEY_ID, T0, TENANT } from "../support/session-fixtures.ts";
 
 const under = (key: Buffer) => new KeyEncryption([new LocalKeyWrapper([key], secureRandomBytes)]);
@@ -30,11 +33,13 @@ async function storedKey(id: SigningKeyId, by = encryption): Promise<StoredSigni
 
 /** A key ring over a store of which nothing but `find` may be called. */
 function ringOver(
-  find: (id: SigningKeyId) => Promise<StoredSigningKey> | undefined,
+  find: (id: SigningKeyId, context: CallContext) => Promise<StoredSigningKey> | undefined,
   unreadable = new UnreadableKeys(() => 0),
+  absent = new AbsentKeys(() => 0),
 ): KeyRing {
-  const store: Partial<SigningKeyStore> = { find: async (id) => find(id) };
-  return new KeyRing(store as SigningKeyStore, encryption, unreadable);
+  const partial: Partial<SigningKeyStore> = { find: async (id, context) => find(id, context) };
+  const store = partial as SigningKeyStore;
+  return new KeyRing({ store, encryption, unreadable, absent });
 }
 
 describe("key ring", () => {
@@ -52,7 +57,8 @@ describe("key ring", () => {
     expect(key.mac("text")).to.equal(expected);
   });
 
-  it("does not cache that a key was absent, nor an outage (A09)", async () => {
+  it("caches for a second that a key was absent, but no outage (A09)", async () => {
+    let now = 0;
     const outcomes: (() => Promise<StoredSigningKey> | undefined)[] = [
       () => undefined,
       () => {
@@ -60,8 +66,13 @@ describe("key ring", () => {
       },
       () => storedKey(SIGNING_KEY_ID),
     ];
-    const ring = ringOver(() => outcomes.shift()?.());
-    expect(await ring.find(SIGNING_KEY_ID, context)).to.equal(undefined);
+    const absent = new AbsentKeys(() => now);
+    const ring = ringOver(() => outcomes.shift()?.(), new UnreadableKeys(() => 0), absent);
+    for (now of [0, 1, 999]) {
+      expect(await ring.find(SIGNING_KEY_ID, context)).to.equal(undefined);
+    }
+    expect(outcomes).to.have.length(2);
+    now = 1000;
     const error = await ring.find(SIGNING_KEY_ID, context).catch((thrown: unknown) => thrown);
     expect((error as Error).message).to.equal("outage");
     expect(await ring.find(SIGNING_KEY_ID, context)).not.to.equal(undefined);
@@ -119,7 +130,12 @@ describe("key ring", () => {
     const broken = { decrypt: () => expect.fail("a defect") } as unknown as KeyEncryption;
     const store: Partial<SigningKeyStore> = { find: async (id) => storedKey(id) };
     const unreadable = new UnreadableKeys(() => 0);
-    const ring = new KeyRing(store as SigningKeyStore, broken, unreadable);
+    const ring = new KeyRing({
+      store: store as SigningKeyStore,
+      encryption: broken,
+      unreadable,
+      absent: new AbsentKeys(() => 0),
+    });
     const error = await ring.find(SIGNING_KEY_ID, context).catch((thrown: unknown) => thrown);
     expect((error as Error).message).to.equal("a defect");
     expect(unreadable.total).to.equal(0);
@@ -139,6 +155,93 @@ describe("key ring", () => {
     expect(reads).to.have.length(10_001);
     await ring.find(oldest, context);
     expect(reads.slice(10_001)).to.deep.equal([oldest]);
+  });
+});
+
+describe("key ring: concurrent calls", () => {
+  /** A store whose reads end when the test says so. */
+  function heldReads() {
+    const reads: {
+      id: SigningKeyId;
+      signal: AbortSignal | undefined;
+      end: PromiseWithResolvers<StoredSigningKey>;
+    }[] = [];
+    const ring = ringOver((id, { signal }) => {
+      const end = Promise.withResolvers<StoredSigningKey>();
+      reads.push({ id, signal, end });
+      return end.promise;
+    });
+    return { reads, ring };
+  }
+
+  it("share one read of a key, and its failure, each with an error of its own", async () => {
+    const { reads, ring } = heldReads();
+    const calls = Promise.allSettled(numbers(20).map(() => ring.find(SIGNING_KEY_ID, context)));
+    const other = ring.find(mintSigningKeyId(secureRandomBytes), context);
+    expect(reads).to.have.length(2);
+    const cause = new Error("no route to host");
+    reads[0]?.end.reject(new SessionError("STORAGE_UNAVAILABLE", { cause }));
+    const errors = (await calls).map((call) => (call as PromiseRejectedResult).reason);
+    for (const error of errors) {
+      expect(error).to.be.instanceOf(SessionError);
+      expect(error).to.include({ reason: "STORAGE_UNAVAILABLE", cause });
+    }
+    expect(new Set(errors)).to.have.length(20);
+    reads[1]?.end.resolve(await storedKey(reads[1].id));
+    expect(await other).not.to.equal(undefined);
+
+    const again = ring.find(SIGNING_KEY_ID, context);
+    expect(reads).to.have.length(3);
+    reads[2]?.end.resolve(await storedKey(SIGNING_KEY_ID));
+    expect(await again).not.to.equal(undefined);
+  });
+
+  it("end their own wait when they are aborted, and the read when all are", async () => {
+    const { reads, ring } = heldReads();
+    const [one, two] = [new AbortController(), new AbortController()];
+    const find = (signal: AbortSignal) =>
+      ring.find(SIGNING_KEY_ID, { ...context, signal }).catch((error: unknown) => error);
+    const calls = [find(one.signal), find(two.signal)];
+    one.abort("one is gone");
+    expect(await calls[0]).to.equal("one is gone");
+    expect(reads[0]?.signal?.aborted).to.equal(false);
+    two.abort("two is gone");
+    expect(await calls[1]).to.equal("two is gone");
+    expect(reads[0]?.signal?.aborted).to.equal(true);
+
+    // A call that comes now does not join the aborted read.
+    const late = ring.find(SIGNING_KEY_ID, context);
+    expect(reads).to.have.length(2);
+    reads[0]?.end.reject(new Error("aborted"));
+    reads[1]?.end.resolve(await storedKey(SIGNING_KEY_ID));
+    expect(await late).not.to.equal(undefined);
+    expect(await find(AbortSignal.abort("gone before"))).not.to.equal("gone before");
+    const unknown = mintSigningKeyId(secureRandomBytes);
+    const signal = AbortSignal.abort("gone before");
+    const refused = await ring.find(unknown, { ...context, signal }).catch((error) => error);
+    expect(refused).to.equal("gone before");
+  });
+});
+
+describe("absent keys", () => {
+  const ids = numbers(10_002).map(() => mintSigningKeyId(secureRandomBytes));
+  const [first, second, third] = ids as [SigningKeyId, SigningKeyId, SigningKeyId];
+
+  it("are known for a second", () => {
+    let now = 5;
+    const absent = new AbsentKeys(() => now);
+    expect(absent.has(first)).to.equal(false);
+    absent.add(first);
+    now = 1004;
+    expect(absent.has(first)).to.equal(true);
+    now = 1005;
+    expect(absent.has(first)).to.equal(false);
+  });
+
+  it("are 10,000 at most: the oldest is dropped for another", () => {
+    const absent = new AbsentKeys(() => 0);
+    for (const id of ids) absent.add(id);
+    expect([first, second, third].map((id) => absent.has(id))).to.deep.equal([false, false, true]);
   });
 });
 

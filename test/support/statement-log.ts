@@ -11,6 +11,27 @@ export interface SentStatement {
  */
 export async function statementsDuring(work: () => Promise<unknown>): Promise<SentStatement[]> {
   const sent = new Map<string, SentStatement>();
+  await observeStatements((statement) => sent.set(statement.text, statement), work);
+  return [...sent.values()];
+}
+
+/** How many statements whose text matches this process sends while `work` is being done. */
+export async function countStatements(
+  pattern: RegExp,
+  work: () => Promise<unknown>,
+): Promise<number> {
+  let count = 0;
+  const observe = ({ text }: SentStatement) => {
+    if (pattern.test(text)) count += 1;
+  };
+  await observeStatements(observe, work);
+  return count;
+}
+
+async function observeStatements(
+  observe: (statement: SentStatement) => void,
+  work: () => Promise<unknown>,
+): Promise<void> {
   const prototype = pg.Client.prototype as unknown as Record<
     "query",
     (...args: never[]) => unknown
@@ -21,9 +42,7 @@ export async function statementsDuring(work: () => Promise<unknown>): Promise<Se
     const { text, values } = (
       typeof config === "string" ? { text: config, values: second } : config
     ) as Partial<SentStatement>;
-    if (text !== undefined) {
-      sent.set(text, { text, values: Array.isArray(values) ? values : [] });
-    }
+    if (text !== undefined) observe({ text, values: Array.isArray(values) ? values : [] });
     return query.apply(this, args as never[]);
   };
   try {
@@ -31,5 +50,4 @@ export async function statementsDuring(work: () => Promise<unknown>): Promise<Se
   } finally {
     prototype.query = query;
   }
-  return [...sent.values()];
 }

@@ -1,21 +1,23 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { CallContext } from "../../session/call-context.ts";
+import type { SigningKeyId } from "../../session/ids.ts";
 import type { NewSigningKey, SigningKey, StoredSigningKey } from "../../session/signing-key.ts";
 import type { RotatedSigningKeys, SigningKeyStore } from "../../session/signing-key-store.ts";
 import { AUDIT_COLUMNS } from "../audit/audit-columns.ts";
+import { Batcher } from "../pg/batcher.ts";
 import type { Database, Row } from "../pg/database.ts";
 import { StorageFault, storageUnavailable, UNIQUE_VIOLATION } from "../pg/errors.ts";
 import { instantOf } from "../pg/instants.ts";
 import { newestFirst } from "../pg/newest-first.ts";
-import { NOW } from "../pg/sql.ts";
+import { arrayParameter, NOW } from "../pg/sql.ts";
 import { SIGNING_KEY_COLUMNS, signingKeyOf } from "./signing-key-columns.ts";
 import { signingKeyEntity } from "./signing-key-entity.ts";
 
 const STORED_COLUMNS = `${SIGNING_KEY_COLUMNS}, encrypted_key, key_encryption_key_id`;
 
 const FIND = {
-  name: "find_signing_key",
-  text: `SELECT ${STORED_COLUMNS} FROM signing_keys WHERE id = $1`,
+  name: "find_signing_keys",
+  text: `SELECT ${STORED_COLUMNS} FROM signing_keys WHERE id = ANY (${arrayParameter(1, "text")})`,
 };
 
 const FIND_ACTIVE = {
@@ -70,17 +72,29 @@ const REWRAP = {
     RETURNING id`,
 };
 
+/**
+ * Reads of keys are rare, except in a flood of forged cookies that name unknown keys. They share two
+ * connections at most, so that the flood leaves the others to calls with genuine cookies.
+ */
+const READ_LIMITS = { maxInFlight: 2, maxDelayMs: 10, maxBatch: 256 };
+
 /** In each attempt, one of the concurrent rotations succeeds. So this many can run at once. */
 const ROTATION_ATTEMPTS = 200;
 const ROTATION_BACKOFF_MS = 20;
 
 /** The signing keys in PostgreSQL. */
 export function createSigningKeyStore(database: Database): SigningKeyStore {
-  return {
-    async find(id, { signal }) {
-      const [row] = await database.query(FIND, [id], signal);
-      return row && storedSigningKeyOf(row);
+  const { queueLimit, queueTimeoutMs } = database.options;
+  const reads = new Batcher<SigningKeyId, StoredSigningKey | undefined>({
+    limits: { ...READ_LIMITS, queueLimit, queueTimeoutMs },
+    async execute(close, signal) {
+      const rows = await database.query(FIND, () => [close()], signal);
+      const found = new Map(rows.map((row) => [row.id, storedSigningKeyOf(row)]));
+      return close().map((id) => found.get(id));
     },
+  });
+  return {
+    find: (id, { signal }) => reads.add(id, signal),
 
     async findActive(tenantId, { signal }) {
       const [row] = await database.query(FIND_ACTIVE, [tenantId], signal);
