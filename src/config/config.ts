@@ -1,6 +1,7 @@
 /** Loads the configuration from the environment. All problems are reported at once. */
 
 import { readFileSync } from "node:fs";
+import { isIP } from "node:net";
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { checkCrossField } from "./cross-field-checks.ts";
@@ -39,6 +40,7 @@ export function resolveConfig(
   const reader = new EnvReader(env, readFile);
   reader.resolve("SESSIOND_DATA_DIR", [], defaultDataDirectory(env, process.getuid?.()));
   resolveTimeouts(reader);
+  resolveServer(reader);
   checkCrossField(reader);
   if (reader.problems.length > 0) throw new ConfigError(reader.problems);
   return { config: assemble(reader), reader };
@@ -53,7 +55,19 @@ export function defaultDataDirectory(env: Environment, uid: number | undefined):
   return join(env.HOME || homedir(), ".local", "share", "sessiond");
 }
 
+/** Resolves the server's settings whose defaults depend on others. */
+function resolveServer(reader: EnvReader): void {
+  const hosts = [isLoopback(reader.get("SESSIOND_HOST")) ? "localhost" : "*"];
+  reader.resolve("SESSIOND_ALLOWED_HOSTS", ["SESSIOND_HOST"], hosts);
+}
+
+/** Whether only this machine can reach a server on this host. */
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
+}
+
 function assemble(reader: EnvReader) {
+  const allowedHosts = reader.get("SESSIOND_ALLOWED_HOSTS");
   const certificate = reader.get("SESSIOND_TLS_CERT");
   const key = reader.get("SESSIOND_TLS_KEY");
   return {
@@ -76,6 +90,12 @@ function assemble(reader: EnvReader) {
         maxConnections: reader.get("SESSIOND_MAX_CONNECTIONS"),
         /** A connection without calls is closed after this time: 1 s to 24 h. */
         idleConnectionTimeoutMs: reader.get("SESSIOND_IDLE_CONNECTION_TIMEOUT"),
+      },
+      origins: {
+        /** The names that a plain HTTP/1.1 request may have in Host. `undefined`: every one. */
+        allowedHosts: allowedHosts.includes("*") ? undefined : allowedHosts,
+        /** The values of Origin that web pages may have. */
+        allowedOrigins: reader.get("SESSIOND_ALLOWED_ORIGINS") ?? [],
       },
       /** How long calls in flight may take to finish, after the drain delay. */
       shutdownGraceMs: reader.get("SESSIOND_SHUTDOWN_GRACE"),

@@ -121,6 +121,31 @@ export const host = checked(isHost).meta({
   hint: " without port or brackets, such as 127.0.0.1, 0.0.0.0, :: or localhost",
 });
 
+/** Makes a parser of a list of different items, separated by commas. Empty text is the empty list. */
+function list(isItem: (text: string) => boolean) {
+  const split = (text: string) => (text === "" ? [] : text.split(",").map((item) => item.trim()));
+  const isList = (text: string) => {
+    const items = split(text);
+    return items.every(isItem) && new Set(items).size === items.length;
+  };
+  return z.codec(checked(isList), z.array(z.string()).readonly(), {
+    decode: split,
+    encode: (items) => items.join(","),
+  });
+}
+
+export const hostList = list(
+  (text) => text === "*" || (isHost(text) && text === text.toLowerCase()),
+).meta({
+  description: "a list of host names in lower case, or *",
+  hint: ", each once and without port, such as sessiond.default.svc,sessiond",
+});
+
+export const originList = list((text) => URL.parse(text)?.origin === text).meta({
+  description: "a list of origins",
+  hint: ", each once and without a path, such as https://app.example.com,http://localhost:3000",
+});
+
 // A browser stores 4096 bytes of name and value; the value of a session takes fewer than 256. It
 // compares these prefixes without regard to case (RFC 6265bis, section 5.7).
 const COOKIE_NAME = /^(?!__(host|secure|http)-)[!#$%&'*+\-.^_`|~0-9a-z]{1,256}$/i;

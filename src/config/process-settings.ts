@@ -26,6 +26,20 @@ export const server = {
     file: true,
     doc: "The certificate's private key in PEM form, without a passphrase.",
   }),
+  SESSIOND_ALLOWED_HOSTS: setting(parsers.hostList, {
+    derived: "`localhost` if SESSIOND_HOST is a loopback address, else `*`",
+    doc:
+      "The names by which clients may address the server in the Host header of plain HTTP/1.1, separated " +
+      "by commas; `*` allows every name. IP addresses and localhost are always allowed. On a developer's " +
+      "machine this keeps web pages away whose name resolves to a loopback address (DNS rebinding).",
+  }),
+  SESSIOND_ALLOWED_ORIGINS: setting(parsers.originList, {
+    unset: "no web page may call",
+    doc:
+      "The origins of web pages that may call the server, such as https://app.example.com, separated by " +
+      "commas. Requests with another Origin are refused, also if a proxy passes it on. sessiond sends no " +
+      "CORS headers: a page can only call it through a proxy of the page's own origin.",
+  }),
   SESSIOND_MAX_MESSAGE_BYTES: setting(parsers.bytes("8KiB", "4MiB"), {
     default: "64KiB",
     doc: "The largest request message, after decompression. A larger one fails with REQUEST_TOO_LARGE.",

@@ -118,6 +118,17 @@ export function tooLargeError(exceeded: string, limit: keyof typeof settingOfLim
   return sessionErrorToConnect(new SessionError("REQUEST_TOO_LARGE", { message }));
 }
 
+const settingOfOrigins = {
+  allowedHosts: "SESSIOND_ALLOWED_HOSTS",
+  allowedOrigins: "SESSIOND_ALLOWED_ORIGINS",
+} as const;
+
+/** The error for a request of a web page that is not allowed: CALLER_FORBIDDEN. */
+export function forbiddenError(why: string, option: keyof typeof settingOfOrigins): ConnectError {
+  const message = `${why}, unless ${settingOfOrigins[option]} allows it`;
+  return sessionErrorToConnect(new SessionError("CALLER_FORBIDDEN", { message }));
+}
+
 export interface ErrorMapping {
   /** Whether every reason why a session is not accepted (HTTP status 401) becomes INVALID_COOKIE. */
   readonly uniform: boolean;

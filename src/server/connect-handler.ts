@@ -10,6 +10,7 @@ import {
 } from "@connectrpc/connect-node";
 import { untilAborted } from "./abort.ts";
 import { type Authentication, refuse, toRefusal } from "./authentication.ts";
+import type { OriginCheck } from "./browser-origin.ts";
 import type { CallObserver } from "./call-observer.ts";
 import { ConnectCallObservation } from "./connect-call-observation.ts";
 import { limitDeadline } from "./deadline.ts";
@@ -36,6 +37,7 @@ export interface ConnectHandlerOptions {
   maxDeadlineMs: number;
   calls: InFlightCalls;
   requestErrors: RequestErrors;
+  checkOrigin: OriginCheck;
   /** Plain text for people who open the server's address in a browser. */
   about: string | undefined;
   /** Called with failures that no client sees: defects, and responses that could not be written. */
@@ -66,6 +68,16 @@ export function createConnectHandler(options: ConnectHandlerOptions): NodeHandle
   const { handlers, calls, requestErrors, about, onError, observer, observeRefusal } = options;
   const { authentication } = options;
 
+  function refuseRequest(
+    req: NodeRequest,
+    res: NodeResponse,
+    error: ConnectError,
+    httpStatus: number,
+  ) {
+    const response = errorResponse(req.headers["content-type"], error, httpStatus);
+    respond(req, res, observeRefusal(req, error, response));
+  }
+
   return function handle(req, res) {
     const path = req.url?.split("?", 1)[0] ?? "";
     const handler = handlers.get(path);
@@ -77,6 +89,11 @@ export function createConnectHandler(options: ConnectHandlerOptions): NodeHandle
     }
     if ("stream" in req && req.stream.closed) {
       // Reset before it was served: a flood of resets must stay cheap.
+      return;
+    }
+    const foreign = options.checkOrigin(req.headers, isPlainHttp1(req));
+    if (foreign !== undefined) {
+      refuseRequest(req, res, foreign, 403);
       return;
     }
     const request = toUniversalRequest(req, res);
@@ -242,6 +259,10 @@ function discardUnreadBody(req: NodeRequest, res: NodeResponse): void {
   const { stream } = req;
   // Not at "finish", which comes before the trailers are sent.
   stream.once("wantTrailers", () => closeUnreadStream(stream));
+}
+
+function isPlainHttp1(req: NodeRequest): boolean {
+  return !("stream" in req) && !("encrypted" in req.socket);
 }
 
 function destroy(req: NodeRequest): void {

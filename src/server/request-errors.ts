@@ -12,14 +12,22 @@ export type SizeLimit = "maxMessageBytes" | "maxHeaderBytes" | "maxHeaders";
 /** Creates the error for a request that is above a limit. `message` has the limit's value. */
 export type TooLargeErrorFactory = (message: string, limit: SizeLimit) => ConnectError;
 
+/** Creates the error for a request of a web page that an option of the server does not allow. */
+export type ForbiddenErrorFactory = (
+  message: string,
+  option: "allowedHosts" | "allowedOrigins",
+) => ConnectError;
+
 /** The errors for requests that no handler gets. */
 export interface RequestErrors {
   readonly decodeError: DecodeErrorFactory;
   readonly tooLargeError: TooLargeErrorFactory;
+  readonly forbiddenError: ForbiddenErrorFactory;
 }
 
 /** For servers that have no errors of their own for these. */
 export const defaultRequestErrors: RequestErrors = {
   decodeError: (message) => new ConnectError(message, Code.InvalidArgument),
   tooLargeError: (message) => new ConnectError(message, Code.ResourceExhausted),
+  forbiddenError: (message) => new ConnectError(message, Code.PermissionDenied),
 };

@@ -4,6 +4,7 @@ import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
 import type { Authentication } from "./authentication.ts";
+import { createOriginCheck, type OriginLimits } from "./browser-origin.ts";
 import type { CallObserver } from "./call-observer.ts";
 import { createConnectHandler } from "./connect-handler.ts";
 import { sendOverHttp1 } from "./fixed-response.ts";
@@ -20,11 +21,7 @@ import { createInFlightCalls } from "./in-flight-calls.ts";
 import { createListener, headersTimeoutMs, listen, type TlsCredentials } from "./listener.ts";
 import { createProtocolDetector } from "./protocol-detection.ts";
 import { createRefusalObservation } from "./refusal-observation.ts";
-import {
-  type DecodeErrorFactory,
-  defaultRequestErrors,
-  type TooLargeErrorFactory,
-} from "./request-errors.ts";
+import { defaultRequestErrors, type RequestErrors } from "./request-errors.ts";
 import { createRouting } from "./routing.ts";
 import { createUnaryFastPath } from "./unary-fast-path.ts";
 import { withUrlAuthority } from "./url-authority.ts";
@@ -47,20 +44,19 @@ export interface TransportLimits {
   readonly idleConnectionTimeoutMs: number;
 }
 
-export interface ServerOptions {
+/** Has the errors for requests that no handler gets; each has a default. */
+export interface ServerOptions extends Partial<RequestErrors> {
   host: string;
   /** 0 for any free port. */
   port: number;
   tls: TlsCredentials | undefined;
   limits: TransportLimits;
+  /** Which web pages may call the server. By default none may, and every name in `Host` is allowed. */
+  origins?: OriginLimits;
   routes: (router: ConnectRouter) => void;
   interceptors?: Interceptor[];
   /** False: Connect serves unary gRPC too. For comparisons; true by default. */
   unaryFastPath?: boolean;
-  /** Creates the error for a request that cannot be decoded. INVALID_ARGUMENT by default. */
-  decodeError?: DecodeErrorFactory;
-  /** Creates the error for a request that is above a size limit. RESOURCE_EXHAUSTED by default. */
-  tooLargeError?: TooLargeErrorFactory;
   /** Plain text that a GET of `/` responds with. Status 404 by default. */
   about?: string;
   /** Called with failures that no caller sees, and where they happened. Clients cause many of them. */
@@ -101,10 +97,12 @@ const dropReportMs = 10_000;
 export async function startServer(options: ServerOptions): Promise<Server> {
   const { host, limits, observer, authentication } = options;
   const { onError = () => {}, onConnectionRefused = () => {} } = options;
-  const requestErrors = {
+  const requestErrors: RequestErrors = {
     decodeError: options.decodeError ?? defaultRequestErrors.decodeError,
     tooLargeError: options.tooLargeError ?? defaultRequestErrors.tooLargeError,
+    forbiddenError: options.forbiddenError ?? defaultRequestErrors.forbiddenError,
   };
+  const origins = options.origins ?? { allowedHosts: undefined, allowedOrigins: [] };
   const calls = createInFlightCalls();
   const sockets = new Set<Socket>();
   const http1Responses = new Set<ServerResponse>();
@@ -122,6 +120,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     maxDeadlineMs,
     calls,
     requestErrors,
+    checkOrigin: createOriginCheck(origins, requestErrors.forbiddenError),
     about: options.about,
     onError,
     observer,

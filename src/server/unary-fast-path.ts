@@ -1,4 +1,5 @@
 import { compressionNegotiate } from "@connectrpc/connect/protocol";
+import { isFromBrowser } from "./browser-origin.ts";
 import { parseGrpcTimeout } from "./deadline.ts";
 import type { StreamHandler } from "./header-limits.ts";
 import { memoize } from "./memoize.ts";
@@ -18,8 +19,8 @@ const maxMemoized = 100;
  * fetch's types and several asynchronous generators for each message, at about six times the CPU.
  *
  * It serves what nearly every call is: one whole message, binary and not compressed. Everything
- * else goes to `fallback`: streaming, gRPC-Web and Connect, JSON, compressed messages, and requests
- * that violate the protocol, for which Connect has the error.
+ * else goes to `fallback`: streaming, gRPC-Web and Connect, JSON, compressed messages, requests of
+ * browsers, and requests that violate the protocol, for which Connect has the error.
  */
 export function createUnaryFastPath(options: UnaryFastPathOptions): StreamHandler {
   const { routing, maxDeadlineMs, fallback } = options;
@@ -38,7 +39,8 @@ export function createUnaryFastPath(options: UnaryFastPathOptions): StreamHandle
       !isBinaryGrpc(headers["content-type"]) ||
       !isIdentity(headers["grpc-encoding"]) ||
       timeoutMs === undefined ||
-      headers.expect !== undefined
+      headers.expect !== undefined ||
+      isFromBrowser(headers)
     ) {
       fallback(stream, headers, rawHeaders);
       return;

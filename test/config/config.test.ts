@@ -36,6 +36,7 @@ describe("configuration", () => {
           maxConnections: 10_000,
           idleConnectionTimeoutMs: 5 * MINUTE,
         },
+        origins: { allowedHosts: ["localhost"], allowedOrigins: [] },
         shutdownGraceMs: 10_000,
         drainDelayMs: 0,
         readinessTimeoutMs: 10_000,
@@ -94,6 +95,8 @@ describe("configuration", () => {
       SESSIOND_PORT: "0",
       SESSIOND_TLS_CERT: certificatePem,
       SESSIOND_TLS_KEY: privateKeyPem(7),
+      SESSIOND_ALLOWED_HOSTS: "sessiond.default.svc, sessiond",
+      SESSIOND_ALLOWED_ORIGINS: "https://app.example.com",
       SESSIOND_MAX_MESSAGE_BYTES: "1MiB",
       SESSIOND_MAX_DEADLINE: "5s",
       SESSIOND_MAX_CONCURRENT_STREAMS: "11",
@@ -157,6 +160,10 @@ describe("configuration", () => {
           maxHeaderBytes: 32_768,
           maxConnections: 12,
           idleConnectionTimeoutMs: 6 * MINUTE,
+        },
+        origins: {
+          allowedHosts: ["sessiond.default.svc", "sessiond"],
+          allowedOrigins: ["https://app.example.com"],
         },
         shutdownGraceMs: 7000,
         drainDelayMs: 8000,
@@ -339,6 +346,25 @@ describe("configuration", () => {
     it("refuses what loading refuses", () => {
       expect(() => describeConfig({ SESSIOND_PORT: "x" })).to.throw(ConfigError, "SESSIOND_PORT");
     });
+  });
+
+  it("allows every name in Host on an address that other machines can reach", () => {
+    const allowedHosts = (env: Record<string, string>) =>
+      loadConfig(env, filesOf({})).server.origins.allowedHosts;
+    for (const SESSIOND_HOST of ["127.0.0.2", "::1", "localhost"]) {
+      expect(allowedHosts({ SESSIOND_HOST }), SESSIOND_HOST).to.deep.equal(["localhost"]);
+    }
+    expect(allowedHosts({ SESSIOND_HOST: "0.0.0.0" })).to.equal(undefined);
+    expect(allowedHosts({ SESSIOND_ALLOWED_HOSTS: "*" })).to.equal(undefined);
+  });
+
+  it("takes only lists of names and origins as browsers send them", () => {
+    for (const hosts of ["a,a", "a:80", "A.example", "a, ", "http://a"]) {
+      expectProblem({ SESSIOND_ALLOWED_HOSTS: hosts }, "SESSIOND_ALLOWED_HOSTS", "host names");
+    }
+    for (const origins of ["https://a/", "https://A", "https://a:443", "a.example", "null", "*"]) {
+      expectProblem({ SESSIOND_ALLOWED_ORIGINS: origins }, "SESSIOND_ALLOWED_ORIGINS", "origins");
+    }
   });
 
   it("keeps the embedded database's data where the user may write", () => {
