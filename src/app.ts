@@ -12,7 +12,13 @@ import { watchReadiness } from "./jobs/readiness.ts";
 import { startSweepSchedule } from "./jobs/sweep-schedule.ts";
 import { CallLog } from "./log/call-log.ts";
 import { describeCall } from "./rpc/call-description.ts";
-import { decodeError, type ErrorMapping, forbiddenError, tooLargeError } from "./rpc/errors.ts";
+import {
+  decodeError,
+  type ErrorMapping,
+  forbiddenError,
+  tooLargeError,
+  tooManyStreamsError,
+} from "./rpc/errors.ts";
 import { createHealth, type HealthService } from "./rpc/health.ts";
 import { createReflection } from "./rpc/reflection.ts";
 import { sessionService } from "./rpc/session-service.ts";
@@ -154,6 +160,7 @@ async function start(options: AppOptions): Promise<App> {
     decodeError,
     tooLargeError,
     forbiddenError,
+    tooManyStreamsError,
     about,
     onError: (error, where) => log.debug({ err: error, where }, "connection or call failed"),
     onConnectionRefused: (open) =>

@@ -88,6 +88,12 @@ function assemble(reader: EnvReader) {
         maxHeaderBytes: reader.get("SESSIOND_MAX_HEADER_BYTES"),
         /** Open at a time: 1 to 1,000,000. */
         maxConnections: reader.get("SESSIOND_MAX_CONNECTIONS"),
+        /** Streaming calls at a time: 1 to 1,000,000. */
+        maxStreams: reader.get("SESSIOND_MAX_STREAMS"),
+        /** Streaming calls at a time on one connection: 1 to 100,000. */
+        maxStreamsPerConnection: reader.get("SESSIOND_MAX_STREAMS_PER_CONNECTION"),
+        /** A streaming call is ended after this time: 1 s to 24 h. */
+        maxStreamAgeMs: reader.get("SESSIOND_MAX_STREAM_AGE"),
         /** A connection without calls is closed after this time: 1 s to 24 h. */
         idleConnectionTimeoutMs: reader.get("SESSIOND_IDLE_CONNECTION_TIMEOUT"),
       },

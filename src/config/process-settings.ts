@@ -63,6 +63,22 @@ export const server = {
     default: "10000",
     doc: "The maximum number of open connections. Further ones are closed immediately.",
   }),
+  SESSIOND_MAX_STREAMS: setting(parsers.integer(1, 1_000_000), {
+    default: "1000",
+    doc:
+      "The maximum number of open streaming calls: Watch of the health service, and reflection. " +
+      "Further ones fail with OVERLOADED.",
+  }),
+  SESSIOND_MAX_STREAMS_PER_CONNECTION: setting(parsers.integer(1, 100_000), {
+    default: "100",
+    doc: "The maximum number of open streaming calls on one connection. Further ones fail with OVERLOADED.",
+  }),
+  SESSIOND_MAX_STREAM_AGE: setting(parsers.duration("1s", "24h"), {
+    default: "30m",
+    doc:
+      "A streaming call ends with UNAVAILABLE after this time, or up to a tenth earlier, so that not all " +
+      "end together. gRPC clients open a health Watch again by themselves.",
+  }),
   SESSIOND_IDLE_CONNECTION_TIMEOUT: setting(parsers.duration("1s", "24h"), {
     default: "5m",
     doc: "A connection is closed after this time without calls.",

@@ -129,6 +129,25 @@ export function forbiddenError(why: string, option: keyof typeof settingOfOrigin
   return sessionErrorToConnect(new SessionError("CALLER_FORBIDDEN", { message }));
 }
 
+const settingOfStreams = {
+  maxStreams: "SESSIOND_MAX_STREAMS",
+  maxStreamsPerConnection: "SESSIOND_MAX_STREAMS_PER_CONNECTION",
+} as const;
+
+/**
+ * The error for a streaming call above a limit: OVERLOADED. It has no cause, so it is no part of an
+ * overload in the log: the other calls are served.
+ */
+export function tooManyStreamsError(
+  exceeded: string,
+  limit: keyof typeof settingOfStreams,
+): ConnectError {
+  const message = `${exceeded} (${settingOfStreams[limit]})`;
+  const error = sessionErrorToConnect(new SessionError("OVERLOADED", { message }));
+  error.cause = undefined;
+  return error;
+}
+
 export interface ErrorMapping {
   /** Whether every reason why a session is not accepted (HTTP status 401) becomes INVALID_COOKIE. */
   readonly uniform: boolean;

@@ -92,6 +92,12 @@ export class ConnectCallObservation {
     return { ...response, header };
   }
 
+  /** Reports a call whose end is no failure, whatever status it has. */
+  endAsIntended(): void {
+    this.#failure = undefined;
+    this.end(undefined);
+  }
+
   /**
    * Reports how the call ended, if the observer wants to know.
    *

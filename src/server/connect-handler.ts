@@ -30,11 +30,14 @@ import type { InFlightCalls } from "./in-flight-calls.ts";
 import { peerOfSession, peerOfSocket } from "./peer.ts";
 import type { ObserveRefusal } from "./refusal-observation.ts";
 import type { RequestErrors } from "./request-errors.ts";
+import type { StreamLimits } from "./stream-limits.ts";
 import { joinTrailers, sendTrailersOnly } from "./trailers-only.ts";
 
 export interface ConnectHandlerOptions {
   handlers: ReadonlyMap<string, UniversalHandler>;
   maxDeadlineMs: number;
+  maxStreamAgeMs: number;
+  streamLimits: StreamLimits;
   calls: InFlightCalls;
   requestErrors: RequestErrors;
   checkOrigin: OriginCheck;
@@ -51,6 +54,7 @@ export interface ConnectHandlerOptions {
 export type NodeHandler = ReturnType<typeof connectNodeAdapter>;
 type NodeRequest = Parameters<NodeHandler>[0];
 type NodeResponse = Parameters<NodeHandler>[1];
+type MethodKind = DescMethod["methodKind"];
 
 /**
  * Serves the routes over gRPC, gRPC-Web and Connect.
@@ -67,6 +71,13 @@ type NodeResponse = Parameters<NodeHandler>[1];
 export function createConnectHandler(options: ConnectHandlerOptions): NodeHandler {
   const { handlers, calls, requestErrors, about, onError, observer, observeRefusal } = options;
   const { authentication } = options;
+  const { streamLimits } = options;
+
+  function ageLimit(methodKind: MethodKind): number {
+    return methodKind === "server_streaming"
+      ? withJitter(options.maxStreamAgeMs)
+      : options.maxDeadlineMs;
+  }
 
   function refuseRequest(
     req: NodeRequest,
@@ -101,15 +112,22 @@ export function createConnectHandler(options: ConnectHandlerOptions): NodeHandle
       respond(req, res, unusableHost(req, observeRefusal));
       return;
     }
-    const isUnary = handler.method.methodKind === "unary";
+    const { methodKind } = handler.method;
+    const isUnary = methodKind === "unary";
+    const connection = "stream" in req ? req.stream.session : req.socket;
+    const excess = isUnary ? undefined : streamLimits.open(connection, res);
+    if (excess !== undefined) {
+      refuseRequest(req, res, excess, 429);
+      return;
+    }
     const timeoutMs = limitDeadline(request.header, isUnary ? options.maxDeadlineMs : undefined);
     const observation =
       observer && new ConnectCallObservation(observer, handler.requestPath.slice(1), req.headers);
-    const call = new ConnectCall(calls, !isUnary, req, observation);
+    const call = new ConnectCall(calls, req, methodKind, observation);
     const { signal } = call;
     request.signal.addEventListener("abort", () => call.abort(request.signal.reason));
     // Connect itself enforces the deadline of a stream, if it has one.
-    call.beginUntilClosed(res, isUnary ? timeoutMs : undefined);
+    call.beginUntilClosed(res, isUnary ? timeoutMs : ageLimit(methodKind));
     discardUnreadBody(req, res);
 
     const body = untilAborted(readBody(req), signal);
@@ -132,27 +150,58 @@ export function createConnectHandler(options: ConnectHandlerOptions): NodeHandle
   };
 }
 
+/** So that streams which were opened together do not end, and are not opened again, together. */
+function withJitter(ms: number): number {
+  return ms * (1 - Math.random() / 10);
+}
+
 class ConnectCall extends InFlightCall {
   readonly #req: NodeRequest;
+  readonly #methodKind: MethodKind;
   readonly #observation: ConnectCallObservation | undefined;
 
   constructor(
     calls: InFlightCalls,
-    streaming: boolean,
     req: NodeRequest,
+    methodKind: MethodKind,
     observation: ConnectCallObservation | undefined,
   ) {
-    super(calls, streaming);
+    super(calls, methodKind !== "unary");
     this.#req = req;
+    this.#methodKind = methodKind;
     this.#observation = observation;
   }
 
   beginUntilClosed(res: NodeResponse, timeoutMs: number | undefined): void {
     this.begin(timeoutMs);
     res.once("close", () => {
-      this.#observation?.end(res.writableEnded ? undefined : this.#whyUnfinished());
+      if (this.#isEndedByServer()) this.#observation?.endAsIntended();
+      else this.#observation?.end(res.writableEnded ? undefined : this.#whyUnfinished());
       this.end();
     });
+  }
+
+  /** Clients open a stream again that ends with UNAVAILABLE, without a failure that anyone sees. */
+  protected override timeoutReason(): ConnectError {
+    if (!this.streaming) return super.timeoutReason();
+    if (this.#methodKind !== "server_streaming") this.#closeSilentConnection();
+    return new ConnectError("the stream has reached its maximum age", Code.Unavailable);
+  }
+
+  /**
+   * Closes the connection, once its other calls have ended, of a client that has not ended its request.
+   * It may have left, or keep connections busy on purpose.
+   */
+  #closeSilentConnection(): void {
+    const req = this.#req;
+    if ("stream" in req && !req.stream.readableEnded) req.stream.session?.close();
+  }
+
+  /** Whether the server itself ends the stream, at its maximum age or when it shuts down. */
+  #isEndedByServer(): boolean {
+    const reason: unknown = this.signal.reason;
+    const ended = reason instanceof ConnectError && reason.code === Code.Unavailable;
+    return this.streaming && ended;
   }
 
   /**

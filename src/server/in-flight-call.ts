@@ -2,7 +2,7 @@ import type { ConnectError } from "@connectrpc/connect";
 import { deadlineExceeded } from "./deadline.ts";
 import type { InFlightCalls, TrackedCall } from "./in-flight-calls.ts";
 
-/** How long after its deadline a unary call may take to send its response. */
+/** How long after its deadline a call may take to send its response. */
 const responseFlushMs = 5000;
 
 /**
@@ -23,6 +23,11 @@ export abstract class InFlightCall implements TrackedCall {
 
   /** Destroys the stream or the connection of a call that has no response long after its deadline. */
   protected abstract destroy(): void;
+
+  /** Why the call is aborted when its time is over. */
+  protected timeoutReason(): ConnectError {
+    return deadlineExceeded();
+  }
 
   /** Called when the signal has fired. */
   protected onAbort(_reason: ConnectError): void {}
@@ -61,7 +66,7 @@ export abstract class InFlightCall implements TrackedCall {
   deadlinePassed(): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.destroy(), responseFlushMs);
-    this.abort(deadlineExceeded());
+    this.abort(this.timeoutReason());
   }
 }
 

@@ -18,11 +18,18 @@ export type ForbiddenErrorFactory = (
   option: "allowedHosts" | "allowedOrigins",
 ) => ConnectError;
 
+/** Creates the error for a streaming call above a limit. `message` has the limit's value. */
+export type TooManyStreamsErrorFactory = (
+  message: string,
+  limit: "maxStreams" | "maxStreamsPerConnection",
+) => ConnectError;
+
 /** The errors for requests that no handler gets. */
 export interface RequestErrors {
   readonly decodeError: DecodeErrorFactory;
   readonly tooLargeError: TooLargeErrorFactory;
   readonly forbiddenError: ForbiddenErrorFactory;
+  readonly tooManyStreamsError: TooManyStreamsErrorFactory;
 }
 
 /** For servers that have no errors of their own for these. */
@@ -30,4 +37,5 @@ export const defaultRequestErrors: RequestErrors = {
   decodeError: (message) => new ConnectError(message, Code.InvalidArgument),
   tooLargeError: (message) => new ConnectError(message, Code.ResourceExhausted),
   forbiddenError: (message) => new ConnectError(message, Code.PermissionDenied),
+  tooManyStreamsError: (message) => new ConnectError(message, Code.ResourceExhausted),
 };

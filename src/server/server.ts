@@ -23,6 +23,7 @@ import { createProtocolDetector } from "./protocol-detection.ts";
 import { createRefusalObservation } from "./refusal-observation.ts";
 import { defaultRequestErrors, type RequestErrors } from "./request-errors.ts";
 import { createRouting } from "./routing.ts";
+import { createStreamLimits } from "./stream-limits.ts";
 import { createUnaryFastPath } from "./unary-fast-path.ts";
 import { withUrlAuthority } from "./url-authority.ts";
 
@@ -40,6 +41,14 @@ export interface TransportLimits {
   readonly maxHeaderBytes: number;
   /** Further connections are closed as soon as they are accepted. */
   readonly maxConnections: number;
+  /** The most streaming calls, and the most of them on one connection. Further ones are refused. */
+  readonly maxStreams: number;
+  readonly maxStreamsPerConnection: number;
+  /**
+   * How long a streaming call may take. One whose client streams too is a conversation, and may take
+   * no longer than `maxDeadlineMs`.
+   */
+  readonly maxStreamAgeMs: number;
   /** A connection without a call for this long is closed. */
   readonly idleConnectionTimeoutMs: number;
 }
@@ -101,6 +110,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     decodeError: options.decodeError ?? defaultRequestErrors.decodeError,
     tooLargeError: options.tooLargeError ?? defaultRequestErrors.tooLargeError,
     forbiddenError: options.forbiddenError ?? defaultRequestErrors.forbiddenError,
+    tooManyStreamsError: options.tooManyStreamsError ?? defaultRequestErrors.tooManyStreamsError,
   };
   const origins = options.origins ?? { allowedHosts: undefined, allowedOrigins: [] };
   const calls = createInFlightCalls();
@@ -108,7 +118,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const http1Responses = new Set<ServerResponse>();
   let draining: Promise<{ forced: number }> | undefined;
 
-  const { maxMessageBytes, maxDeadlineMs } = limits;
+  const { maxMessageBytes, maxDeadlineMs, maxStreamAgeMs } = limits;
   const routing = createRouting({
     routes: options.routes,
     interceptors: options.interceptors ?? [],
@@ -118,6 +128,8 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const handleWithConnect = createConnectHandler({
     handlers: routing.connectHandlers,
     maxDeadlineMs,
+    maxStreamAgeMs,
+    streamLimits: createStreamLimits(limits, requestErrors.tooManyStreamsError),
     calls,
     requestErrors,
     checkOrigin: createOriginCheck(origins, requestErrors.forbiddenError),

@@ -80,6 +80,9 @@ async function startOurs(): Promise<number> {
       maxConcurrentStreams: 100,
       maxHeaderBytes: 16 * 1024,
       maxConnections: 1000,
+      maxStreams: 1000,
+      maxStreamsPerConnection: 100,
+      maxStreamAgeMs: maxDeadlineMs,
       idleConnectionTimeoutMs: 60_000,
     },
     routes(router) {

@@ -1,0 +1,143 @@
+import { Code, type ConnectError, createClient } from "@connectrpc/connect";
+import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
+import { expect } from "chai";
+import { ServerReflection } from "../../gen/es/grpc/reflection/v1/reflection_pb.ts";
+import { Health } from "../../gen/es/health/v1/health_pb.ts";
+import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
+import { tooManyStreamsError } from "../../src/rpc/errors.ts";
+import { createHealth } from "../../src/rpc/health.ts";
+import { createReflection } from "../../src/rpc/reflection.ts";
+import type { ObservedCall } from "../../src/server/call-observer.ts";
+import type { Server, TransportLimits } from "../../src/server/server.ts";
+import { RawHttp2, setting } from "../support/raw-http2.ts";
+import { failureOf, frame, useTransport } from "../support/transport.ts";
+import { until } from "../support/until.ts";
+
+const WATCH = "/grpc.health.v1.Health/Watch";
+const emptyMessage = frame(new Uint8Array());
+
+describe("limits of streaming calls", () => {
+  const transport = useTransport();
+
+  async function start(limits: Partial<TransportLimits>) {
+    const calls: ObservedCall[] = [];
+    const health = createHealth([]);
+    health.setServing(true);
+    const reflection = createReflection([SessionService], []);
+    const server = await transport.start({
+      limits,
+      tooManyStreamsError,
+      observer: { observesSuccess: true, callEnded: (call) => calls.push(call) },
+      routes(router) {
+        health.routes(router);
+        reflection.routes(router);
+      },
+    });
+    return { server, health, calls };
+  }
+
+  /** Opens a Watch on a connection of its own; it has said its first status. */
+  async function watch({ url }: Server, transport = createGrpcTransport({ baseUrl: url })) {
+    const client = createClient(Health, transport);
+    const updates = client.watch({})[Symbol.asyncIterator]();
+    await updates.next();
+    return updates;
+  }
+
+  async function rawClient(server: Server, options: object = {}): Promise<RawHttp2> {
+    const client = await RawHttp2.open({ port: server.port, ...options });
+    transport.cleanups.push(() => client.socket.destroy());
+    return client;
+  }
+
+  it("refuses one too many on a connection at once, and serves it again after another has ended", async () => {
+    const { server, health } = await start({ maxStreamsPerConnection: 1 });
+    const client = createClient(Health, createGrpcTransport({ baseUrl: server.url }));
+    const controller = new AbortController();
+    const first = client.watch({}, { signal: controller.signal })[Symbol.asyncIterator]();
+    await first.next();
+
+    const failure = await failureOf<ConnectError>(client.watch({})[Symbol.asyncIterator]().next());
+    expect(failure.code).to.equal(Code.ResourceExhausted);
+    expect(failure.rawMessage).to.include("SESSIOND_MAX_STREAMS_PER_CONNECTION");
+    expect((await client.check({})).status, "a unary call").to.equal(1);
+    const other = await watch(server);
+
+    controller.abort();
+    await until("it has ended", async () => health.watchers === 1);
+    const again = client.watch({})[Symbol.asyncIterator]();
+    expect((await again.next()).done).to.equal(false);
+    await Promise.all([again.return?.(), other.return?.()]);
+  });
+
+  it("refuses one too many in all", async () => {
+    const { server } = await start({ maxStreams: 2 });
+    const http1 = createConnectTransport({ baseUrl: server.url, httpVersion: "1.1" });
+    const watches = [await watch(server), await watch(server, http1)];
+
+    const failure = await failureOf<ConnectError>(watch(server));
+    expect(failure.code).to.equal(Code.ResourceExhausted);
+    expect(failure.rawMessage).to.include("(SESSIOND_MAX_STREAMS)");
+    await Promise.all(watches.map((updates) => updates.return?.()));
+  });
+
+  it("bounds a flood of Watches that are never read", async () => {
+    const { server, health, calls } = await start({ maxStreamsPerConnection: 5 });
+    const flood = await rawClient(server, { settings: [[setting.initialWindowSize, 0]] });
+    for (let i = 0; i < 90; i += 1) flood.call(WATCH, emptyMessage);
+
+    await until("the others are refused", async () => calls.length === 85);
+    expect(health.watchers).to.equal(5);
+  });
+
+  it("ends a Watch at its maximum age with UNAVAILABLE, which is no failure", async () => {
+    const { server, health, calls } = await start({ maxStreamAgeMs: 100 });
+    const updates = await watch(server);
+
+    const end = await failureOf<ConnectError>(updates.next());
+
+    expect(end.code).to.equal(Code.Unavailable);
+    expect(end.rawMessage).to.include("maximum age");
+    await until("it is observed", async () => calls.length > 0);
+    expect(calls[0]?.error).to.equal(undefined);
+    expect(health.watchers).to.equal(0);
+  });
+
+  it("ends a conversation at the longest deadline of a call", async () => {
+    const { server } = await start({ maxDeadlineMs: 100 });
+    const client = createClient(ServerReflection, createGrpcTransport({ baseUrl: server.url }));
+    const never = Promise.withResolvers<void>();
+    async function* silent() {
+      await never.promise;
+      yield {};
+    }
+    const responses = client.serverReflectionInfo(silent())[Symbol.asyncIterator]();
+    expect((await failureOf<ConnectError>(responses.next())).code).to.equal(Code.Unavailable);
+    never.resolve();
+    // A Watch is none.
+    const updates = await watch(server);
+    await updates.return?.();
+  });
+
+  it("closes the connection of a client that leaves a conversation unfinished", async () => {
+    const { server } = await start({ maxDeadlineMs: 100 });
+    const client = await rawClient(server);
+    client.call("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo");
+    await client.closed;
+  });
+
+  it("counts no Watch as failed that a shutdown ends", async () => {
+    const { server, calls } = await start({});
+    const updates = await watch(server);
+
+    const [end] = await Promise.all([
+      failureOf<ConnectError>(updates.next()),
+      server.drain(60_000),
+    ]);
+
+    expect(end.code).to.equal(Code.Unavailable);
+    expect(calls.map(({ rpc, error }) => [rpc, error])).to.deep.equal([
+      ["grpc.health.v1.Health/Watch", undefined],
+    ]);
+  });
+});
