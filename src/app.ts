@@ -43,6 +43,11 @@ import type { UnreadableKeys } from "./session/unreadable-keys.ts";
 import { openStorage, type Storage } from "./storage/storage.ts";
 import { reportUnreadableKeys, watchUnreadableKeys } from "./unreadable-key-log.ts";
 
+const settingOfConnections = {
+  maxConnections: "SESSIOND_MAX_CONNECTIONS",
+  maxConnectionsPerPeer: "SESSIOND_MAX_CONNECTIONS_PER_PEER",
+} as const;
+
 const CALL_LOG_TICK_MS = 1000;
 const VALIDATE = `${SessionService.typeName}/${SessionService.method.validate.name}`;
 
@@ -163,8 +168,10 @@ async function start(options: AppOptions): Promise<App> {
     tooManyStreamsError,
     about,
     onError: (error, where) => log.debug({ err: error, where }, "connection or call failed"),
-    onConnectionRefused: (open) =>
-      log.warn({ open }, "connections are refused: as many are open as SESSIOND_MAX_CONNECTIONS"),
+    onConnectionRefused: (open, limit) => {
+      const setting = settingOfConnections[limit];
+      log.warn({ open }, `connections are refused: as many are open as ${setting}`);
+    },
     observer: createCallObserver(callLog),
   });
   stack.defer(() => drain(server, config, log));

@@ -59,6 +59,9 @@ export function defaultDataDirectory(env: Environment, uid: number | undefined):
 function resolveServer(reader: EnvReader): void {
   const hosts = [isLoopback(reader.get("SESSIOND_HOST")) ? "localhost" : "*"];
   reader.resolve("SESSIOND_ALLOWED_HOSTS", ["SESSIOND_HOST"], hosts);
+  const connections = ["SESSIOND_MAX_CONNECTIONS"] as const;
+  const quarter = Math.ceil(reader.get("SESSIOND_MAX_CONNECTIONS") / 4);
+  reader.resolve("SESSIOND_MAX_CONNECTIONS_PER_PEER", connections, quarter);
 }
 
 /** Whether only this machine can reach a server on this host. */
@@ -88,6 +91,8 @@ function assemble(reader: EnvReader) {
         maxHeaderBytes: reader.get("SESSIOND_MAX_HEADER_BYTES"),
         /** Open at a time: 1 to 1,000,000. */
         maxConnections: reader.get("SESSIOND_MAX_CONNECTIONS"),
+        /** Open at a time from one peer address: 1 to 1,000,000. */
+        maxConnectionsPerPeer: reader.get("SESSIOND_MAX_CONNECTIONS_PER_PEER"),
         /** Streaming calls at a time: 1 to 1,000,000. */
         maxStreams: reader.get("SESSIOND_MAX_STREAMS"),
         /** Streaming calls at a time on one connection: 1 to 100,000. */

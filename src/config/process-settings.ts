@@ -61,7 +61,16 @@ export const server = {
   }),
   SESSIOND_MAX_CONNECTIONS: setting(parsers.integer(1, 1_000_000), {
     default: "10000",
-    doc: "The maximum number of open connections. Further ones are closed immediately.",
+    doc:
+      "The maximum number of open connections. Above it, a new connection takes the place of an idle " +
+      "one of the peer that has the most. If there is none, it is closed immediately.",
+  }),
+  SESSIOND_MAX_CONNECTIONS_PER_PEER: setting(parsers.integer(1, 1_000_000), {
+    derived: "a quarter of SESSIOND_MAX_CONNECTIONS",
+    doc:
+      "The maximum number of open connections from one address (IPv6: one network of 64 bits). " +
+      "Further ones are closed immediately. Behind a load balancer or proxy, all connections come from " +
+      "its address: set it to SESSIOND_MAX_CONNECTIONS there.",
   }),
   SESSIOND_MAX_STREAMS: setting(parsers.integer(1, 1_000_000), {
     default: "1000",

@@ -6,6 +6,7 @@ import {
   type ServerHttp2Stream,
 } from "node:http2";
 import type { Socket } from "node:net";
+import type { RequestCount } from "./connections.ts";
 import { hardHeaderLimits } from "./header-limits.ts";
 import { rememberPeer } from "./peer.ts";
 
@@ -22,6 +23,8 @@ export interface Http2ConnectionsOptions {
   maxConcurrentStreams: number;
   maxHeaderBytes: number;
   idleConnectionTimeoutMs: number;
+  /** Finds where the requests of a connection are counted. */
+  requestCount: (socket: Socket) => RequestCount;
   onError: (error: unknown, where: string) => void;
 }
 
@@ -92,7 +95,7 @@ export function createHttp2Connections(options: Http2ConnectionsOptions): Http2C
     socket: Socket,
     closeAt: Date | undefined,
   ): void {
-    let openStreams = 0;
+    const open = options.requestCount(socket);
     let idleSince = performance.now();
     // Calls do not restart the timer, which would cost each of them: it restarts itself.
     let timer = setTimeout(closeIfIdle, idleConnectionTimeoutMs);
@@ -108,10 +111,10 @@ export function createHttp2Connections(options: Http2ConnectionsOptions): Http2C
 
     function closeIfIdle(): void {
       const left = idleSince + idleConnectionTimeoutMs - performance.now();
-      if (openStreams === 0 && left <= 0) {
+      if (open.requests === 0 && left <= 0) {
         close();
       } else {
-        timer = setTimeout(closeIfIdle, openStreams > 0 ? idleConnectionTimeoutMs : left);
+        timer = setTimeout(closeIfIdle, open.requests > 0 ? idleConnectionTimeoutMs : left);
       }
     }
 
@@ -122,16 +125,16 @@ export function createHttp2Connections(options: Http2ConnectionsOptions): Http2C
 
     /** The client should close its side now. If it does not, the connection would stay for ever. */
     function limitHalfOpen(): void {
-      if (openStreams === 0 && session.closed) {
+      if (open.requests === 0 && session.closed) {
         clearTimeout(timer);
         timer = setTimeout(() => socket.destroy(), halfOpenTimeoutMs);
       }
     }
 
     session.on("stream", (stream: ServerHttp2Stream) => {
-      openStreams += 1;
+      open.requests += 1;
       stream.once("close", () => {
-        openStreams -= 1;
+        open.requests -= 1;
         idleSince = performance.now();
         limitHalfOpen();
       });

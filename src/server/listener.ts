@@ -14,7 +14,6 @@ export interface TlsCredentials {
 export interface ListenerOptions {
   tls: TlsCredentials | undefined;
   maxHeaderBytes: number;
-  maxConnections: number;
   idleConnectionTimeoutMs: number;
   /** How long an HTTP/1.1 request may take to arrive. */
   requestTimeoutMs: number;
@@ -31,8 +30,8 @@ export interface Listener {
 }
 
 /**
- * Creates the listening server, which passes each accepted connection to `onConnection`; with TLS,
- * after the handshake.
+ * Creates the listening server, which passes each connection that `accept` has accepted to
+ * `onConnection`; with TLS, after the handshake.
  *
  * It is an HTTP/1.1 server without its own connection listener, and not a plain net.Server, because
  * Node enforces headersTimeout and requestTimeout only on a server that listens.
@@ -41,6 +40,7 @@ export interface Listener {
  */
 export function createListener(
   options: ListenerOptions,
+  accept: (socket: Socket) => boolean,
   onConnection: (socket: Socket) => void,
 ): Listener {
   const { tls } = options;
@@ -67,7 +67,6 @@ export function createListener(
       })
     : createHttpServer(http1Options);
   server.maxHeadersCount = hardMaxHeaders;
-  server.maxConnections = options.maxConnections;
 
   const event = tls ? "secureConnection" : "connection";
   const serveHttp1 = server.listeners(event).at(-1);
@@ -76,6 +75,14 @@ export function createListener(
   }
   server.off(event, serveHttp1 as (socket: Socket) => void);
   server.on(event, onConnection);
+
+  // Before any listener, with TLS before the handshake.
+  const listeners = server.listeners("connection");
+  server.removeAllListeners("connection");
+  server.on("connection", (socket: Socket) => {
+    if (!accept(socket)) return;
+    for (const listener of listeners) listener.call(server, socket);
+  });
   return { server, serveHttp1: (socket) => serveHttp1.call(server, socket) };
 }
 

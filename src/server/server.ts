@@ -7,6 +7,7 @@ import type { Authentication } from "./authentication.ts";
 import { createOriginCheck, type OriginLimits } from "./browser-origin.ts";
 import type { CallObserver } from "./call-observer.ts";
 import { createConnectHandler } from "./connect-handler.ts";
+import { Connections, type ConnectionsOptions } from "./connections.ts";
 import { sendOverHttp1 } from "./fixed-response.ts";
 import {
   headerOverflowResponse,
@@ -39,8 +40,10 @@ export interface TransportLimits {
    * request with more than twice the size is reset without a response.
    */
   readonly maxHeaderBytes: number;
-  /** Further connections are closed as soon as they are accepted. */
+  /** Above it, a new connection takes the place of an idle one, or is closed: see connections.ts. */
   readonly maxConnections: number;
+  /** Further connections of the same peer are closed as soon as they are accepted. */
+  readonly maxConnectionsPerPeer: number;
   /** The most streaming calls, and the most of them on one connection. Further ones are refused. */
   readonly maxStreams: number;
   readonly maxStreamsPerConnection: number;
@@ -71,7 +74,7 @@ export interface ServerOptions extends Partial<RequestErrors> {
   /** Called with failures that no caller sees, and where they happened. Clients cause many of them. */
   onError?: (error: unknown, where: string) => void;
   /** Called, at most every ten seconds, when a connection is refused because `open` ones are open. */
-  onConnectionRefused?: (open: number) => void;
+  onConnectionRefused?: (open: number, limit: "maxConnections" | "maxConnectionsPerPeer") => void;
   /** Learns how each call ends. Without it, calls have no request ids. */
   observer?: CallObserver;
   /** Decides who makes a call. Without it, nobody asks. */
@@ -114,7 +117,10 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   };
   const origins = options.origins ?? { allowedHosts: undefined, allowedOrigins: [] };
   const calls = createInFlightCalls();
-  const sockets = new Set<Socket>();
+  const connections = new Connections({
+    ...limits,
+    onRefused: createRefusalReporter(onConnectionRefused),
+  });
   const http1Responses = new Set<ServerResponse>();
   let draining: Promise<{ forced: number }> | undefined;
 
@@ -140,7 +146,8 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     authentication,
   });
 
-  const http2 = createHttp2Connections({ ...limits, onError });
+  const requestCount = (socket: Socket) => connections.requestCount(socket);
+  const http2 = createHttp2Connections({ ...limits, requestCount, onError });
   // With a listener for "request", Node would create a request and a response for every stream. So
   // this server has none, and another one creates them for the streams that Connect serves.
   const connectServer = createHttp2Server().on("request", handleWithConnect);
@@ -167,6 +174,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
 
   const { server, serveHttp1 } = createListener(
     { tls: options.tls, requestTimeoutMs: limits.maxDeadlineMs + headersTimeoutMs, ...limits },
+    (socket) => connections.accept(socket),
     onConnection,
   );
   server.on("request", (req: IncomingMessage, res: ServerResponse) => {
@@ -174,7 +182,10 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       closeAfter(res);
     }
     http1Responses.add(res);
+    const open = requestCount(req.socket);
+    open.requests += 1;
     res.once("close", () => {
+      open.requests -= 1;
       http1Responses.delete(res);
       if (draining !== undefined) {
         server.closeIdleConnections();
@@ -213,13 +224,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     }
   }
 
-  // With TLS too, "connection" has the TCP socket.
-  server.prependListener("connection", (socket: Socket) => {
-    sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
-  });
   server.on("tlsClientError", (error: unknown) => onError(error, "TLS handshake"));
-  server.on("drop", createDropReporter(limits.maxConnections, onConnectionRefused));
 
   const port = await listen(server, host, options.port);
   server.on("error", (error) => onError(error, "listening"));
@@ -238,7 +243,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     if (forced > 0) {
       await settlesWithin(closed, finalFlushMs);
     }
-    for (const socket of sockets) {
+    for (const socket of connections.sockets) {
       socket.destroy();
     }
     await closed;
@@ -256,16 +261,15 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   };
 }
 
-/** Creates a listener that reports refused connections, of which there may be a flood. */
-function createDropReporter(
-  maxConnections: number,
-  onConnectionRefused: (open: number) => void,
-): () => void {
+/** Creates a function that reports refused connections, of which there may be a flood. */
+function createRefusalReporter(
+  report: NonNullable<ServerOptions["onConnectionRefused"]>,
+): ConnectionsOptions["onRefused"] {
   let reportedAt = Number.NEGATIVE_INFINITY;
-  return () => {
+  return (limit, open) => {
     if (performance.now() - reportedAt > dropReportMs) {
       reportedAt = performance.now();
-      onConnectionRefused(maxConnections);
+      report(open, limit);
     }
   };
 }

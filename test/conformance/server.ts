@@ -80,6 +80,7 @@ async function startOurs(): Promise<number> {
       maxConcurrentStreams: 100,
       maxHeaderBytes: 16 * 1024,
       maxConnections: 1000,
+      maxConnectionsPerPeer: 1000,
       maxStreams: 1000,
       maxStreamsPerConnection: 100,
       maxStreamAgeMs: maxDeadlineMs,

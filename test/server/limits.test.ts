@@ -12,6 +12,7 @@ import {
   rawCall,
   sendCall,
   testLimits,
+  testTls,
   useTransport,
   validateBytes,
   validateOverGrpc,
@@ -138,6 +139,56 @@ describe("limits", () => {
       expect(third.grpcStatus).to.equal(grpc.status.OK);
       expect(refusals).to.deep.equal([1]);
     });
+
+    it("closes one too many of a peer, and none of another", async () => {
+      const refusals: unknown[] = [];
+      for (const tls of [undefined, testTls]) {
+        const server = await transport.start({
+          tls,
+          limits: { maxConnectionsPerPeer: 2 },
+          onConnectionRefused: (...refusal) => refusals.push(refusal),
+        });
+        await Promise.all([transport.http2(server), transport.http2(server)]);
+
+        const third = transport.connect(server);
+        third.on("error", () => {});
+        await once(third, "close");
+
+        const other = transport.connect(server, { localAddress: "127.0.0.2" });
+        if (tls === undefined) {
+          other.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+          expect(String((await once(other, "data"))[0])).to.match(/^HTTP\/1\.1 404 /);
+        } else {
+          await once(other, "connect");
+        }
+      }
+      const refusal = [2, "maxConnectionsPerPeer"];
+      expect(refusals).to.deep.equal([refusal, refusal]);
+    });
+
+    for (const tls of [undefined, testTls]) {
+      const secure = tls === undefined ? "without TLS" : "with TLS";
+      it(`closes the oldest idle one of the peer with the most, if all are taken, ${secure}`, async () => {
+        const { service, started, release } = pendingHandler();
+        const server = await transport.start({ tls, limits: { maxConnections: 3 }, service });
+        const busy = await transport.http2(server);
+        const { response } = sendCall(busy);
+        await started;
+        const [oldest, newest] = [await transport.http2(server), await transport.http2(server)];
+
+        const evicted = once(oldest, "close");
+        await once(transport.connect(server, { localAddress: "127.0.0.2" }), "connect");
+        await evicted;
+
+        // The peer that has the most gets none of the others.
+        const refused = transport.connect(server);
+        refused.on("error", () => {});
+        await once(refused, "close");
+        expect(newest.closed).to.equal(false);
+        release();
+        expect((await response).grpcStatus).to.equal(grpc.status.OK);
+      });
+    }
 
     it("closes an idle HTTP/2 connection gracefully, but not one with a call", async () => {
       const { service, started, release } = pendingHandler();

@@ -31,6 +31,7 @@ export const testLimits: TransportLimits = {
   maxConcurrentStreams: 100,
   maxHeaderBytes: 16 * 1024,
   maxConnections: 1000,
+  maxConnectionsPerPeer: 1000,
   maxStreams: 1000,
   maxStreamsPerConnection: 1000,
   maxStreamAgeMs: 600_000,
