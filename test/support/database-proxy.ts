@@ -1,8 +1,22 @@
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import net from "node:net";
+import { Transform } from "node:stream";
 
 type Mode = "open" | "refusing" | "frozen";
+
+/** Which messages are lost. The connection of a lost message is cut. */
+export interface Loss {
+  /**
+   * A lost question never reaches the server. A lost answer is that of a statement that the server
+   * has executed.
+   */
+  readonly lost: "questions" | "answers";
+  /** Only questions, or answers to questions, that contain one of these texts. */
+  readonly naming: readonly string[];
+  /** One in this many of them. */
+  readonly oneIn: number;
+}
 
 export interface DatabaseProxy {
   /** The database's URL through the proxy. */
@@ -17,6 +31,12 @@ export interface DatabaseProxy {
   freeze(): void;
   /** Passes questions on and keeps the answers back, on the connections that there are by now. */
   holdAnswers(): void;
+  /** The reverse: passes answers on and keeps questions back. */
+  holdQuestions(): void;
+  /** Loses messages until `restore`. */
+  lose(loss: Loss): void;
+  /** The number of messages that were lost. */
+  readonly losses: number;
   /** Passes everything on again, what was held back included. */
   restore(): void;
   close(): Promise<void>;
@@ -35,6 +55,16 @@ export async function startDatabaseProxy(
   const target = new URL(databaseUrl);
   const pairs = new Map<net.Socket, net.Socket>();
   let mode: Mode = "open";
+  let loss: Loss | undefined;
+  let candidates = 0;
+  let losses = 0;
+
+  /** Whether the question, or its answer, is one to lose. */
+  const isChosen = (question: Buffer): boolean => {
+    if (!loss?.naming.some((text) => question.includes(text))) return false;
+    candidates += 1;
+    return candidates % loss.oneIn === 0;
+  };
 
   const server = net.createServer((client) => {
     if (mode === "refusing") {
@@ -43,17 +73,33 @@ export async function startDatabaseProxy(
     }
     const upstream = net.connect(Number(target.port), target.hostname);
     pairs.set(client, upstream);
-    for (const [from, to] of [
-      [client, upstream],
-      [upstream, client],
+    let losesAnswer = false;
+    const cutForLoss = () => {
+      losses += 1;
+      client.destroy();
+    };
+    const questions = passing((data) => {
+      const chosen = isChosen(data);
+      losesAnswer = chosen && loss?.lost === "answers";
+      if (!chosen || losesAnswer) return data;
+      cutForLoss();
+      return undefined;
+    });
+    const answers = passing((data) => {
+      if (!losesAnswer) return rewrite === undefined ? data : replaceAll(data, rewrite);
+      cutForLoss();
+      return undefined;
+    });
+    for (const [from, passed, to] of [
+      [client, questions, upstream],
+      [upstream, answers, client],
     ] as const) {
       from.on("error", () => {});
       from.on("close", () => {
         to.destroy();
         pairs.delete(client);
       });
-      if (rewrite === undefined || from === client) from.pipe(to);
-      else from.on("data", (data) => to.write(replaceAll(data, rewrite)));
+      from.pipe(passed).pipe(to);
       if (mode === "frozen") from.pause();
     }
   });
@@ -85,8 +131,18 @@ export async function startDatabaseProxy(
     holdAnswers() {
       for (const upstream of pairs.values()) upstream.pause();
     },
+    holdQuestions() {
+      for (const client of pairs.keys()) client.pause();
+    },
+    lose(next) {
+      loss = next;
+    },
+    get losses() {
+      return losses;
+    },
     restore() {
       mode = "open";
+      loss = undefined;
       forEach((socket) => socket.resume());
     },
     async close() {
@@ -95,6 +151,15 @@ export async function startDatabaseProxy(
       await once(server, "close");
     },
   };
+}
+
+/** Passes on what `pass` makes of each chunk, and nothing where it returns undefined. */
+function passing(pass: (data: Buffer) => Buffer | undefined): Transform {
+  return new Transform({
+    transform(data: Buffer, _encoding, done) {
+      done(null, pass(data));
+    },
+  });
 }
 
 /** The text may also be split between two chunks; answers as short as those of tests are not. */

@@ -14,6 +14,9 @@ import { until } from "./until.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 
+/** What a process says when it serves, with its address. */
+export const BANNER = / listens on (\S+)[\s\S]*\n\n$/;
+
 export interface Ended {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -88,6 +91,68 @@ export async function postmasterOf(directory: string): Promise<{ pid: number } |
   return file !== undefined && isPostmaster(file.pid, pgdata) ? file : undefined;
 }
 
+/** Starts a process, which is one of `children` until it has ended. */
+export function startSessiond(
+  options: StartOptions = {},
+  children: Set<ChildProcess> = new Set(),
+): Started {
+  const { env, args = [], nodeArgs = [], script, command, unread } = options;
+  const main = join(ROOT, script ?? "src/main.ts");
+  const [program, ...rest] = command ?? [process.execPath, ...nodeArgs, main, ...args];
+  const child = spawn(program, rest, {
+    cwd: ROOT,
+    env: cleanEnv(env),
+    stdio: ["ignore", "pipe", "pipe"],
+    detached: command !== undefined,
+  });
+  children.add(child);
+  let stdout = "";
+  let stderr = "";
+  child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+    stdout += chunk;
+  });
+  const read = () => {
+    child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
+      stderr += chunk;
+    });
+  };
+  if (unread !== true) read();
+  const exited = once(child, "exit").then(([code, signal]) => ({ code, signal }));
+  const ended = once(child, "close").then(([code, signal]): Ended => {
+    children.delete(child);
+    return { code, signal, stdout, stderr };
+  });
+  return {
+    pid: child.pid ?? 0,
+    get stdout() {
+      return stdout;
+    },
+    get stderr() {
+      return stderr;
+    },
+    says(pattern) {
+      const { promise, resolve, reject } = Promise.withResolvers<string>();
+      const look = () => {
+        const match = pattern.exec(stdout);
+        if (match !== null) resolve(match[1] ?? "");
+      };
+      child.stdout.on("data", look);
+      look();
+      ended.then(({ code, signal }) => reject(new Error(`${code ?? signal}: ${stderr}`)));
+      return promise.finally(() => child.stdout.off("data", look));
+    },
+    ended,
+    exited,
+    read,
+    hangUp: () => child.stderr.destroy(),
+    signal: (name) => child.kill(name),
+    end(name) {
+      child.kill(name);
+      return ended;
+    },
+  };
+}
+
 /** Starts processes, directories and databases that are gone after each test of the suite. */
 export function useSessiond() {
   const children = new Set<ChildProcess>();
@@ -105,67 +170,11 @@ export function useSessiond() {
     for (const database of databases.splice(0)) await database.drop();
   });
 
-  function start(options: StartOptions = {}): Started {
-    const { env, args = [], nodeArgs = [], script, command, unread } = options;
-    const main = join(ROOT, script ?? "src/main.ts");
-    const [program, ...rest] = command ?? [process.execPath, ...nodeArgs, main, ...args];
-    const child = spawn(program, rest, {
-      cwd: ROOT,
-      env: cleanEnv(env),
-      stdio: ["ignore", "pipe", "pipe"],
-      detached: command !== undefined,
-    });
-    children.add(child);
-    let stdout = "";
-    let stderr = "";
-    child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
-      stdout += chunk;
-    });
-    const read = () => {
-      child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
-        stderr += chunk;
-      });
-    };
-    if (unread !== true) read();
-    const exited = once(child, "exit").then(([code, signal]) => ({ code, signal }));
-    const ended = once(child, "close").then(([code, signal]): Ended => {
-      children.delete(child);
-      return { code, signal, stdout, stderr };
-    });
-    return {
-      pid: child.pid ?? 0,
-      get stdout() {
-        return stdout;
-      },
-      get stderr() {
-        return stderr;
-      },
-      says(pattern) {
-        const { promise, resolve, reject } = Promise.withResolvers<string>();
-        const look = () => {
-          const match = pattern.exec(stdout);
-          if (match !== null) resolve(match[1] ?? "");
-        };
-        child.stdout.on("data", look);
-        look();
-        ended.then(({ code, signal }) => reject(new Error(`${code ?? signal}: ${stderr}`)));
-        return promise.finally(() => child.stdout.off("data", look));
-      },
-      ended,
-      exited,
-      read,
-      hangUp: () => child.stderr.destroy(),
-      signal: (name) => child.kill(name),
-      end(name) {
-        child.kill(name);
-        return ended;
-      },
-    };
-  }
+  const start = (options: StartOptions = {}) => startSessiond(options, children);
 
   async function serve(options: StartOptions = {}): Promise<Serving> {
     const started = start(options);
-    const url = await started.says(/ listens on (\S+)[\s\S]*\n\n$/);
+    const url = await started.says(BANNER);
     const nodeOptions = { ca: testCertificate };
     const sessionManager = new Http2SessionManager(url, undefined, nodeOptions);
     sessionManagers.push(sessionManager);
