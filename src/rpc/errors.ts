@@ -6,8 +6,14 @@ import {
   ErrorInfoSchema,
   RetryInfoSchema,
 } from "../../gen/es/google/rpc/error_details_pb.ts";
-import { ErrorDetailSchema, ErrorReason } from "../../gen/es/sessiond/v1/error_pb.ts";
+import {
+  ErrorDetailSchema,
+  ErrorReason,
+  SessionLimitDetailSchema,
+} from "../../gen/es/sessiond/v1/error_pb.ts";
 import { type Reason, SessionError } from "../session/errors.ts";
+import { SessionLimitError } from "../session/session-limit-error.ts";
+import { sessionLimitDetail } from "./messages.ts";
 
 /** `domain` in google.rpc.ErrorInfo. */
 export const ERROR_DOMAIN = "sessiond.v1";
@@ -83,6 +89,12 @@ export function sessionErrorToConnect(error: SessionError): ConnectError {
   if (violations.length > 0) {
     const fieldViolations = violations.map(({ field, description }) => ({ field, description }));
     connectError.details.push({ desc: BadRequestSchema, value: { fieldViolations } });
+  }
+  if (error instanceof SessionLimitError) {
+    connectError.details.push({
+      desc: SessionLimitDetailSchema,
+      value: sessionLimitDetail(error.limitReached),
+    });
   }
   if (retry) {
     const retryDelay = durationFromMs(RETRY_DELAY_MS);

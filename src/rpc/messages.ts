@@ -1,5 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { SessionLimitDetailSchema } from "../../gen/es/sessiond/v1/error_pb.ts";
 import {
   type ActorRef,
   type AuditEventSchema,
@@ -43,6 +44,7 @@ import type {
 } from "../session/commands.ts";
 import type { TimeoutPolicy } from "../session/policy.ts";
 import { endAt, idleExpiresAt, type Session, stateAt, timeLeft } from "../session/session.ts";
+import type { LimitReached } from "../session/session-store.ts";
 import type { SetCookie } from "../session/set-cookie.ts";
 import type { SigningKey } from "../session/signing-key.ts";
 import { signingKeyStateAt, verifiesUntil } from "../session/signing-key.ts";
@@ -248,6 +250,35 @@ export function validateResponse(
     expiryWarning: warning,
     touched,
   };
+}
+
+/** With the session ids and the other fields, ten sessions take at most 4 KiB in the trailers of gRPC. */
+const MAX_COMPETING_USER_AGENT_BYTES = 88;
+
+/** The detail of SESSION_LIMIT_REACHED. */
+export function sessionLimitDetail({
+  limit,
+  total,
+  oldest,
+}: LimitReached): Init<typeof SessionLimitDetailSchema> {
+  return {
+    limit,
+    total,
+    sessions: oldest.map((session) => ({
+      id: session.id,
+      appType: session.appType,
+      createdAt: timestamp(session.createdAt),
+      lastSeenAt: timestamp(session.lastSeenAt),
+      ipAddress: session.ipAddress,
+      userAgent: cutToBytes(session.userAgent, MAX_COMPETING_USER_AGENT_BYTES),
+    })),
+  };
+}
+
+/** The longest beginning of the text that has at most `maxBytes` in UTF-8. Cuts no character in two. */
+function cutToBytes(text: string, maxBytes: number): string {
+  const { read } = new TextEncoder().encodeInto(text, new Uint8Array(maxBytes));
+  return text.slice(0, read);
 }
 
 const sameSites = { strict: SameSite.STRICT, lax: SameSite.LAX, none: SameSite.NONE } as const;

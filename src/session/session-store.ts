@@ -34,6 +34,16 @@ export interface ReplacedSession {
   readonly preLogin: boolean;
 }
 
+/** What an actor at the session limit has already. */
+export interface LimitReached {
+  /** The maximum number of live sessions. */
+  readonly limit: number;
+  /** The number of the actor's live sessions, without the one that Create would have replaced. */
+  readonly total: number;
+  /** The oldest of them, oldest first, at most 10. */
+  readonly oldest: readonly Session[];
+}
+
 export type CreateOutcome =
   | {
       readonly kind: "created";
@@ -45,7 +55,7 @@ export type CreateOutcome =
   /** Nothing was stored: the tenant has no active signing key yet. */
   | { readonly kind: "no_active_key" }
   /** Nothing was stored: the actor is at the session limit, and the policy is `reject`. */
-  | { readonly kind: "limit_reached" };
+  | ({ readonly kind: "limit_reached" } & LimitReached);
 
 export interface Revocation {
   readonly reason: string;

@@ -22,6 +22,7 @@ import { listPosition, nextPageToken, PageTokens, pageSize } from "./pages.ts";
 import type { BindingPolicy, SessionLimit, TimeoutPolicy } from "./policy.ts";
 import { type Actor, isTouchDue, type Session, touchIntervalMs } from "./session.ts";
 import { checkedAttributes, checkedIpAddress, normalizedUserAgent } from "./session-attributes.ts";
+import { SessionLimitError } from "./session-limit-error.ts";
 import type { SessionRef } from "./session-ref.ts";
 import type { CreateOutcome, NewSession, SessionSnapshot, SessionStore } from "./session-store.ts";
 import type { SetCookie } from "./set-cookie.ts";
@@ -235,7 +236,7 @@ export class Sessions {
       case "created":
         return outcome;
       case "limit_reached":
-        throw new SessionError("SESSION_LIMIT_REACHED");
+        throw new SessionLimitError(outcome);
       case "no_active_key":
         throw new SessionError("INITIAL_SIGNING_KEY_MINT_FAILED");
     }

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
-import type { DescMethodUnary, JsonObject } from "@bufbuild/protobuf";
+import { type DescMethodUnary, type JsonObject, toJson } from "@bufbuild/protobuf";
 import { expect } from "chai";
+import { type Session, SessionSchema } from "../../gen/es/sessiond/v1/session_pb.ts";
 import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
 import type { Reason } from "../../src/session/errors.ts";
 import { newActor, newTenant, openSession, type TestActor, validate } from "../support/actors.ts";
@@ -40,6 +41,8 @@ interface Failing {
   /** A server other than the one that most scenarios share. */
   readonly url?: string;
   readonly release?: () => Promise<void>;
+  /** Details that only this reason has. */
+  readonly details?: WireFailure["details"];
 }
 
 interface Sentinel {
@@ -121,8 +124,19 @@ const sentinels: readonly Sentinel[] = [
     code: "FAILED_PRECONDITION",
     hint: 409,
     arrange: async ({ client }) => {
-      const { actor } = await openSession(client);
-      return { method: method.create, request: { actor: { ...actor } } };
+      const { actor, created } = await openSession(client);
+      const { id, createdAt, lastSeenAt } = toJson(
+        SessionSchema,
+        created.session as Session,
+      ) as JsonObject;
+      const competing = { id: `${id}`, createdAt: `${createdAt}`, lastSeenAt: `${lastSeenAt}` };
+      return {
+        method: method.create,
+        request: { actor: { ...actor } },
+        details: [
+          ["sessiond.v1.SessionLimitDetail", { limit: 1, total: 1, sessions: [competing] }],
+        ],
+      };
     },
   },
   {
@@ -254,6 +268,7 @@ describe("error details", () => {
                     ],
                   ]
                 : []),
+              ...(failing.details ?? []),
               ...(retry ? [["google.rpc.RetryInfo", { retryDelay: "1s" }]] : []),
             ],
           });

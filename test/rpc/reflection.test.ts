@@ -164,6 +164,7 @@ describe("reflection", () => {
         ["sessiond.v1.ErrorReason", "sessiond/v1/error.proto"],
         ["sessiond.v1.ERROR_REASON_REVOKED", "sessiond/v1/error.proto"],
         ["sessiond.v1.required_role", "sessiond/v1/options.proto"],
+        ["sessiond.v1.SessionLimitDetail", "sessiond/v1/error.proto"],
         ["google.rpc.BadRequest.FieldViolation", "google/rpc/error_details.proto"],
         ["google.protobuf.Duration", "google/protobuf/duration.proto"],
         ["grpc.health.v1.HealthCheckResponse.ServingStatus", "health/v1/health.proto"],

@@ -2,14 +2,16 @@ import { expect } from "chai";
 import pg from "pg";
 import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
 import { byCookie, byId, newTenant, openSession } from "../support/actors.ts";
-import { startReplica, startTestApp, type TestApp } from "../support/app.ts";
+import { type Replica, startReplica, startTestApp, type TestApp } from "../support/app.ts";
 import { cloneSessions } from "../support/clone-sessions.ts";
 import { createTestDatabase } from "../support/database.ts";
+import { expectFailure } from "../support/expect-failure.ts";
 import { numbers } from "../support/in-parallel.ts";
 import { type SentStatement, statementsDuring } from "../support/statement-log.ts";
 import { until } from "../support/until.ts";
 
 const SESSIONS = 100_000;
+const limit = { SESSIOND_MAX_SESSIONS_PER_ACTOR: "2" };
 const acting = { actingActorId: "root" };
 
 interface Plan {
@@ -26,15 +28,19 @@ function scanned(plan: Plan): string[] {
 
 describe("storage: plans", () => {
   let app: TestApp;
+  let rejecting: Replica;
   let client: pg.Client;
 
   before(async () => {
     app = await startTestApp({
       env: {
-        SESSIOND_MAX_SESSIONS_PER_ACTOR: "2",
+        ...limit,
         SESSIOND_SWEEP_BATCH_SIZE: "1000",
         SESSIOND_TOUCH_INTERVAL: "0s",
       },
+    });
+    rejecting = await startReplica(app.database.url, {
+      env: { ...limit, SESSIOND_SESSION_LIMIT_POLICY: "reject" },
     });
     await fill(app);
     client = new pg.Client({ connectionString: app.database.url });
@@ -42,6 +48,7 @@ describe("storage: plans", () => {
   });
   after(async () => {
     await client?.end();
+    await rejecting?.stop();
     await app?.stop();
   });
 
@@ -63,6 +70,7 @@ describe("storage: plans", () => {
       await openSession(app.client, { actor: crowd });
       await openSession(app.client, { actor: crowd });
       await app.client.create({ preLogin: true });
+      await expectFailure(rejecting.client.create({ actor: crowd }), "SESSION_LIMIT_REACHED");
     },
     async validate() {
       const { cookie, csrfToken } = await openSession(app.client);

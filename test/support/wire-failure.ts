@@ -24,7 +24,7 @@ import {
   RetryInfoSchema,
 } from "../../gen/es/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../gen/es/google/rpc/status_pb.ts";
-import { ErrorDetailSchema } from "../../gen/es/sessiond/v1/error_pb.ts";
+import { ErrorDetailSchema, SessionLimitDetailSchema } from "../../gen/es/sessiond/v1/error_pb.ts";
 import { failureOf } from "./expect-failure.ts";
 import { callGrpc, failureOf as grpcFailureOf } from "./transport.ts";
 
@@ -51,6 +51,7 @@ const registry = createRegistry(
   ErrorInfoSchema,
   BadRequestSchema,
   RetryInfoSchema,
+  SessionLimitDetailSchema,
 );
 
 function readable(message: Message | undefined): readonly [string, JsonValue] {

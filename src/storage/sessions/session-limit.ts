@@ -4,6 +4,7 @@ import { AUDIT_COLUMNS } from "../audit/audit-columns.ts";
 import type { Database } from "../pg/database.ts";
 import { NOW } from "../pg/sql.ts";
 import { type Create, createWithin } from "./create-sessions.ts";
+import { SESSION_COLUMNS, sessionOf } from "./session-columns.ts";
 import { LIVE } from "./session-conditions.ts";
 
 /**
@@ -21,6 +22,18 @@ const COUNT_LIVE = {
     SELECT count(*)::integer AS count FROM sessions
     WHERE tenant_id = $1 AND actor_type = $2 AND actor_id = $3 AND NOT pre_login AND id <> $4
       AND ${LIVE}`,
+};
+
+/** As many as fit into the trailers of a gRPC response, whose clients accept 8 KiB. */
+const MAX_COMPETING = 10;
+
+const OLDEST_LIVE = {
+  name: "oldest_live",
+  text: `
+    SELECT ${SESSION_COLUMNS} FROM sessions
+    WHERE tenant_id = $1 AND actor_type = $2 AND actor_id = $3 AND NOT pre_login AND id <> $4
+      AND ${LIVE}
+    ORDER BY created_at, id LIMIT ${MAX_COMPETING}`,
 };
 
 const EVICT_OLDEST = {
@@ -57,9 +70,14 @@ export function createWithinLimit(
   return database.transaction(signal, async (run) => {
     await run(LOCK_ACTOR, actor);
     // Without the session that will be replaced. No other Create can change the count before the commit.
-    const [row] = await run(COUNT_LIVE, [...actor, replaces ?? ""]);
-    const excess = (row?.count as number) + 1 - maxPerActor;
-    if (excess > 0 && policy === "reject") return { kind: "limit_reached" };
+    const others = [...actor, replaces ?? ""];
+    const [row] = await run(COUNT_LIVE, others);
+    const total = row?.count as number;
+    const excess = total + 1 - maxPerActor;
+    if (excess > 0 && policy === "reject") {
+      const oldest = (await run(OLDEST_LIVE, others)).map(sessionOf);
+      return { kind: "limit_reached", limit: maxPerActor, total, oldest };
+    }
     const outcome = await createWithin(run, create);
     if (excess > 0 && outcome.kind === "created") {
       await run(EVICT_OLDEST, [...actor, session.id, excess, callingService]);

@@ -140,7 +140,17 @@ export function sessionStoreCreates(given: Given): void {
       for (const _ of numbers(2)) await create(stores, newSession(tenantId), undefined, limit);
       const audited = (await auditOf(stores, tenantId)).length;
       const outcome = await stores.sessions.create(newSession(tenantId), undefined, limit, context);
-      expect(outcome).to.deep.equal({ kind: "limit_reached" });
+      const { items } = await stores.sessions.list(
+        { tenantId, actorType: "user", actorId: "alice" },
+        { includeEnded: false, after: undefined, limit: 3 },
+        context,
+      );
+      expect(outcome).to.deep.equal({
+        kind: "limit_reached",
+        limit: 2,
+        total: 2,
+        oldest: items.toReversed(),
+      });
       expect(await liveOf(tenantId)).to.have.length(2);
       expect(await auditOf(stores, tenantId)).to.have.length(audited);
       // Of another actor, or before login, it does not count.

@@ -4,13 +4,15 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file sessiond/v1/error.proto.
  */
 export const file_sessiond_v1_error: GenFile = /*@__PURE__*/
-  fileDesc("ChdzZXNzaW9uZC92MS9lcnJvci5wcm90bxILc2Vzc2lvbmQudjEiWwoLRXJyb3JEZXRhaWwSKAoGcmVhc29uGAEgASgOMhguc2Vzc2lvbmQudjEuRXJyb3JSZWFzb24SEwoLaHR0cF9zdGF0dXMYAiABKA0SDQoFZmllbGQYAyABKAkqnwYKC0Vycm9yUmVhc29uEhwKGEVSUk9SX1JFQVNPTl9VTlNQRUNJRklFRBAAEh8KG0VSUk9SX1JFQVNPTl9JTlZBTElEX0NPT0tJRRABEh0KGUVSUk9SX1JFQVNPTl9FWFBJUkVEX0lETEUQAhIhCh1FUlJPUl9SRUFTT05fRVhQSVJFRF9BQlNPTFVURRADEhgKFEVSUk9SX1JFQVNPTl9SRVZPS0VEEAQSJgoiRVJST1JfUkVBU09OX1NJR05JTkdfS0VZX05PVF9GT1VORBAFEiQKIEVSUk9SX1JFQVNPTl9TSUdOSU5HX0tFWV9SRVRJUkVEEAYSHAoYRVJST1JfUkVBU09OX0lQX01JU01BVENIEAcSJAogRVJST1JfUkVBU09OX1VTRVJfQUdFTlRfTUlTTUFUQ0gQCBInCiNFUlJPUl9SRUFTT05fUFJFX0xPR0lOX05PVF9BQ0NFUFRFRBAJEh0KGUVSUk9SX1JFQVNPTl9DU1JGX01JU1NJTkcQChIeChpFUlJPUl9SRUFTT05fQ1NSRl9NSVNNQVRDSBALEiIKHkVSUk9SX1JFQVNPTl9TRVNTSU9OX05PVF9GT1VORBAMEiAKHEVSUk9SX1JFQVNPTl9JTlZBTElEX1JFUVVFU1QQDRImCiJFUlJPUl9SRUFTT05fU0VTU0lPTl9MSU1JVF9SRUFDSEVEEA4SJwojRVJST1JfUkVBU09OX0NBTExFUl9VTkFVVEhFTlRJQ0FURUQQDxIhCh1FUlJPUl9SRUFTT05fQ0FMTEVSX0ZPUkJJRERFThAQEiQKIEVSUk9SX1JFQVNPTl9TVE9SQUdFX1VOQVZBSUxBQkxFEBESGwoXRVJST1JfUkVBU09OX09WRVJMT0FERUQQEhIwCixFUlJPUl9SRUFTT05fSU5JVElBTF9TSUdOSU5HX0tFWV9NSU5UX0ZBSUxFRBATEiIKHkVSUk9SX1JFQVNPTl9SRVFVRVNUX1RPT19MQVJHRRAUEigKJEVSUk9SX1JFQVNPTl9DQUxMRVJfS0VZU19VTkFWQUlMQUJMRRAXYgZwcm90bzM");
+  fileDesc("ChdzZXNzaW9uZC92MS9lcnJvci5wcm90bxILc2Vzc2lvbmQudjEiWwoLRXJyb3JEZXRhaWwSKAoGcmVhc29uGAEgASgOMhguc2Vzc2lvbmQudjEuRXJyb3JSZWFzb24SEwoLaHR0cF9zdGF0dXMYAiABKA0SDQoFZmllbGQYAyABKAkiYwoSU2Vzc2lvbkxpbWl0RGV0YWlsEg0KBWxpbWl0GAEgASgNEg0KBXRvdGFsGAIgASgNEi8KCHNlc3Npb25zGAMgAygLMh0uc2Vzc2lvbmQudjEuQ29tcGV0aW5nU2Vzc2lvbiK6AQoQQ29tcGV0aW5nU2Vzc2lvbhIKCgJpZBgBIAEoCRIQCghhcHBfdHlwZRgCIAEoCRIuCgpjcmVhdGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxsYXN0X3NlZW5fYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCmlwX2FkZHJlc3MYBSABKAkSEgoKdXNlcl9hZ2VudBgGIAEoCSqfBgoLRXJyb3JSZWFzb24SHAoYRVJST1JfUkVBU09OX1VOU1BFQ0lGSUVEEAASHwobRVJST1JfUkVBU09OX0lOVkFMSURfQ09PS0lFEAESHQoZRVJST1JfUkVBU09OX0VYUElSRURfSURMRRACEiEKHUVSUk9SX1JFQVNPTl9FWFBJUkVEX0FCU09MVVRFEAMSGAoURVJST1JfUkVBU09OX1JFVk9LRUQQBBImCiJFUlJPUl9SRUFTT05fU0lHTklOR19LRVlfTk9UX0ZPVU5EEAUSJAogRVJST1JfUkVBU09OX1NJR05JTkdfS0VZX1JFVElSRUQQBhIcChhFUlJPUl9SRUFTT05fSVBfTUlTTUFUQ0gQBxIkCiBFUlJPUl9SRUFTT05fVVNFUl9BR0VOVF9NSVNNQVRDSBAIEicKI0VSUk9SX1JFQVNPTl9QUkVfTE9HSU5fTk9UX0FDQ0VQVEVEEAkSHQoZRVJST1JfUkVBU09OX0NTUkZfTUlTU0lORxAKEh4KGkVSUk9SX1JFQVNPTl9DU1JGX01JU01BVENIEAsSIgoeRVJST1JfUkVBU09OX1NFU1NJT05fTk9UX0ZPVU5EEAwSIAocRVJST1JfUkVBU09OX0lOVkFMSURfUkVRVUVTVBANEiYKIkVSUk9SX1JFQVNPTl9TRVNTSU9OX0xJTUlUX1JFQUNIRUQQDhInCiNFUlJPUl9SRUFTT05fQ0FMTEVSX1VOQVVUSEVOVElDQVRFRBAPEiEKHUVSUk9SX1JFQVNPTl9DQUxMRVJfRk9SQklEREVOEBASJAogRVJST1JfUkVBU09OX1NUT1JBR0VfVU5BVkFJTEFCTEUQERIbChdFUlJPUl9SRUFTT05fT1ZFUkxPQURFRBASEjAKLEVSUk9SX1JFQVNPTl9JTklUSUFMX1NJR05JTkdfS0VZX01JTlRfRkFJTEVEEBMSIgoeRVJST1JfUkVBU09OX1JFUVVFU1RfVE9PX0xBUkdFEBQSKAokRVJST1JfUkVBU09OX0NBTExFUl9LRVlTX1VOQVZBSUxBQkxFEBdiBnByb3RvMw", [file_google_protobuf_timestamp]);
 
 /**
  * ErrorDetail is attached to every failure that sessiond itself reports, in addition to a
@@ -52,6 +54,100 @@ export type ErrorDetail = Message<"sessiond.v1.ErrorDetail"> & {
  */
 export const ErrorDetailSchema: GenMessage<ErrorDetail> = /*@__PURE__*/
   messageDesc(file_sessiond_v1_error, 0);
+
+/**
+ * SessionLimitDetail is attached to SESSION_LIMIT_REACHED, in addition to ErrorDetail. It has what a
+ * user needs to choose a session to end, such as "signed in on another device".
+ *
+ * @generated from message sessiond.v1.SessionLimitDetail
+ */
+export type SessionLimitDetail = Message<"sessiond.v1.SessionLimitDetail"> & {
+  /**
+   * limit is the maximum number of live sessions of one actor.
+   *
+   * @generated from field: uint32 limit = 1;
+   */
+  limit: number;
+
+  /**
+   * total is the number of live sessions that the actor has. It can be above the limit if that was
+   * lowered. A session that `replaces` named is not counted.
+   *
+   * @generated from field: uint32 total = 2;
+   */
+  total: number;
+
+  /**
+   * sessions are the oldest of these sessions, oldest first, at most 10: they have to fit into the
+   * trailers of a gRPC response. List returns all of them.
+   *
+   * @generated from field: repeated sessiond.v1.CompetingSession sessions = 3;
+   */
+  sessions: CompetingSession[];
+};
+
+/**
+ * Describes the message sessiond.v1.SessionLimitDetail.
+ * Use `create(SessionLimitDetailSchema)` to create a new message.
+ */
+export const SessionLimitDetailSchema: GenMessage<SessionLimitDetail> = /*@__PURE__*/
+  messageDesc(file_sessiond_v1_error, 1);
+
+/**
+ * CompetingSession is a live session of the actor who has reached the limit.
+ *
+ * @generated from message sessiond.v1.CompetingSession
+ */
+export type CompetingSession = Message<"sessiond.v1.CompetingSession"> & {
+  /**
+   * id is Session.id. Revoke ends the session.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * app_type is Session.app_type.
+   *
+   * @generated from field: string app_type = 2;
+   */
+  appType: string;
+
+  /**
+   * created_at is Session.created_at.
+   *
+   * @generated from field: google.protobuf.Timestamp created_at = 3;
+   */
+  createdAt?: Timestamp | undefined;
+
+  /**
+   * last_seen_at is Session.last_seen_at.
+   *
+   * @generated from field: google.protobuf.Timestamp last_seen_at = 4;
+   */
+  lastSeenAt?: Timestamp | undefined;
+
+  /**
+   * ip_address is Session.ip_address.
+   *
+   * @generated from field: string ip_address = 5;
+   */
+  ipAddress: string;
+
+  /**
+   * user_agent is Session.user_agent, cut to 88 bytes.
+   *
+   * @generated from field: string user_agent = 6;
+   */
+  userAgent: string;
+};
+
+/**
+ * Describes the message sessiond.v1.CompetingSession.
+ * Use `create(CompetingSessionSchema)` to create a new message.
+ */
+export const CompetingSessionSchema: GenMessage<CompetingSession> = /*@__PURE__*/
+  messageDesc(file_sessiond_v1_error, 2);
 
 /**
  * ErrorReason is the closed set of reasons why a call can fail. New reasons may be added; none
@@ -170,7 +266,8 @@ export const ErrorReason = {
 
   /**
    * ERROR_REASON_SESSION_LIMIT_REACHED: the actor has as many live sessions as are allowed
-   * (ASVS 7.1.2), and the policy is to reject another one. FAILED_PRECONDITION, 409.
+   * (ASVS 7.1.2), and the policy is to reject another one. A SessionLimitDetail has the sessions
+   * that compete. FAILED_PRECONDITION, 409.
    *
    * @generated from enum value: ERROR_REASON_SESSION_LIMIT_REACHED = 14;
    */
