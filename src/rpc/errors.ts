@@ -55,6 +55,7 @@ const wireErrors: Record<Reason, WireError> = {
   INITIAL_SIGNING_KEY_MINT_FAILED: { code: Code.Internal, httpStatus: 500 },
   // Not RESOURCE_EXHAUSTED, as gRPC libraries have it: callers retry that, and it would never succeed.
   REQUEST_TOO_LARGE: { code: Code.InvalidArgument, httpStatus: 413 },
+  STEP_UP_REQUIRED: FORBIDDEN,
   CALLER_KEYS_UNAVAILABLE: { code: Code.Unavailable, httpStatus: 503, retry: true },
 };
 

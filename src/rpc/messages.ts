@@ -26,6 +26,7 @@ import type {
   ValidateResponse,
 } from "../../gen/es/sessiond/v1/session_service_pb.ts";
 import type { AuditEvent } from "../session/audit.ts";
+import { authenticatedAt } from "../session/authentication.ts";
 import type { Instant } from "../session/clock.ts";
 import { wholeSeconds } from "../session/clock.ts";
 import type {
@@ -84,6 +85,11 @@ export function createCommand(request: CreateRequest): CreateCommand {
       userAgent: request.userAgent,
       metadata: request.metadata,
     },
+    authentication: {
+      authLevel: request.authLevel,
+      authMethods: request.authMethods,
+      authenticatedAt: request.authenticatedAt,
+    },
     timeouts: { idle: request.idleTimeout, absolute: request.absoluteTimeout },
     preLogin: request.preLogin,
     replaces: refInput(request.replaces),
@@ -111,6 +117,8 @@ export function validateCommand(request: ValidateRequest): ValidateCommand {
     ipAddress: request.ipAddress,
     userAgent: request.userAgent,
     tenantId: request.tenantId,
+    minAuthLevel: request.minAuthLevel,
+    maxAuthAge: request.maxAuthAge,
   };
 }
 
@@ -210,6 +218,7 @@ export function sessionMessage(session: Session, now: Instant, current = false):
   const end = endAt(session, now);
   const revokedAt = optionalTimestamp(session.revokedAt);
   const endedAt = optionalTimestamp(end?.at);
+  const authenticated = optionalTimestamp(authenticatedAt(session));
   return {
     $typeName: "sessiond.v1.Session",
     id: session.id,
@@ -233,6 +242,9 @@ export function sessionMessage(session: Session, now: Instant, current = false):
     metadata: session.metadata,
     endReason: end?.reason ?? "",
     current,
+    authLevel: session.authLevel,
+    authMethods: session.authMethods as string[],
+    ...(authenticated && { authenticatedAt: authenticated }),
   };
 }
 

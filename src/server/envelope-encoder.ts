@@ -102,6 +102,13 @@ function compileField(
       return end;
     };
   }
+  if (
+    field.fieldKind === "list" &&
+    field.listKind === "scalar" &&
+    field.scalar === ScalarType.STRING
+  ) {
+    return compileStringList(field.number, read);
+  }
   if (field.fieldKind === "map" && field.mapKey === ScalarType.STRING) {
     return field.mapKind === "scalar" && field.scalar === ScalarType.STRING
       ? compileStringMap(field.number, read)
@@ -135,6 +142,18 @@ function compileField(
 
 function unsupportedUnless(isAbsent: (message: Message) => boolean): Write<Message> {
   return (message, at) => (isAbsent(message) ? at : UNSUPPORTED);
+}
+
+function compileStringList(number: number, read: (message: Message) => unknown): Write<Message> {
+  const tag = number * 8 + delimitedWireType;
+  return (message, at) => {
+    let end = at;
+    for (const item of read(message) as unknown[]) {
+      if (end === UNSUPPORTED || end + 2 * maxTagBytes > scratchBytes) return UNSUPPORTED;
+      end = writeString(item, writeVarint(tag, end));
+    }
+    return end;
+  };
 }
 
 function compileStringMap(number: number, read: (message: Message) => unknown): Write<Message> {

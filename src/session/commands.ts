@@ -1,7 +1,8 @@
 /** The requests, before their values are checked. */
 
+import type { AuthenticationInput } from "./authentication.ts";
 import type { SessionAttributes } from "./session-attributes.ts";
-import type { RequestedTimeouts } from "./timeouts.ts";
+import type { RequestedDuration, RequestedTimeouts } from "./timeouts.ts";
 
 export interface ActorInput {
   readonly tenantId: string;
@@ -19,6 +20,7 @@ export type SessionRefInput = (
 export interface CreateCommand {
   readonly actor: ActorInput | undefined;
   readonly attributes: SessionAttributes;
+  readonly authentication: AuthenticationInput;
   readonly timeouts: RequestedTimeouts;
   readonly preLogin: boolean;
   readonly replaces: SessionRefInput | undefined;
@@ -38,6 +40,10 @@ export interface ValidateCommand {
   readonly ipAddress: string;
   readonly userAgent: string;
   readonly tenantId: string | undefined;
+  /** 0: any. */
+  readonly minAuthLevel: number;
+  /** Undefined: any. */
+  readonly maxAuthAge: RequestedDuration | undefined;
 }
 
 export interface ValidateCsrfCommand {

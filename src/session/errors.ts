@@ -22,6 +22,7 @@ const messages = {
   OVERLOADED: "too many calls are waiting; retry later",
   INITIAL_SIGNING_KEY_MINT_FAILED: "the first signing key could not be made",
   REQUEST_TOO_LARGE: "the request is larger than the server accepts",
+  STEP_UP_REQUIRED: "the user must authenticate again or more strongly",
   CALLER_KEYS_UNAVAILABLE:
     "the keys that verify the calling service's token are unavailable; retry later",
 } as const satisfies Record<string, string>;

@@ -1,3 +1,4 @@
+import type { Authentication } from "./authentication.ts";
 import type { CallContext } from "./call-context.ts";
 import type { Instant } from "./clock.ts";
 import type { SessionId, SigningKeyId } from "./ids.ts";
@@ -21,7 +22,8 @@ export interface CookieLookup {
   readonly session: Session | undefined;
 }
 
-export interface NewSession extends Actor, SessionAttributes {
+/** `authenticatedAt` is stored as now if it is undefined or later, and not at all before login. */
+export interface NewSession extends Actor, SessionAttributes, Authentication {
   readonly id: SessionId;
   readonly preLogin: boolean;
   readonly idleTimeoutMs: number;

@@ -1,3 +1,4 @@
+import type { Authentication } from "./authentication.ts";
 import type { Instant } from "./clock.ts";
 import type { SessionId, SigningKeyId, TenantId } from "./ids.ts";
 import type { TimeoutPolicy } from "./policy.ts";
@@ -10,7 +11,7 @@ export interface Actor {
 }
 
 /** A session as it is stored, without values that depend on the current time. */
-export interface Session extends Actor, SessionAttributes {
+export interface Session extends Actor, SessionAttributes, Authentication {
   readonly id: SessionId;
   readonly preLogin: boolean;
   readonly createdAt: Instant;

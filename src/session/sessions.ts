@@ -1,3 +1,9 @@
+import {
+  checkedAuthentication,
+  checkedRequirement,
+  needsStepUp,
+  preLoginAuthentication,
+} from "./authentication.ts";
 import { type Authenticator, snapshotOrDenial } from "./authenticator.ts";
 import type { BrowserCookies, SessionWithCredentials } from "./browser-cookies.ts";
 import type { CallContext } from "./call-context.ts";
@@ -82,6 +88,9 @@ export class Sessions {
       ? input.preLoginActor("actor", command.actor, violations)
       : input.actor("actor", command.actor, violations);
     const attributes = checkedAttributes(command.attributes, violations);
+    const authentication = command.preLogin
+      ? preLoginAuthentication(command.authentication, violations)
+      : checkedAuthentication(command.authentication, violations);
     const { idleMs, absoluteMs } = resolveTimeouts(
       timeouts,
       command.timeouts,
@@ -95,6 +104,7 @@ export class Sessions {
     const session: NewSession = {
       ...owner,
       ...attributes,
+      ...authentication,
       id: mintSessionId(random, wallClock()),
       preLogin: command.preLogin,
       idleTimeoutMs: idleMs,
@@ -116,20 +126,25 @@ export class Sessions {
   }
 
   async validate(command: ValidateCommand, context: CallContext): Promise<TouchedSession> {
-    const { authenticator } = this.#deps;
+    const { authenticator, denials } = this.#deps;
     const violations = new Violations();
     const ipAddress = checkedIpAddress(command.ipAddress, violations);
     const userAgent = normalizedUserAgent(command.userAgent);
     const httpMethod = input.httpMethod(command.httpMethod, violations);
     const ref = input.credentialRef(command, violations);
+    const { minAuthLevel, maxAuthAge } = command;
+    const requirement = checkedRequirement(minAuthLevel, maxAuthAge, violations);
     violations.throwIfAny();
     const snapshot = await authenticator.findLive(ref, context);
-    const { session } = snapshot;
+    const { session, now } = snapshot;
     this.#assertPreLogin(session, command.acceptPreLogin, context);
     this.#assertBound(session, ipAddress, userAgent, context);
     const csrfRequired = httpMethod !== undefined && !isSafeMethod(httpMethod);
     if (csrfRequired || command.csrfToken !== undefined) {
       this.#assertCsrf(session, command.csrfToken ?? "", context);
+    }
+    if (needsStepUp(session, now, requirement)) {
+      throw denials.record(session, "STEP_UP_REQUIRED", context);
     }
     return command.touch ? this.#touch(ref, snapshot, context) : { ...snapshot, touched: false };
   }

@@ -95,6 +95,15 @@ const sentinels: readonly Sentinel[] = [
     },
   },
   {
+    reason: "STEP_UP_REQUIRED",
+    code: "PERMISSION_DENIED",
+    hint: 403,
+    arrange: async ({ client }) => {
+      const { cookie } = await openSession(client, { authLevel: 1 });
+      return validating(cookie, { minAuthLevel: 2 });
+    },
+  },
+  {
     reason: "SESSION_NOT_FOUND",
     code: "NOT_FOUND",
     hint: 404,

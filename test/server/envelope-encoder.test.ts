@@ -98,6 +98,9 @@ describe("envelope encoder", () => {
       preLogin: fc.boolean(),
       createdAt: instant,
       metadata: fc.dictionary(text, text),
+      authLevel: fc.nat(),
+      authMethods: fc.array(text, { maxLength: 10 }),
+      authenticatedAt: instant,
     });
     fc.assert(
       fc.property(session, fc.nat(), (init, secondsLeft) => {

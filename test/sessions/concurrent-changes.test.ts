@@ -156,6 +156,7 @@ describe("sessions that end between the read and the write", () => {
 describe("sessions: Create", () => {
   const command = {
     actor: { tenantId: "", actorType: "user", actorId: "alice" },
+    authentication: { authLevel: 0, authMethods: [], authenticatedAt: undefined },
     attributes: { appType: "", ipAddress: "", userAgent: "", metadata: {} },
     timeouts: { idle: undefined, absolute: undefined },
     preLogin: false,

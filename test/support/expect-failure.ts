@@ -26,6 +26,7 @@ const contract: Record<Reason, readonly [Code, number]> = {
   OVERLOADED: [Code.ResourceExhausted, 429],
   INITIAL_SIGNING_KEY_MINT_FAILED: [Code.Internal, 500],
   REQUEST_TOO_LARGE: [Code.InvalidArgument, 413],
+  STEP_UP_REQUIRED: [Code.PermissionDenied, 403],
   CALLER_KEYS_UNAVAILABLE: [Code.Unavailable, 503],
 };
 

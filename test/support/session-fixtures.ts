@@ -51,6 +51,9 @@ export function aSession(facts: Partial<Session> = {}): Session {
     signingKeyId: SIGNING_KEY_ID,
     csrfTokenHash: Buffer.alloc(32),
     metadata: {},
+    authLevel: 0,
+    authMethods: [],
+    authenticatedAt: T0,
     ...facts,
   };
 }

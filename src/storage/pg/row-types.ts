@@ -62,7 +62,8 @@ function instantByDriver(text: string): Instant {
   return Number(pg.types.getTypeParser(TIMESTAMPTZ)(text));
 }
 
-/** With a shortcut for `{}`, since most sessions have no metadata. */
+/** With shortcuts, since most sessions have no metadata and many no authentication methods. */
 function parseJson(text: string): unknown {
-  return text === "{}" ? {} : JSON.parse(text);
+  if (text === "{}") return {};
+  return text === "[]" ? [] : JSON.parse(text);
 }

@@ -3,7 +3,7 @@ import type { CreateOutcome, NewSession, ReplacedSession } from "../../session/s
 import { AUDIT_COLUMNS } from "../audit/audit-columns.ts";
 import { type Execute, RETRY_ALONE } from "../pg/batcher.ts";
 import type { Database, Row, Run } from "../pg/database.ts";
-import { instantOf } from "../pg/instants.ts";
+import { instant, instantOf } from "../pg/instants.ts";
 import type { Statement } from "../pg/prepared-statements.ts";
 import { itemsFrom, NOW } from "../pg/sql.ts";
 import { byId, NO_SESSION, SESSION_COLUMNS, sessionColumns, sessionOf } from "./session-columns.ts";
@@ -24,6 +24,8 @@ const COMPUTED: Readonly<Record<string, string>> = {
   revoke_reason: "''",
   revoked_by: "''",
   signing_key_id: "signing_key_id",
+  // LEAST ignores NULL.
+  authenticated_at: `CASE WHEN NOT pre_login THEN LEAST(requested_authenticated_at, ${NOW}) END`,
 };
 
 /** A parameter of the statement: an array with a value for each item. */
@@ -45,6 +47,11 @@ const PARAMETERS: readonly Parameter[] = [
     name: "absolute_timeout_ms",
     type: "float8",
     get: ({ session }) => session.absoluteTimeoutMs,
+  },
+  {
+    name: "requested_authenticated_at",
+    type: "timestamptz",
+    get: ({ session }) => instant.to(session.authenticatedAt),
   },
   { name: "calling_service", type: "text", get: ({ callingService }) => callingService },
   { name: "replaces", type: "text", get: ({ replaces }) => replaces ?? "" },

@@ -34,5 +34,13 @@ export const sessionEntity = new EntitySchema<Session>({
     signingKeyId: { name: "signing_key_id", type: "text", collation: "C" },
     csrfTokenHash: { name: "csrf_token_hash", type: "bytea" },
     metadata: { type: "jsonb" },
+    authLevel: { name: "auth_level", type: "integer", default: 0 },
+    authMethods: { name: "auth_methods", type: "jsonb", default: [] },
+    authenticatedAt: {
+      name: "authenticated_at",
+      type: "timestamptz",
+      nullable: true,
+      transformer: instant,
+    },
   },
 });

@@ -37,6 +37,7 @@ export function sessionStoreCreates(given: Given): void {
         revokeReason: "",
         revokedBy: "",
         signingKeyId: key.id,
+        authenticatedAt: created.now,
       });
       expect(created.now).to.be.within(before, await stores.now());
       expect(Number.isInteger(created.now), "whole milliseconds").to.equal(true);

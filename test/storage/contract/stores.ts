@@ -75,6 +75,9 @@ export function newSession(tenantId: TenantId, facts: Partial<NewSession> = {}):
     userAgent: "agent 😀",
     csrfTokenHash: secureRandomBytes(32),
     metadata: { key: "välue", __proto: "x" },
+    authLevel: 2,
+    authMethods: ["pwd", "otp"],
+    authenticatedAt: undefined,
     ...facts,
   };
 }
