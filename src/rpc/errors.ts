@@ -56,6 +56,7 @@ const wireErrors: Record<Reason, WireError> = {
   // Not RESOURCE_EXHAUSTED, as gRPC libraries have it: callers retry that, and it would never succeed.
   REQUEST_TOO_LARGE: { code: Code.InvalidArgument, httpStatus: 413 },
   STEP_UP_REQUIRED: FORBIDDEN,
+  METADATA_ETAG_MISMATCH: { code: Code.Aborted, httpStatus: 409 },
   CALLER_KEYS_UNAVAILABLE: { code: Code.Unavailable, httpStatus: 503, retry: true },
 };
 

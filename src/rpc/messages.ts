@@ -21,6 +21,7 @@ import type {
   RevokeRequest,
   RotateCsrfRequest,
   RotateSigningKeyRequest,
+  UpdateMetadataRequest,
   ValidateCsrfRequest,
   ValidateRequest,
   ValidateResponse,
@@ -40,6 +41,7 @@ import type {
   RotateCsrfCommand,
   RotateSigningKeyCommand,
   SessionRefInput,
+  UpdateMetadataCommand,
   ValidateCommand,
   ValidateCsrfCommand,
 } from "../session/commands.ts";
@@ -157,6 +159,11 @@ export function rotateCsrfCommand(request: RotateCsrfRequest): RotateCsrfCommand
   }
 }
 
+export function updateMetadataCommand(request: UpdateMetadataRequest): UpdateMetadataCommand {
+  const { metadata, metadataEtag, actingActorId } = request;
+  return { session: refInput(request.session), metadata, metadataEtag, actingActorId };
+}
+
 export function listCommand(request: ListRequest): ListCommand {
   const { includeEnded, pageSize, pageToken } = request;
   return {
@@ -244,6 +251,7 @@ export function sessionMessage(session: Session, now: Instant, current = false):
     current,
     authLevel: session.authLevel,
     authMethods: session.authMethods as string[],
+    metadataEtag: session.metadataEtag,
     ...(authenticated && { authenticatedAt: authenticated }),
   };
 }

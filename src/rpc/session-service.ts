@@ -143,6 +143,12 @@ function sessionHandlers(deps: SessionServiceDependencies): Handlers {
       };
     },
 
+    updateMetadata: async (request, context) => {
+      const command = messages.updateMetadataCommand(request);
+      const { session, now } = await sessions.updateMetadata(command, context);
+      return { session: sessionMessage(session, now) };
+    },
+
     rotateSigningKey: async (request, context) => {
       const command = messages.rotateSigningKeyCommand(request);
       const { now, active, retired } = await signingKeys.rotate(command, context);

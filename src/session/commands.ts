@@ -73,6 +73,14 @@ export interface RotateCsrfCommand {
   readonly actingActorId: string;
 }
 
+export interface UpdateMetadataCommand {
+  readonly session: SessionRefInput | undefined;
+  readonly metadata: Readonly<Record<string, string>>;
+  /** Empty: any. */
+  readonly metadataEtag: string;
+  readonly actingActorId: string;
+}
+
 export interface ListCommand {
   readonly actor: ActorInput | undefined;
   readonly includeEnded: boolean;

@@ -23,6 +23,7 @@ const messages = {
   INITIAL_SIGNING_KEY_MINT_FAILED: "the first signing key could not be made",
   REQUEST_TOO_LARGE: "the request is larger than the server accepts",
   STEP_UP_REQUIRED: "the user must authenticate again or more strongly",
+  METADATA_ETAG_MISMATCH: "the metadata has been changed since it was read",
   CALLER_KEYS_UNAVAILABLE:
     "the keys that verify the calling service's token are unavailable; retry later",
 } as const satisfies Record<string, string>;

@@ -9,6 +9,8 @@ const MAX_TENANT_BYTES = 128;
 const MAX_ACTOR_TYPE_BYTES = 64;
 const MAX_ACTOR_ID_BYTES = 256;
 
+const MAX_ETAG_BYTES = 64;
+
 const REVOKE_REASON = /^[a-z][a-z0-9_]{0,63}$/;
 
 const EMPTY_TENANT =
@@ -78,6 +80,10 @@ export function actingActorIdWith(
   return ref.kind === "id"
     ? actingActorId(text, violations)
     : optionalActingActorId(text, violations);
+}
+
+export function metadataEtag(text: string, violations: Violations): string {
+  return identifier("metadata_etag", text, MAX_ETAG_BYTES, violations);
 }
 
 export function filter(field: string, text: string, violations: Violations): string {

@@ -134,6 +134,20 @@ export interface SessionStore {
     context: CallContext,
   ): Promise<readonly SessionSnapshot[] | undefined>;
 
+  /**
+   * Replaces the metadata and changes its etag. Undefined, with nothing changed, if the session does
+   * not exist or has ended, or if its etag is another one.
+   *
+   * @param etag empty: any
+   */
+  updateMetadata(
+    id: SessionId,
+    metadata: Readonly<Record<string, string>>,
+    etag: string,
+    actingActorId: string,
+    context: CallContext,
+  ): Promise<SessionSnapshot | undefined>;
+
   /** An actor's sessions, newest first. */
   list(
     actor: Actor,

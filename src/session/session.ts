@@ -23,6 +23,8 @@ export interface Session extends Actor, SessionAttributes, Authentication {
   readonly revokedBy: string;
   readonly signingKeyId: SigningKeyId;
   readonly csrfTokenHash: Buffer;
+  /** Changes with each change of the metadata. */
+  readonly metadataEtag: string;
 }
 
 export type SessionState = "ACTIVE" | "IDLE_EXPIRED" | "ABSOLUTE_EXPIRED" | "REVOKED";

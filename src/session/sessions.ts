@@ -13,6 +13,7 @@ import type {
   RevokeAllForActorCommand,
   RevokeCommand,
   SessionRefInput,
+  UpdateMetadataCommand,
   ValidateCommand,
   ValidateCsrfCommand,
 } from "./commands.ts";
@@ -27,7 +28,12 @@ import type { ListPage } from "./list-page.ts";
 import { listPosition, nextPageToken, PageTokens, pageSize } from "./pages.ts";
 import type { BindingPolicy, SessionLimit, TimeoutPolicy } from "./policy.ts";
 import { type Actor, isTouchDue, type Session, touchIntervalMs } from "./session.ts";
-import { checkedAttributes, checkedIpAddress, normalizedUserAgent } from "./session-attributes.ts";
+import {
+  checkedAttributes,
+  checkedIpAddress,
+  checkedMetadata,
+  normalizedUserAgent,
+} from "./session-attributes.ts";
 import { SessionLimitError } from "./session-limit-error.ts";
 import type { SessionRef } from "./session-ref.ts";
 import type { CreateOutcome, NewSession, SessionSnapshot, SessionStore } from "./session-store.ts";
@@ -203,6 +209,28 @@ export class Sessions {
       throw invalidRequest("keep", "must be a session of the actor");
     }
     return store.revokeAllForActor(actor, keep?.id, { reason, revokedBy }, context);
+  }
+
+  async updateMetadata(
+    command: UpdateMetadataCommand,
+    context: CallContext,
+  ): Promise<SessionSnapshot> {
+    const { authenticator, store } = this.#deps;
+    const violations = new Violations();
+    const ref = input.sessionRef("session", command.session, violations);
+    const metadata = checkedMetadata(command.metadata, violations);
+    const etag = input.metadataEtag(command.metadataEtag, violations);
+    const actingActorId = input.actingActorIdWith(ref, command.actingActorId, violations);
+    violations.throwIfAny();
+
+    const { session } = await authenticator.findLive(ref, context);
+    const updatedBy = actingActorId ?? session.actorId;
+    const updated = await store.updateMetadata(session.id, metadata, etag, updatedBy, context);
+    if (updated !== undefined) return updated;
+    const current = await authenticator.readAgain(ref, session, context);
+    authenticator.assertLive(current, context);
+    const isChanged = etag !== "" && etag !== current.session.metadataEtag;
+    throw new SessionError(isChanged ? "METADATA_ETAG_MISMATCH" : "STORAGE_UNAVAILABLE");
   }
 
   get(session: SessionRefInput | undefined, context: CallContext): Promise<SessionSnapshot> {

@@ -96,6 +96,11 @@ describe("audit of changes", () => {
       ],
     },
     {
+      name: "UpdateMetadata",
+      make: () => app.client.updateMetadata({ session: byCookie(opened.cookie) }),
+      audit: () => [["auth.session_metadata_updated", `session ${opened.id}`, own()]],
+    },
+    {
       name: "RotateSigningKey",
       make: () => app.client.rotateSigningKey({ tenantId, ...admin }),
       audit: ({ activeKey }: { activeKey: { id: string } }) => [

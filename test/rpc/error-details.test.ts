@@ -30,6 +30,7 @@ const connectStatus = {
   UNAUTHENTICATED: 401,
   PERMISSION_DENIED: 403,
   NOT_FOUND: 404,
+  ABORTED: 409,
   RESOURCE_EXHAUSTED: 429,
   INTERNAL: 500,
   UNAVAILABLE: 503,
@@ -146,6 +147,16 @@ const sentinels: readonly Sentinel[] = [
           ["sessiond.v1.SessionLimitDetail", { limit: 1, total: 1, sessions: [competing] }],
         ],
       };
+    },
+  },
+  {
+    reason: "METADATA_ETAG_MISMATCH",
+    code: "ABORTED",
+    hint: 409,
+    arrange: async ({ client }) => {
+      const { cookie } = await openSession(client);
+      const request = { session: { cookie }, metadata: {}, metadataEtag: "another" };
+      return { method: method.updateMetadata, request };
     },
   },
   {

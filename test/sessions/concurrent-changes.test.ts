@@ -142,6 +142,32 @@ describe("sessions that end between the read and the write", () => {
     await rejected(call, "STORAGE_UNAVAILABLE");
   });
 
+  describe("an update of the metadata that changed nothing", () => {
+    /** Of a session whose next reading finds `current`. */
+    function lostUpdate(current: Session, metadataEtag: string) {
+      const { sessions } = setUp({
+        reads: [aSession({ metadataEtag: "1" }), current],
+        store: { updateMetadata: async () => undefined },
+      });
+      const command = { session: ref, metadata: {}, metadataEtag, actingActorId: "root" };
+      return sessions.updateMetadata(command, context);
+    }
+
+    it("is REVOKED if the session has been revoked, whatever the etag", async () => {
+      await rejected(lostUpdate(revoked, "1"), "REVOKED");
+      await rejected(lostUpdate(revoked, ""), "REVOKED");
+    });
+
+    it("is METADATA_ETAG_MISMATCH if another update came first", async () => {
+      await rejected(lostUpdate(aSession({ metadataEtag: "2" }), "1"), "METADATA_ETAG_MISMATCH");
+    });
+
+    it("is STORAGE_UNAVAILABLE if nothing explains it", async () => {
+      await rejected(lostUpdate(aSession({ metadataEtag: "1" }), "1"), "STORAGE_UNAVAILABLE");
+      await rejected(lostUpdate(aSession({ metadataEtag: "2" }), ""), "STORAGE_UNAVAILABLE");
+    });
+  });
+
   it("a revocation that comes after another one returns that one's reason (D04, fault 7)", async () => {
     const { sessions } = setUp({
       reads: [aSession(), revoked],

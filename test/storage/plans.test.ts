@@ -2,7 +2,13 @@ import { expect } from "chai";
 import pg from "pg";
 import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
 import { byCookie, byId, newTenant, openSession } from "../support/actors.ts";
-import { type Replica, startReplica, startTestApp, type TestApp } from "../support/app.ts";
+import {
+  type Replica,
+  type SessionClient,
+  startReplica,
+  startTestApp,
+  type TestApp,
+} from "../support/app.ts";
 import { cloneSessions } from "../support/clone-sessions.ts";
 import { createTestDatabase } from "../support/database.ts";
 import { expectFailure } from "../support/expect-failure.ts";
@@ -100,6 +106,11 @@ describe("storage: plans", () => {
       await app.client.rotateCsrf({ target: { case: "session", value: byCookie(cookie) } });
       await app.client.rotateCsrf({ target: { case: "actor", value: actor }, ...acting });
     },
+    async updateMetadata() {
+      const { cookie, created } = await openSession(app.client);
+      const metadataEtag = created.session?.metadataEtag ?? "";
+      await app.client.updateMetadata({ session: byCookie(cookie), metadataEtag });
+    },
     async rotateSigningKey() {
       await app.client.rotateSigningKey({ tenantId: "tenant-1", ...acting });
     },
@@ -171,51 +182,61 @@ describe("storage: plans", () => {
   });
 });
 
-describe("storage: touches", () => {
+describe("storage: heap-only updates", () => {
   const PAGES = 20;
   /** As many as the room that a full page keeps for updates has place for. */
   const ROUNDS = 3;
+
+  const updates: Record<string, (client: SessionClient, id: string) => Promise<unknown>> = {
+    async Touch(client, id) {
+      const { touched } = await client.touch({ session: byId(id) });
+      expect(touched).to.equal(true);
+    },
+    UpdateMetadata: (client, id) =>
+      client.updateMetadata({ session: byId(id), metadata: { theme: "dark" }, ...acting }),
+  };
 
   /**
    * An exact number, because nothing else has a say in it. A page takes heap-only updates while it
    * has room, and room comes back when PostgreSQL prunes it, which any open transaction can put
    * off, another database's too. So each page gets no more than it has room for from the start.
    */
-  it("a touch is a heap-only update", async () => {
-    const database = await createTestDatabase();
-    try {
-      // The counts of a server process are complete once it has ended.
-      const touching = await startReplica(database.url, { env: { SESSIOND_TOUCH_INTERVAL: "0s" } });
-      const { id: original } = await openSession(touching.client);
-      await cloneSessions(database.sql, original, 50 * PAGES);
-      // One of each page, and not of the last, which may have more room than a full one.
-      const sessions = await database.sql<{ id: string }>(
-        `SELECT DISTINCT ON (page) id
-         FROM sessions, LATERAL (SELECT (ctid::text::point)[0] AS page) AS at
-         ORDER BY page, id LIMIT $1`,
-        [PAGES],
-      );
-      for (const _ of numbers(ROUNDS)) {
-        for (const { id } of sessions) {
-          const { touched } = await touching.client.touch({ session: byId(id) });
-          expect(touched).to.equal(true);
-        }
-      }
-      await touching.stop();
-
-      const touches = PAGES * ROUNDS;
-      const counts = await until("all touches are counted", async () => {
-        const [row] = await database.sql<{ updates: number; hot: number }>(
-          `SELECT n_tup_upd::integer AS updates, n_tup_hot_upd::integer AS hot
-           FROM pg_stat_user_tables WHERE relname = 'sessions'`,
+  for (const [name, update] of Object.entries(updates)) {
+    it(`${name} is a heap-only update`, async () => {
+      const database = await createTestDatabase();
+      try {
+        // The counts of a server process are complete once it has ended.
+        const updating = await startReplica(database.url, {
+          env: { SESSIOND_TOUCH_INTERVAL: "0s" },
+        });
+        const { id: original } = await openSession(updating.client);
+        await cloneSessions(database.sql, original, 50 * PAGES);
+        // One of each page, and not of the last, which may have more room than a full one.
+        const sessions = await database.sql<{ id: string }>(
+          `SELECT DISTINCT ON (page) id
+           FROM sessions, LATERAL (SELECT (ctid::text::point)[0] AS page) AS at
+           ORDER BY page, id LIMIT $1`,
+          [PAGES],
         );
-        return row && row.updates >= touches && row;
-      });
-      expect(counts).to.deep.equal({ updates: touches, hot: touches });
-    } finally {
-      await database.drop();
-    }
-  });
+        for (const _ of numbers(ROUNDS)) {
+          for (const { id } of sessions) await update(updating.client, id);
+        }
+        await updating.stop();
+
+        const made = PAGES * ROUNDS;
+        const counts = await until("all updates are counted", async () => {
+          const [row] = await database.sql<{ updates: number; hot: number }>(
+            `SELECT n_tup_upd::integer AS updates, n_tup_hot_upd::integer AS hot
+             FROM pg_stat_user_tables WHERE relname = 'sessions'`,
+          );
+          return row && row.updates >= made && row;
+        });
+        expect(counts).to.deep.equal({ updates: made, hot: made });
+      } finally {
+        await database.drop();
+      }
+    });
+  }
 });
 
 /** One of the actors whose sessions fill the table. */

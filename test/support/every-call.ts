@@ -23,6 +23,7 @@ export const everyCall: Readonly<Record<string, Call>> = {
     client.rotateCsrf({ target: { case: "session", value: byCookie(cookie) } }),
   "RotateCsrf of an actor": (client, { actor }) =>
     client.rotateCsrf({ target: { case: "actor", value: actor }, actingActorId: "admin" }),
+  UpdateMetadata: (client, { cookie }) => client.updateMetadata({ session: byCookie(cookie) }),
   RotateSigningKey: (client) => client.rotateSigningKey({ actingActorId: "admin" }),
   GarbageCollect: (client) => client.garbageCollect({}),
   Get: (client, { cookie }) => client.get({ session: byCookie(cookie) }),

@@ -27,6 +27,7 @@ const contract: Record<Reason, readonly [Code, number]> = {
   INITIAL_SIGNING_KEY_MINT_FAILED: [Code.Internal, 500],
   REQUEST_TOO_LARGE: [Code.InvalidArgument, 413],
   STEP_UP_REQUIRED: [Code.PermissionDenied, 403],
+  METADATA_ETAG_MISMATCH: [Code.Aborted, 409],
   CALLER_KEYS_UNAVAILABLE: [Code.Unavailable, 503],
 };
 

@@ -51,6 +51,7 @@ export function aSession(facts: Partial<Session> = {}): Session {
     signingKeyId: SIGNING_KEY_ID,
     csrfTokenHash: Buffer.alloc(32),
     metadata: {},
+    metadataEtag: "1",
     authLevel: 0,
     authMethods: [],
     authenticatedAt: T0,

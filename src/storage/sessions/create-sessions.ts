@@ -24,6 +24,7 @@ const COMPUTED: Readonly<Record<string, string>> = {
   revoke_reason: "''",
   revoked_by: "''",
   signing_key_id: "signing_key_id",
+  metadata_etag: "1",
   // LEAST ignores NULL.
   authenticated_at: `CASE WHEN NOT pre_login THEN LEAST(requested_authenticated_at, ${NOW}) END`,
 };

@@ -55,6 +55,22 @@ const ROTATE_CSRF = {
     SELECT *, ${NOW} AS now FROM rotated`,
 };
 
+const UPDATE_METADATA = {
+  name: "update_metadata",
+  text: `
+    WITH updated AS (
+      UPDATE sessions SET metadata = $2, metadata_etag = metadata_etag + 1
+      WHERE id = $1 AND ${LIVE} AND ($3::text = '' OR metadata_etag::text = $3)
+      RETURNING ${SESSION_COLUMNS}
+    ), audited AS (
+      INSERT INTO audit_events (${AUDIT_COLUMNS})
+      SELECT ${NOW}, 'auth', 'auth.session_metadata_updated', $4, $5, tenant_id, 'session', id,
+        jsonb_build_object('metadata_etag', metadata_etag::text)
+      FROM updated
+    )
+    SELECT *, ${NOW} AS now FROM updated`,
+};
+
 const LOCK_LIVE_OF_ACTOR = {
   text: `
     WITH target AS (
@@ -130,6 +146,12 @@ export function createSessionStore(database: Database): SessionStore {
           now: instantOf(row.now),
         }));
       });
+    },
+
+    async updateMetadata(id, metadata, etag, actingActorId, { signal, callingService }) {
+      const values = [id, JSON.stringify(metadata), etag, actingActorId, callingService];
+      const [row] = await database.query(UPDATE_METADATA, values, signal);
+      return snapshotOf(row);
     },
 
     list({ tenantId, actorType, actorId }, { includeEnded, after, limit }, { signal }) {

@@ -34,6 +34,7 @@ export const sessionEntity = new EntitySchema<Session>({
     signingKeyId: { name: "signing_key_id", type: "text", collation: "C" },
     csrfTokenHash: { name: "csrf_token_hash", type: "bytea" },
     metadata: { type: "jsonb" },
+    metadataEtag: { name: "metadata_etag", type: "bigint", default: 1 },
     authLevel: { name: "auth_level", type: "integer", default: 0 },
     authMethods: { name: "auth_methods", type: "jsonb", default: [] },
     authenticatedAt: {

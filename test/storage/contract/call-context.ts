@@ -32,6 +32,7 @@ const calls: Record<string, (stores: Stores, context: CallContext) => Promise<un
   revokeAllForActor: ({ sessions }, context) =>
     sessions.revokeAllForActor(actor, undefined, revocation, context),
   rotateCsrf: ({ sessions }, context) => sessions.rotateCsrf(id, hash, "root", context),
+  updateMetadata: ({ sessions }, context) => sessions.updateMetadata(id, {}, "", "root", context),
   rotateCsrfForActor: ({ sessions }, context) =>
     sessions.rotateCsrfForActor(actor, 10, () => hash, "root", context),
   list: ({ sessions }, context) => sessions.list(actor, page, context),

@@ -80,6 +80,56 @@ export function sessionStoreChanges(given: Given): void {
       });
     });
 
+    it("updateMetadata replaces it and changes the etag, audited without its content", async () => {
+      const stores = given();
+      const session = await opened();
+      const { sessions } = stores;
+      const update = (metadata: Record<string, string>, etag: string) =>
+        sessions.updateMetadata(session.id, metadata, etag, "root", context);
+      const read = await update({ new: "sécret" }, session.metadataEtag);
+      const metadataEtag = read?.session.metadataEtag ?? "";
+      expect(metadataEtag).not.to.be.oneOf(["", session.metadataEtag]);
+      expect(read?.session).to.deep.equal({
+        ...session,
+        metadata: { new: "sécret" },
+        metadataEtag,
+      });
+      expect(await find(session.id)).to.deep.equal(read?.session);
+      expect((await auditOf(stores, session.tenantId)).at(-1)).to.deep.include({
+        action: "auth.session_metadata_updated",
+        actingActorId: "root",
+        resourceId: session.id,
+        details: { metadata_etag: metadataEtag },
+      });
+      expect((await update({}, ""))?.session.metadata).to.deep.equal({});
+    });
+
+    it("updateMetadata changes nothing, and says undefined, if the etag is another one", async () => {
+      const stores = given();
+      const session = await opened();
+      const before = [await find(session.id), await auditOf(stores, session.tenantId)];
+      for (const etag of ["0", "2", "01", "nonsense"]) {
+        const call = stores.sessions.updateMetadata(session.id, {}, etag, "root", context);
+        expect(await call, etag).to.equal(undefined);
+      }
+      expect([await find(session.id), await auditOf(stores, session.tenantId)]).to.deep.equal(
+        before,
+      );
+    });
+
+    it("updateMetadata of one etag at once: one of them replaces it", async () => {
+      const { sessions } = given();
+      const { id, metadataEtag } = await opened();
+      const reads = await Promise.all(
+        numbers(10).map((index) =>
+          sessions.updateMetadata(id, { by: `${index}` }, metadataEtag, "root", context),
+        ),
+      );
+      const winners = reads.filter((read) => read !== undefined);
+      expect(winners).to.have.length(1);
+      expect(await find(id)).to.deep.equal(winners[0]?.session);
+    });
+
     it("rotateCsrf gives it the hash, audited", async () => {
       const stores = given();
       const session = await opened();
@@ -103,6 +153,7 @@ export function sessionStoreChanges(given: Given): void {
   const changes: Record<string, (stores: Stores, id: SessionId) => Promise<unknown>> = {
     touch: ({ sessions }, id) => sessions.touch(id, 0, context),
     revoke: ({ sessions }, id) => sessions.revoke(id, revocation, context),
+    updateMetadata: ({ sessions }, id) => sessions.updateMetadata(id, {}, "", "root", context),
     rotateCsrf: ({ sessions }, id) => sessions.rotateCsrf(id, HASH, "root", context),
   };
   describe("SessionStore: changes to a session that has ended", () => {

@@ -38,6 +38,7 @@ export function sessionStoreCreates(given: Given): void {
         revokedBy: "",
         signingKeyId: key.id,
         authenticatedAt: created.now,
+        metadataEtag: "1",
       });
       expect(created.now).to.be.within(before, await stores.now());
       expect(Number.isInteger(created.now), "whole milliseconds").to.equal(true);

@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file sessiond/v1/session_service.proto.
  */
 export const file_sessiond_v1_session_service: GenFile = /*@__PURE__*/
-  fileDesc("CiFzZXNzaW9uZC92MS9zZXNzaW9uX3NlcnZpY2UucHJvdG8SC3Nlc3Npb25kLnYxIuADCg1DcmVhdGVSZXF1ZXN0EiQKBWFjdG9yGAEgASgLMhUuc2Vzc2lvbmQudjEuQWN0b3JSZWYSEAoIYXBwX3R5cGUYAiABKAkSOgoIbWV0YWRhdGEYAyADKAsyKC5zZXNzaW9uZC52MS5DcmVhdGVSZXF1ZXN0Lk1ldGFkYXRhRW50cnkSLwoMaWRsZV90aW1lb3V0GAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjMKEGFic29sdXRlX3RpbWVvdXQYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEQoJcHJlX2xvZ2luGAYgASgIEikKCHJlcGxhY2VzGAcgASgLMhcuc2Vzc2lvbmQudjEuU2Vzc2lvblJlZhISCgppcF9hZGRyZXNzGAggASgJEhIKCnVzZXJfYWdlbnQYCSABKAkSEgoKYXV0aF9sZXZlbBgKIAEoDRIUCgxhdXRoX21ldGhvZHMYCyADKAkSNAoQYXV0aGVudGljYXRlZF9hdBgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIqUBCg5DcmVhdGVSZXNwb25zZRIlCgdzZXNzaW9uGAEgASgLMhQuc2Vzc2lvbmQudjEuU2Vzc2lvbhIOCgZjb29raWUYAiABKAkSEgoKY3NyZl90b2tlbhgDIAEoCRIrCgtzZXRfY29va2llcxgEIAMoCzIWLnNlc3Npb25kLnYxLlNldENvb2tpZRIbChNyZXBsYWNlZF9zZXNzaW9uX2lkGAUgASgJItwCCg9WYWxpZGF0ZVJlcXVlc3QSEAoGY29va2llGAEgASgJSAASFwoNY29va2llX2hlYWRlchgCIAEoCUgAEhcKCmNzcmZfdG9rZW4YAyABKAlIAYgBARINCgV0b3VjaBgEIAEoCBIYChBhY2NlcHRfcHJlX2xvZ2luGAUgASgIEhIKCmlwX2FkZHJlc3MYBiABKAkSEgoKdXNlcl9hZ2VudBgHIAEoCRIWCgl0ZW5hbnRfaWQYCCABKAlIAogBARIYCgtodHRwX21ldGhvZBgJIAEoCUgDiAEBEhYKDm1pbl9hdXRoX2xldmVsGAogASgNEi8KDG1heF9hdXRoX2FnZRgLIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIMCgpjcmVkZW50aWFsQg0KC19jc3JmX3Rva2VuQgwKCl90ZW5hbnRfaWRCDgoMX2h0dHBfbWV0aG9kIrIBChBWYWxpZGF0ZVJlc3BvbnNlEiUKB3Nlc3Npb24YASABKAsyFC5zZXNzaW9uZC52MS5TZXNzaW9uEhQKDHNlY29uZHNfbGVmdBgCIAEoDRIZChFpZGxlX3NlY29uZHNfbGVmdBgDIAEoDRIdChVhYnNvbHV0ZV9zZWNvbmRzX2xlZnQYBCABKA0SFgoOZXhwaXJ5X3dhcm5pbmcYBSABKAgSDwoHdG91Y2hlZBgGIAEoCCJtChNWYWxpZGF0ZUNzcmZSZXF1ZXN0EigKB3Nlc3Npb24YASABKAsyFy5zZXNzaW9uZC52MS5TZXNzaW9uUmVmEhIKCmNzcmZfdG9rZW4YAiABKAkSGAoQYWNjZXB0X3ByZV9sb2dpbhgDIAEoCCI9ChRWYWxpZGF0ZUNzcmZSZXNwb25zZRIlCgdzZXNzaW9uGAEgASgLMhQuc2Vzc2lvbmQudjEuU2Vzc2lvbiI4CgxUb3VjaFJlcXVlc3QSKAoHc2Vzc2lvbhgBIAEoCzIXLnNlc3Npb25kLnYxLlNlc3Npb25SZWYiRwoNVG91Y2hSZXNwb25zZRIlCgdzZXNzaW9uGAEgASgLMhQuc2Vzc2lvbmQudjEuU2Vzc2lvbhIPCgd0b3VjaGVkGAIgASgIImIKDVJldm9rZVJlcXVlc3QSKAoHc2Vzc2lvbhgBIAEoCzIXLnNlc3Npb25kLnYxLlNlc3Npb25SZWYSDgoGcmVhc29uGAIgASgJEhcKD2FjdGluZ19hY3Rvcl9pZBgDIAEoCSJ1Cg5SZXZva2VSZXNwb25zZRIlCgdzZXNzaW9uGAEgASgLMhQuc2Vzc2lvbmQudjEuU2Vzc2lvbhIPCgdyZXZva2VkGAIgASgIEisKC3NldF9jb29raWVzGAMgAygLMhYuc2Vzc2lvbmQudjEuU2V0Q29va2llIpABChhSZXZva2VBbGxGb3JBY3RvclJlcXVlc3QSJAoFYWN0b3IYASABKAsyFS5zZXNzaW9uZC52MS5BY3RvclJlZhIlCgRrZWVwGAIgASgLMhcuc2Vzc2lvbmQudjEuU2Vzc2lvblJlZhIOCgZyZWFzb24YAyABKAkSFwoPYWN0aW5nX2FjdG9yX2lkGAQgASgJIjIKGVJldm9rZUFsbEZvckFjdG9yUmVzcG9uc2USFQoNcmV2b2tlZF9jb3VudBgBIAEoDSKKAQoRUm90YXRlQ3NyZlJlcXVlc3QSKgoHc2Vzc2lvbhgBIAEoCzIXLnNlc3Npb25kLnYxLlNlc3Npb25SZWZIABImCgVhY3RvchgCIAEoCzIVLnNlc3Npb25kLnYxLkFjdG9yUmVmSAASFwoPYWN0aW5nX2FjdG9yX2lkGAMgASgJQggKBnRhcmdldCI/ChJSb3RhdGVDc3JmUmVzcG9uc2USKQoHcm90YXRlZBgBIAMoCzIYLnNlc3Npb25kLnYxLlJvdGF0ZWRDc3JmImEKC1JvdGF0ZWRDc3JmEhIKCnNlc3Npb25faWQYASABKAkSEgoKY3NyZl90b2tlbhgCIAEoCRIqCgpzZXRfY29va2llGAMgASgLMhYuc2Vzc2lvbmQudjEuU2V0Q29va2llIkUKF1JvdGF0ZVNpZ25pbmdLZXlSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIXCg9hY3RpbmdfYWN0b3JfaWQYAiABKAkidQoYUm90YXRlU2lnbmluZ0tleVJlc3BvbnNlEisKCmFjdGl2ZV9rZXkYASABKAsyFy5zZXNzaW9uZC52MS5TaWduaW5nS2V5EiwKC3JldGlyZWRfa2V5GAIgASgLMhcuc2Vzc2lvbmQudjEuU2lnbmluZ0tleSIXChVHYXJiYWdlQ29sbGVjdFJlcXVlc3QizwEKFkdhcmJhZ2VDb2xsZWN0UmVzcG9uc2USGAoQc2Vzc2lvbnNfZGVsZXRlZBgBIAEoDRIiChpwcmVfbG9naW5fc2Vzc2lvbnNfZGVsZXRlZBgCIAEoDRIcChRzaWduaW5nX2tleXNfZGVsZXRlZBgDIAEoDRIcChRhdWRpdF9ldmVudHNfZGVsZXRlZBgEIAEoDRIMCgRtb3JlGAUgASgIEhcKD2FscmVhZHlfcnVubmluZxgGIAEoCBIUCgxmYWlsZWRfcGFydHMYByADKAkiNgoKR2V0UmVxdWVzdBIoCgdzZXNzaW9uGAEgASgLMhcuc2Vzc2lvbmQudjEuU2Vzc2lvblJlZiI0CgtHZXRSZXNwb25zZRIlCgdzZXNzaW9uGAEgASgLMhQuc2Vzc2lvbmQudjEuU2Vzc2lvbiKbAQoLTGlzdFJlcXVlc3QSJAoFYWN0b3IYASABKAsyFS5zZXNzaW9uZC52MS5BY3RvclJlZhIVCg1pbmNsdWRlX2VuZGVkGAIgASgIEigKB2N1cnJlbnQYAyABKAsyFy5zZXNzaW9uZC52MS5TZXNzaW9uUmVmEhEKCXBhZ2Vfc2l6ZRgEIAEoBRISCgpwYWdlX3Rva2VuGAUgASgJIk8KDExpc3RSZXNwb25zZRImCghzZXNzaW9ucxgBIAMoCzIULnNlc3Npb25kLnYxLlNlc3Npb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIlIKFkxpc3RTaWduaW5nS2V5c1JlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJImEKF0xpc3RTaWduaW5nS2V5c1Jlc3BvbnNlEi0KDHNpZ25pbmdfa2V5cxgBIAMoCzIXLnNlc3Npb25kLnYxLlNpZ25pbmdLZXkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIoABChZMaXN0QXVkaXRFdmVudHNSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRITCgtyZXNvdXJjZV9pZBgCIAEoCRIXCg9hY3RpbmdfYWN0b3JfaWQYAyABKAkSEQoJcGFnZV9zaXplGAQgASgFEhIKCnBhZ2VfdG9rZW4YBSABKAkiYQoXTGlzdEF1ZGl0RXZlbnRzUmVzcG9uc2USLQoMYXVkaXRfZXZlbnRzGAEgAygLMhcuc2Vzc2lvbmQudjEuQXVkaXRFdmVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAky5AgKDlNlc3Npb25TZXJ2aWNlEkcKBkNyZWF0ZRIaLnNlc3Npb25kLnYxLkNyZWF0ZVJlcXVlc3QaGy5zZXNzaW9uZC52MS5DcmVhdGVSZXNwb25zZSIEyNsYAhJNCghWYWxpZGF0ZRIcLnNlc3Npb25kLnYxLlZhbGlkYXRlUmVxdWVzdBodLnNlc3Npb25kLnYxLlZhbGlkYXRlUmVzcG9uc2UiBMjbGAESWQoMVmFsaWRhdGVDc3JmEiAuc2Vzc2lvbmQudjEuVmFsaWRhdGVDc3JmUmVxdWVzdBohLnNlc3Npb25kLnYxLlZhbGlkYXRlQ3NyZlJlc3BvbnNlIgTI2xgBEkQKBVRvdWNoEhkuc2Vzc2lvbmQudjEuVG91Y2hSZXF1ZXN0Ghouc2Vzc2lvbmQudjEuVG91Y2hSZXNwb25zZSIEyNsYARJHCgZSZXZva2USGi5zZXNzaW9uZC52MS5SZXZva2VSZXF1ZXN0Ghsuc2Vzc2lvbmQudjEuUmV2b2tlUmVzcG9uc2UiBMjbGAISaAoRUmV2b2tlQWxsRm9yQWN0b3ISJS5zZXNzaW9uZC52MS5SZXZva2VBbGxGb3JBY3RvclJlcXVlc3QaJi5zZXNzaW9uZC52MS5SZXZva2VBbGxGb3JBY3RvclJlc3BvbnNlIgTI2xgCElMKClJvdGF0ZUNzcmYSHi5zZXNzaW9uZC52MS5Sb3RhdGVDc3JmUmVxdWVzdBofLnNlc3Npb25kLnYxLlJvdGF0ZUNzcmZSZXNwb25zZSIEyNsYAhJlChBSb3RhdGVTaWduaW5nS2V5EiQuc2Vzc2lvbmQudjEuUm90YXRlU2lnbmluZ0tleVJlcXVlc3QaJS5zZXNzaW9uZC52MS5Sb3RhdGVTaWduaW5nS2V5UmVzcG9uc2UiBMjbGAMSXwoOR2FyYmFnZUNvbGxlY3QSIi5zZXNzaW9uZC52MS5HYXJiYWdlQ29sbGVjdFJlcXVlc3QaIy5zZXNzaW9uZC52MS5HYXJiYWdlQ29sbGVjdFJlc3BvbnNlIgTI2xgDEj4KA0dldBIXLnNlc3Npb25kLnYxLkdldFJlcXVlc3QaGC5zZXNzaW9uZC52MS5HZXRSZXNwb25zZSIEyNsYAhJBCgRMaXN0Ehguc2Vzc2lvbmQudjEuTGlzdFJlcXVlc3QaGS5zZXNzaW9uZC52MS5MaXN0UmVzcG9uc2UiBMjbGAISYgoPTGlzdFNpZ25pbmdLZXlzEiMuc2Vzc2lvbmQudjEuTGlzdFNpZ25pbmdLZXlzUmVxdWVzdBokLnNlc3Npb25kLnYxLkxpc3RTaWduaW5nS2V5c1Jlc3BvbnNlIgTI2xgDEmIKD0xpc3RBdWRpdEV2ZW50cxIjLnNlc3Npb25kLnYxLkxpc3RBdWRpdEV2ZW50c1JlcXVlc3QaJC5zZXNzaW9uZC52MS5MaXN0QXVkaXRFdmVudHNSZXNwb25zZSIEyNsYA2IGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_sessiond_v1_options, file_sessiond_v1_session]);
+  fileDesc("CiFzZXNzaW9uZC92MS9zZXNzaW9uX3NlcnZpY2UucHJvdG8SC3Nlc3Npb25kLnYxIuADCg1DcmVhdGVSZXF1ZXN0EiQKBWFjdG9yGAEgASgLMhUuc2Vzc2lvbmQudjEuQWN0b3JSZWYSEAoIYXBwX3R5cGUYAiABKAkSOgoIbWV0YWRhdGEYAyADKAsyKC5zZXNzaW9uZC52MS5DcmVhdGVSZXF1ZXN0Lk1ldGFkYXRhRW50cnkSLwoMaWRsZV90aW1lb3V0GAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjMKEGFic29sdXRlX3RpbWVvdXQYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEQoJcHJlX2xvZ2luGAYgASgIEikKCHJlcGxhY2VzGAcgASgLMhcuc2Vzc2lvbmQudjEuU2Vzc2lvblJlZhISCgppcF9hZGRyZXNzGAggASgJEhIKCnVzZXJfYWdlbnQYCSABKAkSEgoKYXV0aF9sZXZlbBgKIAEoDRIUCgxhdXRoX21ldGhvZHMYCyADKAkSNAoQYXV0aGVudGljYXRlZF9hdBgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIqUBCg5DcmVhdGVSZXNwb25zZRIlCgdzZXNzaW9uGAEgASgLMhQuc2Vzc2lvbmQudjEuU2Vzc2lvbhIOCgZjb29raWUYAiABKAkSEgoKY3NyZl90b2tlbhgDIAEoCRIrCgtzZXRfY29va2llcxgEIAMoCzIWLnNlc3Npb25kLnYxLlNldENvb2tpZRIbChNyZXBsYWNlZF9zZXNzaW9uX2lkGAUgASgJItwCCg9WYWxpZGF0ZVJlcXVlc3QSEAoGY29va2llGAEgASgJSAASFwoNY29va2llX2hlYWRlchgCIAEoCUgAEhcKCmNzcmZfdG9rZW4YAyABKAlIAYgBARINCgV0b3VjaBgEIAEoCBIYChBhY2NlcHRfcHJlX2xvZ2luGAUgASgIEhIKCmlwX2FkZHJlc3MYBiABKAkSEgoKdXNlcl9hZ2VudBgHIAEoCRIWCgl0ZW5hbnRfaWQYCCABKAlIAogBARIYCgtodHRwX21ldGhvZBgJIAEoCUgDiAEBEhYKDm1pbl9hdXRoX2xldmVsGAogASgNEi8KDG1heF9hdXRoX2FnZRgLIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIMCgpjcmVkZW50aWFsQg0KC19jc3JmX3Rva2VuQgwKCl90ZW5hbnRfaWRCDgoMX2h0dHBfbWV0aG9kIrIBChBWYWxpZGF0ZVJlc3BvbnNlEiUKB3Nlc3Npb24YASABKAsyFC5zZXNzaW9uZC52MS5TZXNzaW9uEhQKDHNlY29uZHNfbGVmdBgCIAEoDRIZChFpZGxlX3NlY29uZHNfbGVmdBgDIAEoDRIdChVhYnNvbHV0ZV9zZWNvbmRzX2xlZnQYBCABKA0SFgoOZXhwaXJ5X3dhcm5pbmcYBSABKAgSDwoHdG91Y2hlZBgGIAEoCCJtChNWYWxpZGF0ZUNzcmZSZXF1ZXN0EigKB3Nlc3Npb24YASABKAsyFy5zZXNzaW9uZC52MS5TZXNzaW9uUmVmEhIKCmNzcmZfdG9rZW4YAiABKAkSGAoQYWNjZXB0X3ByZV9sb2dpbhgDIAEoCCI9ChRWYWxpZGF0ZUNzcmZSZXNwb25zZRIlCgdzZXNzaW9uGAEgASgLMhQuc2Vzc2lvbmQudjEuU2Vzc2lvbiI4CgxUb3VjaFJlcXVlc3QSKAoHc2Vzc2lvbhgBIAEoCzIXLnNlc3Npb25kLnYxLlNlc3Npb25SZWYiRwoNVG91Y2hSZXNwb25zZRIlCgdzZXNzaW9uGAEgASgLMhQuc2Vzc2lvbmQudjEuU2Vzc2lvbhIPCgd0b3VjaGVkGAIgASgIImIKDVJldm9rZVJlcXVlc3QSKAoHc2Vzc2lvbhgBIAEoCzIXLnNlc3Npb25kLnYxLlNlc3Npb25SZWYSDgoGcmVhc29uGAIgASgJEhcKD2FjdGluZ19hY3Rvcl9pZBgDIAEoCSJ1Cg5SZXZva2VSZXNwb25zZRIlCgdzZXNzaW9uGAEgASgLMhQuc2Vzc2lvbmQudjEuU2Vzc2lvbhIPCgdyZXZva2VkGAIgASgIEisKC3NldF9jb29raWVzGAMgAygLMhYuc2Vzc2lvbmQudjEuU2V0Q29va2llIpABChhSZXZva2VBbGxGb3JBY3RvclJlcXVlc3QSJAoFYWN0b3IYASABKAsyFS5zZXNzaW9uZC52MS5BY3RvclJlZhIlCgRrZWVwGAIgASgLMhcuc2Vzc2lvbmQudjEuU2Vzc2lvblJlZhIOCgZyZWFzb24YAyABKAkSFwoPYWN0aW5nX2FjdG9yX2lkGAQgASgJIjIKGVJldm9rZUFsbEZvckFjdG9yUmVzcG9uc2USFQoNcmV2b2tlZF9jb3VudBgBIAEoDSKKAQoRUm90YXRlQ3NyZlJlcXVlc3QSKgoHc2Vzc2lvbhgBIAEoCzIXLnNlc3Npb25kLnYxLlNlc3Npb25SZWZIABImCgVhY3RvchgCIAEoCzIVLnNlc3Npb25kLnYxLkFjdG9yUmVmSAASFwoPYWN0aW5nX2FjdG9yX2lkGAMgASgJQggKBnRhcmdldCI/ChJSb3RhdGVDc3JmUmVzcG9uc2USKQoHcm90YXRlZBgBIAMoCzIYLnNlc3Npb25kLnYxLlJvdGF0ZWRDc3JmImEKC1JvdGF0ZWRDc3JmEhIKCnNlc3Npb25faWQYASABKAkSEgoKY3NyZl90b2tlbhgCIAEoCRIqCgpzZXRfY29va2llGAMgASgLMhYuc2Vzc2lvbmQudjEuU2V0Q29va2llIuYBChVVcGRhdGVNZXRhZGF0YVJlcXVlc3QSKAoHc2Vzc2lvbhgBIAEoCzIXLnNlc3Npb25kLnYxLlNlc3Npb25SZWYSQgoIbWV0YWRhdGEYAiADKAsyMC5zZXNzaW9uZC52MS5VcGRhdGVNZXRhZGF0YVJlcXVlc3QuTWV0YWRhdGFFbnRyeRIVCg1tZXRhZGF0YV9ldGFnGAMgASgJEhcKD2FjdGluZ19hY3Rvcl9pZBgEIAEoCRovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiPwoWVXBkYXRlTWV0YWRhdGFSZXNwb25zZRIlCgdzZXNzaW9uGAEgASgLMhQuc2Vzc2lvbmQudjEuU2Vzc2lvbiJFChdSb3RhdGVTaWduaW5nS2V5UmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSFwoPYWN0aW5nX2FjdG9yX2lkGAIgASgJInUKGFJvdGF0ZVNpZ25pbmdLZXlSZXNwb25zZRIrCgphY3RpdmVfa2V5GAEgASgLMhcuc2Vzc2lvbmQudjEuU2lnbmluZ0tleRIsCgtyZXRpcmVkX2tleRgCIAEoCzIXLnNlc3Npb25kLnYxLlNpZ25pbmdLZXkiFwoVR2FyYmFnZUNvbGxlY3RSZXF1ZXN0Is8BChZHYXJiYWdlQ29sbGVjdFJlc3BvbnNlEhgKEHNlc3Npb25zX2RlbGV0ZWQYASABKA0SIgoacHJlX2xvZ2luX3Nlc3Npb25zX2RlbGV0ZWQYAiABKA0SHAoUc2lnbmluZ19rZXlzX2RlbGV0ZWQYAyABKA0SHAoUYXVkaXRfZXZlbnRzX2RlbGV0ZWQYBCABKA0SDAoEbW9yZRgFIAEoCBIXCg9hbHJlYWR5X3J1bm5pbmcYBiABKAgSFAoMZmFpbGVkX3BhcnRzGAcgAygJIjYKCkdldFJlcXVlc3QSKAoHc2Vzc2lvbhgBIAEoCzIXLnNlc3Npb25kLnYxLlNlc3Npb25SZWYiNAoLR2V0UmVzcG9uc2USJQoHc2Vzc2lvbhgBIAEoCzIULnNlc3Npb25kLnYxLlNlc3Npb24imwEKC0xpc3RSZXF1ZXN0EiQKBWFjdG9yGAEgASgLMhUuc2Vzc2lvbmQudjEuQWN0b3JSZWYSFQoNaW5jbHVkZV9lbmRlZBgCIAEoCBIoCgdjdXJyZW50GAMgASgLMhcuc2Vzc2lvbmQudjEuU2Vzc2lvblJlZhIRCglwYWdlX3NpemUYBCABKAUSEgoKcGFnZV90b2tlbhgFIAEoCSJPCgxMaXN0UmVzcG9uc2USJgoIc2Vzc2lvbnMYASADKAsyFC5zZXNzaW9uZC52MS5TZXNzaW9uEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJSChZMaXN0U2lnbmluZ0tleXNSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSJhChdMaXN0U2lnbmluZ0tleXNSZXNwb25zZRItCgxzaWduaW5nX2tleXMYASADKAsyFy5zZXNzaW9uZC52MS5TaWduaW5nS2V5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKAAQoWTGlzdEF1ZGl0RXZlbnRzUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSEwoLcmVzb3VyY2VfaWQYAiABKAkSFwoPYWN0aW5nX2FjdG9yX2lkGAMgASgJEhEKCXBhZ2Vfc2l6ZRgEIAEoBRISCgpwYWdlX3Rva2VuGAUgASgJImEKF0xpc3RBdWRpdEV2ZW50c1Jlc3BvbnNlEi0KDGF1ZGl0X2V2ZW50cxgBIAMoCzIXLnNlc3Npb25kLnYxLkF1ZGl0RXZlbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJMsUJCg5TZXNzaW9uU2VydmljZRJHCgZDcmVhdGUSGi5zZXNzaW9uZC52MS5DcmVhdGVSZXF1ZXN0Ghsuc2Vzc2lvbmQudjEuQ3JlYXRlUmVzcG9uc2UiBMjbGAISTQoIVmFsaWRhdGUSHC5zZXNzaW9uZC52MS5WYWxpZGF0ZVJlcXVlc3QaHS5zZXNzaW9uZC52MS5WYWxpZGF0ZVJlc3BvbnNlIgTI2xgBElkKDFZhbGlkYXRlQ3NyZhIgLnNlc3Npb25kLnYxLlZhbGlkYXRlQ3NyZlJlcXVlc3QaIS5zZXNzaW9uZC52MS5WYWxpZGF0ZUNzcmZSZXNwb25zZSIEyNsYARJECgVUb3VjaBIZLnNlc3Npb25kLnYxLlRvdWNoUmVxdWVzdBoaLnNlc3Npb25kLnYxLlRvdWNoUmVzcG9uc2UiBMjbGAESRwoGUmV2b2tlEhouc2Vzc2lvbmQudjEuUmV2b2tlUmVxdWVzdBobLnNlc3Npb25kLnYxLlJldm9rZVJlc3BvbnNlIgTI2xgCEmgKEVJldm9rZUFsbEZvckFjdG9yEiUuc2Vzc2lvbmQudjEuUmV2b2tlQWxsRm9yQWN0b3JSZXF1ZXN0GiYuc2Vzc2lvbmQudjEuUmV2b2tlQWxsRm9yQWN0b3JSZXNwb25zZSIEyNsYAhJTCgpSb3RhdGVDc3JmEh4uc2Vzc2lvbmQudjEuUm90YXRlQ3NyZlJlcXVlc3QaHy5zZXNzaW9uZC52MS5Sb3RhdGVDc3JmUmVzcG9uc2UiBMjbGAISXwoOVXBkYXRlTWV0YWRhdGESIi5zZXNzaW9uZC52MS5VcGRhdGVNZXRhZGF0YVJlcXVlc3QaIy5zZXNzaW9uZC52MS5VcGRhdGVNZXRhZGF0YVJlc3BvbnNlIgTI2xgCEmUKEFJvdGF0ZVNpZ25pbmdLZXkSJC5zZXNzaW9uZC52MS5Sb3RhdGVTaWduaW5nS2V5UmVxdWVzdBolLnNlc3Npb25kLnYxLlJvdGF0ZVNpZ25pbmdLZXlSZXNwb25zZSIEyNsYAxJfCg5HYXJiYWdlQ29sbGVjdBIiLnNlc3Npb25kLnYxLkdhcmJhZ2VDb2xsZWN0UmVxdWVzdBojLnNlc3Npb25kLnYxLkdhcmJhZ2VDb2xsZWN0UmVzcG9uc2UiBMjbGAMSPgoDR2V0Ehcuc2Vzc2lvbmQudjEuR2V0UmVxdWVzdBoYLnNlc3Npb25kLnYxLkdldFJlc3BvbnNlIgTI2xgCEkEKBExpc3QSGC5zZXNzaW9uZC52MS5MaXN0UmVxdWVzdBoZLnNlc3Npb25kLnYxLkxpc3RSZXNwb25zZSIEyNsYAhJiCg9MaXN0U2lnbmluZ0tleXMSIy5zZXNzaW9uZC52MS5MaXN0U2lnbmluZ0tleXNSZXF1ZXN0GiQuc2Vzc2lvbmQudjEuTGlzdFNpZ25pbmdLZXlzUmVzcG9uc2UiBMjbGAMSYgoPTGlzdEF1ZGl0RXZlbnRzEiMuc2Vzc2lvbmQudjEuTGlzdEF1ZGl0RXZlbnRzUmVxdWVzdBokLnNlc3Npb25kLnYxLkxpc3RBdWRpdEV2ZW50c1Jlc3BvbnNlIgTI2xgDYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_sessiond_v1_options, file_sessiond_v1_session]);
 
 /**
  * CreateRequest describes the session to create.
@@ -703,6 +703,73 @@ export const RotatedCsrfSchema: GenMessage<RotatedCsrf> = /*@__PURE__*/
   messageDesc(file_sessiond_v1_session_service, 14);
 
 /**
+ * UpdateMetadataRequest names a session and has its new metadata.
+ *
+ * @generated from message sessiond.v1.UpdateMetadataRequest
+ */
+export type UpdateMetadataRequest = Message<"sessiond.v1.UpdateMetadataRequest"> & {
+  /**
+   * session is the session. Required.
+   *
+   * @generated from field: sessiond.v1.SessionRef session = 1;
+   */
+  session?: SessionRef | undefined;
+
+  /**
+   * metadata replaces the whole metadata of the session: at most 4096 bytes of keys and values
+   * together, keys not empty. Empty: removes all.
+   *
+   * @generated from field: map<string, string> metadata = 2;
+   */
+  metadata: { [key: string]: string };
+
+  /**
+   * metadata_etag is the Session.metadata_etag that the caller has read, at most 64 bytes. If the
+   * session has another one now, the call fails with METADATA_ETAG_MISMATCH. Empty: replaces any
+   * version.
+   *
+   * @generated from field: string metadata_etag = 3;
+   */
+  metadataEtag: string;
+
+  /**
+   * acting_actor_id is who changes the metadata, at most 256 bytes. Empty: the session's own actor
+   * if a cookie names it. With a session_id, it is required.
+   *
+   * @generated from field: string acting_actor_id = 4;
+   */
+  actingActorId: string;
+};
+
+/**
+ * Describes the message sessiond.v1.UpdateMetadataRequest.
+ * Use `create(UpdateMetadataRequestSchema)` to create a new message.
+ */
+export const UpdateMetadataRequestSchema: GenMessage<UpdateMetadataRequest> = /*@__PURE__*/
+  messageDesc(file_sessiond_v1_session_service, 15);
+
+/**
+ * UpdateMetadataResponse has the session after the call.
+ *
+ * @generated from message sessiond.v1.UpdateMetadataResponse
+ */
+export type UpdateMetadataResponse = Message<"sessiond.v1.UpdateMetadataResponse"> & {
+  /**
+   * session is the session, with the new metadata and its metadata_etag.
+   *
+   * @generated from field: sessiond.v1.Session session = 1;
+   */
+  session?: Session | undefined;
+};
+
+/**
+ * Describes the message sessiond.v1.UpdateMetadataResponse.
+ * Use `create(UpdateMetadataResponseSchema)` to create a new message.
+ */
+export const UpdateMetadataResponseSchema: GenMessage<UpdateMetadataResponse> = /*@__PURE__*/
+  messageDesc(file_sessiond_v1_session_service, 16);
+
+/**
  * RotateSigningKeyRequest names the tenant whose key is replaced.
  *
  * @generated from message sessiond.v1.RotateSigningKeyRequest
@@ -728,7 +795,7 @@ export type RotateSigningKeyRequest = Message<"sessiond.v1.RotateSigningKeyReque
  * Use `create(RotateSigningKeyRequestSchema)` to create a new message.
  */
 export const RotateSigningKeyRequestSchema: GenMessage<RotateSigningKeyRequest> = /*@__PURE__*/
-  messageDesc(file_sessiond_v1_session_service, 15);
+  messageDesc(file_sessiond_v1_session_service, 17);
 
 /**
  * RotateSigningKeyResponse has the new key and the old one.
@@ -756,7 +823,7 @@ export type RotateSigningKeyResponse = Message<"sessiond.v1.RotateSigningKeyResp
  * Use `create(RotateSigningKeyResponseSchema)` to create a new message.
  */
 export const RotateSigningKeyResponseSchema: GenMessage<RotateSigningKeyResponse> = /*@__PURE__*/
-  messageDesc(file_sessiond_v1_session_service, 16);
+  messageDesc(file_sessiond_v1_session_service, 18);
 
 /**
  * GarbageCollectRequest asks for one sweep.
@@ -771,7 +838,7 @@ export type GarbageCollectRequest = Message<"sessiond.v1.GarbageCollectRequest">
  * Use `create(GarbageCollectRequestSchema)` to create a new message.
  */
 export const GarbageCollectRequestSchema: GenMessage<GarbageCollectRequest> = /*@__PURE__*/
-  messageDesc(file_sessiond_v1_session_service, 17);
+  messageDesc(file_sessiond_v1_session_service, 19);
 
 /**
  * GarbageCollectResponse tells what one sweep deleted.
@@ -836,7 +903,7 @@ export type GarbageCollectResponse = Message<"sessiond.v1.GarbageCollectResponse
  * Use `create(GarbageCollectResponseSchema)` to create a new message.
  */
 export const GarbageCollectResponseSchema: GenMessage<GarbageCollectResponse> = /*@__PURE__*/
-  messageDesc(file_sessiond_v1_session_service, 18);
+  messageDesc(file_sessiond_v1_session_service, 20);
 
 /**
  * GetRequest names a session.
@@ -857,7 +924,7 @@ export type GetRequest = Message<"sessiond.v1.GetRequest"> & {
  * Use `create(GetRequestSchema)` to create a new message.
  */
 export const GetRequestSchema: GenMessage<GetRequest> = /*@__PURE__*/
-  messageDesc(file_sessiond_v1_session_service, 19);
+  messageDesc(file_sessiond_v1_session_service, 21);
 
 /**
  * GetResponse has the session.
@@ -878,7 +945,7 @@ export type GetResponse = Message<"sessiond.v1.GetResponse"> & {
  * Use `create(GetResponseSchema)` to create a new message.
  */
 export const GetResponseSchema: GenMessage<GetResponse> = /*@__PURE__*/
-  messageDesc(file_sessiond_v1_session_service, 20);
+  messageDesc(file_sessiond_v1_session_service, 22);
 
 /**
  * ListRequest names an actor and a page of their sessions.
@@ -929,7 +996,7 @@ export type ListRequest = Message<"sessiond.v1.ListRequest"> & {
  * Use `create(ListRequestSchema)` to create a new message.
  */
 export const ListRequestSchema: GenMessage<ListRequest> = /*@__PURE__*/
-  messageDesc(file_sessiond_v1_session_service, 21);
+  messageDesc(file_sessiond_v1_session_service, 23);
 
 /**
  * ListResponse is one page of sessions.
@@ -957,7 +1024,7 @@ export type ListResponse = Message<"sessiond.v1.ListResponse"> & {
  * Use `create(ListResponseSchema)` to create a new message.
  */
 export const ListResponseSchema: GenMessage<ListResponse> = /*@__PURE__*/
-  messageDesc(file_sessiond_v1_session_service, 22);
+  messageDesc(file_sessiond_v1_session_service, 24);
 
 /**
  * ListSigningKeysRequest names a tenant and a page of its signing keys.
@@ -992,7 +1059,7 @@ export type ListSigningKeysRequest = Message<"sessiond.v1.ListSigningKeysRequest
  * Use `create(ListSigningKeysRequestSchema)` to create a new message.
  */
 export const ListSigningKeysRequestSchema: GenMessage<ListSigningKeysRequest> = /*@__PURE__*/
-  messageDesc(file_sessiond_v1_session_service, 23);
+  messageDesc(file_sessiond_v1_session_service, 25);
 
 /**
  * ListSigningKeysResponse is one page of signing keys.
@@ -1020,7 +1087,7 @@ export type ListSigningKeysResponse = Message<"sessiond.v1.ListSigningKeysRespon
  * Use `create(ListSigningKeysResponseSchema)` to create a new message.
  */
 export const ListSigningKeysResponseSchema: GenMessage<ListSigningKeysResponse> = /*@__PURE__*/
-  messageDesc(file_sessiond_v1_session_service, 24);
+  messageDesc(file_sessiond_v1_session_service, 26);
 
 /**
  * ListAuditEventsRequest names a tenant and a page of its audit events.
@@ -1071,7 +1138,7 @@ export type ListAuditEventsRequest = Message<"sessiond.v1.ListAuditEventsRequest
  * Use `create(ListAuditEventsRequestSchema)` to create a new message.
  */
 export const ListAuditEventsRequestSchema: GenMessage<ListAuditEventsRequest> = /*@__PURE__*/
-  messageDesc(file_sessiond_v1_session_service, 25);
+  messageDesc(file_sessiond_v1_session_service, 27);
 
 /**
  * ListAuditEventsResponse is one page of audit events.
@@ -1099,7 +1166,7 @@ export type ListAuditEventsResponse = Message<"sessiond.v1.ListAuditEventsRespon
  * Use `create(ListAuditEventsResponseSchema)` to create a new message.
  */
 export const ListAuditEventsResponseSchema: GenMessage<ListAuditEventsResponse> = /*@__PURE__*/
-  messageDesc(file_sessiond_v1_session_service, 26);
+  messageDesc(file_sessiond_v1_session_service, 28);
 
 /**
  * SessionService creates, validates, touches and revokes login sessions for other backends.
@@ -1155,8 +1222,8 @@ export const SessionService: GenService<{
   /**
    * Validate checks a cookie and returns its session. The order of the checks is: form, signing
    * key, signature, row, revocation, absolute deadline, idle deadline, pre-login, bindings,
-   * CSRF token, authentication. It always reads the session from the database, and changes nothing unless `touch`
-   * is set.
+   * CSRF token, authentication. It always reads the session from the database, and changes nothing
+   * unless `touch` is set.
    *
    * Idempotent. Role: validator. Reasons: INVALID_COOKIE, SIGNING_KEY_NOT_FOUND,
    * SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE, PRE_LOGIN_NOT_ACCEPTED,
@@ -1240,6 +1307,23 @@ export const SessionService: GenService<{
     methodKind: "unary";
     input: typeof RotateCsrfRequestSchema;
     output: typeof RotateCsrfResponseSchema;
+  },
+  /**
+   * UpdateMetadata replaces the metadata of a live session, pre-login sessions included. With
+   * metadata_etag, it changes nothing if the metadata is no longer the version that the caller has
+   * read: of concurrent calls with one etag, exactly one succeeds.
+   *
+   * Not idempotent: a retry of a call that succeeded fails with METADATA_ETAG_MISMATCH, or without
+   * metadata_etag overwrites what others have stored since. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
+   * SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE,
+   * METADATA_ETAG_MISMATCH.
+   *
+   * @generated from rpc sessiond.v1.SessionService.UpdateMetadata
+   */
+  updateMetadata: {
+    methodKind: "unary";
+    input: typeof UpdateMetadataRequestSchema;
+    output: typeof UpdateMetadataResponseSchema;
   },
   /**
    * RotateSigningKey creates a new active signing key for a tenant and retires the old one, in
