@@ -16,7 +16,7 @@ Visitor.prototype.visitStatement = function (statement) {
 
 /** The files at the top of src that put the parts together and so may import all of them. */
 const TOP =
-  "^src/(main|app|banner|healthcheck|local-url|embedded-database|unreadable-key-log)\\.ts$";
+  "^src/(main|app|banner|healthcheck|local-url|embedded-database|tls-files|unreadable-key-log)\\.ts$";
 
 /** Where the process of the service and that of its health check begin. */
 const ENTRY_POINTS = "^src/(main|healthcheck)\\.ts$";
@@ -57,7 +57,11 @@ export default {
     },
 
     only("src/session", [], "The rules know no protocol, no storage and no configuration."),
-    only("src/server", [], "The server is generic: it knows nothing of sessions, not even gen/."),
+    only(
+      "src/server",
+      ["src/files"],
+      "The server is generic: it knows nothing of sessions, not even gen/.",
+    ),
     only("src/storage", ["src/session"], "The storage implements the interfaces of src/session."),
     only("src/storage/pg", ["src/session"], "What all stores use knows none of them."),
     only("src/storage/schema", [], "Migrations stay as they are, whatever becomes of the code."),
@@ -71,7 +75,11 @@ export default {
     ),
     only("src/storage/sweep", ["src/session", "src/storage/pg"], "The sweep is SQL on all tables."),
     only("src/rpc", ["src/session", "gen"], "The services map messages to the rules and back."),
-    only("src/config", ["src/session"], "The configuration has the types of src/session."),
+    only(
+      "src/config",
+      ["src/session", "src/files"],
+      "The configuration has the types of src/session, and checks what files hold.",
+    ),
     only("src/log", [], "What is logged is told by the others."),
     only("src/jobs", [], "A job is told what to run."),
     only("src/files", [], "Reading files knows nothing of what is in them."),

@@ -41,6 +41,7 @@ import { SigningKeys } from "./session/signing-keys.ts";
 import { type SweepResult, sweep } from "./session/sweep.ts";
 import type { UnreadableKeys } from "./session/unreadable-keys.ts";
 import { openStorage, type Storage } from "./storage/storage.ts";
+import { watchTls } from "./tls-files.ts";
 import { reportUnreadableKeys, watchUnreadableKeys } from "./unreadable-key-log.ts";
 
 const settingOfConnections = {
@@ -67,6 +68,8 @@ export interface App {
   readonly embedded: EmbeddedPostgres | undefined;
   /** Has the number of calls that were refused because a signing key cannot be decrypted. */
   readonly unreadableKeys: UnreadableKeys;
+  /** Reads the files again that may change while sessiond runs, instead of within seconds. */
+  readFiles(): Promise<void>;
   /**
    * Says NOT_SERVING, lets running calls finish, and stops everything, the embedded database
    * included. Calling it again returns the first call's promise.
@@ -172,10 +175,15 @@ async function start(options: AppOptions): Promise<App> {
       const setting = settingOfConnections[limit];
       log.warn({ open }, `connections are refused: as many are open as ${setting}`);
     },
+    onClientCertificateRefused: (reason, peer) =>
+      log.warn({ reason, peer }, "a client certificate is refused: see SESSIOND_TLS_CLIENT_CA"),
     observer: createCallObserver(callLog),
   });
   stack.defer(() => drain(server, config, log));
   signal?.throwIfAborted();
+
+  const tlsFiles = config.server.tls && (await watchTls(config.server.tls, server, log));
+  if (tlsFiles !== undefined) stack.use(tlsFiles);
 
   const { schedule, jitterMs, timeLimitMs } = config.sweep;
   if (schedule !== undefined) {
@@ -220,6 +228,7 @@ async function start(options: AppOptions): Promise<App> {
     storage,
     embedded,
     unreadableKeys,
+    readFiles: async () => tlsFiles?.check(),
     stop() {
       stopping ??= started.disposeAsync();
       return stopping;

@@ -22,8 +22,12 @@ async function check(): Promise<Status> {
   const { server } = loadConfig(process.env);
   const transport = createGrpcTransport({
     baseUrl: localUrl(server.host, server.port, server.tls !== undefined),
-    // The certificate names the host that clients use, not this one; nothing leaves the machine.
-    nodeOptions: { rejectUnauthorized: false },
+    nodeOptions: {
+      // The certificate names the host that clients use, not this one; nothing leaves the machine.
+      rejectUnauthorized: false,
+      // If client certificates are required, the server's own may be one.
+      ...(server.tls && { cert: server.tls.certificate, key: server.tls.key }),
+    },
   });
   const [service = ""] = process.argv.slice(2);
   const client = createClient(Health, transport);

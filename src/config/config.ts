@@ -78,8 +78,23 @@ function assemble(reader: EnvReader) {
       host: reader.get("SESSIOND_HOST"),
       /** 0 takes any free port. */
       port: reader.get("SESSIOND_PORT"),
-      /** Both in PEM form; the key is the certificate's. `undefined`: plain HTTP. */
-      tls: certificate === undefined || key === undefined ? undefined : { certificate, key },
+      /** All in PEM form; the key is the certificate's. `undefined`: plain HTTP. */
+      tls:
+        certificate === undefined || key === undefined
+          ? undefined
+          : {
+              certificate,
+              key,
+              /** Of the authorities of client certificates. `undefined`: none are asked for. */
+              clientCa: reader.get("SESSIOND_TLS_CLIENT_CA"),
+              clientCertificate: reader.get("SESSIOND_TLS_CLIENT_CERTIFICATE"),
+              /** The files that the values come from, if they do. */
+              files: {
+                certificate: reader.file("SESSIOND_TLS_CERT"),
+                key: reader.file("SESSIOND_TLS_KEY"),
+                clientCa: reader.file("SESSIOND_TLS_CLIENT_CA"),
+              },
+            },
       limits: {
         /** Of one request message after decompression: 8 KiB to 4 MiB. */
         maxMessageBytes: reader.get("SESSIOND_MAX_MESSAGE_BYTES"),

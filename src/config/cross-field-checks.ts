@@ -24,6 +24,21 @@ function checkTls(reader: EnvReader): void {
     !certificatePem || !keyPem || isKeyOfCertificate(certificatePem, keyPem),
     `${cert} and ${key} (hidden) do not belong together: the key must be the certificate's`,
   );
+
+  const [ca, clientCertificate] = [
+    "SESSIOND_TLS_CLIENT_CA",
+    "SESSIOND_TLS_CLIENT_CERTIFICATE",
+  ] as const;
+  if (reader.isSet(ca) && !reader.isSet(cert) && !reader.isSet(key)) {
+    reader.problems.push(
+      `${ca} is set without ${cert} and ${key}: clients can show certificates over TLS only`,
+    );
+  }
+  if (reader.isSet(clientCertificate) && !reader.isSet(ca)) {
+    reader.problems.push(
+      `${clientCertificate} is set without ${ca}: set the authorities that certificates are verified by`,
+    );
+  }
 }
 
 function checkDatabase(reader: EnvReader): void {

@@ -10,17 +10,26 @@ export type FileReader = (path: string) => string;
 /** Where the value of a setting comes from. */
 export type Source = "default" | "profile" | "environment" | "file";
 
+/** A file that holds the value of a setting. */
+export interface SettingFile {
+  readonly path: string;
+  /** As it was read. */
+  readonly content: string;
+}
+
 /** The text of a setting, before it is parsed. */
 interface RawValue {
   readonly text: string;
   readonly source: Source;
   /** The start of an error message: names the variable, and shows the text unless it is secret. */
   readonly subject: string;
+  readonly file?: SettingFile;
 }
 
 interface Resolved {
   readonly value: unknown;
   readonly source: Source;
+  readonly file?: SettingFile | undefined;
   /** The setting, or one that this default is derived from, is set to something invalid. */
   readonly invalid: boolean;
 }
@@ -56,6 +65,11 @@ export class EnvReader {
 
   source(name: SettingName): Source {
     return this.#of(name).source;
+  }
+
+  /** The file that the value comes from, if it does. */
+  file(name: SettingName): SettingFile | undefined {
+    return this.#of(name).file;
   }
 
   /** Whether the environment sets it, to a valid value or not. */
@@ -107,7 +121,7 @@ export class EnvReader {
       const raw = this.#rawValue(name);
       if (raw === undefined) return { value: fallback, source: "default", invalid: false };
       const { success, data, error } = parse(parser, raw.text);
-      if (success) return { value: data, source: raw.source, invalid: false };
+      if (success) return { value: data, source: raw.source, file: raw.file, invalid: false };
       throw new SettingError(`${raw.subject}: ${error.issues[0]?.message}`);
     } catch (error) {
       if (!(error instanceof SettingError)) throw error;
@@ -152,7 +166,8 @@ export class EnvReader {
     const text = content.replace(/\r?\n$/, "");
     const file = `the file ${quote(path)} of ${variable}`;
     if (text === "") throw new SettingError(`${file} is empty: it must hold the value of ${name}`);
-    return { text, source: "file", subject: `the content (hidden) of ${file}` };
+    const subject = `the content (hidden) of ${file}`;
+    return { text, source: "file", subject, file: { path, content } };
   }
 }
 

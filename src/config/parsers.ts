@@ -10,6 +10,7 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import { validate as isCronExpression } from "node-cron";
 import { z } from "zod";
+import { parseAuthorities } from "../files/pem.ts";
 import { databaseUrlProblem } from "./database-url.ts";
 
 export type Parser<T = unknown> = z.ZodType<T, string>;
@@ -202,10 +203,25 @@ export const certificate = z
     checked((pem) => new X509Certificate(pem)),
     {
       decode: (pem) => pem,
-      encode: (pem) => `(${new X509Certificate(pem).subject.replaceAll("\n", ", ")})`,
+      encode: (pem) => `(${subjectOf(new X509Certificate(pem))})`,
     },
   )
   .meta({ description: "a certificate in PEM form", hint: " (-----BEGIN CERTIFICATE-----)" });
+
+/** Encodes to the subjects. */
+export const certificateAuthorities = z
+  .codec(z.string(), checked(parseAuthorities), {
+    decode: (pem) => pem,
+    encode: (pem) => `(${parseAuthorities(pem).map(subjectOf).join("; ")})`,
+  })
+  .meta({
+    description: "certificates of authorities in PEM form, roots included",
+    hint: " (-----BEGIN CERTIFICATE-----)",
+  });
+
+function subjectOf(certificate: X509Certificate): string {
+  return certificate.subject.replaceAll("\n", ", ");
+}
 
 export const privateKey = checked((pem) => createPrivateKey(pem)).meta({
   description: "a private key in PEM form",

@@ -19,12 +19,26 @@ export const server = {
     file: true,
     doc:
       "The server's certificate in PEM form, followed by intermediate certificates. It requires " +
-      "SESSIOND_TLS_KEY. If neither is set, sessiond uses plain HTTP.",
+      "SESSIOND_TLS_KEY. If neither is set, sessiond uses plain HTTP. Files of this and the next two " +
+      "settings are read again when they change, within seconds; open connections stay.",
   }),
   SESSIOND_TLS_KEY: setting(parsers.privateKey, {
     secret: true,
     file: true,
     doc: "The certificate's private key in PEM form, without a passphrase.",
+  }),
+  SESSIOND_TLS_CLIENT_CA: setting(parsers.certificateAuthorities, {
+    file: true,
+    unset: "clients are not asked for a certificate",
+    doc:
+      "The certificates of the authorities that sign the clients' certificates (mutual TLS). A client " +
+      "whose certificate does not verify is refused. It requires SESSIOND_TLS_CERT.",
+  }),
+  SESSIOND_TLS_CLIENT_CERTIFICATE: setting(parsers.choice(["optional", "required"]), {
+    default: "optional",
+    doc:
+      "With SESSIOND_TLS_CLIENT_CA: whether a client may connect without a certificate, as health " +
+      "checks and callers with a token do.",
   }),
   SESSIOND_ALLOWED_HOSTS: setting(parsers.hostList, {
     derived: "`localhost` if SESSIOND_HOST is a loopback address, else `*`",

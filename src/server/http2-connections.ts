@@ -43,12 +43,14 @@ export interface Http2Connections {
    * on another replica.
    */
   drain(): void;
+  /** Sends GOAWAY on the present connections that `matches` chooses, like `drain`. */
+  close(matches: (socket: Socket) => boolean): void;
 }
 
 export function createHttp2Connections(options: Http2ConnectionsOptions): Http2Connections {
   const { idleConnectionTimeoutMs, onError } = options;
-  /** For each session a function that closes it once its streams have ended. */
-  const closeFunctions = new Set<() => void>();
+  /** For each connection a function that closes it once its streams have ended. */
+  const closeFunctions = new Map<Socket, () => void>();
   let draining = false;
 
   const { maxHeaderListSize, maxHeaderListPairs } = hardHeaderLimits(options.maxHeaderBytes);
@@ -143,12 +145,20 @@ export function createHttp2Connections(options: Http2ConnectionsOptions): Http2C
       clearTimeout(timer);
       clearTimeout(settingsTimer);
       clearTimeout(closeTimer);
-      closeFunctions.delete(close);
+      closeFunctions.delete(socket);
     });
 
-    closeFunctions.add(close);
+    closeFunctions.set(socket, close);
     if (draining) {
       close();
+    }
+  }
+
+  function closeMatching(matches: (socket: Socket) => boolean): void {
+    for (const [socket, close] of closeFunctions) {
+      if (matches(socket)) {
+        close();
+      }
     }
   }
 
@@ -157,9 +167,8 @@ export function createHttp2Connections(options: Http2ConnectionsOptions): Http2C
     serve,
     drain() {
       draining = true;
-      for (const close of closeFunctions) {
-        close();
-      }
+      closeMatching(() => true);
     },
+    close: closeMatching,
   };
 }

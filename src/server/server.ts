@@ -7,7 +7,7 @@ import type { Authentication } from "./authentication.ts";
 import { createOriginCheck, type OriginLimits } from "./browser-origin.ts";
 import type { CallObserver } from "./call-observer.ts";
 import { createConnectHandler } from "./connect-handler.ts";
-import { Connections, type ConnectionsOptions } from "./connections.ts";
+import { Connections } from "./connections.ts";
 import { sendOverHttp1 } from "./fixed-response.ts";
 import {
   headerOverflowResponse,
@@ -19,7 +19,14 @@ import {
 import { createClientErrorListener } from "./http1-failures.ts";
 import { createHttp2Connections } from "./http2-connections.ts";
 import { createInFlightCalls } from "./in-flight-calls.ts";
-import { createListener, headersTimeoutMs, listen, type TlsCredentials } from "./listener.ts";
+import {
+  createListener,
+  hasClientCertificate,
+  headersTimeoutMs,
+  listen,
+  type TlsCredentials,
+  type TlsOptions,
+} from "./listener.ts";
 import { createProtocolDetector } from "./protocol-detection.ts";
 import { createRefusalObservation } from "./refusal-observation.ts";
 import { defaultRequestErrors, type RequestErrors } from "./request-errors.ts";
@@ -61,7 +68,7 @@ export interface ServerOptions extends Partial<RequestErrors> {
   host: string;
   /** 0 for any free port. */
   port: number;
-  tls: TlsCredentials | undefined;
+  tls: TlsOptions | undefined;
   limits: TransportLimits;
   /** Which web pages may call the server. By default none may, and every name in `Host` is allowed. */
   origins?: OriginLimits;
@@ -75,6 +82,11 @@ export interface ServerOptions extends Partial<RequestErrors> {
   onError?: (error: unknown, where: string) => void;
   /** Called, at most every ten seconds, when a connection is refused because `open` ones are open. */
   onConnectionRefused?: (open: number, limit: "maxConnections" | "maxConnectionsPerPeer") => void;
+  /**
+   * Called, at most every ten seconds, when a client's certificate is refused: OpenSSL's reason, such
+   * as CERT_HAS_EXPIRED, and the client's address, which Node does not tell if they are required.
+   */
+  onClientCertificateRefused?: (reason: string, peer: string | undefined) => void;
   /** Learns how each call ends. Without it, calls have no request ids. */
   observer?: CallObserver;
   /** Decides who makes a call. Without it, nobody asks. */
@@ -86,6 +98,13 @@ export interface Server {
   readonly port: number;
   readonly url: string;
   /**
+   * Uses other TLS credentials from now on. Open connections stay. Only if the client CA changes, those
+   * with a client certificate get a GOAWAY, or the end of keep-alive, and have to verify again.
+   *
+   * @throws {Error} if they cannot be used, or the server has no TLS; then those in force stay
+   */
+  setTlsCredentials(credentials: TlsCredentials): void;
+  /**
    * Stops accepting connections, lets unary calls finish, aborts streams, and resolves when every
    * connection is closed. Calls that are still in flight after `graceMs` are aborted; `forced` is
    * their number. Calling it again returns the first call's promise.
@@ -96,15 +115,15 @@ export interface Server {
 /** How long calls that are aborted at the end of a drain have to send their status. */
 const finalFlushMs = 100;
 
-/** Refused connections are reported at most this often. */
-const dropReportMs = 10_000;
+/** Refused connections and certificates are each reported at most this often. */
+const refusalReportMs = 10_000;
 
 /**
  * Serves gRPC, gRPC-Web and Connect over HTTP/1.1 and HTTP/2 on one port. ALPN selects the HTTP
  * version with TLS, the connection's first bytes without.
  *
  * @throws {ListenError} if the server cannot listen on this host and port
- * @throws {Error} if the TLS certificate or key cannot be used
+ * @throws {Error} if the TLS credentials cannot be used
  */
 export async function startServer(options: ServerOptions): Promise<Server> {
   const { host, limits, observer, authentication } = options;
@@ -117,11 +136,13 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   };
   const origins = options.origins ?? { allowedHosts: undefined, allowedOrigins: [] };
   const calls = createInFlightCalls();
+  const reportRefused = throttled(onConnectionRefused);
   const connections = new Connections({
     ...limits,
-    onRefused: createRefusalReporter(onConnectionRefused),
+    onRefused: (limit, open) => reportRefused(open, limit),
   });
   const http1Responses = new Set<ServerResponse>();
+  const http1WithCertificate = new Set<Socket>();
   let draining: Promise<{ forced: number }> | undefined;
 
   const { maxMessageBytes, maxDeadlineMs, maxStreamAgeMs } = limits;
@@ -172,8 +193,16 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const headerLimits = { maxHeaderBytes, observeRefusal, ...requestErrors };
   http2.server.on("stream", limitHeaders(headerLimits, serveStream));
 
-  const { server, serveHttp1 } = createListener(
-    { tls: options.tls, requestTimeoutMs: limits.maxDeadlineMs + headersTimeoutMs, ...limits },
+  const { onClientCertificateRefused } = options;
+  const reportCertificate = onClientCertificateRefused && throttled(onClientCertificateRefused);
+  const { server, serveHttp1, setCredentials } = createListener(
+    {
+      tls: options.tls,
+      requestTimeoutMs: limits.maxDeadlineMs + headersTimeoutMs,
+      ...limits,
+      onClientCertificateRefused: (reason, socket) =>
+        reportCertificate?.(reason, socket.remoteAddress),
+    },
     (socket) => connections.accept(socket),
     onConnection,
   );
@@ -220,11 +249,32 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     } else if (draining !== undefined) {
       socket.destroy();
     } else {
+      if (hasClientCertificate(socket)) {
+        http1WithCertificate.add(socket);
+        socket.once("close", () => http1WithCertificate.delete(socket));
+      }
       serveHttp1(socket);
     }
   }
 
   server.on("tlsClientError", (error: unknown) => onError(error, "TLS handshake"));
+
+  function setTlsCredentials(credentials: TlsCredentials): void {
+    if (!setCredentials(credentials)) {
+      return;
+    }
+    http2.close(hasClientCertificate);
+    for (const socket of http1WithCertificate) {
+      const responses = [...http1Responses].filter((res) => res.socket === socket);
+      if (responses.length === 0) {
+        socket.destroy();
+      }
+      for (const res of responses) {
+        closeAfter(res);
+        res.once("close", () => socket.end());
+      }
+    }
+  }
 
   const port = await listen(server, host, options.port);
   server.on("error", (error) => onError(error, "listening"));
@@ -254,6 +304,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     host,
     port,
     url: `${options.tls ? "https" : "http"}://${host.includes(":") ? `[${host}]` : host}:${port}`,
+    setTlsCredentials,
     drain(graceMs) {
       draining ??= drain(graceMs);
       return draining;
@@ -261,15 +312,15 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   };
 }
 
-/** Creates a function that reports refused connections, of which there may be a flood. */
-function createRefusalReporter(
-  report: NonNullable<ServerOptions["onConnectionRefused"]>,
-): ConnectionsOptions["onRefused"] {
+/** Passes on one call in each interval, since there may be a flood of them. */
+function throttled<Arguments extends unknown[]>(
+  report: (...values: Arguments) => void,
+): (...values: Arguments) => void {
   let reportedAt = Number.NEGATIVE_INFINITY;
-  return (limit, open) => {
-    if (performance.now() - reportedAt > dropReportMs) {
+  return (...values) => {
+    if (performance.now() - reportedAt > refusalReportMs) {
       reportedAt = performance.now();
-      report(open, limit);
+      report(...values);
     }
   };
 }

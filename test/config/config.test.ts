@@ -99,6 +99,8 @@ describe("configuration", () => {
       SESSIOND_PORT: "0",
       SESSIOND_TLS_CERT: certificatePem,
       SESSIOND_TLS_KEY: privateKeyPem(7),
+      SESSIOND_TLS_CLIENT_CA: certificatePem,
+      SESSIOND_TLS_CLIENT_CERTIFICATE: "required",
       SESSIOND_ALLOWED_HOSTS: "sessiond.default.svc, sessiond",
       SESSIOND_ALLOWED_ORIGINS: "https://app.example.com",
       SESSIOND_MAX_MESSAGE_BYTES: "1MiB",
@@ -160,7 +162,13 @@ describe("configuration", () => {
       server: {
         host: "::",
         port: 0,
-        tls: { certificate: certificatePem, key: privateKeyPem(7) },
+        tls: {
+          certificate: certificatePem,
+          key: privateKeyPem(7),
+          clientCa: certificatePem,
+          clientCertificate: "required",
+          files: { certificate: undefined, key: undefined, clientCa: undefined },
+        },
         limits: {
           maxMessageBytes: 1_048_576,
           maxDeadlineMs: 5000,

@@ -109,6 +109,31 @@ describe("settings that must fit together", () => {
       "SESSIOND_TLS_CERT and SESSIOND_TLS_KEY (hidden) do not belong together",
     ],
     [
+      "client CA without TLS",
+      {
+        SESSIOND_TLS_CERT: certificatePem,
+        SESSIOND_TLS_KEY: privateKeyPem(7),
+        SESSIOND_TLS_CLIENT_CA: certificatePem,
+      },
+      { SESSIOND_TLS_CLIENT_CA: certificatePem },
+      "SESSIOND_TLS_CLIENT_CA is set without SESSIOND_TLS_CERT and SESSIOND_TLS_KEY",
+    ],
+    [
+      "client certificates without their CA",
+      {
+        SESSIOND_TLS_CERT: certificatePem,
+        SESSIOND_TLS_KEY: privateKeyPem(7),
+        SESSIOND_TLS_CLIENT_CA: certificatePem,
+        SESSIOND_TLS_CLIENT_CERTIFICATE: "required",
+      },
+      {
+        SESSIOND_TLS_CERT: certificatePem,
+        SESSIOND_TLS_KEY: privateKeyPem(7),
+        SESSIOND_TLS_CLIENT_CERTIFICATE: "required",
+      },
+      "SESSIOND_TLS_CLIENT_CERTIFICATE is set without SESSIOND_TLS_CLIENT_CA",
+    ],
+    [
       "database and key-encryption keys",
       { SESSIOND_DATABASE_URL: databaseUrl, SESSIOND_KEY_ENCRYPTION_KEYS: keyOf(1) },
       { SESSIOND_DATABASE_URL: databaseUrl },
@@ -191,12 +216,14 @@ describe("settings from files", () => {
       "/keys": `${keyOf(1)},${keyOf(2)}\r\n`,
       "/cert": `${certificatePem}\n`,
       "/key": privateKeyPem(7).trimEnd(),
+      "/ca": `${certificatePem}${certificatePem}\n`,
     };
     const env = {
       SESSIOND_DATABASE_URL_FILE: "/url",
       SESSIOND_KEY_ENCRYPTION_KEYS_FILE: "/keys",
       SESSIOND_TLS_CERT_FILE: "/cert",
       SESSIOND_TLS_KEY_FILE: "/key",
+      SESSIOND_TLS_CLIENT_CA_FILE: "/ca",
     };
     const { database, keyEncryptionKeys, server } = loadConfig(env, filesOf(files));
     expect(database.url).to.equal(databaseUrl);
@@ -204,6 +231,13 @@ describe("settings from files", () => {
     expect(server.tls).to.deep.equal({
       certificate: certificatePem,
       key: privateKeyPem(7).trimEnd(),
+      clientCa: certificatePem + certificatePem,
+      clientCertificate: "optional",
+      files: {
+        certificate: { path: "/cert", content: files["/cert"] },
+        key: { path: "/key", content: files["/key"] },
+        clientCa: { path: "/ca", content: files["/ca"] },
+      },
     });
   });
 

@@ -2,6 +2,7 @@ import { expect } from "chai";
 import { type Config, loadConfig } from "../../src/config/config.ts";
 import { formatDuration } from "../../src/config/parsers.ts";
 import type { SettingName } from "../../src/config/settings.ts";
+import { createAuthority } from "../support/certificate-authority.ts";
 import {
   certificatePem,
   databaseUrl,
@@ -21,6 +22,9 @@ interface Case {
   readonly bad: readonly string[];
   readonly remedy: string;
 }
+
+const intermediate = createAuthority().intermediate("intermediate").certificate;
+const twoAuthorities = `# first\n${certificatePem}# second\n${intermediate}`;
 
 const cases: readonly Case[] = [
   {
@@ -244,6 +248,19 @@ const cases: readonly Case[] = [
     bad: ["canary", privateKeyPem(7).slice(0, 60), certificatePem],
     remedy: "a private key in PEM form without a passphrase",
   },
+  {
+    kind: "certificates of authorities",
+    name: "SESSIOND_TLS_CLIENT_CA",
+    beside: { SESSIOND_TLS_CERT: certificatePem, SESSIOND_TLS_KEY: privateKeyPem(7) },
+    read: (config) => config.server.tls?.clientCa,
+    good: [
+      [certificatePem, certificatePem],
+      [twoAuthorities, twoAuthorities],
+    ],
+    // Cut in the second certificate; without a root.
+    bad: ["canary", certificatePem + certificatePem.slice(0, 200), intermediate],
+    remedy: "certificates of authorities in PEM form, roots included",
+  },
 ];
 
 const secret: readonly SettingName[] = [
@@ -251,6 +268,7 @@ const secret: readonly SettingName[] = [
   "SESSIOND_KEY_ENCRYPTION_KEYS",
   "SESSIOND_TLS_KEY",
   "SESSIOND_TLS_CERT",
+  "SESSIOND_TLS_CLIENT_CA",
 ];
 
 describe("values of settings", () => {
