@@ -17,6 +17,7 @@ import {
   tooManyHeadersResponse,
 } from "./header-limits.ts";
 import { createClientErrorListener } from "./http1-failures.ts";
+import { servePipelined } from "./http1-pipelining.ts";
 import { createHttp2Connections } from "./http2-connections.ts";
 import { createInFlightCalls } from "./in-flight-calls.ts";
 import {
@@ -206,7 +207,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     (socket) => connections.accept(socket),
     onConnection,
   );
-  server.on("request", (req: IncomingMessage, res: ServerResponse) => {
+  const serveHttp1Request = (req: IncomingMessage, res: ServerResponse) => {
     if (draining !== undefined) {
       closeAfter(res);
     }
@@ -225,7 +226,8 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     } else {
       handleWithConnect(req, res);
     }
-  });
+  };
+  server.on("request", servePipelined(serveHttp1Request, onError));
   server.on(
     "clientError",
     createClientErrorListener(
