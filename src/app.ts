@@ -128,7 +128,7 @@ async function start(options: AppOptions): Promise<App> {
       )
     : configured;
   const encryption = new KeyEncryption([new LocalKeyWrapper(keyEncryptionKeys, random)]);
-  const signingKeys = new SigningKeys(storage.signingKeys, encryption, random);
+  const signingKeys = new SigningKeys(storage.signingKeys, encryption, random, config.tenants);
   const unreadableKeys = watchUnreadableKeys(log, stack);
   const keyRing = new KeyRing({
     store: storage.signingKeys,
@@ -136,8 +136,8 @@ async function start(options: AppOptions): Promise<App> {
     unreadable: unreadableKeys,
     absent: new AbsentKeys(() => performance.now()),
   });
-  const verified = await signingKeys.verifyAndRewrap(boot, (id, material) => {
-    keyRing.add(id, material);
+  const verified = await signingKeys.verifyAndRewrap(boot, (id, material, tenantId) => {
+    keyRing.add(id, tenantId, material);
   });
   const { rewrapped } = verified;
   if (rewrapped > 0) log.info({ rewrapped }, "signing keys put under the first key-encryption key");
@@ -273,7 +273,7 @@ interface Parts extends AppOptions {
 function composeRoutes(parts: Parts): Parameters<typeof startServer>[0]["routes"] {
   const { config, storage, signingKeys, keyRing, health, callLog, runSweep } = parts;
   const { random = secureRandomBytes } = parts;
-  const { timeouts, bindings, sessionLimit: limit } = config;
+  const { timeouts, bindings, sessionLimit: limit, tenants } = config;
   const cookies = new SetCookieFactory(config.cookies);
   const denialAudit = config.audit.denials ? storage.denialAudit : undefined;
   const denials = new Denials(denialAudit, () => performance.now());
@@ -290,6 +290,7 @@ function composeRoutes(parts: Parts): Parameters<typeof startServer>[0]["routes"
     timeouts,
     bindings,
     limit,
+    tenants,
     random,
     wallClock: Date.now,
   });
@@ -299,9 +300,9 @@ function composeRoutes(parts: Parts): Parameters<typeof startServer>[0]["routes"
   const callTimeLimitMs = Math.min(config.sweep.timeLimitMs, maxDeadlineMs / 2);
   const serveSessions = sessionService({
     sessions,
-    csrfRotation: new CsrfRotation({ store, authenticator, browserCookies, random }),
+    csrfRotation: new CsrfRotation({ store, authenticator, browserCookies, tenants, random }),
     signingKeys,
-    auditLog: new AuditLog(storage.audit),
+    auditLog: new AuditLog(storage.audit, tenants),
     timeouts,
     sweep: (context) => runSweep(context, callTimeLimitMs),
     errors,

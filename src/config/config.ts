@@ -172,6 +172,10 @@ function assemble(reader: EnvReader) {
       maxPerActor: reader.get("SESSIOND_MAX_SESSIONS_PER_ACTOR"),
       policy: reader.get("SESSIOND_SESSION_LIMIT_POLICY"),
     },
+    tenants: {
+      /** Whether callers of all tenants must name one in each request. */
+      required: reader.get("SESSIOND_REQUIRE_TENANT"),
+    },
     sweep: {
       historyMs: reader.get("SESSIOND_HISTORY_WINDOW"),
       auditRetentionMs: reader.get("SESSIOND_AUDIT_RETENTION"),

@@ -92,6 +92,12 @@ export const rules = {
     default: "false",
     doc: "Whether every denied cookie gets the reason INVALID_COOKIE. The audit log has the real reason.",
   }),
+  SESSIOND_REQUIRE_TENANT: setting(parsers.boolean, {
+    default: "false",
+    doc:
+      "Whether each request must name its tenant. If so, a request that leaves one out fails, where it " +
+      "would otherwise mean the tenant `default` or a session of any tenant.",
+  }),
   SESSIOND_MAX_SESSIONS_PER_ACTOR: setting(parsers.integer(0, 100_000), {
     default: "0",
     doc: "The maximum number of live sessions of one actor (ASVS 7.1.2). 0: no limit.",

@@ -1,5 +1,5 @@
 import type { MonotonicClock } from "./clock.ts";
-import type { SigningKeyId } from "./ids.ts";
+import type { SigningKeyId, TenantId } from "./ids.ts";
 
 /** For this long, an id that no key has is not looked up again. */
 const RETRY_INTERVAL_MS = 1000;
@@ -12,11 +12,25 @@ const MAX_ENTRIES = 10_000;
  */
 export class AbsentKeys {
   readonly #clock: MonotonicClock;
+  readonly #ofTenants = new WeakMap<ReadonlySet<TenantId>, AbsentKeys>();
   /** When the id may be looked up again, the earliest first. */
   readonly #retryAt = new Map<SigningKeyId, number>();
 
   constructor(clock: MonotonicClock) {
     this.#clock = clock;
+  }
+
+  /**
+   * The ids that do not exist for callers of these tenants. They are kept apart, because the same key
+   * may exist for others.
+   */
+  forTenants(tenants: ReadonlySet<TenantId>): AbsentKeys {
+    let absent = this.#ofTenants.get(tenants);
+    if (absent === undefined) {
+      absent = new AbsentKeys(this.#clock);
+      this.#ofTenants.set(tenants, absent);
+    }
+    return absent;
   }
 
   /** To be called when a look-up has found no key. */

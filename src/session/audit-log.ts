@@ -4,6 +4,8 @@ import type { CallContext } from "./call-context.ts";
 import type { ListAuditEventsCommand } from "./commands.ts";
 import * as input from "./input.ts";
 import { addInvalidPageToken, PageTokens, pageSize } from "./pages.ts";
+import type { TenantPolicy } from "./policy.ts";
+import { tenantAccess } from "./tenant-access.ts";
 import { Violations } from "./violations.ts";
 
 export interface AuditEventPage {
@@ -14,14 +16,16 @@ export interface AuditEventPage {
 /** Reads the audit log. */
 export class AuditLog {
   readonly #store: AuditStore;
+  readonly #tenants: TenantPolicy;
 
-  constructor(store: AuditStore) {
+  constructor(store: AuditStore, tenants: TenantPolicy) {
     this.#store = store;
+    this.#tenants = tenants;
   }
 
   /** @throws {SessionError} INVALID_REQUEST, with the fields that are wrong */
   async list(command: ListAuditEventsCommand, context: CallContext): Promise<AuditEventPage> {
-    const violations = new Violations();
+    const violations = new Violations(tenantAccess(context, this.#tenants));
     const tenantId = input.tenantId("tenant_id", command.tenantId, violations);
     const resourceId = input.filter("resource_id", command.resourceId, violations);
     const actingActorId = input.filter("acting_actor_id", command.actingActorId, violations);

@@ -11,6 +11,7 @@ import type { PreLoginCookie, SessionRef } from "./session-ref.ts";
 import type { SessionSnapshot, SessionStore } from "./session-store.ts";
 import type { CookieNames } from "./set-cookie.ts";
 import { signingKeyStateAt } from "./signing-key.ts";
+import { mayAccess } from "./tenant-access.ts";
 
 const reasonOfState = {
   REVOKED: "REVOKED",
@@ -40,6 +41,15 @@ export async function snapshotOrDenial(
     if (error instanceof SessionError && notFoundReasons.has(error.reason)) return error;
     throw error;
   }
+}
+
+function notFound(ref: SessionRef): SessionError {
+  return new SessionError(ref.kind === "id" ? "SESSION_NOT_FOUND" : "INVALID_COOKIE");
+}
+
+/** Undefined if the session does not exist for the caller. */
+function visible(session: Session | undefined, context: CallContext): Session | undefined {
+  return session !== undefined && mayAccess(context, session.tenantId) ? session : undefined;
 }
 
 function isLive(found: SessionSnapshot | SessionError): found is SessionSnapshot {
@@ -100,6 +110,22 @@ export class Authenticator {
   }
 
   /**
+   * The named session, live or ended, of this tenant. One of another tenant is not found, also if the
+   * reference names that tenant.
+   *
+   * @throws {SessionError} as `find`
+   */
+  async findWithin(
+    tenantId: TenantId,
+    ref: SessionRef,
+    context: CallContext,
+  ): Promise<SessionSnapshot> {
+    const snapshot = await this.find(ref, context);
+    if (snapshot.session.tenantId !== tenantId) throw notFound(ref);
+    return snapshot;
+  }
+
+  /**
    * Reads a session again that this call has already found by `ref`. The cookie is not verified
    * again: a Cookie header with two cookies could now name another session.
    *
@@ -111,9 +137,7 @@ export class Authenticator {
     context: CallContext,
   ): Promise<SessionSnapshot> {
     const snapshot = await this.#store.find(id, context);
-    if (snapshot === undefined) {
-      throw new SessionError(ref.kind === "id" ? "SESSION_NOT_FOUND" : "INVALID_COOKIE");
-    }
+    if (snapshot === undefined) throw notFound(ref);
     return snapshot;
   }
 
@@ -172,12 +196,10 @@ export class Authenticator {
     if (key === undefined) throw new SessionError("SIGNING_KEY_NOT_FOUND");
     if (!isGenuine(cookie, key)) throw new SessionError("INVALID_COOKIE");
 
-    const { now, signingKey, session } = await this.#store.findByCookie(
-      cookie.sessionId,
-      cookie.signingKeyId,
-      context,
-    );
+    const found = await this.#store.findByCookie(cookie.sessionId, cookie.signingKeyId, context);
+    const { now, signingKey } = found;
     if (signingKey === undefined) throw new SessionError("SIGNING_KEY_NOT_FOUND");
+    const session = visible(found.session, context);
     // Before other checks, so that a caller learns nothing about another tenant's session.
     if (session !== undefined && tenantId !== undefined && session.tenantId !== tenantId) {
       throw this.#denials.record(session, "INVALID_COOKIE", context);
@@ -196,11 +218,12 @@ export class Authenticator {
     tenantId: TenantId | undefined,
     context: CallContext,
   ): Promise<SessionSnapshot> {
-    const snapshot = await this.#store.find(id, context);
-    const otherTenant = tenantId !== undefined && snapshot?.session.tenantId !== tenantId;
-    if (snapshot === undefined || otherTenant) {
+    const found = await this.#store.find(id, context);
+    const session = visible(found?.session, context);
+    const otherTenant = tenantId !== undefined && session?.tenantId !== tenantId;
+    if (found === undefined || session === undefined || otherTenant) {
       throw new SessionError("SESSION_NOT_FOUND");
     }
-    return snapshot;
+    return found;
   }
 }

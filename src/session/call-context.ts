@@ -1,3 +1,5 @@
+import type { TenantId } from "./ids.ts";
+
 /**
  * The caller of a method, and when to cancel it. All methods of all stores take it.
  *
@@ -13,4 +15,6 @@ export interface CallContext {
   readonly signal: AbortSignal | undefined;
   /** The authenticated calling service; empty while callers are not authenticated. */
   readonly callingService: string;
+  /** The tenants that the caller may act on. Undefined: all of them. */
+  readonly tenants?: ReadonlySet<TenantId> | undefined;
 }

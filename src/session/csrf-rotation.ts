@@ -6,10 +6,12 @@ import { mintCsrfToken } from "./csrf.ts";
 import { invalidRequest, SessionError } from "./errors.ts";
 import type { RandomBytes, SessionId } from "./ids.ts";
 import * as input from "./input.ts";
+import type { TenantPolicy } from "./policy.ts";
 import type { Actor } from "./session.ts";
 import type { SessionRef } from "./session-ref.ts";
 import type { SessionSnapshot, SessionStore } from "./session-store.ts";
 import type { SetCookie } from "./set-cookie.ts";
+import { tenantAccess } from "./tenant-access.ts";
 import { Violations } from "./violations.ts";
 
 /** Fits into a response of 4 MiB, the default limit of gRPC clients. */
@@ -24,6 +26,7 @@ export interface CsrfRotationDependencies {
   readonly store: SessionStore;
   readonly authenticator: Authenticator;
   readonly browserCookies: BrowserCookies;
+  readonly tenants: TenantPolicy;
   readonly random: RandomBytes;
 }
 
@@ -37,7 +40,7 @@ export class CsrfRotation {
 
   async rotate(command: RotateCsrfCommand, context: CallContext): Promise<readonly RotatedCsrf[]> {
     const { target } = command;
-    const violations = new Violations();
+    const violations = new Violations(tenantAccess(context, this.#deps.tenants));
     switch (target.kind) {
       case "unset":
         violations.add("target", "is required, either a session or an actor");

@@ -2,6 +2,7 @@ import type { ActorInput, SessionRefInput, ValidateCommand } from "./commands.ts
 import { DEFAULT_TENANT, isSessionId, type SessionId, type TenantId } from "./ids.ts";
 import type { Actor } from "./session.ts";
 import type { PreLoginCookie, SessionRef } from "./session-ref.ts";
+import { mayAccess } from "./tenant-access.ts";
 import { identifier, requiredIdentifier } from "./text.ts";
 import type { Violations } from "./violations.ts";
 
@@ -19,22 +20,34 @@ const EMPTY_TENANT =
 
 const NO_ACTOR: Actor = { tenantId: DEFAULT_TENANT, actorType: "", actorId: "" };
 
-/** Empty means the default tenant. */
+/** The tenant of a field that decides it. Empty means the one that TenantAccess implies. */
 export function tenantId(field: string, text: string, violations: Violations): TenantId {
-  if (text === "") return DEFAULT_TENANT;
-  return requiredIdentifier(field, text, MAX_TENANT_BYTES, violations) as TenantId;
+  if (text !== "") return namedTenantId(field, text, violations);
+  const { implied, expected } = violations.access;
+  if (implied === undefined) violations.add(field, expected);
+  return implied ?? DEFAULT_TENANT;
 }
 
-/** Undefined means any tenant. Empty is wrong: callers have meant the default or any tenant by it. */
+function namedTenantId(field: string, text: string, violations: Violations): TenantId {
+  const named = requiredIdentifier(field, text, MAX_TENANT_BYTES, violations) as TenantId;
+  if (!mayAccess(violations.access, named)) violations.forbidTenant();
+  return named;
+}
+
+/**
+ * The tenant to which a look-up is restricted. Undefined means any of the caller's tenants. Empty is
+ * wrong: callers have meant the default or any tenant by it.
+ */
 export function optionalTenantId(
   field: string,
   text: string | undefined,
   violations: Violations,
 ): TenantId | undefined {
-  if (text === undefined) return undefined;
-  if (text !== "") return tenantId(field, text, violations);
-  violations.add(field, EMPTY_TENANT);
-  return text as TenantId;
+  if (text !== undefined && text !== "") return namedTenantId(field, text, violations);
+  const { lookUpNamesTenant, expected } = violations.access;
+  if (lookUpNamesTenant) violations.add(field, expected);
+  else if (text === "") violations.add(field, EMPTY_TENANT);
+  return undefined;
 }
 
 export function actor(field: string, input: ActorInput | undefined, violations: Violations): Actor {
@@ -57,9 +70,11 @@ export function preLoginActor(
   input: ActorInput | undefined,
   violations: Violations,
 ): Actor {
-  if (input === undefined) return NO_ACTOR;
-  if (input.actorType !== "" || input.actorId !== "") return actor(field, input, violations);
-  return { ...NO_ACTOR, tenantId: tenantId(`${field}.tenant_id`, input.tenantId, violations) };
+  if (input !== undefined && (input.actorType !== "" || input.actorId !== "")) {
+    return actor(field, input, violations);
+  }
+  const tenant = tenantId(`${field}.tenant_id`, input?.tenantId ?? "", violations);
+  return { ...NO_ACTOR, tenantId: tenant };
 }
 
 export function actingActorId(text: string, violations: Violations): string {
@@ -105,6 +120,17 @@ export function optionalSessionRef(
   preLogin?: PreLoginCookie,
 ): SessionRef | undefined {
   return input === undefined ? undefined : sessionRef(field, input, violations, preLogin);
+}
+
+/** A session of an actor, whose tenant is the default. The pre-login cookie is never used. */
+export function optionalSessionRefOf(
+  { tenantId }: Actor,
+  field: string,
+  input: SessionRefInput | undefined,
+  violations: Violations,
+): SessionRef | undefined {
+  const ref = optionalSessionRef(field, input, violations, "ignored");
+  return ref && { ...ref, tenantId: ref.tenantId ?? tenantId };
 }
 
 /** In a Cookie header, the session cookie is preferred to the pre-login cookie by default. */

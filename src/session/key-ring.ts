@@ -7,10 +7,16 @@ import { MacKey } from "./mac-key.ts";
 import { SharedReads } from "./shared-reads.ts";
 import type { StoredSigningKey } from "./signing-key.ts";
 import type { SigningKeyStore } from "./signing-key-store.ts";
+import { mayAccess } from "./tenant-access.ts";
 import type { UnreadableKeys } from "./unreadable-keys.ts";
 
 /** A decrypted key takes a few hundred bytes. */
 const MAX_CACHED_KEYS = 10_000;
+
+interface CachedKey {
+  readonly key: MacKey;
+  readonly tenantId: TenantId;
+}
 
 export interface KeyRingDependencies {
   readonly store: SigningKeyStore;
@@ -29,8 +35,9 @@ export class KeyRing {
   readonly #encryption: KeyEncryption;
   readonly #unreadable: UnreadableKeys;
   readonly #absent: AbsentKeys;
-  readonly #keys = new Map<SigningKeyId, MacKey>();
+  readonly #keys = new Map<SigningKeyId, CachedKey>();
   readonly #reads = new SharedReads<SigningKeyId, MacKey | "absent" | "unreadable">();
+  readonly #tenantReads = new SharedReads<SigningKeyId, TenantId | undefined>();
 
   constructor({ store, encryption, unreadable, absent }: KeyRingDependencies) {
     this.#store = store;
@@ -40,19 +47,19 @@ export class KeyRing {
   }
 
   /** Caches a key that has been decrypted already. */
-  add(id: SigningKeyId, material: Buffer): MacKey {
+  add(id: SigningKeyId, tenantId: TenantId, material: Buffer): MacKey {
     const key = new MacKey(material);
     if (this.#keys.size >= MAX_CACHED_KEYS) {
       // A Map iterates in insertion order, so the first entry is the oldest.
       const [oldest] = this.#keys.keys();
       this.#keys.delete(oldest as SigningKeyId);
     }
-    this.#keys.set(id, key);
+    this.#keys.set(id, { key, tenantId });
     return key;
   }
 
   /**
-   * The key, or undefined if it does not exist.
+   * The key, or undefined if it does not exist for the caller.
    *
    * @throws {UnreadableKeyError} STORAGE_UNAVAILABLE if it cannot be decrypted. Then another replica has a
    * key-encryption key that this one does not have, and the cookie may be valid.
@@ -60,7 +67,9 @@ export class KeyRing {
    */
   async find(id: SigningKeyId, context: CallContext): Promise<MacKey | undefined> {
     const cached = this.#keys.get(id);
-    if (cached !== undefined) return cached;
+    if (cached !== undefined && mayAccess(context, cached.tenantId)) return cached.key;
+    const { tenants } = context;
+    if (tenants !== undefined && !(await this.#existsFor(tenants, id, context))) return undefined;
     if (this.#unreadable.mustRefuse(id)) throw this.#unreadable.refuse(id);
     if (this.#absent.has(id)) return undefined;
     const { callingService } = context;
@@ -89,6 +98,26 @@ export class KeyRing {
     this.#unreadable.deleteTenant(tenantId);
   }
 
+  /**
+   * Whether the key exists for callers of these tenants. It neither uses what is known of another
+   * tenant's key nor decrypts it: otherwise the time of the call would tell it from one that does not
+   * exist.
+   */
+  async #existsFor(
+    tenants: ReadonlySet<TenantId>,
+    id: SigningKeyId,
+    { signal, callingService }: CallContext,
+  ): Promise<boolean> {
+    const absent = this.#absent.forTenants(tenants);
+    if (absent.has(id)) return false;
+    const readTenant = async (signal: AbortSignal) =>
+      (await this.#store.find(id, { signal, callingService }))?.tenantId;
+    const tenantId = await this.#tenantReads.join(id, signal, readTenant).catch(rethrowAsOwn);
+    if (tenantId !== undefined && tenants.has(tenantId)) return true;
+    absent.add(id);
+    return false;
+  }
+
   async #read(id: SigningKeyId, context: CallContext): Promise<MacKey | "absent" | "unreadable"> {
     const stored = await this.#store.find(id, context);
     if (stored !== undefined) return this.#decrypt(stored, context);
@@ -114,7 +143,7 @@ export class KeyRing {
       throw error;
     }
     this.#unreadable.delete(id);
-    return this.add(id, material);
+    return this.add(id, tenantId, material);
   }
 }
 

@@ -55,6 +55,11 @@ export interface SessionLimit {
   readonly policy: SessionLimitPolicy;
 }
 
+export interface TenantPolicy {
+  /** Whether a caller of all tenants must name one in each request. */
+  readonly required: boolean;
+}
+
 export interface SweepPolicy {
   /** Ended sessions are kept at least this long after they ended. */
   readonly historyMs: number;

@@ -26,7 +26,7 @@ import * as input from "./input.ts";
 import type { KeyRing } from "./key-ring.ts";
 import type { ListPage } from "./list-page.ts";
 import { listPosition, nextPageToken, PageTokens, pageSize } from "./pages.ts";
-import type { BindingPolicy, SessionLimit, TimeoutPolicy } from "./policy.ts";
+import type { BindingPolicy, SessionLimit, TenantPolicy, TimeoutPolicy } from "./policy.ts";
 import { type Actor, isTouchDue, type Session, touchIntervalMs } from "./session.ts";
 import {
   checkedAttributes,
@@ -39,6 +39,7 @@ import type { SessionRef } from "./session-ref.ts";
 import type { CreateOutcome, NewSession, SessionSnapshot, SessionStore } from "./session-store.ts";
 import type { SetCookie } from "./set-cookie.ts";
 import type { SigningKeys } from "./signing-keys.ts";
+import { tenantAccess } from "./tenant-access.ts";
 import { resolveTimeouts } from "./timeouts.ts";
 import { Violations } from "./violations.ts";
 
@@ -74,6 +75,7 @@ export interface SessionsDependencies {
   readonly timeouts: TimeoutPolicy;
   readonly bindings: BindingPolicy;
   readonly limit: SessionLimit;
+  readonly tenants: TenantPolicy;
   readonly random: RandomBytes;
   /** Milliseconds since the Unix epoch. Only for the order of new ids: no rule depends on it. */
   readonly wallClock: () => number;
@@ -89,7 +91,7 @@ export class Sessions {
 
   async create(command: CreateCommand, context: CallContext): Promise<CreatedSession> {
     const { browserCookies, keyRing, timeouts, random, wallClock } = this.#deps;
-    const violations = new Violations();
+    const violations = new Violations(tenantAccess(context, this.#deps.tenants));
     const owner = command.preLogin
       ? input.preLoginActor("actor", command.actor, violations)
       : input.actor("actor", command.actor, violations);
@@ -132,8 +134,8 @@ export class Sessions {
   }
 
   async validate(command: ValidateCommand, context: CallContext): Promise<TouchedSession> {
-    const { authenticator, denials } = this.#deps;
-    const violations = new Violations();
+    const { authenticator, denials, tenants } = this.#deps;
+    const violations = new Violations(tenantAccess(context, tenants));
     const ipAddress = checkedIpAddress(command.ipAddress, violations);
     const userAgent = normalizedUserAgent(command.userAgent);
     const httpMethod = input.httpMethod(command.httpMethod, violations);
@@ -157,7 +159,7 @@ export class Sessions {
 
   async validateCsrf(command: ValidateCsrfCommand, context: CallContext): Promise<SessionSnapshot> {
     const preLogin = command.acceptPreLogin ? "first" : "ignored";
-    const violations = new Violations();
+    const violations = new Violations(tenantAccess(context, this.#deps.tenants));
     const ref = input.sessionRef("session", command.session, violations, preLogin);
     violations.throwIfAny();
     const snapshot = await this.#deps.authenticator.findLive(ref, context);
@@ -167,13 +169,13 @@ export class Sessions {
   }
 
   async touch(session: SessionRefInput | undefined, context: CallContext): Promise<TouchedSession> {
-    const ref = requiredRef(session);
+    const ref = this.#requiredRef(session, context);
     return this.#touch(ref, await this.#deps.authenticator.findLive(ref, context), context);
   }
 
   async revoke(command: RevokeCommand, context: CallContext): Promise<RevokedSession> {
     const { authenticator, browserCookies, store } = this.#deps;
-    const violations = new Violations();
+    const violations = new Violations(tenantAccess(context, this.#deps.tenants));
     const ref = input.sessionRef("session", command.session, violations);
     const reason = input.revokeReason(
       command.reason === "" && ref.kind !== "id" ? "logout" : command.reason,
@@ -197,14 +199,15 @@ export class Sessions {
     context: CallContext,
   ): Promise<number> {
     const { authenticator, store } = this.#deps;
-    const violations = new Violations();
+    const violations = new Violations(tenantAccess(context, this.#deps.tenants));
     const actor = input.actor("actor", command.actor, violations);
-    const keepRef = input.optionalSessionRef("keep", command.keep, violations, "ignored");
+    const keepRef = input.optionalSessionRefOf(actor, "keep", command.keep, violations);
     const reason = input.revokeReason(command.reason, violations);
     const revokedBy = input.actingActorId(command.actingActorId, violations);
     violations.throwIfAny();
 
-    const keep = keepRef && (await authenticator.find(keepRef, context)).session;
+    const keep =
+      keepRef && (await authenticator.findWithin(actor.tenantId, keepRef, context)).session;
     if (keep !== undefined && !isOf(keep, actor)) {
       throw invalidRequest("keep", "must be a session of the actor");
     }
@@ -215,8 +218,8 @@ export class Sessions {
     command: UpdateMetadataCommand,
     context: CallContext,
   ): Promise<SessionSnapshot> {
-    const { authenticator, store } = this.#deps;
-    const violations = new Violations();
+    const { authenticator, store, tenants } = this.#deps;
+    const violations = new Violations(tenantAccess(context, tenants));
     const ref = input.sessionRef("session", command.session, violations);
     const metadata = checkedMetadata(command.metadata, violations);
     const etag = input.metadataEtag(command.metadataEtag, violations);
@@ -233,28 +236,37 @@ export class Sessions {
     throw new SessionError(isChanged ? "METADATA_ETAG_MISMATCH" : "STORAGE_UNAVAILABLE");
   }
 
-  get(session: SessionRefInput | undefined, context: CallContext): Promise<SessionSnapshot> {
-    return this.#deps.authenticator.find(requiredRef(session), context);
+  async get(session: SessionRefInput | undefined, context: CallContext): Promise<SessionSnapshot> {
+    return this.#deps.authenticator.find(this.#requiredRef(session, context), context);
   }
 
   async list(command: ListCommand, context: CallContext): Promise<SessionPage> {
     const { authenticator, store } = this.#deps;
-    const violations = new Violations();
+    const violations = new Violations(tenantAccess(context, this.#deps.tenants));
     const actor = input.actor("actor", command.actor, violations);
     const { tenantId, actorType, actorId } = actor;
     const { includeEnded } = command;
     const tokens = new PageTokens("sessions", tenantId, actorType, actorId, includeEnded);
     // A token is one of the actor's list.
     const pageToken = violations.none ? command.pageToken : "";
-    const currentRef = input.optionalSessionRef("current", command.current, violations, "ignored");
+    const currentRef = input.optionalSessionRefOf(actor, "current", command.current, violations);
     const limit = pageSize(command.pageSize, violations);
     const after = listPosition(tokens.decode(pageToken, violations), isSessionId, violations);
     violations.throwIfAny();
 
-    const current = currentRef && (await authenticator.find(currentRef, context)).session;
+    const current =
+      currentRef && (await authenticator.findWithin(actor.tenantId, currentRef, context)).session;
 
     const page = await store.list(actor, { includeEnded, after, limit }, context);
     return { ...page, currentId: current?.id, nextPageToken: nextPageToken(tokens, page) };
+  }
+
+  /** The session of a request that has no other field to check. */
+  #requiredRef(session: SessionRefInput | undefined, context: CallContext): SessionRef {
+    const violations = new Violations(tenantAccess(context, this.#deps.tenants));
+    const ref = input.sessionRef("session", session, violations);
+    violations.throwIfAny();
+    return ref;
   }
 
   /** The session that Create may replace. Undefined if the reference is stale, forged or unverifiable. */
@@ -328,14 +340,6 @@ export class Sessions {
       throw denials.record(session, "CSRF_MISMATCH", context);
     }
   }
-}
-
-/** The session of a request that has no other field to check. */
-function requiredRef(session: SessionRefInput | undefined): SessionRef {
-  const violations = new Violations();
-  const ref = input.sessionRef("session", session, violations);
-  violations.throwIfAny();
-  return ref;
 }
 
 function isOf(session: Session, actor: Actor): boolean {

@@ -14,8 +14,10 @@ import * as input from "./input.ts";
 import { KeyDecryptionError, type KeyEncryption } from "./key-encryption.ts";
 import type { ListPage } from "./list-page.ts";
 import { listPosition, nextPageToken, PageTokens, pageSize } from "./pages.ts";
+import type { TenantPolicy } from "./policy.ts";
 import type { NewSigningKey, SigningKey, StoredSigningKey } from "./signing-key.ts";
 import type { RotatedSigningKeys, SigningKeyStore } from "./signing-key-store.ts";
+import { tenantAccess } from "./tenant-access.ts";
 import { Violations } from "./violations.ts";
 
 const SECRET_BYTES = 32;
@@ -55,7 +57,7 @@ export interface VerifiedAndRewrapped extends KeyVerification {
 }
 
 /** Gets the material of a key that could be decrypted. */
-export type OnDecrypted = (id: SigningKeyId, material: Buffer) => void;
+export type OnDecrypted = (id: SigningKeyId, material: Buffer, tenantId: TenantId) => void;
 
 export interface SigningKeyPage extends ListPage<SigningKey> {
   readonly nextPageToken: string;
@@ -66,11 +68,18 @@ export class SigningKeys {
   readonly #store: SigningKeyStore;
   readonly #encryption: KeyEncryption;
   readonly #random: RandomBytes;
+  readonly #tenants: TenantPolicy;
 
-  constructor(store: SigningKeyStore, encryption: KeyEncryption, random: RandomBytes) {
+  constructor(
+    store: SigningKeyStore,
+    encryption: KeyEncryption,
+    random: RandomBytes,
+    tenants: TenantPolicy,
+  ) {
     this.#store = store;
     this.#encryption = encryption;
     this.#random = random;
+    this.#tenants = tenants;
   }
 
   /**
@@ -129,7 +138,7 @@ export class SigningKeys {
       const material = await this.#tryDecrypt(key, context);
       count += 1;
       if (!(material instanceof KeyDecryptionError)) {
-        onDecrypted(key.id, material);
+        onDecrypted(key.id, material, key.tenantId);
         return;
       }
       if (key.tenantId === DEFAULT_TENANT && key.retiredAt === undefined) throw material;
@@ -183,7 +192,7 @@ export class SigningKeys {
     command: RotateSigningKeyCommand,
     context: CallContext,
   ): Promise<RotatedSigningKeys> {
-    const violations = new Violations();
+    const violations = new Violations(tenantAccess(context, this.#tenants));
     const tenantId = input.tenantId("tenant_id", command.tenantId, violations);
     const actingActorId = input.actingActorId(command.actingActorId, violations);
     violations.throwIfAny();
@@ -192,7 +201,7 @@ export class SigningKeys {
 
   /** @throws {SessionError} INVALID_REQUEST, with the fields that are wrong */
   async list(command: ListSigningKeysCommand, context: CallContext): Promise<SigningKeyPage> {
-    const violations = new Violations();
+    const violations = new Violations(tenantAccess(context, this.#tenants));
     const tenantId = input.tenantId("tenant_id", command.tenantId, violations);
     const tokens = new PageTokens("signing_keys", tenantId);
     // A token is one of the tenant's list.

@@ -2,6 +2,7 @@ import type { CallContext } from "./call-context.ts";
 import type { MonotonicClock } from "./clock.ts";
 import type { SweepPolicy, TimeoutPolicy } from "./policy.ts";
 import type { SweepStore } from "./sweep-store.ts";
+import { assertAllTenants } from "./tenant-access.ts";
 
 export type SweepPart = "sessions" | "pre_login_sessions" | "signing_keys" | "audit_events";
 
@@ -18,15 +19,17 @@ export interface SweepResult {
  *
  * Signing keys are deleted after sessions, because a key is kept while a session refers to it.
  *
+ * @throws {SessionError} CALLER_FORBIDDEN, unless the caller may act on all tenants
  * @throws the reason of the context's signal, if it fires
  */
-export function sweep(
+export async function sweep(
   store: SweepStore,
   policy: SweepPolicy,
   timeouts: TimeoutPolicy,
   clock: MonotonicClock,
   context: CallContext,
 ): Promise<SweepResult | undefined> {
+  assertAllTenants(context);
   const deletions: Record<SweepPart, (limit: number) => Promise<number>> = {
     sessions: (limit) => store.deleteEndedSessions(policy.historyMs, limit, context),
     pre_login_sessions: (limit) => store.deletePreLoginSessions(limit, context),

@@ -77,6 +77,7 @@ describe("configuration", () => {
       },
       bindings: { ip: false, userAgent: false },
       sessionLimit: { maxPerActor: 0, policy: "evict_oldest" },
+      tenants: { required: false },
       sweep: {
         historyMs: 7 * DAY,
         auditRetentionMs: 90 * DAY,
@@ -147,6 +148,7 @@ describe("configuration", () => {
       SESSIOND_BIND_IP: "true",
       SESSIOND_BIND_USER_AGENT: "true",
       SESSIOND_UNIFORM_ERRORS: "true",
+      SESSIOND_REQUIRE_TENANT: "true",
       SESSIOND_MAX_SESSIONS_PER_ACTOR: "18",
       SESSIOND_SESSION_LIMIT_POLICY: "reject",
       SESSIOND_AUDIT_RETENTION: "19d",
@@ -221,6 +223,7 @@ describe("configuration", () => {
       },
       bindings: { ip: true, userAgent: true },
       sessionLimit: { maxPerActor: 18, policy: "reject" },
+      tenants: { required: true },
       sweep: {
         historyMs: 0,
         auditRetentionMs: 19 * DAY,

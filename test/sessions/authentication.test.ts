@@ -6,20 +6,12 @@ import {
   needsStepUp,
   preLoginAuthentication,
 } from "../../src/session/authentication.ts";
-import { Violations } from "../../src/session/violations.ts";
 import { refused } from "../support/expect-reason.ts";
+import { parsed } from "../support/parsed.ts";
 import { aSession, MINUTE, T0 } from "../support/session-fixtures.ts";
 
 const MAX_AGE = 10 * MINUTE;
 const none = { authLevel: 0, authMethods: [], authenticatedAt: undefined };
-
-/** What the parser returns, once it has found nothing wrong. */
-function checked<T>(parse: (violations: Violations) => T): T {
-  const violations = new Violations();
-  const value = parse(violations);
-  violations.throwIfAny();
-  return value;
-}
 
 describe("authentication of a session", () => {
   describe("step-up", () => {
@@ -75,18 +67,24 @@ describe("authentication of a session", () => {
 
   describe("as requested", () => {
     const time = (seconds: bigint, nanos = 0) => ({ seconds, nanos });
-    const parsed = (input: Partial<Parameters<typeof checkedAuthentication>[0]>) =>
-      checked((violations) => checkedAuthentication({ ...none, ...input }, violations));
+    const authentication = (input: Partial<Parameters<typeof checkedAuthentication>[0]>) =>
+      parsed((violations) => checkedAuthentication({ ...none, ...input }, violations));
 
     it("is taken over, with the time cut to milliseconds", () => {
       const authMethods = ["pwd", "otp", "urn:example:amr:x", "~".repeat(32)];
       expect(
-        parsed({ authLevel: 2 ** 31 - 1, authMethods, authenticatedAt: time(12n, 3_999_999) }),
+        authentication({
+          authLevel: 2 ** 31 - 1,
+          authMethods,
+          authenticatedAt: time(12n, 3_999_999),
+        }),
       ).to.deep.equal({ authLevel: 2 ** 31 - 1, authMethods, authenticatedAt: 12_003 });
-      expect(parsed({})).to.deep.equal(none);
-      expect(parsed({ authenticatedAt: time(0n) }).authenticatedAt).to.equal(0);
+      expect(authentication({})).to.deep.equal(none);
+      expect(authentication({ authenticatedAt: time(0n) }).authenticatedAt).to.equal(0);
       const last = time(253_402_300_799n, 999_999_999);
-      expect(parsed({ authenticatedAt: last }).authenticatedAt).to.equal(253_402_300_799_999);
+      expect(authentication({ authenticatedAt: last }).authenticatedAt).to.equal(
+        253_402_300_799_999,
+      );
     });
 
     for (const [what, field, input] of [
@@ -107,13 +105,13 @@ describe("authentication of a session", () => {
       ["a second of nanoseconds", "authenticated_at", { authenticatedAt: time(1n, 1e9) }],
     ] as const) {
       it(`must not have ${what}`, () => {
-        refused(() => parsed(input), "INVALID_REQUEST", field);
+        refused(() => authentication(input), "INVALID_REQUEST", field);
       });
     }
 
     it("must not be set before login", () => {
       const preLogin = (input: Partial<Parameters<typeof preLoginAuthentication>[0]>) =>
-        checked((violations) => preLoginAuthentication({ ...none, ...input }, violations));
+        parsed((violations) => preLoginAuthentication({ ...none, ...input }, violations));
       expect(preLogin({})).to.deep.equal(none);
       refused(() => preLogin({ authLevel: 1 }), "INVALID_REQUEST", "auth_level");
       refused(() => preLogin({ authMethods: ["pwd"] }), "INVALID_REQUEST", "auth_methods");
@@ -122,10 +120,10 @@ describe("authentication of a session", () => {
 
     it("has a maximum age of at least 1 ms, rounded down", () => {
       const maxAge = (seconds: bigint, nanos = 0) =>
-        checked((violations) => checkedRequirement(0, time(seconds, nanos), violations)).maxAgeMs;
+        parsed((violations) => checkedRequirement(0, time(seconds, nanos), violations)).maxAgeMs;
       expect(maxAge(0n, 1_999_999)).to.equal(1);
       expect(maxAge(600n)).to.equal(600_000);
-      expect(checked((violations) => checkedRequirement(7, undefined, violations))).to.deep.equal({
+      expect(parsed((violations) => checkedRequirement(7, undefined, violations))).to.deep.equal({
         minLevel: 7,
         maxAgeMs: undefined,
       });

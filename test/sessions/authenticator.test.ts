@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import type { AuditEntry } from "../../src/session/audit.ts";
 import { Authenticator } from "../../src/session/authenticator.ts";
+import type { CallContext } from "../../src/session/call-context.ts";
 import { signCookie } from "../../src/session/cookie.ts";
 import { Denials } from "../../src/session/denials.ts";
 import type { TenantId } from "../../src/session/ids.ts";
@@ -122,6 +123,17 @@ describe("authenticator", () => {
     const foreign = authenticator.find(byCookie(COOKIE, "other" as TenantId), context);
     await rejected(foreign, "INVALID_COOKIE");
     expect(audit.map(({ tenantId }) => tenantId)).to.deep.equal([TENANT]);
+  });
+
+  it("finds no session of a tenant that the caller may not act on, and audits nothing (ASVS 8.2.2)", async () => {
+    const { authenticator, audit } = setUp({ session: aSession() });
+    const other: CallContext = { ...context, tenants: new Set(["other" as TenantId]) };
+    await rejected(authenticator.find(byCookie(), other), "INVALID_COOKIE");
+    await rejected(authenticator.find(byId, other), "SESSION_NOT_FOUND");
+    expect(audit).to.deep.equal([]);
+
+    const own: CallContext = { ...context, tenants: new Set([TENANT]) };
+    for (const ref of [byCookie(), byId]) await authenticator.find(ref, own);
   });
 });
 

@@ -48,6 +48,7 @@ function setUp({ reads = [aSession()], store = {}, signingKeys = {}, keyRing = {
     store: fake,
     authenticator: new Authenticator({ store: fake, keyRing: ring, timeouts, denials, cookies }),
     browserCookies: new BrowserCookies(cookies),
+    tenants: { required: false },
     random: secureRandomBytes,
   };
   const sessions = new Sessions({

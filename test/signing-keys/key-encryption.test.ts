@@ -41,6 +41,8 @@ async function refusal(
   throw new Error("it decrypted");
 }
 
+const anyTenant = { required: false };
+
 describe("key encryption (unit)", () => {
   it("decrypts what it encrypted, and the ciphertext shows nothing of the key (A26)", async () => {
     const encrypted = await encrypt(encryption);
@@ -157,7 +159,7 @@ describe("key encryption: re-wrapping (unit)", () => {
   it("puts what is under an older key under the first one, and leaves the rest (A26)", async () => {
     const [old, current] = [await keyUnder(encryption), await keyUnder(other)];
     const { stored, store } = storeOf([old, current]);
-    const keys = new SigningKeys(store, under(OTHER_KEK, KEK), secureRandomBytes);
+    const keys = new SigningKeys(store, under(OTHER_KEK, KEK), secureRandomBytes, anyTenant);
     const decrypted = new Map<SigningKeyId, Buffer>();
     const result = await keys.verifyAndRewrap(context, (id, material) =>
       decrypted.set(id, material),
@@ -195,7 +197,7 @@ describe("key encryption: re-wrapping (unit)", () => {
     racing.all = async function* () {
       yield* [...stored.values()];
     };
-    const keys = new SigningKeys(racing, under(OTHER_KEK, KEK), secureRandomBytes);
+    const keys = new SigningKeys(racing, under(OTHER_KEK, KEK), secureRandomBytes, anyTenant);
     const { rewrapped, isComplete } = await keys.verifyAndRewrap(context);
     expect({ rewrapped, isComplete }).to.deep.equal({ rewrapped: 2, isComplete: true });
   });
@@ -211,7 +213,7 @@ describe("key encryption: re-wrapping (unit)", () => {
         return done;
       },
     };
-    const keys = new SigningKeys(undone, under(OTHER_KEK, KEK), secureRandomBytes);
+    const keys = new SigningKeys(undone, under(OTHER_KEK, KEK), secureRandomBytes, anyTenant);
     const { rewrapped, isComplete } = await keys.verifyAndRewrap(context);
     expect({ rewrapped, isComplete }).to.deep.equal({ rewrapped: 10, isComplete: false });
   });
@@ -219,7 +221,7 @@ describe("key encryption: re-wrapping (unit)", () => {
   it("returns 1000 of the keys that cannot be decrypted, and counts the others (A26)", async () => {
     const unreadableKeys = await Promise.all(numbers(1001).map(() => keyUnder(other)));
     const { store } = storeOf([await keyUnder(encryption), ...unreadableKeys]);
-    const keys = new SigningKeys(store, encryption, secureRandomBytes);
+    const keys = new SigningKeys(store, encryption, secureRandomBytes, anyTenant);
     const { unreadable, unreadableCount, count } = await keys.verifyAndRewrap(context);
     const expected = unreadableKeys.slice(0, 1000).map((key) => ({ ...key, isCorrupt: false }));
     expect(unreadable).to.deep.equal(expected);
@@ -229,7 +231,7 @@ describe("key encryption: re-wrapping (unit)", () => {
   it("passes on what is not a failed decryption", async () => {
     const broken = { decrypt: () => expect.fail("a defect") } as unknown as KeyEncryption;
     const { store } = storeOf([await keyUnder(encryption)]);
-    const keys = new SigningKeys(store, broken, secureRandomBytes);
+    const keys = new SigningKeys(store, broken, secureRandomBytes, anyTenant);
     const error = await keys.verifyAndRewrap(context).catch((thrown: unknown) => thrown);
     expect((error as Error).message).to.equal("a defect");
   });

@@ -126,6 +126,56 @@ describe("key ring", () => {
     expect(await ring.find(SIGNING_KEY_ID, context)).to.equal(undefined);
   });
 
+  it("reads another tenant's key like an absent one, cached and unreadable as well", async () => {
+    let now = 0;
+    const absent = mintSigningKeyId(secureRandomBytes);
+    const lostId = mintSigningKeyId(secureRandomBytes);
+    const unreadable = new UnreadableKeys(() => now);
+    const reads: SigningKeyId[] = [];
+    const ring = ringOver(
+      (id) => {
+        reads.push(id);
+        return id === absent ? undefined : storedKey(id, id === lostId ? lost : encryption);
+      },
+      unreadable,
+      new AbsentKeys(() => now),
+    );
+    await ring.find(SIGNING_KEY_ID, context);
+    await rejected(ring.find(lostId, context), "STORAGE_UNAVAILABLE");
+    const { total } = unreadable;
+    const asked = [SIGNING_KEY_ID, lostId, absent];
+    const other = { ...context, tenants: new Set(["other" as TenantId]) };
+
+    for (const [time, expected] of [
+      [0, asked],
+      [999, []],
+      [1000, asked],
+      [20_000, asked],
+    ] as const) {
+      now = time;
+      reads.length = 0;
+      for (const id of asked) expect(await ring.find(id, other)).to.equal(undefined);
+      expect(reads, `at ${time} ms`).to.deep.equal(expected);
+    }
+    expect(unreadable.total).to.equal(total);
+
+    // The control: for callers of its tenant, one key is cached and the other one unreadable.
+    const own = { ...context, tenants: new Set([TENANT]) };
+    reads.length = 0;
+    expect(await ring.find(SIGNING_KEY_ID, own)).not.to.equal(undefined);
+    expect(reads).to.deep.equal([]);
+    await rejected(ring.find(lostId, own), "STORAGE_UNAVAILABLE");
+  });
+
+  it("reads the key of a tenant for a caller that is limited to it", async () => {
+    const ring = ringOver((id) => storedKey(id));
+    const other = { ...context, tenants: new Set(["other" as TenantId]) };
+    const own = { ...context, tenants: new Set(["other" as TenantId, TENANT]) };
+    expect(await ring.find(SIGNING_KEY_ID, other)).to.equal(undefined);
+    expect(await ring.find(SIGNING_KEY_ID, own)).not.to.equal(undefined);
+    expect(await ring.find(SIGNING_KEY_ID, other)).to.equal(undefined);
+  });
+
   it("passes on what is not a failed decryption", async () => {
     const broken = { decrypt: () => expect.fail("a defect") } as unknown as KeyEncryption;
     const store: Partial<SigningKeyStore> = { find: async (id) => storedKey(id) };

@@ -1,7 +1,9 @@
 import { expect } from "chai";
+import type { TenantId } from "../../src/session/ids.ts";
 import type { SweepPolicy } from "../../src/session/policy.ts";
 import { type SweepPart, type SweepResult, sweep } from "../../src/session/sweep.ts";
 import type { SweepStore } from "../../src/session/sweep-store.ts";
+import { rejected } from "../support/expect-reason.ts";
 import { context, timeouts } from "../support/session-fixtures.ts";
 
 const policy: SweepPolicy = {
@@ -56,6 +58,16 @@ async function run(
 }
 
 describe("sweep rules", () => {
+  it("deletes nothing for a caller who may not act on all tenants (ASVS 8.2.2)", async () => {
+    const store = new FakeSweepStore({ sessions: 1 });
+    for (const tenants of [new Set<TenantId>(), new Set(["default" as TenantId])]) {
+      const call = { ...context, tenants };
+      const swept = sweep(store, policy, timeouts, () => 0, call);
+      await rejected(swept, "CALLER_FORBIDDEN");
+    }
+    expect(store.asked).to.deep.equal([]);
+  });
+
   it("deletes each kind by its own age, keys after the sessions that refer to them (A23)", async () => {
     const rows = { sessions: 1, pre_login_sessions: 2, signing_keys: 3, audit_events: 4 };
     const store = new FakeSweepStore(rows);

@@ -282,8 +282,9 @@ export const ErrorReason = {
   CALLER_UNAUTHENTICATED: 15,
 
   /**
-   * ERROR_REASON_CALLER_FORBIDDEN: the calling service may not make this call. Sent only where
-   * callers are authenticated. PERMISSION_DENIED, 403.
+   * ERROR_REASON_CALLER_FORBIDDEN: the calling service may not make this call, or may not act on a
+   * tenant that the request names, whether or not that exists. Sent only where callers are
+   * authenticated. PERMISSION_DENIED, 403.
    *
    * @generated from enum value: ERROR_REASON_CALLER_FORBIDDEN = 16;
    */

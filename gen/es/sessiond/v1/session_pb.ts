@@ -267,8 +267,10 @@ export type SessionRef = Message<"sessiond.v1.SessionRef"> & {
 
   /**
    * tenant_id restricts the lookup: a session of another tenant is treated as not found.
-   * Unset: no restriction. Set and empty: INVALID_REQUEST. Sessions that were created without a
-   * tenant are of the tenant `default`.
+   * Unset: all tenants of the calling service, or INVALID_REQUEST if SESSIOND_REQUIRE_TENANT is set
+   * and the calling service may act on all tenants. Set and empty: INVALID_REQUEST. Sessions that were
+   * created without a tenant are of the tenant `default`. In `keep` and `current`, a session of
+   * another tenant than the actor's is always treated as not found.
    *
    * @generated from field: optional string tenant_id = 3;
    */
@@ -289,7 +291,9 @@ export const SessionRefSchema: GenMessage<SessionRef> = /*@__PURE__*/
  */
 export type ActorRef = Message<"sessiond.v1.ActorRef"> & {
   /**
-   * tenant_id is the actor's tenant, at most 128 bytes. Empty: the tenant `default`.
+   * tenant_id is the actor's tenant, at most 128 bytes. Empty: the only tenant of the calling service,
+   * or the tenant `default` if it may act on all tenants. It is required if the calling service may
+   * act on several, or if SESSIOND_REQUIRE_TENANT is set.
    *
    * @generated from field: string tenant_id = 1;
    */

@@ -256,7 +256,8 @@ export type ValidateRequest = Message<"sessiond.v1.ValidateRequest"> & {
 
   /**
    * tenant_id restricts the lookup as in SessionRef: for a session of another tenant, the call
-   * fails with INVALID_COOKIE. Unset: no restriction. Set and empty: INVALID_REQUEST.
+   * fails with INVALID_COOKIE. Unset: no restriction, or what SessionRef has for it. Set and empty:
+   * INVALID_REQUEST.
    *
    * @generated from field: optional string tenant_id = 8;
    */
@@ -551,7 +552,7 @@ export type RevokeAllForActorRequest = Message<"sessiond.v1.RevokeAllForActorReq
 
   /**
    * keep is a session that is not revoked, usually the one of the current request. Optional. It
-   * must exist and be of the same actor.
+   * must exist and be of the same actor. Of another tenant, it is treated as not found.
    *
    * @generated from field: sessiond.v1.SessionRef keep = 2;
    */
@@ -776,7 +777,7 @@ export const UpdateMetadataResponseSchema: GenMessage<UpdateMetadataResponse> = 
  */
 export type RotateSigningKeyRequest = Message<"sessiond.v1.RotateSigningKeyRequest"> & {
   /**
-   * tenant_id is the tenant, at most 128 bytes. Empty: the tenant `default`.
+   * tenant_id is the tenant, at most 128 bytes. Empty: as in ActorRef.
    *
    * @generated from field: string tenant_id = 1;
    */
@@ -1033,7 +1034,7 @@ export const ListResponseSchema: GenMessage<ListResponse> = /*@__PURE__*/
  */
 export type ListSigningKeysRequest = Message<"sessiond.v1.ListSigningKeysRequest"> & {
   /**
-   * tenant_id is the tenant, at most 128 bytes. Empty: the tenant `default`.
+   * tenant_id is the tenant, at most 128 bytes. Empty: as in ActorRef.
    *
    * @generated from field: string tenant_id = 1;
    */
@@ -1096,7 +1097,7 @@ export const ListSigningKeysResponseSchema: GenMessage<ListSigningKeysResponse> 
  */
 export type ListAuditEventsRequest = Message<"sessiond.v1.ListAuditEventsRequest"> & {
   /**
-   * tenant_id is the tenant, at most 128 bytes. Empty: the tenant `default`.
+   * tenant_id is the tenant, at most 128 bytes. Empty: as in ActorRef.
    *
    * @generated from field: string tenant_id = 1;
    */
@@ -1190,6 +1191,9 @@ export const ListAuditEventsResponseSchema: GenMessage<ListAuditEventsResponse> 
  *   - STORAGE_UNAVAILABLE and OVERLOADED have a google.rpc.RetryInfo. The trailer
  *     grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only the
  *     idempotent calls are safe to retry.
+ *   - A calling service may be limited to some tenants. What belongs to another tenant does not exist
+ *     for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect needs a calling
+ *     service without such a limit.
  *   - Strings must be valid UTF-8 without NUL. Limits in bytes refer to UTF-8.
  *   - Where callers are authenticated, each caller has a role, and each RPC requires one:
  *     `validator` checks sessions, `issuer` also opens, changes and ends them, `admin` also manages
