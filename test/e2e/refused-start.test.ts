@@ -5,7 +5,7 @@ import net, { type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { expect } from "chai";
 import { openSession, validate } from "../support/actors.ts";
-import type { TestDatabase } from "../support/database.ts";
+import { dumpOf } from "../support/database-dump.ts";
 import { startDatabaseProxy } from "../support/database-proxy.ts";
 import { databaseEnv, type StartOptions, useSessiond } from "../support/sessiond-process.ts";
 import { corrupt } from "../support/unreadable-signing-keys.ts";
@@ -84,21 +84,12 @@ describe("sessiond as a process: refused starts", () => {
   });
 
   describe("A26: key-encryption keys", () => {
-    /** Everything in the tables that a start writes to. */
-    async function checksum({ sql }: TestDatabase): Promise<string> {
-      const [row] = await sql<{ checksum: string }>(`
-        SELECT md5(concat(
-          (SELECT string_agg(signing_keys::text, ',' ORDER BY id) FROM signing_keys),
-          (SELECT string_agg(audit_events::text, ',' ORDER BY id) FROM audit_events))) AS checksum`);
-      return row?.checksum ?? "";
-    }
-
     it("refuses to serve with a wrong one, and leaves the data as it was", async () => {
       const database = await sessiond.database();
       const first = await sessiond.serve({ env: databaseEnv(database) });
       const { cookie } = await openSession(first.client);
       await first.end("SIGTERM");
-      const before = await checksum(database);
+      const before = await dumpOf(database);
 
       const wrong = randomBytes(32).toString("base64");
       const message = await refusal({
@@ -108,7 +99,7 @@ describe("sessiond as a process: refused starts", () => {
       expect(message).to.match(/signing key sk-[0-9a-f]{32} cannot be decrypted/);
       expect(message).to.include("SESSIOND_KEY_ENCRYPTION_KEYS");
       expect(message).not.to.include(wrong);
-      expect(await checksum(database)).to.equal(before);
+      expect(await dumpOf(database)).to.deep.equal(before);
       const again = await sessiond.serve({ env: databaseEnv(database) });
       await validate(again.client, cookie);
     });

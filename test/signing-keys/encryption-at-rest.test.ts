@@ -1,14 +1,12 @@
 import { expect } from "chai";
 import { newActor, newTenant, openSession, validate } from "../support/actors.ts";
-import { startReplica, TEST_KEY_ENCRYPTION_KEY } from "../support/app.ts";
+import { startReplica, TEST_KEY_ENCRYPTION_KEY, withKeys } from "../support/app.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
+import { dumpOf } from "../support/database-dump.ts";
 import { signingSecret } from "../support/signing-keys.ts";
 import { withReplica } from "../support/with-replica.ts";
 
 const otherKey = Buffer.alloc(32, 8).toString("base64");
-const underKeys = (...keys: string[]) => ({
-  env: { SESSIOND_KEY_ENCRYPTION_KEYS: keys.join(",") },
-});
 
 describe("signing keys: encryption at rest", () => {
   let database: TestDatabase;
@@ -33,13 +31,8 @@ describe("signing keys: encryption at rest", () => {
     database.sql<{ id: string; encrypted_key: Buffer; key_encryption_key_id: string }>(
       "SELECT * FROM signing_keys ORDER BY id",
     );
-  const everything = async () => ({
-    keys: await storedKeys(),
-    sessions: await database.sql("SELECT * FROM sessions ORDER BY id"),
-    audit: await database.sql("SELECT * FROM audit_events ORDER BY id"),
-  });
   const bootFailure = (...keys: string[]): Promise<Error> =>
-    startReplica(database.url, underKeys(...keys)).then(
+    startReplica(database.url, withKeys(...keys)).then(
       async (replica) => {
         await replica.stop();
         throw new Error("it started");
@@ -49,7 +42,7 @@ describe("signing keys: encryption at rest", () => {
 
   /** Starts with these keys and expects all cookies to be good. */
   async function expectServes(...keys: string[]): Promise<void> {
-    await withReplica(database.url, underKeys(...keys), async ({ client }) => {
+    await withReplica(database.url, withKeys(...keys), async ({ client }) => {
       for (const cookie of cookies) await validate(client, cookie);
       await openSession(client);
     });
@@ -72,11 +65,11 @@ describe("signing keys: encryption at rest", () => {
     expectServes(TEST_KEY_ENCRYPTION_KEY));
 
   it("refuses to serve with a wrong key-encryption key and leaves the data as it is (A26)", async () => {
-    const before = await everything();
+    const before = await dumpOf(database);
     const failure = await bootFailure(otherKey);
     expect(failure.name).to.equal("KeyDecryptionError");
     expect(failure.message).to.not.include(otherKey);
-    expect(await everything()).to.deep.equal(before);
+    expect(await dumpOf(database)).to.deep.equal(before);
     await expectServes(TEST_KEY_ENCRYPTION_KEY);
   });
 
@@ -115,10 +108,10 @@ describe("signing keys: encryption at rest", () => {
          get_byte(encrypted_key, 20) # 1)
        WHERE tenant_id = 'default'`,
     );
-    const before = await everything();
+    const before = await dumpOf(database);
     const failure = await bootFailure(otherKey, TEST_KEY_ENCRYPTION_KEY);
     expect(failure.name).to.equal("KeyDecryptionError");
-    expect(await everything()).to.deep.equal(before);
+    expect(await dumpOf(database)).to.deep.equal(before);
   });
 
   it("refuses to serve with the default tenant's ciphertext swapped for another one (A26, ASVS 11.3)", async () => {

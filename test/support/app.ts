@@ -36,11 +36,16 @@ export interface Replica {
 }
 
 export interface ReplicaOptions {
-  /** Settings by their variables' names. */
-  readonly env?: Record<string, string>;
+  /** Settings by their variables' names. Undefined: without one that is set by default. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
   readonly random?: RandomBytes;
   /** Gets every line of the log, as JSON, at level trace. */
   readonly onLog?: (line: string) => void;
+}
+
+/** Options with these key-encryption keys, the first of which encrypts. */
+export function withKeys(...keys: readonly string[]): ReplicaOptions {
+  return { env: { SESSIOND_KEY_ENCRYPTION_KEYS: keys.join(",") } };
 }
 
 /** Starts sessiond in this process on a database, with nothing running by schedule. */
