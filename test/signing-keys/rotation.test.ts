@@ -14,6 +14,8 @@ import { untilWaiting } from "../support/until.ts";
 import { withReplica } from "../support/with-replica.ts";
 
 const RETENTION_SECONDS = 13 * 3600;
+/** How often two replicas rotate at once: 1000 times shows more, and takes minutes. */
+const ROUNDS = Number(process.env.SESSIOND_TEST_ROTATION_ROUNDS ?? 200);
 
 const openIn = ({ client }: Replica, tenantId: string) =>
   openSession(client, { actor: newActor({ tenantId }) });
@@ -215,6 +217,28 @@ describe("signing-key rotation", () => {
 
     for (const cookie of cookies) await Promise.all([validate(one, cookie), validate(two, cookie)]);
     expect(await activeKeys(replicas, tenantId)).to.have.lengthOf(1);
+  });
+
+  it("leaves one active key, and no cookie is refused, each time that two replicas rotate at once (A19)", async () => {
+    const tenantId = newTenant();
+    const { cookie: first } = await openIn(app, tenantId);
+    for (const _ of numbers(ROUNDS)) {
+      const rotations = [app, other].map(({ client }) =>
+        client.rotateSigningKey({ tenantId, actingActorId: "root" }),
+      );
+      // A login meanwhile, with the key before, between or after the rotations.
+      const { cookie } = await openIn(other, tenantId);
+      await validate(app.client, cookie);
+      const made = (await Promise.all(rotations)).map(({ activeKey }) => activeKey?.id);
+      expect(new Set(made).size).to.equal(2);
+      const active = await activeKeys(replicas, tenantId);
+      expect(active).to.have.lengthOf(1);
+      expect(made).to.include(active[0]);
+      // A replica sees a key of the other one for the first time.
+      const { cookie: next } = await openIn(app, tenantId);
+      for (const one of [first, cookie, next]) await validate(other.client, one);
+    }
+    expect(await keysOf(replicas, tenantId)).to.have.lengthOf(1 + 2 * ROUNDS);
   });
 
   it("the control: without the unique index, there is more than one active key", async () => {
