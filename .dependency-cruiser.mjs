@@ -16,7 +16,7 @@ Visitor.prototype.visitStatement = function (statement) {
 
 /** The files at the top of src that put the parts together and so may import all of them. */
 const TOP =
-  "^src/(main|app|banner|healthcheck|local-url|embedded-database|tls-files|unreadable-key-log)\\.ts$";
+  "^src/(main|app|banner|healthcheck|local-url|embedded-database|tls-files|unreadable-key-log|open-encrypted-storage)\\.ts$";
 
 /** Where the process of the service and that of its health check begin. */
 const ENTRY_POINTS = "^src/(main|healthcheck)\\.ts$";
@@ -83,6 +83,7 @@ export default {
     only("src/log", [], "What is logged is told by the others."),
     only("src/jobs", [], "A job is told what to run."),
     only("src/files", [], "Reading files knows nothing of what is in them."),
+    only("src/vault", ["src/session"], "A key management service implements KeyWrapper."),
     only("gen", [], "Generated code stands alone."),
     only("packages", [], "A package knows nothing of sessiond."),
     only("clients/typescript/src", ["gen"], "A client has the contract only, never the service."),

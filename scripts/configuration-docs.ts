@@ -109,7 +109,7 @@ export function renderConfigurationDocs(): string {
 
 sessiond is configured by environment variables. None is needed to try it: without any, it listens
 on 127.0.0.1:8480 and starts a PostgreSQL of its own. For production, set \`SESSIOND_DATABASE_URL\`
-and \`SESSIOND_KEY_ENCRYPTION_KEYS\`.
+and \`SESSIOND_KEY_ENCRYPTION_KEYS\`, or [a key in Vault](key-encryption-keys.md).
 
 The configuration is read once, at start. If anything is wrong, sessiond does not start, and reports
 every problem at once, each with the variable, its value and what would be right. To see what is in

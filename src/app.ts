@@ -7,10 +7,10 @@ import { SessionService } from "../gen/es/sessiond/v1/session_service_pb.ts";
 import type { EmbeddedPostgres } from "../packages/embedded-postgres/index.ts";
 import { about } from "./about.ts";
 import type { Config } from "./config/config.ts";
-import { embeddedKeyEncryptionKeys, startEmbeddedDatabase } from "./embedded-database.ts";
 import { watchReadiness } from "./jobs/readiness.ts";
 import { startSweepSchedule } from "./jobs/sweep-schedule.ts";
 import { CallLog } from "./log/call-log.ts";
+import { openEncryptedStorage } from "./open-encrypted-storage.ts";
 import { describeCall } from "./rpc/call-description.ts";
 import {
   decodeError,
@@ -32,15 +32,13 @@ import type { CallContext } from "./session/call-context.ts";
 import { CsrfRotation } from "./session/csrf-rotation.ts";
 import { Denials } from "./session/denials.ts";
 import { type RandomBytes, secureRandomBytes } from "./session/ids.ts";
-import { KeyEncryption } from "./session/key-encryption.ts";
 import { KeyRing } from "./session/key-ring.ts";
-import { LocalKeyWrapper } from "./session/local-key-wrapper.ts";
 import { Sessions } from "./session/sessions.ts";
 import { SetCookieFactory } from "./session/set-cookie.ts";
 import { SigningKeys } from "./session/signing-keys.ts";
 import { type SweepResult, sweep } from "./session/sweep.ts";
 import type { UnreadableKeys } from "./session/unreadable-keys.ts";
-import { openStorage, type Storage } from "./storage/storage.ts";
+import type { Storage } from "./storage/storage.ts";
 import { watchTls } from "./tls-files.ts";
 import { reportUnreadableKeys, watchUnreadableKeys } from "./unreadable-key-log.ts";
 
@@ -102,33 +100,10 @@ async function start(options: AppOptions): Promise<App> {
     callLog.close();
   });
 
-  const { url, dataDirectory } = config.database;
-  const logLine = (line: string) => log.debug({ postgres: line });
-  const embedded =
-    url === undefined ? await startEmbeddedDatabase(dataDirectory, logLine) : undefined;
-  if (embedded !== undefined) stack.defer(() => embedded.stop());
-  signal?.throwIfAborted();
-
-  const storage = await openStorage({
-    ...config.database,
-    url: embedded?.url ?? (url as string),
-    auditQueueLimit: config.audit.queueLimit,
-    log,
-    signal,
-  });
-  stack.defer(() => storage.close());
-
-  const { keyEncryptionKeys: configured } = config;
-  const keyEncryptionKeys = embedded
-    ? await embeddedKeyEncryptionKeys(
-        configured,
-        embedded.dataDirectory,
-        storage.signingKeys,
-        random,
-      )
-    : configured;
-  const encryption = new KeyEncryption([new LocalKeyWrapper(keyEncryptionKeys, random)]);
-  const signingKeys = new SigningKeys(storage.signingKeys, encryption, random, config.tenants);
+  const { embedded, storage, encryption } = await openEncryptedStorage(
+    { config, log, random, signal },
+    stack,
+  );
   const unreadableKeys = watchUnreadableKeys(log, stack);
   const keyRing = new KeyRing({
     store: storage.signingKeys,
@@ -136,9 +111,16 @@ async function start(options: AppOptions): Promise<App> {
     unreadable: unreadableKeys,
     absent: new AbsentKeys(() => performance.now()),
   });
-  const verified = await signingKeys.verifyAndRewrap(boot, (id, material, tenantId) => {
-    keyRing.add(id, tenantId, material);
-  });
+  const signingKeys = new SigningKeys(
+    storage.signingKeys,
+    encryption,
+    random,
+    config.tenants,
+    (id, material, tenantId) => {
+      keyRing.add(id, tenantId, material);
+    },
+  );
+  const verified = await signingKeys.verifyAndRewrap(boot);
   const { rewrapped } = verified;
   if (rewrapped > 0) log.info({ rewrapped }, "signing keys put under the first key-encryption key");
   reportUnreadableKeys(log, verified, unreadableKeys);

@@ -55,19 +55,30 @@ export function withAdvice(error: unknown): unknown {
   return advice === undefined ? error : new Error(`${error.message}: ${advice}`, { cause: error });
 }
 
+export interface EmbeddedKeyOptions {
+  /** In SESSIOND_KEY_ENCRYPTION_KEYS. */
+  readonly configured: readonly Buffer[];
+  readonly dataDirectory: string;
+  readonly signingKeys: SigningKeyStore;
+  readonly random: RandomBytes;
+  /** Whether local keys encrypt. If not, none is created. */
+  readonly isKeyNeeded: boolean;
+}
+
 /**
  * The configured key-encryption keys and the one that is kept beside the embedded data. The latter
  * is created if no key exists. After other keys are configured, it is still used to decrypt.
  */
-export async function embeddedKeyEncryptionKeys(
-  configured: readonly Buffer[],
-  dataDirectory: string,
-  signingKeys: SigningKeyStore,
-  random: RandomBytes,
-): Promise<readonly Buffer[]> {
+export async function embeddedKeyEncryptionKeys({
+  configured,
+  dataDirectory,
+  signingKeys,
+  random,
+  isKeyNeeded,
+}: EmbeddedKeyOptions): Promise<readonly Buffer[]> {
   const kept = await readKeyEncryptionKeyFile(dataDirectory);
   const keys = kept ? [...configured, kept] : configured;
-  if (keys.length > 0) return keys;
+  if (keys.length > 0 || !isKeyNeeded) return keys;
   for await (const { id } of signingKeys.all({ signal: undefined, callingService: "" })) {
     throw new Error(
       `signing key ${id} is encrypted, but the key-encryption key is gone: restore ` +

@@ -69,6 +69,26 @@ function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
 }
 
+function vault(reader: EnvReader) {
+  const address = reader.get("SESSIOND_KEY_ENCRYPTION_VAULT_ADDRESS");
+  const key = reader.get("SESSIOND_KEY_ENCRYPTION_VAULT_KEY");
+  const tokenFile = reader.get("SESSIOND_KEY_ENCRYPTION_VAULT_TOKEN_FILE");
+  if (address === undefined || key === undefined || tokenFile === undefined) return undefined;
+  return {
+    address,
+    /** Of the transit secrets engine. */
+    key,
+    mount: reader.get("SESSIOND_KEY_ENCRYPTION_VAULT_MOUNT"),
+    namespace: reader.get("SESSIOND_KEY_ENCRYPTION_VAULT_NAMESPACE"),
+    tokenFile,
+    /** In PEM form. `undefined`: Node's. */
+    ca: reader.get("SESSIOND_KEY_ENCRYPTION_VAULT_CA"),
+    timeoutMs: reader.get("SESSIOND_KEY_ENCRYPTION_VAULT_TIMEOUT"),
+    /** How long a start waits for Vault: 0 to 1 h. */
+    startTimeoutMs: reader.get("SESSIOND_KEY_ENCRYPTION_VAULT_START_TIMEOUT"),
+  } as const;
+}
+
 function assemble(reader: EnvReader) {
   const allowedHosts = reader.get("SESSIOND_ALLOWED_HOSTS");
   const certificate = reader.get("SESSIOND_TLS_CERT");
@@ -144,8 +164,13 @@ function assemble(reader: EnvReader) {
       statementTimeoutMs: reader.get("SESSIOND_DATABASE_STATEMENT_TIMEOUT"),
       preparedStatements: reader.get("SESSIOND_DATABASE_PREPARED_STATEMENTS"),
     },
-    /** 32 bytes each; the first one encrypts. Empty with the embedded PostgreSQL only. */
-    keyEncryptionKeys: reader.get("SESSIOND_KEY_ENCRYPTION_KEYS") ?? [],
+    keyEncryption: {
+      /** What encrypts signing keys. All that is configured decrypts. */
+      provider: reader.get("SESSIOND_KEY_ENCRYPTION_PROVIDER"),
+      /** 32 bytes each. Empty with the embedded PostgreSQL or with Vault only. */
+      localKeys: reader.get("SESSIOND_KEY_ENCRYPTION_KEYS") ?? [],
+      vault: vault(reader),
+    },
     timeouts: {
       idleMs: reader.get("SESSIOND_IDLE_TIMEOUT"),
       absoluteMs: reader.get("SESSIOND_ABSOLUTE_TIMEOUT"),

@@ -5,6 +5,7 @@ import { howToMakeKey, isKeyOfCertificate } from "./parsers.ts";
 export function checkCrossField(reader: EnvReader): void {
   checkTls(reader);
   checkDatabase(reader);
+  checkVault(reader);
   checkTimeouts(reader);
   checkCookies(reader);
 }
@@ -43,12 +44,34 @@ function checkTls(reader: EnvReader): void {
 
 function checkDatabase(reader: EnvReader): void {
   const [url, keys] = ["SESSIOND_DATABASE_URL", "SESSIOND_KEY_ENCRYPTION_KEYS"] as const;
+  const provider = "SESSIOND_KEY_ENCRYPTION_PROVIDER";
   // Without a URL, the key is generated and kept in the data directory.
   reader.check(
-    [url, keys],
-    reader.get(url) === undefined || reader.get(keys) !== undefined,
+    [url, keys, provider],
+    reader.get(url) === undefined ||
+      reader.get(keys) !== undefined ||
+      reader.get(provider) !== "local",
     `${url} (hidden) needs ${keys}, which is not set: signing keys are stored encrypted; ` +
       `${howToMakeKey}, and give every replica the same`,
+  );
+}
+
+const VAULT_SETTINGS = [
+  "SESSIOND_KEY_ENCRYPTION_VAULT_ADDRESS",
+  "SESSIOND_KEY_ENCRYPTION_VAULT_KEY",
+  "SESSIOND_KEY_ENCRYPTION_VAULT_TOKEN_FILE",
+] as const;
+
+function checkVault(reader: EnvReader): void {
+  const provider = "SESSIOND_KEY_ENCRYPTION_PROVIDER";
+  const isWanted = reader.get(provider) === "vault-transit";
+  const present = VAULT_SETTINGS.find((name) => reader.isSet(name));
+  const missing = VAULT_SETTINGS.filter((name) => !reader.isSet(name)).join(" and ");
+  reader.check(
+    [provider],
+    missing === "" || (present === undefined && !isWanted),
+    `${isWanted ? reader.describe(provider) : present} needs ${missing}, which is not set: Vault needs ` +
+      "an address, the name of a key and a token file",
   );
 }
 

@@ -171,6 +171,29 @@ export const databaseUrl = z
   })
   .describe("a postgres:// or postgresql:// URL");
 
+/** Whether a token and key material may be sent there. */
+function isVaultAddress(text: string): boolean {
+  const { protocol, hostname, origin } = new URL(text);
+  const isLoopback = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
+  const isSafe = protocol === "https:" || (protocol === "http:" && isLoopback);
+  return isSafe && (text === origin || text === `${origin}/`);
+}
+
+export const vaultAddress = checked(isVaultAddress).meta({
+  description: "an https:// URL without path, or http:// with a loopback address",
+  hint: ", such as https://vault.example.com:8200",
+});
+
+const VAULT_NAME = /^\w(?:[\w.-]*\w)?$/;
+
+export const vaultName = checked((text) => VAULT_NAME.test(text)).describe(
+  "letters, digits, `_`, `.` and `-`",
+);
+
+export const vaultPath = checked((text) =>
+  text.split("/").every((part) => VAULT_NAME.test(part)),
+).describe("a path without a slash at its ends, such as transit or teams/transit");
+
 const KEY_BYTES = 32;
 
 export const howToMakeKey =

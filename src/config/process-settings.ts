@@ -182,15 +182,59 @@ export const database = {
 } satisfies SettingGroup;
 
 export const keys = {
+  SESSIOND_KEY_ENCRYPTION_PROVIDER: setting(parsers.choice(["local", "vault-transit"]), {
+    default: "local",
+    doc:
+      "What encrypts signing keys at rest: the first of SESSIOND_KEY_ENCRYPTION_KEYS, or a key of the " +
+      "transit secrets engine of HashiCorp Vault or OpenBao. Both decrypt if both are configured; see " +
+      "[Key-encryption keys](key-encryption-keys.md).",
+  }),
   SESSIOND_KEY_ENCRYPTION_KEYS: setting(parsers.keyList, {
-    unset: "allowed with the embedded PostgreSQL only",
+    unset: "allowed with the embedded PostgreSQL or with Vault only",
     secret: true,
     file: true,
     doc:
       "The keys that encrypt signing keys at rest. The first one encrypts, and all of them decrypt. " +
-      "To change the key while replicas run, take three steps, each on all replicas: add the new " +
-      "key at the end; move it to the front; remove the old key. Do not store them in the database " +
-      "or its backups.",
+      "To change the key while replicas run, take four steps: add the new key at the end, on all " +
+      "replicas; move it to the front, on all replicas; run `sessiond rewrap-keys`; remove the old key. " +
+      "Do not store them in the database or its backups.",
+  }),
+  SESSIOND_KEY_ENCRYPTION_VAULT_ADDRESS: setting(parsers.vaultAddress, {
+    unset: "no Vault",
+    doc: "The address of Vault. It requires the name of a key and a token file.",
+  }),
+  SESSIOND_KEY_ENCRYPTION_VAULT_KEY: setting(parsers.vaultName, {
+    unset: "no Vault",
+    doc: "The name of the transit key, of type aes256-gcm96. It must exist.",
+  }),
+  SESSIOND_KEY_ENCRYPTION_VAULT_MOUNT: setting(parsers.vaultPath, {
+    default: "transit",
+    doc: "The path of the transit secrets engine.",
+  }),
+  SESSIOND_KEY_ENCRYPTION_VAULT_NAMESPACE: setting(parsers.vaultPath, {
+    unset: "the root namespace",
+    doc: "The namespace of the transit secrets engine.",
+  }),
+  SESSIOND_KEY_ENCRYPTION_VAULT_TOKEN_FILE: setting(parsers.path, {
+    unset: "no Vault",
+    doc:
+      "The file with Vault's token, such as a sink of Vault Agent. It is read for each request, so " +
+      "that a renewed token is used at once.",
+  }),
+  SESSIOND_KEY_ENCRYPTION_VAULT_CA: setting(parsers.certificate, {
+    unset: "the certificate authorities of Node.js and NODE_EXTRA_CA_CERTS",
+    file: true,
+    doc: "The certificate of the authority that has signed Vault's, in PEM form.",
+  }),
+  SESSIOND_KEY_ENCRYPTION_VAULT_TIMEOUT: setting(parsers.duration("100ms", "1m"), {
+    default: "2s",
+    doc: "The maximum time for a request to Vault. Then the call fails with STORAGE_UNAVAILABLE.",
+  }),
+  SESSIOND_KEY_ENCRYPTION_VAULT_START_TIMEOUT: setting(parsers.duration("0s", "1h"), {
+    default: "30s",
+    doc:
+      "How long a start waits for a Vault that cannot be reached yet, is sealed or limits requests, or " +
+      "for the token file. 0s: it fails at once, as it always does if Vault refuses the token or the key.",
   }),
   SESSIOND_SIGNING_KEY_RETENTION: setting(parsers.wholeSeconds("1s", "3650d"), {
     derived:

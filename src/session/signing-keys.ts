@@ -56,8 +56,13 @@ export interface VerifiedAndRewrapped extends KeyVerification {
   readonly isComplete: boolean;
 }
 
-/** Gets the material of a key that could be decrypted. */
-export type OnDecrypted = (id: SigningKeyId, material: Buffer, tenantId: TenantId) => void;
+type OnMaterial = (id: SigningKeyId, material: Buffer, tenantId: TenantId) => void;
+
+/** A new signing key with the material that is encrypted in it. */
+interface MintedKey {
+  readonly key: NewSigningKey;
+  readonly material: Buffer;
+}
 
 export interface SigningKeyPage extends ListPage<SigningKey> {
   readonly nextPageToken: string;
@@ -69,17 +74,21 @@ export class SigningKeys {
   readonly #encryption: KeyEncryption;
   readonly #random: RandomBytes;
   readonly #tenants: TenantPolicy;
+  readonly #onMaterial: OnMaterial;
 
+  /** @param onMaterial gets the material of keys that were verified, or made and stored */
   constructor(
     store: SigningKeyStore,
     encryption: KeyEncryption,
     random: RandomBytes,
     tenants: TenantPolicy,
+    onMaterial: OnMaterial = () => {},
   ) {
     this.#store = store;
     this.#encryption = encryption;
     this.#random = random;
     this.#tenants = tenants;
+    this.#onMaterial = onMaterial;
   }
 
   /**
@@ -88,15 +97,11 @@ export class SigningKeys {
    * rotations. If it is interrupted, each key is under its old key-encryption key or under the current
    * one, and another run completes it.
    *
-   * @param onDecrypted gets the material of all keys that can be decrypted
    * @throws {KeyDecryptionError} if the active key of the default tenant, or every key, cannot be
    * decrypted; then nothing was changed
    */
-  async verifyAndRewrap(
-    context: CallContext,
-    onDecrypted: OnDecrypted = () => {},
-  ): Promise<VerifiedAndRewrapped> {
-    const verified = await this.#verify(context, onDecrypted);
+  async verifyAndRewrap(context: CallContext): Promise<VerifiedAndRewrapped> {
+    const verified = await this.#verify(context);
     let rewrapped = 0;
     for (let pass = 1; ; pass += 1) {
       const keyEncryptionKeyId = await this.#encryption.currentKeyId(context.signal);
@@ -129,7 +134,7 @@ export class SigningKeys {
     return { attempted, rewrapped };
   }
 
-  async #verify(context: CallContext, onDecrypted: OnDecrypted): Promise<KeyVerification> {
+  async #verify(context: CallContext): Promise<KeyVerification> {
     const unreadable: UnreadableSigningKey[] = [];
     let [count, unreadableCount] = [0, 0];
     let first: KeyDecryptionError | undefined;
@@ -138,7 +143,7 @@ export class SigningKeys {
       const material = await this.#tryDecrypt(key, context);
       count += 1;
       if (!(material instanceof KeyDecryptionError)) {
-        onDecrypted(key.id, material, key.tenantId);
+        this.#onMaterial(key.id, material, key.tenantId);
         return;
       }
       if (key.tenantId === DEFAULT_TENANT && key.retiredAt === undefined) throw material;
@@ -171,15 +176,18 @@ export class SigningKeys {
    * STORAGE_UNAVAILABLE if a key management service does not answer
    */
   async ensureFirst(tenantId: TenantId, context: CallContext): Promise<boolean> {
-    let key: NewSigningKey;
+    let minted: MintedKey;
     try {
-      key = await this.#mint(tenantId, context);
+      minted = await this.#mint(tenantId, context);
     } catch (cause) {
       context.signal?.throwIfAborted();
       if (cause instanceof SessionError) throw cause;
       throw new SessionError("INITIAL_SIGNING_KEY_MINT_FAILED", { cause });
     }
-    return this.#store.insertFirst(key, context);
+    const { key, material } = minted;
+    const isStored = await this.#store.insertFirst(key, context);
+    if (isStored) this.#onMaterial(key.id, material, key.tenantId);
+    return isStored;
   }
 
   /** The same for the default tenant, when the process starts. */
@@ -196,7 +204,10 @@ export class SigningKeys {
     const tenantId = input.tenantId("tenant_id", command.tenantId, violations);
     const actingActorId = input.actingActorId(command.actingActorId, violations);
     violations.throwIfAny();
-    return this.#store.rotate(await this.#mint(tenantId, context), actingActorId, context);
+    const { key, material } = await this.#mint(tenantId, context);
+    const rotated = await this.#store.rotate(key, actingActorId, context);
+    this.#onMaterial(key.id, material, key.tenantId);
+    return rotated;
   }
 
   /** @throws {SessionError} INVALID_REQUEST, with the fields that are wrong */
@@ -213,10 +224,10 @@ export class SigningKeys {
     return { ...page, nextPageToken: nextPageToken(tokens, page) };
   }
 
-  async #mint(tenantId: TenantId, { signal }: CallContext): Promise<NewSigningKey> {
+  async #mint(tenantId: TenantId, { signal }: CallContext): Promise<MintedKey> {
     const id = mintSigningKeyId(this.#random);
     const material = this.#random(SECRET_BYTES);
     const encrypted = await this.#encryption.encrypt(material, id, tenantId, signal);
-    return { id, tenantId, encrypted };
+    return { key: { id, tenantId, encrypted }, material };
   }
 }

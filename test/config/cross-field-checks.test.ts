@@ -15,6 +15,13 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
+const vault = {
+  SESSIOND_KEY_ENCRYPTION_PROVIDER: "vault-transit",
+  SESSIOND_KEY_ENCRYPTION_VAULT_ADDRESS: "https://vault.example.com:8200",
+  SESSIOND_KEY_ENCRYPTION_VAULT_KEY: "sessiond",
+  SESSIOND_KEY_ENCRYPTION_VAULT_TOKEN_FILE: "/token",
+};
+
 describe("settings that must fit together", () => {
   const fits: readonly (readonly [
     why: string,
@@ -141,6 +148,26 @@ describe("settings that must fit together", () => {
       "`openssl rand -base64 32`",
       "`node -p \"crypto.randomBytes(32).toString('base64')\"`",
     ],
+    [
+      "database and Vault",
+      { ...vault, SESSIOND_DATABASE_URL: databaseUrl },
+      { ...vault, SESSIOND_DATABASE_URL: databaseUrl, SESSIOND_KEY_ENCRYPTION_PROVIDER: "local" },
+      "SESSIOND_DATABASE_URL (hidden) needs SESSIOND_KEY_ENCRYPTION_KEYS",
+    ],
+    [
+      "Vault with all that it needs",
+      vault,
+      { SESSIOND_KEY_ENCRYPTION_PROVIDER: "vault-transit", SESSIOND_KEY_ENCRYPTION_VAULT_KEY: "k" },
+      "SESSIOND_KEY_ENCRYPTION_PROVIDER (vault-transit) needs SESSIOND_KEY_ENCRYPTION_VAULT_ADDRESS " +
+        "and SESSIOND_KEY_ENCRYPTION_VAULT_TOKEN_FILE, which is not set",
+    ],
+    [
+      "a Vault that decrypts, with all that it needs",
+      { ...vault, SESSIOND_KEY_ENCRYPTION_PROVIDER: "local" },
+      { SESSIOND_KEY_ENCRYPTION_VAULT_TOKEN_FILE: "/token" },
+      "SESSIOND_KEY_ENCRYPTION_VAULT_TOKEN_FILE needs SESSIOND_KEY_ENCRYPTION_VAULT_ADDRESS and " +
+        "SESSIOND_KEY_ENCRYPTION_VAULT_KEY, which is not set",
+    ],
   ];
   for (const [why, right, wrong, ...says] of fits) {
     it(why, () => {
@@ -225,9 +252,9 @@ describe("settings from files", () => {
       SESSIOND_TLS_KEY_FILE: "/key",
       SESSIOND_TLS_CLIENT_CA_FILE: "/ca",
     };
-    const { database, keyEncryptionKeys, server } = loadConfig(env, filesOf(files));
+    const { database, keyEncryption, server } = loadConfig(env, filesOf(files));
     expect(database.url).to.equal(databaseUrl);
-    expect(keyEncryptionKeys).to.have.length(2);
+    expect(keyEncryption.localKeys).to.have.length(2);
     expect(server.tls).to.deep.equal({
       certificate: certificatePem,
       key: privateKeyPem(7).trimEnd(),

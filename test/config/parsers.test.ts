@@ -213,7 +213,7 @@ const cases: readonly Case[] = [
   {
     kind: "a list of keys",
     name: "SESSIOND_KEY_ENCRYPTION_KEYS",
-    read: (config) => config.keyEncryptionKeys.map((key) => key[0]),
+    read: (config) => config.keyEncryption.localKeys.map((key) => key[0]),
     good: [
       [keyOf(1), [1]],
       [`${keyOf(2)},${keyOf(1)}`, [2, 1]],
@@ -229,6 +229,46 @@ const cases: readonly Case[] = [
     ],
     remedy:
       "key 1 of the list must be the base64 of 32 bytes; make one with `openssl rand -base64 32`",
+  },
+  {
+    kind: "the address of a Vault",
+    name: "SESSIOND_KEY_ENCRYPTION_VAULT_ADDRESS",
+    beside: {
+      SESSIOND_KEY_ENCRYPTION_VAULT_KEY: "sessiond",
+      SESSIOND_KEY_ENCRYPTION_VAULT_TOKEN_FILE: "/token",
+    },
+    read: (config) => config.keyEncryption.vault?.address,
+    good: [
+      "https://vault.example.com:8200",
+      "https://10.0.0.1/",
+      "http://127.0.0.1:8100",
+      "http://localhost:8100",
+      "http://[::1]:8100",
+    ].map((address) => [address, address] as const),
+    bad: [
+      "http://vault.example.com:8200",
+      "http://localhost.example.com",
+      "https://user:secret@vault",
+      "https://vault/v1",
+      "vault:8200",
+    ],
+    remedy: "an https:// URL without path, or http:// with a loopback address",
+  },
+  {
+    kind: "the path of a secrets engine",
+    name: "SESSIOND_KEY_ENCRYPTION_VAULT_MOUNT",
+    beside: {
+      SESSIOND_KEY_ENCRYPTION_VAULT_ADDRESS: "https://vault",
+      SESSIOND_KEY_ENCRYPTION_VAULT_KEY: "sessiond",
+      SESSIOND_KEY_ENCRYPTION_VAULT_TOKEN_FILE: "/token",
+    },
+    read: (config) => config.keyEncryption.vault?.mount,
+    good: [
+      ["transit", "transit"],
+      ["teams/login.v2/transit", "teams/login.v2/transit"],
+    ],
+    bad: ["/transit", "transit/", "a//b", "../sys", "a?b", "a b"],
+    remedy: "a path without a slash at its ends",
   },
   {
     kind: "a certificate",

@@ -159,11 +159,15 @@ describe("key encryption: re-wrapping (unit)", () => {
   it("puts what is under an older key under the first one, and leaves the rest (A26)", async () => {
     const [old, current] = [await keyUnder(encryption), await keyUnder(other)];
     const { stored, store } = storeOf([old, current]);
-    const keys = new SigningKeys(store, under(OTHER_KEK, KEK), secureRandomBytes, anyTenant);
-    const decrypted = new Map<SigningKeyId, Buffer>();
-    const result = await keys.verifyAndRewrap(context, (id, material) =>
-      decrypted.set(id, material),
+    const materials = new Map<SigningKeyId, Buffer>();
+    const keys = new SigningKeys(
+      store,
+      under(OTHER_KEK, KEK),
+      secureRandomBytes,
+      anyTenant,
+      (id, material) => materials.set(id, material),
     );
+    const result = await keys.verifyAndRewrap(context);
     expect(result).to.deep.equal({
       count: 2,
       rewrapped: 1,
@@ -175,7 +179,7 @@ describe("key encryption: re-wrapping (unit)", () => {
     const { encrypted } = stored.get(old.id) as StoredSigningKey;
     expect(await decrypt(other, encrypted, old.id)).to.deep.equal(SECRET);
     expect(stored.get(current.id)).to.equal(current);
-    expect(decrypted).to.deep.equal(
+    expect(materials).to.deep.equal(
       new Map([
         [old.id, SECRET],
         [current.id, SECRET],
