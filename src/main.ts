@@ -4,6 +4,7 @@ import type { Logger } from "pino";
 import packageJson from "../package.json" with { type: "json" };
 import { type App, startApp } from "./app.ts";
 import { banner } from "./banner.ts";
+import { rewrapKeys } from "./commands/rewrap-keys.ts";
 import { type Config, ConfigError, loadConfig } from "./config/config.ts";
 import { describeConfig, formatConfig } from "./config/print-config.ts";
 import { BoundedOutput } from "./log/bounded-output.ts";
@@ -18,7 +19,10 @@ import { stopSignal } from "./signals.ts";
 const USAGE = `sessiond ${packageJson.version}: a login-session service
 
 Usage: sessiond [--print-config | --version | --help]
+       sessiond rewrap-keys
 
+  rewrap-keys     put all signing keys under the current key-encryption key, also while
+                  replicas serve, and exit; with 0 if every key is under it now
   --print-config  print the settings in force, with secrets hidden, and exit
   --version       print the version and exit
   --help          print this text and exit
@@ -36,7 +40,8 @@ const stdout = new BoundedOutput(standardStreamWriter(process.stdout), MAX_OUTPU
 const stderr = new BoundedOutput(standardStreamWriter(process.stderr), MAX_OUTPUT_BYTES);
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
     options: {
       "print-config": { type: "boolean" },
       version: { type: "boolean" },
@@ -46,17 +51,45 @@ async function main(): Promise<void> {
   if (values.help) stdout.writeLine(USAGE);
   else if (values.version) stdout.writeLine(`${packageJson.version}\n`);
   else if (values["print-config"]) stdout.writeLine(formatConfig(describeConfig(process.env)));
-  else await serve();
+  else await runCommand(positionals);
 }
 
-async function serve(): Promise<void> {
+async function runCommand([name, ...surplus]: readonly string[]): Promise<void> {
+  const commands = new Map([
+    [undefined, serve],
+    ["rewrap-keys", rewrap],
+  ]);
+  const command = commands.get(name);
+  if (command === undefined || surplus.length > 0) {
+    throw new Error(`unknown command '${[name, ...surplus].join(" ")}' (see --help)`);
+  }
+  await command();
+}
+
+async function rewrap(): Promise<void> {
   const config = loadConfig(process.env);
-  const log = await createLog(stderr, {
+  const log = await openLog(config);
+  const signal = stopSignal(log, exit);
+  const { text, isComplete } = await rewrapKeys(config, log, signal).catch((error: unknown) => {
+    if (!signal.aborted) throw error;
+    throw new Error("interrupted: run it again to re-wrap the other keys");
+  });
+  stdout.writeLine(text);
+  if (!isComplete) await exit(1);
+}
+
+function openLog(config: Config): Promise<Logger> {
+  return createLog(stderr, {
     level: config.log.level,
     format: config.log.format,
     terminal: process.stderr.isTTY,
     colors: process.stderr.isTTY && process.stderr.hasColors(),
   });
+}
+
+async function serve(): Promise<void> {
+  const config = loadConfig(process.env);
+  const log = await openLog(config);
   process.on("uncaughtException", (error, origin) => {
     log.fatal({ err: error, origin }, "unexpected error: the process ends");
     void exit(1);

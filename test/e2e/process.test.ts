@@ -93,18 +93,18 @@ describe("sessiond as a process: first steps", () => {
       });
     });
 
-    it("--help names every option, without a look at the settings", async () => {
+    it("--help names every option and command, without a look at the settings", async () => {
       const env = { SESSIOND_PORT: "none" };
       const { code, stdout } = await sessiond.run({ env, args: ["--help"] });
       expect(code).to.equal(0);
-      for (const option of ["--print-config", "--version", "--help"]) {
+      for (const option of ["--print-config", "--version", "--help", "rewrap-keys"]) {
         expect(stdout).to.include(option);
       }
     });
 
-    for (const argument of ["--port", "serve"]) {
+    for (const argument of ["--port", "serve", "rewrap-keys now"]) {
       it(`refuses ${argument}, which it does not know, and points to --help`, async () => {
-        const { code, stdout, stderr } = await sessiond.run({ args: [argument] });
+        const { code, stdout, stderr } = await sessiond.run({ args: argument.split(" ") });
         expect({ code, stdout }).to.deep.equal({ code: 1, stdout: "" });
         expect(stderr).to.match(/^sessiond: .*\n/);
         expect(stderr).to.include(`'${argument}'`);
