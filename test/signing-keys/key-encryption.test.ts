@@ -119,6 +119,15 @@ describe("key encryption (unit)", () => {
     expect(() => new KeyEncryption([])).to.throw(RangeError);
   });
 
+  it("does not unwrap with a key that is another wrapper's", async () => {
+    const wrapper = new LocalKeyWrapper([KEK], secureRandomBytes);
+    const encrypted = await encrypt(under(OTHER_KEK));
+    expect(wrapper.has(encrypted.keyEncryptionKeyId)).to.equal(false);
+    const place = { id: SIGNING_KEY_ID, tenantId: TENANT };
+    const error = await wrapper.unwrap(encrypted, place).catch((thrown: unknown) => thrown);
+    expect(error).to.be.instanceOf(RangeError);
+  });
+
   it("decrypts with every key wrapper, and encrypts with the first", async () => {
     const [one, two] = [KEK, OTHER_KEK].map((key) => new LocalKeyWrapper([key], secureRandomBytes));
     const both = new KeyEncryption([one, two] as LocalKeyWrapper[]);
