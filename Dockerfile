@@ -20,7 +20,8 @@ WORKDIR /app
 COPY --from=build /app/dist dist
 # It says that the bundle's files are ECMAScript modules.
 COPY package.json LICENSE ./
-# Reachable from outside the container, unlike the default.
+# Reachable from outside the container, unlike the default. So it starts only with
+# SESSIOND_CALLERS_FILE and TLS, or with a setting that does without (SESSIOND_INSECURE_...).
 ENV NODE_ENV=production SESSIOND_HOST=0.0.0.0
 USER node
 EXPOSE 8480

@@ -1,7 +1,7 @@
 /**
  * A smoke test of the image that needs no Docker engine. Carries out the Dockerfile's instructions
  * with the pinned Node, a directory for each stage's file system; then runs the result on a
- * database: a stack trace, the health check, a session, SIGTERM. Commands see the machine around
+ * database: a refused start, a stack trace, the health check, a session, SIGTERM. Commands see the machine around
  * them, so this does not show what the base image brings along.
  */
 import { execFileSync, spawn, spawnSync } from "node:child_process";
@@ -96,12 +96,29 @@ function checkContent(image: Image): void {
   assert(isDeepStrictEqual(content, expected), `the image contains ${content.join(", ")}`);
 }
 
+/** What switches off the refusal to serve callers who are not authenticated. */
+const unauthenticated = { SESSIOND_INSECURE_NO_CALLER_AUTHENTICATION: "true" };
+
+/** The image listens on all addresses, so it must not start before somebody has decided who may call. */
+function checkRefusal(image: Image): void {
+  const [node = "", ...args] = image.entrypoint;
+  const options = { ...processOptions(image, {}), encoding: "utf8" } as const;
+  const { status, stdout, stderr } = spawnSync(node, args, options);
+  console.log(stderr);
+  assert(status === 1 && stdout === "", `without settings it ended with ${status}`);
+  assert(
+    stderr.includes("SESSIOND_CALLERS_FILE") &&
+      Object.keys(unauthenticated).every((name) => stderr.includes(name)),
+    "the refusal does not name the settings that help",
+  );
+}
+
 /** Has the settings printed, and a stack trace of the process's exit, which main.ts decides. */
 function checkStackTrace(image: Image): void {
   const exit = "const { exit } = process; process.exit = () => { console.error(Error()); exit(); }";
   const preload = `--import=data:text/javascript,${encodeURIComponent(exit)}`;
   const [node = "", ...args] = image.entrypoint;
-  const options = processOptions(image, { NODE_OPTIONS: preload });
+  const options = processOptions(image, { ...unauthenticated, NODE_OPTIONS: preload });
   const command = [...args, "--print-config"];
   const { stdout, stderr } = spawnSync(node, command, { ...options, encoding: "utf8" });
   console.log(stderr);
@@ -119,6 +136,7 @@ async function serve(image: Image, databaseUrl: string): Promise<void> {
     SESSIOND_DATABASE_URL: databaseUrl,
     SESSIOND_KEY_ENCRYPTION_KEYS: randomBytes(32).toString("base64"),
     SESSIOND_PORT: String(port),
+    ...unauthenticated,
   };
   const options = { ...processOptions(image, env), stdio: "inherit" } as const;
   const [program = "", ...args] = image.healthCheck;
@@ -159,6 +177,7 @@ try {
   const image = [...images.values()].at(-1);
   assert(image !== undefined, "the Dockerfile has no stage");
   checkContent(image);
+  checkRefusal(image);
   checkStackTrace(image);
   const dataDirectory = join(directory, "data");
   const postgres = await startEmbeddedPostgres({ dataDirectory, ephemeral: true });

@@ -7,6 +7,7 @@ import { SessionService } from "../gen/es/sessiond/v1/session_service_pb.ts";
 import type { EmbeddedPostgres } from "../packages/embedded-postgres/index.ts";
 import { about } from "./about.ts";
 import type { Config } from "./config/config.ts";
+import type { Exposure } from "./config/exposure.ts";
 import { watchReadiness } from "./jobs/readiness.ts";
 import { startSweepSchedule } from "./jobs/sweep-schedule.ts";
 import { CallLog } from "./log/call-log.ts";
@@ -100,6 +101,7 @@ async function start(options: AppOptions): Promise<App> {
     callLog.close();
   });
 
+  warnOfExposure(config.server.exposure, log);
   const { embedded, storage, encryption } = await openEncryptedStorage(
     { config, log, random, signal },
     stack,
@@ -216,6 +218,20 @@ async function start(options: AppOptions): Promise<App> {
       return stopping;
     },
   };
+}
+
+function warnOfExposure(exposure: Exposure, log: Logger): void {
+  if (exposure === "unauthenticated") {
+    log.warn(
+      "callers are not authenticated: everyone who can connect can log in as anyone " +
+        "(SESSIOND_INSECURE_NO_CALLER_AUTHENTICATION is true)",
+    );
+  } else if (exposure === "plain-text") {
+    log.warn(
+      "there is no TLS: credentials and cookies are sent in plain text unless a proxy or mesh encrypts " +
+        "them (SESSIOND_INSECURE_PLAIN_TEXT_CREDENTIALS is true)",
+    );
+  }
 }
 
 async function drain(server: Server, config: Config, log: Logger): Promise<void> {

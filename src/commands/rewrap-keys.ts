@@ -32,7 +32,7 @@ export async function rewrapKeys(
     { config, log, random, signal },
     stack,
   );
-  const signingKeys = new SigningKeys(storage.signingKeys, encryption, random);
+  const signingKeys = new SigningKeys(storage.signingKeys, encryption, random, config.tenants);
   const result = await signingKeys.verifyAndRewrap({ signal, callingService: "sessiond" });
   const { count, rewrapped, unreadable, unreadableCount, keyEncryptionKeyId } = result;
 

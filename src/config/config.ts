@@ -1,11 +1,11 @@
 /** Loads the configuration from the environment. All problems are reported at once. */
 
 import { readFileSync } from "node:fs";
-import { isIP } from "node:net";
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { checkCrossField } from "./cross-field-checks.ts";
 import { type Environment, EnvReader, type FileReader } from "./env-reader.ts";
+import { exposureOf, isLoopback } from "./exposure.ts";
 import { resolveTimeouts } from "./timeout-defaults.ts";
 
 /** Durations are in milliseconds. */
@@ -64,11 +64,6 @@ function resolveServer(reader: EnvReader): void {
   reader.resolve("SESSIOND_MAX_CONNECTIONS_PER_PEER", connections, quarter);
 }
 
-/** Whether only this machine can reach a server on this host. */
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
-}
-
 function vault(reader: EnvReader) {
   const address = reader.get("SESSIOND_KEY_ENCRYPTION_VAULT_ADDRESS");
   const key = reader.get("SESSIOND_KEY_ENCRYPTION_VAULT_KEY");
@@ -98,6 +93,8 @@ function assemble(reader: EnvReader) {
       host: reader.get("SESSIOND_HOST"),
       /** 0 takes any free port. */
       port: reader.get("SESSIOND_PORT"),
+      /** Other than `protected` only if a setting permits it. */
+      exposure: exposureOf(reader),
       /** All in PEM form; the key is the certificate's. `undefined`: plain HTTP. */
       tls:
         certificate === undefined || key === undefined

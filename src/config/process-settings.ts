@@ -7,9 +7,8 @@ export const server = {
   SESSIOND_HOST: setting(parsers.host, {
     default: "127.0.0.1",
     doc:
-      "The address to listen on. The default is loopback because callers are not authenticated yet: " +
-      "any client that can connect can end any session. Use another address only if a network " +
-      "policy or a service mesh restricts the clients.",
+      "The address to listen on. An address that is not a loopback one (127.0.0.0/8, ::1 or localhost) " +
+      "requires SESSIOND_CALLERS_FILE and TLS, or the settings that begin with SESSIOND_INSECURE.",
   }),
   SESSIOND_PORT: setting(parsers.integer(0, 65_535), {
     default: "8480",
@@ -39,6 +38,20 @@ export const server = {
     doc:
       "With SESSIOND_TLS_CLIENT_CA: whether a client may connect without a certificate, as health " +
       "checks and callers with a token do.",
+  }),
+  SESSIOND_INSECURE_NO_CALLER_AUTHENTICATION: setting(parsers.boolean, {
+    default: "false",
+    doc:
+      "Whether to listen on other than loopback addresses although callers are not authenticated. " +
+      "Everyone who can connect can then open and end the sessions of all users, so only your backends " +
+      "must be able to, for example by a network policy.",
+  }),
+  SESSIOND_INSECURE_PLAIN_TEXT_CREDENTIALS: setting(parsers.boolean, {
+    default: "false",
+    doc:
+      "Whether to authenticate callers on other than loopback addresses although there is no TLS. For " +
+      "a proxy or service mesh that encrypts the connections: otherwise everyone on the way can read " +
+      "tokens and cookies.",
   }),
   SESSIOND_ALLOWED_HOSTS: setting(parsers.hostList, {
     derived: "`localhost` if SESSIOND_HOST is a loopback address, else `*`",
@@ -122,6 +135,15 @@ export const server = {
       "When the database has not answered for this long, or up to a quarter longer, the health check " +
       "reports NOT_SERVING for the service sessiond.v1.SessionService (readiness), and SERVING again " +
       "when it answers. The status of the server, the empty name (liveness), stays SERVING.",
+  }),
+} satisfies SettingGroup;
+
+export const callers = {
+  SESSIOND_CALLERS_FILE: setting(parsers.path, {
+    unset: "callers are not authenticated",
+    doc:
+      "The path of the file that says which services may call: a line of JSON for each credential. It " +
+      "is read again when it changes.",
   }),
 } satisfies SettingGroup;
 

@@ -1,15 +1,27 @@
 /** The table of all settings. The loader and the documentation both read it. */
 
 import type { z } from "zod";
-import { database, keys, log, server } from "./process-settings.ts";
+import { callers, database, keys, log, server } from "./process-settings.ts";
 import { audit, cookies, rules, sweep, timeouts } from "./session-settings.ts";
 import type { Setting } from "./setting.ts";
 
 /** In the order of the documentation. */
-export const groups = { server, database, keys, timeouts, cookies, rules, audit, sweep, log };
+export const groups = {
+  server,
+  callers,
+  database,
+  keys,
+  timeouts,
+  cookies,
+  rules,
+  audit,
+  sweep,
+  log,
+};
 
 const settings = {
   ...server,
+  ...callers,
   ...database,
   ...keys,
   ...log,

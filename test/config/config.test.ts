@@ -27,6 +27,7 @@ describe("configuration", () => {
       server: {
         host: "127.0.0.1",
         port: 8480,
+        exposure: "protected",
         tls: undefined,
         limits: {
           maxMessageBytes: 65_536,
@@ -102,6 +103,9 @@ describe("configuration", () => {
       SESSIOND_TLS_KEY: privateKeyPem(7),
       SESSIOND_TLS_CLIENT_CA: certificatePem,
       SESSIOND_TLS_CLIENT_CERTIFICATE: "required",
+      SESSIOND_INSECURE_NO_CALLER_AUTHENTICATION: "false",
+      SESSIOND_INSECURE_PLAIN_TEXT_CREDENTIALS: "true",
+      SESSIOND_CALLERS_FILE: "/run/callers.jsonl",
       SESSIOND_ALLOWED_HOSTS: "sessiond.default.svc, sessiond",
       SESSIOND_ALLOWED_ORIGINS: "https://app.example.com",
       SESSIOND_MAX_MESSAGE_BYTES: "1MiB",
@@ -173,6 +177,7 @@ describe("configuration", () => {
       server: {
         host: "::",
         port: 0,
+        exposure: "protected",
         tls: {
           certificate: certificatePem,
           key: privateKeyPem(7),

@@ -140,6 +140,7 @@ const cases: readonly Case[] = [
   {
     kind: "a host",
     name: "SESSIOND_HOST",
+    beside: { SESSIOND_INSECURE_NO_CALLER_AUTHENTICATION: "true" },
     read: (config) => config.server.host,
     good: ["0.0.0.0", "::", "::1", "fe80::1", "localhost", "db-1.example.com"].map(
       (h) => [h, h] as const,

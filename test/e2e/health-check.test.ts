@@ -83,6 +83,7 @@ describe("the container's health check", () => {
       SESSIOND_TLS_CERT_FILE: join(directory, "tls.crt"),
       SESSIOND_TLS_KEY_FILE: join(directory, "tls.key"),
       SESSIOND_HOST: "0.0.0.0",
+      SESSIOND_INSECURE_NO_CALLER_AUTHENTICATION: "true",
     };
     const serving = await sessiond.serve({ env });
     expect(await check(env, serving.url)).to.include({ code: 0, stderr: "" });

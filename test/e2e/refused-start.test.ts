@@ -45,6 +45,30 @@ describe("sessiond as a process: refused starts", () => {
     return lines.slice(start).join("\n");
   }
 
+  describe("exposure to the network", () => {
+    const open = "SESSIOND_INSECURE_NO_CALLER_AUTHENTICATION";
+
+    it("does not listen on all addresses without authentication, and names the ways out", async () => {
+      const database = databaseEnv(await sessiond.database());
+      const message = await refusal({ env: { ...database, SESSIOND_HOST: "0.0.0.0" } });
+      expect(message).to.include("SESSIOND_HOST (0.0.0.0) is not a loopback address");
+      for (const way of ["SESSIOND_CALLERS_FILE", "127.0.0.1", `${open}=true`]) {
+        expect(message).to.include(way);
+      }
+    });
+
+    it("does if a setting says so, with a warning at the start", async () => {
+      const database = databaseEnv(await sessiond.database());
+      const env = { ...database, SESSIOND_HOST: "0.0.0.0", [open]: "true" };
+      const serving = await sessiond.serve({ env });
+      await openSession(serving.client);
+      const { stderr } = await serving.end("SIGTERM");
+      const warnings = stderr.split("\n").filter((line) => line.includes(open));
+      expect(warnings).to.have.length(1);
+      expect(JSON.parse(warnings[0] ?? "")).to.include({ level: 40 });
+    });
+  });
+
   describe("configuration", () => {
     it("reports every problem at once, by variable, without the values of secrets", async () => {
       const message = await refusal({
