@@ -4,6 +4,7 @@ import type { Logger } from "pino";
 import packageJson from "../package.json" with { type: "json" };
 import { type App, startApp } from "./app.ts";
 import { banner } from "./banner.ts";
+import { CreateTokenError, createToken } from "./commands/create-token.ts";
 import { rewrapKeys } from "./commands/rewrap-keys.ts";
 import { type Config, ConfigError, loadConfig } from "./config/config.ts";
 import { describeConfig, formatConfig } from "./config/print-config.ts";
@@ -19,13 +20,15 @@ import { stopSignal } from "./signals.ts";
 const USAGE = `sessiond ${packageJson.version}: a login-session service
 
 Usage: sessiond [--print-config | --version | --help]
+       sessiond create-token --name NAME --role ROLE [--tenant TENANT]... [--expires TIME] [--file FILE]
        sessiond rewrap-keys
 
-  rewrap-keys     put all signing keys under the current key-encryption key, also while
-                  replicas serve, and exit; with 0 if every key is under it now
   --print-config  print the settings in force, with secrets hidden, and exit
   --version       print the version and exit
   --help          print this text and exit
+  create-token    make a token for a service that calls sessiond; create-token --help tells more
+  rewrap-keys     put all signing keys under the current key-encryption key, also while
+                  replicas serve, and exit; with 0 if every key is under it now
 
 Settings are environment variables; docs/configuration.md lists them.
 `;
@@ -39,7 +42,18 @@ const EXIT_FLUSH_MS = 1000;
 const stdout = new BoundedOutput(standardStreamWriter(process.stdout), MAX_OUTPUT_BYTES);
 const stderr = new BoundedOutput(standardStreamWriter(process.stderr), MAX_OUTPUT_BYTES);
 
+const commands = new Map([
+  ["create-token", printToken],
+  ["rewrap-keys", rewrap],
+]);
+
 async function main(): Promise<void> {
+  const [first = "", ...args] = process.argv.slice(2);
+  const command = commands.get(first);
+  if (command !== undefined) {
+    await command(args);
+    return;
+  }
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
@@ -48,25 +62,25 @@ async function main(): Promise<void> {
       help: { type: "boolean" },
     },
   });
+  if (positionals.length > 0) throw unexpected(positionals);
   if (values.help) stdout.writeLine(USAGE);
   else if (values.version) stdout.writeLine(`${packageJson.version}\n`);
   else if (values["print-config"]) stdout.writeLine(formatConfig(describeConfig(process.env)));
-  else await runCommand(positionals);
+  else await serve();
 }
 
-async function runCommand([name, ...surplus]: readonly string[]): Promise<void> {
-  const commands = new Map([
-    [undefined, serve],
-    ["rewrap-keys", rewrap],
-  ]);
-  const command = commands.get(name);
-  if (command === undefined || surplus.length > 0) {
-    throw new Error(`unknown command '${[name, ...surplus].join(" ")}' (see --help)`);
-  }
-  await command();
+function unexpected(args: readonly string[]): Error {
+  return new Error(`unknown command '${args.join(" ")}' (see --help)`);
 }
 
-async function rewrap(): Promise<void> {
+async function printToken(args: readonly string[]): Promise<void> {
+  const output = await createToken(args);
+  stderr.writeLine(output.stderr);
+  stdout.writeLine(output.stdout);
+}
+
+async function rewrap(args: readonly string[]): Promise<void> {
+  if (args.length > 0) throw unexpected(["rewrap-keys", ...args]);
   const config = loadConfig(process.env);
   const log = await openLog(config);
   const signal = stopSignal(log, exit);
@@ -123,6 +137,7 @@ function explain(error: unknown): string {
   // A failure of the clean-up hides why there was something to clean up.
   if (error instanceof SuppressedError) return explain(error.suppressed);
   if (error instanceof ConfigError) return error.message;
+  if (error instanceof CreateTokenError) return `${error.message} (see create-token --help)`;
   if (error instanceof SessionError) {
     const cause = error.cause instanceof Error ? `: ${error.cause.message}` : "";
     return `${error.reason}: ${error.message}${cause}`;
