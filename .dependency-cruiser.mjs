@@ -74,7 +74,12 @@ export default {
       ),
     ),
     only("src/storage/sweep", ["src/session", "src/storage/pg"], "The sweep is SQL on all tables."),
-    only("src/rpc", ["src/session", "gen"], "The services map messages to the rules and back."),
+    only(
+      "src/rpc",
+      ["src/session", "src/callers", "gen"],
+      "The services map messages to the rules and back, for the callers that may call them.",
+    ),
+    only("src/callers", ["src/files"], "Who calls is decided without sessions, SQL and protocols."),
     only(
       "src/config",
       ["src/session", "src/files"],
@@ -131,6 +136,7 @@ export default {
       to: { path: "^node_modules/" },
     },
     onlyIn(["^src/storage/", "^packages/"], ["pg", "typeorm"], "sql", "SQL is in src/storage."),
+    onlyIn(["^src/callers/"], ["jose"], "jwt", "JWTs are verified in src/callers."),
     onlyIn(
       ["^src/(rpc|server)/", TOP],
       ["@connectrpc", "@bufbuild"],

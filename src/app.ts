@@ -6,6 +6,7 @@ import { file_sessiond_v1_error } from "../gen/es/sessiond/v1/error_pb.ts";
 import { SessionService } from "../gen/es/sessiond/v1/session_service_pb.ts";
 import type { EmbeddedPostgres } from "../packages/embedded-postgres/index.ts";
 import { about } from "./about.ts";
+import { type CallersEvents, createCallerAuthentication } from "./callers/caller-authentication.ts";
 import type { Config } from "./config/config.ts";
 import type { Exposure } from "./config/exposure.ts";
 import { watchReadiness } from "./jobs/readiness.ts";
@@ -13,6 +14,7 @@ import { startSweepSchedule } from "./jobs/sweep-schedule.ts";
 import { CallLog } from "./log/call-log.ts";
 import { openEncryptedStorage } from "./open-encrypted-storage.ts";
 import { describeCall } from "./rpc/call-description.ts";
+import { authorizeCallers } from "./rpc/caller-authorization.ts";
 import {
   decodeError,
   type ErrorMapping,
@@ -102,6 +104,12 @@ async function start(options: AppOptions): Promise<App> {
   });
 
   warnOfExposure(config.server.exposure, log);
+  const callers = await createCallerAuthentication({
+    config: config.callers,
+    events: callersEvents(log),
+  });
+  stack.use(callers);
+
   const { embedded, storage, encryption } = await openEncryptedStorage(
     { config, log, random, signal },
     stack,
@@ -162,6 +170,7 @@ async function start(options: AppOptions): Promise<App> {
     onClientCertificateRefused: (reason, peer) =>
       log.warn({ reason, peer }, "a client certificate is refused: see SESSIOND_TLS_CLIENT_CA"),
     observer: createCallObserver(callLog),
+    authentication: authorizeCallers((call) => callers.identify(call), config.reflection),
   });
   stack.defer(() => drain(server, config, log));
   signal?.throwIfAborted();
@@ -212,7 +221,9 @@ async function start(options: AppOptions): Promise<App> {
     storage,
     embedded,
     unreadableKeys,
-    readFiles: async () => tlsFiles?.check(),
+    async readFiles() {
+      await Promise.all([tlsFiles?.check(), callers.check()]);
+    },
     stop() {
       stopping ??= started.disposeAsync();
       return stopping;
@@ -234,6 +245,14 @@ function warnOfExposure(exposure: Exposure, log: Logger): void {
   }
 }
 
+function callersEvents(log: Logger): CallersEvents {
+  return {
+    onChange: (file, callers) => log.info({ file, callers }, "who may call was read"),
+    onError: (file, err) =>
+      log.error({ file, err }, "who may call cannot be read: what was read before stays in force"),
+  };
+}
+
 async function drain(server: Server, config: Config, log: Logger): Promise<void> {
   const { forced } = await server.drain(config.server.shutdownGraceMs);
   if (forced > 0) log.warn({ forced }, "calls ended by force after the shutdown grace");
@@ -246,9 +265,9 @@ function createCallObserver(callLog: CallLog): CallObserver {
       return callLog.observesSuccess;
     },
     callEnded({ rpc = "(unknown)", requestId, error, durationMs, values }) {
-      const { tenant, caller, code, reason, ...failure } = describeCall(error, values);
+      const { tenant, caller, code, reason, detail, ...failure } = describeCall(error, values);
       const ms = Math.round(durationMs * 10) / 10;
-      const fields = { rpc, requestId, caller, tenant, code, reason, ms };
+      const fields = { rpc, requestId, caller, tenant, code, reason, detail, ms };
       if (error !== undefined) callLog.callFailed({ fields, ...failure });
       // Health checks and reflection do not use the database, and would only fill the log.
       else if (rpc.startsWith(SessionService.typeName)) callLog.callSucceeded(fields);
@@ -313,7 +332,7 @@ function composeRoutes(parts: Parts): Parameters<typeof startServer>[0]["routes"
   return (router) => {
     serveSessions(router);
     health.routes(router);
-    reflection.routes(router);
+    if (config.reflection !== "off") reflection.routes(router);
   };
 }
 

@@ -84,6 +84,24 @@ function vault(reader: EnvReader) {
   } as const;
 }
 
+/** How callers authenticate. `undefined`: they do not. */
+function callersOf(reader: EnvReader) {
+  const file = reader.get("SESSIOND_CALLERS_FILE");
+  if (file === undefined) return undefined;
+  const jwks = reader.get("SESSIOND_JWT_JWKS");
+  if (jwks === undefined) return { file, jwt: undefined };
+  return {
+    file,
+    jwt: {
+      /** The path or the URL of the keys. */
+      jwks,
+      issuer: reader.get("SESSIOND_JWT_ISSUER") ?? "",
+      audience: reader.get("SESSIOND_JWT_AUDIENCE") ?? "",
+      algorithms: reader.get("SESSIOND_JWT_ALGORITHMS"),
+    },
+  };
+}
+
 function assemble(reader: EnvReader) {
   const allowedHosts = reader.get("SESSIOND_ALLOWED_HOSTS");
   const certificate = reader.get("SESSIOND_TLS_CERT");
@@ -147,6 +165,9 @@ function assemble(reader: EnvReader) {
       /** How long the database may be silent before the service is reported as NOT_SERVING. */
       readinessTimeoutMs: reader.get("SESSIOND_READINESS_TIMEOUT"),
     },
+    callers: callersOf(reader),
+    /** Who may use reflection. */
+    reflection: reader.get("SESSIOND_REFLECTION"),
     database: {
       /** `undefined`: the embedded PostgreSQL. */
       url: reader.get("SESSIOND_DATABASE_URL"),

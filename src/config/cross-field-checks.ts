@@ -5,6 +5,7 @@ import { howToMakeKey, isKeyOfCertificate } from "./parsers.ts";
 /** Checks the settings that depend on each other, and adds what is wrong to the reader's problems. */
 export function checkCrossField(reader: EnvReader): void {
   checkTls(reader);
+  checkCallers(reader);
   checkExposure(reader);
   checkDatabase(reader);
   checkVault(reader);
@@ -40,6 +41,26 @@ function checkTls(reader: EnvReader): void {
   if (reader.isSet(clientCertificate) && !reader.isSet(ca)) {
     reader.problems.push(
       `${clientCertificate} is set without ${ca}: set the authorities that certificates are verified by`,
+    );
+  }
+}
+
+function checkCallers(reader: EnvReader): void {
+  const [jwks, file] = ["SESSIOND_JWT_JWKS", "SESSIOND_CALLERS_FILE"] as const;
+  const rules = ["SESSIOND_JWT_ISSUER", "SESSIOND_JWT_AUDIENCE"] as const;
+  for (const needed of [...rules, file] as const) {
+    reader.check(
+      [jwks, needed],
+      reader.get(jwks) === undefined || reader.get(needed) !== undefined,
+      `${jwks} needs ${needed}, which is not set: JWTs are accepted only of one issuer, for one ` +
+        "audience, and of the subjects in the callers file",
+    );
+  }
+  for (const rule of [...rules, "SESSIOND_JWT_ALGORITHMS"] as const) {
+    reader.check(
+      [jwks, rule],
+      !reader.isSet(rule) || reader.get(jwks) !== undefined,
+      `${rule} has no effect without ${jwks}, which is not set`,
     );
   }
 }

@@ -133,6 +133,9 @@ export class EnvReader {
   #rawValue(name: SettingName): RawValue | undefined {
     const text = this.#variables.get(name);
     if (!settingOf(name).file) {
+      if (text === "" && settingOf(name).refusesEmpty) {
+        throw new SettingError(`${name} is empty: give it its value, or do not set it`);
+      }
       if (text === undefined || text === "") return undefined;
       return { text, source: "environment", subject: `${name} is ${quote(text)}` };
     }

@@ -107,6 +107,43 @@ function checked(check: (text: string) => unknown) {
 
 export const path = checked((text) => !text.includes("\0")).describe("a path");
 
+export const text = checked((text) => /^\S+$/.test(text) && !/\p{Cc}/u.test(text)).describe(
+  "text without spaces",
+);
+
+/** A URL is an object, a path is a string. */
+export const jwks = z
+  .codec(
+    z.string().refine((text) => !/^[a-z][a-z0-9+.-]*:\/\//i.test(text) || isHttpsUrl(text)),
+    z.union([z.string(), z.instanceof(URL)]),
+    {
+      decode: (text) => (isHttpsUrl(text) ? new URL(text) : text),
+      encode: (where) => (where instanceof URL ? where.href : where),
+    },
+  )
+  .describe("a path or an https:// URL without user and password");
+
+function isHttpsUrl(text: string): boolean {
+  const url = URL.parse(text);
+  return url?.protocol === "https:" && url.username === "" && url.password === "";
+}
+
+const JWT_ALGORITHMS = ["RS", "PS", "ES"]
+  .flatMap((family) => [256, 384, 512].map((bits) => `${family}${bits}`))
+  .concat("EdDSA");
+
+/** Only asymmetric ones: with a symmetric one, whoever verifies tokens could also make them. */
+export const jwtAlgorithms = z
+  .codec(
+    z.string(),
+    z.array(z.string()).refine((names) => names.every((name) => JWT_ALGORITHMS.includes(name))),
+    {
+      decode: (list) => list.split(",").map((name) => name.trim()),
+      encode: (names) => names.join(","),
+    },
+  )
+  .describe(`one or more of ${JWT_ALGORITHMS.join(", ")}, separated by commas`);
+
 const LABEL = /^[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$/;
 
 function isHost(text: string): boolean {

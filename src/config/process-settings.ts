@@ -141,9 +141,33 @@ export const server = {
 export const callers = {
   SESSIOND_CALLERS_FILE: setting(parsers.path, {
     unset: "callers are not authenticated",
+    refusesEmpty: true,
     doc:
-      "The path of the file that says which services may call: a line of JSON for each credential. It " +
-      "is read again when it changes.",
+      "The path of the file that says which services may call: a line of JSON for each credential; see " +
+      "[callers.md](callers.md). It is read again when it changes.",
+  }),
+  SESSIOND_JWT_JWKS: setting(parsers.jwks, {
+    unset: "JWTs are not accepted",
+    doc:
+      "Where the public keys (JSON Web Key Set) are that verify the callers' JWTs. A file is read again " +
+      "when it changes; the set of a URL is fetched again every 10 minutes, and when a token names an " +
+      "unknown key. It requires SESSIOND_JWT_ISSUER, SESSIOND_JWT_AUDIENCE and SESSIOND_CALLERS_FILE.",
+  }),
+  SESSIOND_JWT_ISSUER: setting(parsers.text, {
+    doc: "The issuer that JWTs must have (`iss`), compared as text.",
+  }),
+  SESSIOND_JWT_AUDIENCE: setting(parsers.text, {
+    doc: "The audience that JWTs must have (`aud`), alone or among others.",
+  }),
+  SESSIOND_JWT_ALGORITHMS: setting(parsers.jwtAlgorithms, {
+    default: "RS256,ES256",
+    doc: "The algorithms that JWTs may be signed with.",
+  }),
+  SESSIOND_REFLECTION: setting(parsers.choice(["open", "authenticated", "off"]), {
+    default: "authenticated",
+    doc:
+      "Who may read the contract by gRPC reflection: everybody, authenticated callers of any role, or " +
+      "nobody. While callers are not authenticated, `authenticated` is everybody.",
   }),
 } satisfies SettingGroup;
 

@@ -11,6 +11,8 @@ export interface Setting<P = Parser, D = string | undefined> {
   readonly unset?: string;
   /** Never printed, in whole or in part. */
   readonly secret?: true;
+  /** Set but empty is an error: without the value, sessiond would be less safe than somebody meant. */
+  readonly refusesEmpty?: true;
   /** `<NAME>_FILE` may name a file that holds the value. */
   readonly file?: true;
   /** For the documentation. */

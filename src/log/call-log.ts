@@ -13,6 +13,8 @@ export interface CallFields {
   /** The gRPC code, such as UNAUTHENTICATED. */
   readonly code: string;
   readonly reason?: string | undefined;
+  /** What the caller does not get to know. */
+  readonly detail?: string | undefined;
   readonly ms: number;
 }
 

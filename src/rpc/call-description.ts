@@ -2,12 +2,11 @@ import { Code, type ConnectError, type ContextValues, createContextKey } from "@
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { ErrorInfoSchema } from "../../gen/es/google/rpc/error_details_pb.ts";
 import { type Reason, SessionError, UnreadableKeyError } from "../session/errors.ts";
+import { CallerError, callerKey } from "./caller-authorization.ts";
 
 /** What a handler knows of its call. */
 export interface CallNotes {
   readonly tenant?: string | undefined;
-  /** The authenticated calling service. */
-  readonly caller?: string | undefined;
 }
 
 const notesKey = createContextKey<CallNotes>({}, { description: "what the handler knows" });
@@ -19,10 +18,14 @@ export function noteCall(values: ContextValues, notes: CallNotes): void {
 
 /** A call for the log. It contains no credential. */
 export interface CallDescription extends CallNotes {
+  /** The authenticated calling service, also if the call failed before any handler. */
+  readonly caller?: string | undefined;
   /** The name of the gRPC code, such as UNAUTHENTICATED. */
   readonly code: string;
   /** The real reason, also where the caller gets a uniform one. */
   readonly reason?: string | undefined;
+  /** Why the caller was refused, which the caller does not get to know. */
+  readonly detail?: string | undefined;
   /** The defect, or the failure with the cause of the outage. Undefined for what is expected. */
   readonly unexpected?: unknown;
   readonly outage?: "database" | "overload" | undefined;
@@ -49,7 +52,8 @@ export function describeCall(
   error: ConnectError | undefined,
   values: ContextValues | undefined,
 ): CallDescription {
-  const notes = values?.get(notesKey) ?? {};
+  const caller = values?.get(callerKey).name || undefined;
+  const notes = { ...values?.get(notesKey), caller };
   if (error === undefined) return { ...notes, code: "OK" };
   const { cause } = error;
   const isDefect = defectCodes.includes(error.code);
@@ -59,7 +63,9 @@ export function describeCall(
     const outage = cause instanceof UnreadableKeyError ? undefined : outages[reason];
     const unexpected = isDefect || cause.cause !== undefined ? cause : undefined;
     const unaudited = denialCodes.includes(error.code) && !cause.audited;
-    return { ...notes, code: nameOf(error.code), reason, unexpected, outage, unaudited };
+    const described = { ...notes, code: nameOf(error.code), reason, unexpected, outage, unaudited };
+    if (!(cause instanceof CallerError)) return described;
+    return { ...described, caller: cause.caller, detail: cause.detail };
   }
   return {
     ...notes,

@@ -5,11 +5,13 @@ import type { AuditLog } from "../session/audit-log.ts";
 import type { CallContext } from "../session/call-context.ts";
 import type { CsrfRotation } from "../session/csrf-rotation.ts";
 import { SessionError } from "../session/errors.ts";
+import type { TenantId } from "../session/ids.ts";
 import type { TimeoutPolicy } from "../session/policy.ts";
 import type { Sessions } from "../session/sessions.ts";
 import type { SigningKeys } from "../session/signing-keys.ts";
 import type { SweepResult } from "../session/sweep.ts";
 import { noteCall, tenantOf } from "./call-description.ts";
+import { callerKey } from "./caller-authorization.ts";
 import { type ErrorMapping, toConnectError } from "./errors.ts";
 import * as messages from "./messages.ts";
 
@@ -61,7 +63,7 @@ function withErrorMapping(
       context: Pick<HandlerContext, "signal" | "values">,
     ): Promise<Response> => {
       try {
-        const response = await call(request, { signal: context.signal, callingService: "" });
+        const response = await call(request, callContext(context));
         if (observer.observesSuccess) {
           noteCall(context.values, { tenant: tenantOf(response) ?? tenantOf(request) });
         }
@@ -75,6 +77,16 @@ function withErrorMapping(
   return Object.fromEntries(
     entries.map(([name, call]) => [name, handle(call)]),
   ) as unknown as Implementation;
+}
+
+function callContext({ signal, values }: Pick<HandlerContext, "signal" | "values">): CallContext {
+  const { name, tenants, clientKey } = values.get(callerKey);
+  return {
+    signal,
+    callingService: name,
+    tenants: tenants as ReadonlySet<TenantId> | undefined,
+    clientKey,
+  };
 }
 
 /** The denied session's tenant, or the one that the request names, unless its fields are wrong. */

@@ -13,8 +13,10 @@ import type { TenantId } from "./ids.ts";
 export interface CallContext {
   /** Fires when the caller has cancelled the call or its deadline has passed. */
   readonly signal: AbortSignal | undefined;
-  /** The authenticated calling service; empty while callers are not authenticated. */
+  /** The authenticated calling service; empty where callers are not authenticated. */
   readonly callingService: string;
   /** The tenants that the caller may act on. Undefined: all of them. */
   readonly tenants?: ReadonlySet<TenantId> | undefined;
+  /** Whose share of queues and limits the call uses: the calling service, or else the peer's address. */
+  readonly clientKey?: string | undefined;
 }

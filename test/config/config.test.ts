@@ -46,6 +46,8 @@ describe("configuration", () => {
         drainDelayMs: 0,
         readinessTimeoutMs: 10_000,
       },
+      callers: undefined,
+      reflection: "authenticated",
       database: {
         url: undefined,
         dataDirectory: "/data/sessiond",
@@ -108,6 +110,12 @@ describe("configuration", () => {
       SESSIOND_CALLERS_FILE: "/run/callers.jsonl",
       SESSIOND_ALLOWED_HOSTS: "sessiond.default.svc, sessiond",
       SESSIOND_ALLOWED_ORIGINS: "https://app.example.com",
+      SESSIOND_CALLERS_FILE: "callers.jsonl",
+      SESSIOND_JWT_JWKS: "https://issuer.test/keys",
+      SESSIOND_JWT_ISSUER: "https://issuer.test",
+      SESSIOND_JWT_AUDIENCE: "sessiond",
+      SESSIOND_JWT_ALGORITHMS: "PS256, EdDSA",
+      SESSIOND_REFLECTION: "off",
       SESSIOND_MAX_MESSAGE_BYTES: "1MiB",
       SESSIOND_MAX_DEADLINE: "5s",
       SESSIOND_MAX_CONCURRENT_STREAMS: "11",
@@ -205,6 +213,16 @@ describe("configuration", () => {
         drainDelayMs: 8000,
         readinessTimeoutMs: 8500,
       },
+      callers: {
+        file: "callers.jsonl",
+        jwt: {
+          jwks: new URL("https://issuer.test/keys"),
+          issuer: "https://issuer.test",
+          audience: "sessiond",
+          algorithms: ["PS256", "EdDSA"],
+        },
+      },
+      reflection: "off",
       database: {
         url: databaseUrl,
         dataDirectory: "somewhere/else",
