@@ -107,7 +107,6 @@ describe("configuration", () => {
       SESSIOND_TLS_CLIENT_CERTIFICATE: "required",
       SESSIOND_INSECURE_NO_CALLER_AUTHENTICATION: "false",
       SESSIOND_INSECURE_PLAIN_TEXT_CREDENTIALS: "true",
-      SESSIOND_CALLERS_FILE: "/run/callers.jsonl",
       SESSIOND_ALLOWED_HOSTS: "sessiond.default.svc, sessiond",
       SESSIOND_ALLOWED_ORIGINS: "https://app.example.com",
       SESSIOND_CALLERS_FILE: "callers.jsonl",
