@@ -64,8 +64,14 @@ export abstract class InFlightCall implements TrackedCall {
   }
 
   deadlinePassed(): void {
+    this.#calls.soon(this, () => this.#endInTime());
+  }
+
+  #endInTime(): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.destroy(), responseFlushMs);
+    this.#timer = setTimeout(() => {
+      this.#calls.soon(this, () => this.destroy());
+    }, responseFlushMs);
     this.abort(this.timeoutReason());
   }
 }

@@ -1,4 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { FairTurns } from "./fair-turns.ts";
 
 /** A call from its headers until its response was sent or failed. */
 export interface TrackedCall {
@@ -16,13 +17,15 @@ export interface TrackedCall {
  */
 export interface InFlightCalls {
   readonly size: number;
+  /** Runs a task for a call that is in flight, soon: the deadlines of very many may pass together. */
+  soon(call: TrackedCall, task: () => void): void;
   add(call: TrackedCall): void;
   delete(call: TrackedCall): void;
   drain(): void;
   abort(): void;
 }
 
-export function createInFlightCalls(): InFlightCalls {
+export function createInFlightCalls(turns = new FairTurns()): InFlightCalls {
   const calls = new Set<TrackedCall>();
   let stage: "serving" | "draining" | "aborting" = "serving";
 
@@ -43,6 +46,11 @@ export function createInFlightCalls(): InFlightCalls {
   return {
     get size() {
       return calls.size;
+    },
+    soon(call, task) {
+      turns.run(calls, () => {
+        if (calls.has(call)) task();
+      });
     },
     add(call) {
       calls.add(call);

@@ -8,6 +8,7 @@ import { createOriginCheck, type OriginLimits } from "./browser-origin.ts";
 import type { CallObserver } from "./call-observer.ts";
 import { createConnectHandler } from "./connect-handler.ts";
 import { Connections } from "./connections.ts";
+import { FairTurns } from "./fair-turns.ts";
 import { sendOverHttp1 } from "./fixed-response.ts";
 import {
   headerOverflowResponse,
@@ -136,7 +137,8 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     tooManyStreamsError: options.tooManyStreamsError ?? defaultRequestErrors.tooManyStreamsError,
   };
   const origins = options.origins ?? { allowedHosts: undefined, allowedOrigins: [] };
-  const calls = createInFlightCalls();
+  const turns = new FairTurns();
+  const calls = createInFlightCalls(turns);
   const reportRefused = throttled(onConnectionRefused);
   const connections = new Connections({
     ...limits,
@@ -192,7 +194,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
         });
   const { maxHeaderBytes } = limits;
   const headerLimits = { maxHeaderBytes, observeRefusal, ...requestErrors };
-  http2.server.on("stream", limitHeaders(headerLimits, serveStream));
+  http2.server.on("stream", inTurns(turns, limitHeaders(headerLimits, serveStream)));
 
   const { onClientCertificateRefused } = options;
   const reportCertificate = onClientCertificateRefused && throttled(onClientCertificateRefused);
@@ -324,6 +326,20 @@ function throttled<Arguments extends unknown[]>(
       reportedAt = performance.now();
       report(...values);
     }
+  };
+}
+
+type StreamListener = ReturnType<typeof limitHeaders>;
+
+/** Creates a listener for HTTP/2 streams that lets no connection begin very many at once. */
+function inTurns(turns: FairTurns, serve: StreamListener): StreamListener {
+  return (stream, headers, flags, rawHeaders) => {
+    const waits = turns.run(stream.session ?? stream, () => {
+      // Reset while it waited.
+      if (!stream.destroyed) serve(stream, headers, flags, rawHeaders);
+    });
+    // A stream that is reset emits "error".
+    if (waits || stream.destroyed) stream.on("error", () => {});
   };
 }
 

@@ -31,12 +31,14 @@ export interface UnaryCallOptions {
 
 const compressedFlag = 1;
 
+const minReservedBytes = 1024;
+
 /** One unary gRPC call: reads the message, calls the handler and sends one response. */
 export class UnaryCall extends InFlightCall {
   readonly #options: UnaryCallOptions;
   readonly #stream: ServerHttp2Stream;
   readonly #request: UnaryRequest;
-  /** The bytes received while the prefix is incomplete; after that a buffer for all `#expected`. */
+  /** The bytes received, and once the prefix is complete room for more of `#expected`. */
   #buffer: Buffer | undefined;
   /** How many bytes of `#buffer` have been received. */
   #received = 0;
@@ -135,23 +137,32 @@ export class UnaryCall extends InFlightCall {
     const tooLong = length > this.#options.maxMessageBytes;
     this.#expected = compressed || tooLong ? 0 : prefixBytes + length;
     if (received.length > this.#expected) return received;
-    if (received.length < this.#expected) {
-      // One allocation for the whole message: the client decides how many chunks it sends.
-      this.#buffer = Buffer.allocUnsafe(this.#expected);
-      received.copy(this.#buffer);
-    }
+    if (received.length < this.#expected) this.#reserve(received.length);
     return undefined;
   }
 
   /** Returns all bytes received so far if there are more than one message has. */
   #readMessage(chunk: Buffer): Buffer | undefined {
     const buffer = this.#buffer as Buffer;
-    if (this.#received + chunk.length > buffer.length) {
+    const received = this.#received + chunk.length;
+    if (received > (this.#expected as number)) {
       return Buffer.concat([buffer.subarray(0, this.#received), chunk]);
     }
-    chunk.copy(buffer, this.#received);
-    this.#received += chunk.length;
+    if (received > buffer.length) this.#reserve(received);
+    chunk.copy(this.#buffer as Buffer, this.#received);
+    this.#received = received;
     return undefined;
+  }
+
+  /**
+   * Makes room for twice the bytes, but not for more than the message has. The client decides how many
+   * chunks it sends, and a length that it only announces must not cost memory.
+   */
+  #reserve(bytes: number): void {
+    const size = Math.max(2 * bytes, minReservedBytes);
+    const larger = Buffer.allocUnsafe(Math.min(size, this.#expected as number));
+    this.#buffer?.copy(larger, 0, 0, this.#received);
+    this.#buffer = larger;
   }
 
   /** Puts the received bytes back, so that the fallback reads the body from its beginning. */
