@@ -104,7 +104,7 @@ function clientOf({ remoteAddress, remotePort }: ClientAddress): string {
  * Whose connection it is. A client on IPv6 usually has a network of 64 bits, and may use any address of
  * it.
  */
-function peerOf(address = ""): string {
+export function peerOf(address = ""): string {
   if (!isIPv6(address)) return address;
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
   return mapped ?? networkOf(address);

@@ -1,6 +1,12 @@
-import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
+import {
+  constants,
+  type Http2Session,
+  type IncomingHttpHeaders,
+  type ServerHttp2Stream,
+} from "node:http2";
 import type { ConnectError } from "@connectrpc/connect";
 import { errorResponse, type FixedResponse, sendOnStream } from "./fixed-response.ts";
+import { destroySoon } from "./http2-streams.ts";
 import type { ObserveRefusal, RefusedRequest } from "./refusal-observation.ts";
 import type { TooLargeErrorFactory } from "./request-errors.ts";
 
@@ -15,6 +21,12 @@ const hardLimitFactor = 2;
 
 /** The number of headers above which Node refuses a request. */
 export const hardMaxHeaders = hardLimitFactor * maxHeaders;
+
+/**
+ * How many requests above the hard limits a connection may have before the client has acknowledged the
+ * settings, which Node enforces only then. One reference of a byte can stand for 4 KiB.
+ */
+const maxOversized = 4;
 
 /** What HTTP/2 counts for each header in addition to its name and value (RFC 9113, section 6.5.2). */
 const headerOverheadBytes = 32;
@@ -76,6 +88,15 @@ export type StreamHandler = (
 export function limitHeaders(limits: HeaderLimits, serve: StreamHandler) {
   const { maxHeaderBytes } = limits;
   const hard = hardHeaderLimits(maxHeaderBytes);
+  /** How many requests above the hard limits a connection has had. */
+  const oversized = new WeakMap<Http2Session, number>();
+
+  function countOversized(session: Http2Session | undefined): void {
+    if (session === undefined) return;
+    const count = (oversized.get(session) ?? 0) + 1;
+    oversized.set(session, count);
+    if (count === maxOversized) destroySoon(session, "too many requests with too large headers");
+  }
 
   function refuseStream(
     stream: ServerHttp2Stream,
@@ -87,6 +108,7 @@ export function limitHeaders(limits: HeaderLimits, serve: StreamHandler) {
     // Only before the client has acknowledged the server's settings: Node enforces them from then on.
     if (count > hard.maxHeaderListPairs || bytes > hard.maxHeaderListSize) {
       stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+      countOversized(stream.session);
       return;
     }
     const respond = count > maxHeaders ? tooManyHeadersResponse : largeHeadersResponse;

@@ -2,13 +2,17 @@ import {
   constants,
   createServer,
   type Http2Server,
+  type IncomingHttpHeaders,
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from "node:http2";
 import type { Socket } from "node:net";
-import type { RequestCount } from "./connections.ts";
+import { peerOf, type RequestCount } from "./connections.ts";
+import { parseGrpcTimeout } from "./deadline.ts";
 import { hardHeaderLimits } from "./header-limits.ts";
+import { destroySoon } from "./http2-streams.ts";
 import { rememberPeer } from "./peer.ts";
+import { hardResetLimits, ResetLimiter } from "./reset-limiter.ts";
 
 /** How long a client may take to acknowledge the server's settings. They bind it only from then on. */
 const settingsTimeoutMs = 10_000;
@@ -51,6 +55,7 @@ export function createHttp2Connections(options: Http2ConnectionsOptions): Http2C
   const { idleConnectionTimeoutMs, onError } = options;
   /** For each connection a function that closes it once its streams have ended. */
   const closeFunctions = new Map<Socket, () => void>();
+  const resetLimiter = new ResetLimiter(options.maxConcurrentStreams);
   let draining = false;
 
   const { maxHeaderListSize, maxHeaderListPairs } = hardHeaderLimits(options.maxHeaderBytes);
@@ -71,10 +76,7 @@ export function createHttp2Connections(options: Http2ConnectionsOptions): Http2C
     maxSessionMemory: 32,
     maxSessionInvalidFrames: 100,
     maxSessionRejectedStreams: 100,
-    // Rapid reset (CVE-2023-44487): a client may reset 1000 streams at once and then 100 a second.
-    // If it resets more, its connection is closed.
-    streamResetBurst: 1000,
-    streamResetRate: 100,
+    ...hardResetLimits(options.maxConcurrentStreams),
   });
   server.on("sessionError", (error) => onError(error, "HTTP/2 connection"));
 
@@ -104,7 +106,8 @@ export function createHttp2Connections(options: Http2ConnectionsOptions): Http2C
 
     const settingsTimer = setTimeout(() => {
       if (session.pendingSettingsAck) {
-        session.destroy(undefined, constants.NGHTTP2_SETTINGS_TIMEOUT);
+        const message = "the client has not acknowledged the settings in time";
+        session.destroy(new Error(message), constants.NGHTTP2_SETTINGS_TIMEOUT);
       }
     }, settingsTimeoutMs);
 
@@ -133,11 +136,21 @@ export function createHttp2Connections(options: Http2ConnectionsOptions): Http2C
       }
     }
 
-    session.on("stream", (stream: ServerHttp2Stream) => {
+    const resets = resetLimiter.connection(peerOf(socket.remoteAddress));
+    function limitResets(ageMs: number, timeout: string | string[] | undefined): void {
+      const deadlineMs = typeof timeout === "string" ? parseGrpcTimeout(timeout) : undefined;
+      if (!resets.allow(ageMs, deadlineMs)) destroySoon(session, "too many rapid resets");
+    }
+
+    session.on("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
       open.requests += 1;
+      const openedAt = performance.now();
       stream.once("close", () => {
         open.requests -= 1;
         idleSince = performance.now();
+        if (stream.rstCode !== constants.NGHTTP2_NO_ERROR) {
+          limitResets(idleSince - openedAt, headers["grpc-timeout"]);
+        }
         limitHalfOpen();
       });
     });

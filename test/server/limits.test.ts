@@ -5,7 +5,18 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import * as grpc from "@grpc/grpc-js";
 import { expect } from "chai";
 import { createProtocolDetector } from "../../src/server/protocol-detection.ts";
+import type { Server } from "../../src/server/server.ts";
 import { pendingHandler } from "../support/pending-handler.ts";
+import {
+  encodeFrame,
+  flag,
+  frameType,
+  grpcHeaders,
+  hpackLiterals,
+  hpackReference,
+  RawHttp2,
+  uint32,
+} from "../support/raw-http2.ts";
 import {
   failureOf,
   postJson,
@@ -116,6 +127,37 @@ describe("limits", () => {
       const { rstCode } = await sendCall(session, { long: long + long }).response;
 
       expect(rstCode).to.equal(http2.constants.NGHTTP2_ENHANCE_YOUR_CALM);
+      expect(served).to.equal(0);
+    });
+
+    it("closes a connection with many such requests before it has acknowledged them", async () => {
+      let served = 0;
+      const validate = () => {
+        served += 1;
+        return {};
+      };
+      const server = await transport.start({ service: { validate } });
+      const client = await RawHttp2.open({ port: server.port, acknowledge: false });
+      transport.cleanups.push(() => client.socket.destroy());
+      const headers = hpackLiterals(grpcHeaders(validatePath));
+      const entry = hpackLiterals([["x-large", "a".repeat(3900)]], { index: true });
+      client.write(
+        encodeFrame(
+          frameType.headers,
+          flag.endHeaders,
+          client.streamId(),
+          Buffer.concat([headers, entry]),
+        ),
+      );
+      const references = Buffer.concat(Array<Buffer>(118).fill(hpackReference(62)));
+      for (let i = 0; i < 20; i += 1) {
+        const block = Buffer.concat([headers, references]);
+        client.write(encodeFrame(frameType.headers, flag.endHeaders, client.streamId(), block));
+      }
+
+      await client.closed;
+      const [goaway] = client.framesOf(frameType.goaway);
+      expect(goaway?.payload.readUInt32BE(4)).to.equal(http2.constants.NGHTTP2_ENHANCE_YOUR_CALM);
       expect(served).to.equal(0);
     });
   });
@@ -254,6 +296,65 @@ describe("limits", () => {
       expect((await second.response).rstCode).to.equal(http2.constants.NGHTTP2_REFUSED_STREAM);
       release();
       expect((await first.response).grpcStatus).to.equal(grpc.status.OK);
+    });
+
+    /** Opens a stream and resets it, all in one packet. */
+    function reset(flood: RawHttp2, extra: readonly (readonly [string, string])[] = []): Buffer {
+      const id = flood.streamId();
+      const headers = hpackLiterals([...grpcHeaders(validatePath), ...extra]);
+      return Buffer.concat([
+        encodeFrame(frameType.headers, flag.endHeaders, id, headers),
+        encodeFrame(frameType.rstStream, 0, id, uint32(http2.constants.NGHTTP2_CANCEL)),
+      ]);
+    }
+
+    async function rawClient(server: Server, options: object = {}): Promise<RawHttp2> {
+      const client = await RawHttp2.open({ port: server.port, ...options });
+      transport.cleanups.push(() => client.socket.destroy());
+      return client;
+    }
+
+    it("closes connections with rapid resets, and those that take their place", async () => {
+      const server = await transport.start({ limits: { maxConcurrentStreams: 10 } });
+      const client = transport.grpcClient(server);
+      let closed = 0;
+      // Four connections have as many as a peer may have; then each is closed at its first.
+      for (let i = 0; i < 8; i += 1) {
+        const flood = await rawClient(server);
+        const resets = Array.from({ length: i < 4 ? 15 : 2 }, () => reset(flood));
+        flood.write(...resets);
+        await flood.closed;
+        closed += 1;
+      }
+      expect(closed).to.equal(8);
+      // What resets nothing is not affected.
+      expect((await validateOverGrpc(client, "b")).session?.id).to.equal("b");
+    });
+
+    it("does not close the connection of a client whose deadlines pass", async () => {
+      const { service, started, release } = pendingHandler();
+      const server = await transport.start({ limits: { maxConcurrentStreams: 100 }, service });
+      const client = transport.grpcClient(server);
+      const session = await transport.http2(server);
+      const goaways: unknown[] = [];
+      session.on("goaway", (code) => goaways.push(code));
+      let cancelled = 0;
+      for (let round = 0; round < 4; round += 1) {
+        const calls = Array.from({ length: 90 }, () =>
+          sendCall(session, { "grpc-timeout": "10S" }),
+        );
+        await started;
+        const sentAt = performance.now();
+        await until("they are no longer early", async () => performance.now() - sentAt > 20);
+        for (const { stream } of calls) stream.close(http2.constants.NGHTTP2_CANCEL);
+        await Promise.all(calls.map(({ response }) => response));
+        cancelled += calls.length;
+      }
+      release();
+      expect(cancelled).to.be.above(200);
+      expect((await sendCall(session).response).grpcStatus).to.equal(grpc.status.OK);
+      expect(goaways).to.deep.equal([]);
+      expect((await validateOverGrpc(client, "b")).session?.id).to.equal("b");
     });
 
     it("closes the connection of a rapid-reset flood and serves others (CVE-2023-44487)", async () => {

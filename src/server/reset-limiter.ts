@@ -1,0 +1,104 @@
+/** A stream that is reset younger than this may be a part of a rapid-reset attack (CVE-2023-44487). */
+const earlyMs = 10;
+
+/**
+ * A call that is reset when at least this part of its deadline has passed was given up for that. The
+ * server sees less of it than the client.
+ */
+const deadlinePart = 0.5;
+
+/** How many connections' worth of early resets one peer has: reconnecting must not help an attacker. */
+const connectionsPerPeer = 4;
+
+/** How many peers are remembered. */
+const maxPeers = 10_000;
+
+/** Counts what is taken, and forgets it at a constant rate. */
+class Bucket {
+  readonly #capacity: number;
+  readonly #perSecond: number;
+  #taken = 0;
+  #at: number;
+
+  constructor(capacity: number, perSecond: number, now: number) {
+    this.#capacity = capacity;
+    this.#perSecond = perSecond;
+    this.#at = now;
+  }
+
+  /** Takes one; false if there is none left. */
+  take(now: number): boolean {
+    this.#taken = Math.max(0, this.#taken - ((now - this.#at) * this.#perSecond) / 1000);
+    this.#at = now;
+    if (this.#taken + 1 > this.#capacity) return false;
+    this.#taken += 1;
+    return true;
+  }
+}
+
+/** The resets of one connection. */
+export interface ConnectionResets {
+  /**
+   * Takes note of a stream that was reset. False: the connection has to be closed.
+   *
+   * @param ageMs since its headers arrived
+   * @param deadlineMs of its call; undefined if it has none
+   */
+  allow(ageMs: number, deadlineMs: number | undefined): boolean;
+}
+
+/**
+ * The resets that Node itself allows, whatever their age: those of a client that has as many calls open
+ * as it may, and whose deadlines of 100 ms all pass.
+ */
+export function hardResetLimits(maxConcurrentStreams: number) {
+  const perSecond = 10 * maxConcurrentStreams;
+  return { streamResetBurst: perSecond, streamResetRate: perSecond };
+}
+
+/**
+ * Limits streams that are reset as soon as they are opened, which cost the server a call each and their
+ * client nothing, and do not count as concurrent. A connection may reset as many at once as it may have
+ * open, and then a tenth of that a second; a peer four times as many.
+ *
+ * A client that gives up calls which take too long is not limited by this, but by Node alone: its resets
+ * come late, or with the call's deadline.
+ */
+export class ResetLimiter {
+  readonly #maxConcurrentStreams: number;
+  readonly #now: () => number;
+  readonly #peers = new Map<string, Bucket>();
+
+  /** @param now returns milliseconds and never goes back */
+  constructor(maxConcurrentStreams: number, now = () => performance.now()) {
+    this.#maxConcurrentStreams = maxConcurrentStreams;
+    this.#now = now;
+  }
+
+  connection(peer: string): ConnectionResets {
+    let own: Bucket | undefined;
+    return {
+      allow: (ageMs, deadlineMs = Number.POSITIVE_INFINITY) => {
+        if (ageMs >= earlyMs || ageMs >= deadlinePart * deadlineMs) return true;
+        own ??= this.#bucket(1);
+        const now = this.#now();
+        const ofPeer = this.#peerBucket(peer).take(now);
+        return own.take(now) && ofPeer;
+      },
+    };
+  }
+
+  #peerBucket(peer: string): Bucket {
+    const known = this.#peers.get(peer);
+    if (known !== undefined) return known;
+    if (this.#peers.size >= maxPeers) this.#peers.clear();
+    const bucket = this.#bucket(connectionsPerPeer);
+    this.#peers.set(peer, bucket);
+    return bucket;
+  }
+
+  #bucket(connections: number): Bucket {
+    const capacity = connections * this.#maxConcurrentStreams;
+    return new Bucket(capacity, capacity / 10, this.#now());
+  }
+}

@@ -1,0 +1,53 @@
+import { expect } from "chai";
+import { ResetLimiter } from "../../src/server/reset-limiter.ts";
+
+const maxConcurrentStreams = 100;
+
+describe("reset limiter", () => {
+  let now: number;
+  let limiter: ResetLimiter;
+
+  beforeEach(() => {
+    now = 0;
+    limiter = new ResetLimiter(maxConcurrentStreams, () => now);
+  });
+
+  /** How many of these resets a connection may have. */
+  function allowed(
+    count: number,
+    {
+      peer = "a",
+      ageMs = 0,
+      deadlineMs = undefined as number | undefined,
+      connection = limiter.connection(peer),
+    } = {},
+  ): number {
+    return Array.from({ length: count }, () => connection.allow(ageMs, deadlineMs)).filter(Boolean)
+      .length;
+  }
+
+  it("allows as many at once as a connection may have streams, then a tenth a second", () => {
+    const connection = limiter.connection("a");
+    expect(allowed(500, { connection })).to.equal(100);
+    now = 1000;
+    expect(allowed(500, { connection })).to.equal(10);
+    now = 100_000;
+    expect(allowed(500, { connection })).to.equal(100);
+  });
+
+  it("does not let a peer have more by connecting again, nor take from another", () => {
+    const counts = Array.from({ length: 6 }, () => allowed(90));
+    expect(counts).to.deep.equal([90, 90, 90, 90, 40, 0]);
+    expect(allowed(90, { peer: "b" })).to.equal(90);
+  });
+
+  it("does not count calls that were given up late", () => {
+    expect(allowed(500, { ageMs: 10 })).to.equal(500);
+    expect(allowed(500, { ageMs: 9.9 })).to.equal(100);
+  });
+
+  it("does not count calls whose deadline may have passed", () => {
+    expect(allowed(500, { ageMs: 5, deadlineMs: 10 })).to.equal(500);
+    expect(allowed(500, { ageMs: 4.9, deadlineMs: 10 })).to.equal(100);
+  });
+});
