@@ -8,6 +8,8 @@ import { type JwtKeys, type JwtRules, keysOfSet, keysOfUrl, verifyJwt } from "./
 export interface CallersConfig {
   /** The path of the callers file. */
   readonly file: string;
+  /** Whether TLS asks clients for certificates. */
+  readonly certificates: boolean;
   readonly jwt: (JwtRules & { readonly jwks: URL | string }) | undefined;
 }
 
@@ -116,7 +118,7 @@ class FileOfCallers implements CallerAuthentication {
   readonly #options: AuthenticationOptions;
   readonly #now: () => number;
   readonly #watches: FileWatch[] = [];
-  #directory: CallerDirectory = parseCallersFile("", false);
+  #directory: CallerDirectory = parseCallersFile("", { jwts: false, certificates: false });
   #keys: JwtKeys | undefined;
   /**
    * The callers by the whole Authorization header. A look-up compares the value only with one of the
@@ -135,9 +137,9 @@ class FileOfCallers implements CallerAuthentication {
   }
 
   async start(): Promise<void> {
-    const { jwt, file } = this.#config;
+    const { jwt, file, certificates } = this.#config;
     await this.#watch("callers", file, (text) => {
-      this.#directory = parseCallersFile(text, jwt !== undefined);
+      this.#directory = parseCallersFile(text, { jwts: jwt !== undefined, certificates });
     });
     if (typeof jwt?.jwks === "string") {
       await this.#watch("keys", jwt.jwks, (text) => {

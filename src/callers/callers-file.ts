@@ -9,6 +9,12 @@ export interface CallerLine {
   readonly expiresAt: number;
 }
 
+/** What callers can present. */
+export interface AcceptedCredentials {
+  readonly jwts: boolean;
+  readonly certificates: boolean;
+}
+
 /** What a callers file says. */
 export interface CallerDirectory {
   /** The number of lines that are not expired. */
@@ -56,10 +62,10 @@ class LineError extends Error {}
 /**
  * Parses a callers file: JSON Lines, in which blank lines and those that begin with `#` are ignored.
  *
- * @param acceptsJwts whether a line may have a jwt_subject
+ * @param accepts which credentials can be presented, besides tokens
  * @throws {CallersFileError} if any line is wrong, or a credential is there twice
  */
-export function parseCallersFile(text: string, acceptsJwts: boolean): CallerDirectory {
+export function parseCallersFile(text: string, accepts: AcceptedCredentials): CallerDirectory {
   const problems: string[] = [];
   const lineOfCredential = new Map<string, number>();
   const lines: CallerLine[] = [];
@@ -71,8 +77,11 @@ export function parseCallersFile(text: string, acceptsJwts: boolean): CallerDire
   function add(fields: Fields, number: number): void {
     const line = { caller: callerOf(fields), expiresAt: expiryOf(fields.expires_at) };
     const [kind, credential] = credentialOf(fields);
-    if (kind === "jwt_subject" && !acceptsJwts) {
+    if (kind === "jwt_subject" && !accepts.jwts) {
       throw new LineError("has a jwt_subject, for which SESSIOND_JWT_JWKS must be set");
+    }
+    if (kind === "certificate_san" && !accepts.certificates) {
+      throw new LineError("has a certificate_san, for which SESSIOND_TLS_CLIENT_CA must be set");
     }
     const earlier = lineOfCredential.get(`${kind} ${credential}`);
     if (earlier !== undefined) throw new LineError(`has the same ${kind} as line ${earlier}`);

@@ -89,9 +89,12 @@ function callersOf(reader: EnvReader) {
   const file = reader.get("SESSIOND_CALLERS_FILE");
   if (file === undefined) return undefined;
   const jwks = reader.get("SESSIOND_JWT_JWKS");
-  if (jwks === undefined) return { file, jwt: undefined };
+  /** Whether callers may authenticate with certificates. */
+  const certificates = reader.get("SESSIOND_TLS_CLIENT_CA") !== undefined;
+  if (jwks === undefined) return { file, certificates, jwt: undefined };
   return {
     file,
+    certificates,
     jwt: {
       /** The path or the URL of the keys. */
       jwks,

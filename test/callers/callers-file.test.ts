@@ -2,10 +2,11 @@ import { expect } from "chai";
 import { CallersFileError, parseCallersFile } from "../../src/callers/callers-file.ts";
 import { line, newToken, sha256, tokenLine } from "../support/callers.ts";
 
+const none = { jwts: false, certificates: false };
 const NOW = Date.parse("2026-06-01T00:00:00Z");
 
 function parse(...lines: readonly string[]) {
-  return parseCallersFile(lines.join("\n"), true);
+  return parseCallersFile(lines.join("\n"), { jwts: true, certificates: true });
 }
 
 function problemOf(...lines: readonly string[]): string {
@@ -40,7 +41,7 @@ describe("callers file", () => {
 
   it("may have a byte order mark, no final newline, and several lines of one name", () => {
     const [old, next] = [newToken(), newToken()];
-    const file = parseCallersFile(`\uFEFF${tokenLine(old)}\n${tokenLine(next)}`, false);
+    const file = parseCallersFile(`\uFEFF${tokenLine(old)}\n${tokenLine(next)}`, none);
     expect(file.byToken(sha256(old))?.caller).to.deep.equal(file.byToken(sha256(next))?.caller);
   });
 
@@ -163,9 +164,15 @@ describe("callers file", () => {
     expect(problemOf(...lines)).to.match(/^line 1 is .*; line 10 is [^;]*; 4 more$/);
   });
 
-  it("may have subjects only if JWTs are accepted", () => {
-    const text = line({ jwt_subject: "a:b" });
-    expect(() => parseCallersFile(text, false)).to.throw(CallersFileError, /SESSIOND_JWT_JWKS/);
-    parseCallersFile(text, true);
+  it("may have only credentials that can be presented", () => {
+    const subject = line({ jwt_subject: "a:b" });
+    const san = line({ certificate_san: "dns:a.test" });
+    for (const [text, setting] of [
+      [subject, /SESSIOND_JWT_JWKS must be set/],
+      [san, /SESSIOND_TLS_CLIENT_CA must be set/],
+    ] as const) {
+      expect(() => parseCallersFile(text, none)).to.throw(CallersFileError, setting);
+    }
+    expect(parse(subject, san).live(NOW)).to.equal(2);
   });
 });

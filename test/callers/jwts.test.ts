@@ -334,6 +334,7 @@ describe("callers with JWTs", () => {
       const authentication = await createCallerAuthentication({
         config: {
           file: callers.path,
+          certificates: false,
           jwt: {
             jwks: new URL(url),
             issuer: ISSUER,

@@ -214,6 +214,7 @@ describe("configuration", () => {
       },
       callers: {
         file: "callers.jsonl",
+        certificates: true,
         jwt: {
           jwks: new URL("https://issuer.test/keys"),
           issuer: "https://issuer.test",
