@@ -160,6 +160,49 @@ describe("batcher: bounds", () => {
   });
 });
 
+describe("batcher: turns of the clients", () => {
+  it("a client with one item gets into the next batch, whatever another one has queued", async () => {
+    const { batcher, batches } = handDriven({ maxBatch: 2 });
+    const calls = ["a1", "a2", "a3", "a4", "a5"].map((item) => batcher.add(item, undefined, "a"));
+    nth(batches, 0).send();
+    calls.push(batcher.add("b1", undefined, "b"));
+    nth(batches, 0).answer();
+    await turn();
+    expect(nth(batches, 1).send()).to.deep.equal(["a3", "b1"]);
+    nth(batches, 1).answer();
+    await turn();
+    expect(nth(batches, 2).send()).to.deep.equal(["a4", "a5"]);
+    nth(batches, 2).answer();
+    await Promise.all(calls);
+  });
+
+  it("in a full queue, the client with the most items loses one, and a quiet one none", async () => {
+    const { batcher, batches } = handDriven({ queueLimit: 2 });
+    const first = batcher.add("a1", undefined, "a");
+    nth(batches, 0).send();
+    const flood = ["a2", "a3", "a4"].map((item) => batcher.add(item, undefined, "a"));
+    expectReason(await errorOf(flood[2] as Promise<string>), "OVERLOADED");
+    const quiet = batcher.add("b1", undefined, "b");
+    expectReason(await errorOf(flood[1] as Promise<string>), "OVERLOADED");
+    nth(batches, 0).answer();
+    await first;
+    expect(nth(batches, 1).send()).to.deep.equal(["a2", "b1"]);
+    nth(batches, 1).answer();
+    expect(await Promise.all([flood[0], quiet])).to.deep.equal(["a2!", "b1!"]);
+  });
+
+  it("without keys, all items are of one client, in their order", async () => {
+    const { batcher, batches } = handDriven({ maxBatch: 3 });
+    const calls = ["a", "b", "c", "d", "e"].map((item) => batcher.add(item, undefined));
+    expect(nth(batches, 0).send()).to.deep.equal(["a", "b", "c"]);
+    nth(batches, 0).answer();
+    await turn();
+    expect(nth(batches, 1).send()).to.deep.equal(["d", "e"]);
+    nth(batches, 1).answer();
+    await Promise.all(calls);
+  });
+});
+
 describe("batcher: a caller that goes", () => {
   const reason = new Error("gone");
 

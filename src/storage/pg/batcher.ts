@@ -1,4 +1,5 @@
 import { SessionError } from "../../session/errors.ts";
+import { type ClientKey, FairQueue, type Queued } from "./fair-queue.ts";
 
 type Signal = AbortSignal | undefined;
 
@@ -27,7 +28,10 @@ export interface BatcherLimits {
   readonly maxDelayMs: number;
   /** The maximum number of items in one batch. */
   readonly maxBatch: number;
-  /** The maximum number of queued items. Further ones are rejected with OVERLOADED. */
+  /**
+   * The maximum number of queued items. For each further one, an item of the client that has queued the
+   * most is rejected with OVERLOADED.
+   */
   readonly queueLimit: number;
   /** An item that has been queued for this long is rejected with OVERLOADED. */
   readonly queueTimeoutMs: number;
@@ -42,7 +46,7 @@ export interface BatcherOptions<Item, Result> {
    */
   readonly retryAlone?: {
     /** Executes a single item. */
-    execute(item: Item, signal: Signal): Promise<Result>;
+    execute(item: Item, signal: Signal, clientKey: ClientKey): Promise<Result>;
     /**
      * Whether a failed batch certainly changed nothing, and a single item may have caused the
      * failure. If so, each item of the batch is retried.
@@ -55,7 +59,8 @@ export interface BatcherOptions<Item, Result> {
 
 /**
  * Combines concurrent calls into batches, so that one statement serves many of them. While no batch
- * is in flight, an item starts one at once; it is never delayed to make its batch larger.
+ * is in flight, an item starts one at once; it is never delayed to make its batch larger. Queued items
+ * get their places in batches in turns of the clients, so that none waits for all items of another.
  *
  * An item is added to a batch only before the batch's statement is sent. So no result comes from a
  * statement that began before the call. When a caller's signal fires, its call rejects with the
@@ -64,8 +69,7 @@ export interface BatcherOptions<Item, Result> {
  */
 export class Batcher<Item, Result> {
   readonly #options: BatcherOptions<Item, Result>;
-  /** Oldest first. A set, since a cancelled item can be anywhere in it. */
-  readonly #queue = new Set<Entry<Item, Result>>();
+  readonly #queue = new FairQueue<Entry<Item, Result>>();
   /** The batch to which items can still be added. */
   #openBatch: Batch<Item, Result> | undefined;
   #inFlight = 0;
@@ -78,31 +82,36 @@ export class Batcher<Item, Result> {
   /**
    * Resolves with the item's result.
    *
+   * @param clientKey whose turn the item takes if it is queued
    * @throws {SessionError} OVERLOADED if the queue is full or the item was queued for too long
    */
-  add(item: Item, signal: Signal): Promise<Result> {
+  add(item: Item, signal: Signal, clientKey?: ClientKey): Promise<Result> {
     if (signal?.aborted) return Promise.reject(signal.reason);
     const { limits, keyOf } = this.#options;
-    const entry = new Entry<Item, Result>(item, keyOf?.(item), signal, this.#onAborted);
-    if (this.#openBatch?.canAdd(entry)) {
-      this.#openBatch.add(entry);
+    const entry = new Entry<Item, Result>(item, keyOf?.(item), signal, clientKey, this.#onAborted);
+    if (this.#openBatch?.tryAdd(entry)) {
+      // It is sent with the batch.
     } else if (this.#canStart(0)) {
-      this.#start([entry]);
+      this.#start(entry);
     } else if (this.#queue.size < limits.queueLimit) {
-      entry.queuedAt = performance.now();
-      this.#queue.add(entry);
+      this.#enqueue(entry);
       this.#startQueueTimer();
     } else if (this.#inFlight < limits.maxInFlight) {
-      // The oldest items of the full queue start first. If they fill a batch, this item has a place
-      // in the queue.
-      entry.queuedAt = performance.now();
-      this.#queue.add(entry);
-      this.#start(this.#queue);
+      // A batch of the full queue starts first. If it is filled, this item has a place in the queue.
+      this.#enqueue(entry);
+      this.#start();
       this.#startQueueTimer();
     } else {
-      entry.reject(new SessionError("OVERLOADED"));
+      const evicted = this.#queue.makeRoom(clientKey);
+      if (evicted !== undefined) this.#enqueue(entry);
+      (evicted ?? entry).reject(new SessionError("OVERLOADED"));
     }
     return entry.result;
+  }
+
+  #enqueue(entry: Entry<Item, Result>): void {
+    entry.queuedAt = performance.now();
+    this.#queue.add(entry);
   }
 
   /** Whether a batch may start whose oldest item has been queued for this long. */
@@ -112,19 +121,16 @@ export class Batcher<Item, Result> {
   }
 
   #startQueued(): void {
-    const [oldest] = this.#queue;
+    const { oldest } = this.#queue;
     if (oldest === undefined) return;
-    if (this.#canStart(performance.now() - oldest.queuedAt)) this.#start(this.#queue);
+    if (this.#canStart(performance.now() - oldest.queuedAt)) this.#start();
   }
 
-  #start(entries: Iterable<Entry<Item, Result>>): void {
+  /** Starts a batch of the one entry, or of queued ones. */
+  #start(only?: Entry<Item, Result>): void {
     const batch = new Batch<Item, Result>(this.#options.limits.maxBatch);
-    for (const entry of entries) {
-      if (batch.isFull) break;
-      if (!batch.canAdd(entry)) continue;
-      this.#queue.delete(entry);
-      batch.add(entry);
-    }
+    if (only !== undefined) batch.add(only);
+    else this.#queue.take(batch.tryAdd, batch.isFull);
     this.#inFlight += 1;
     this.#openBatch = batch;
     const close = () => {
@@ -173,7 +179,7 @@ export class Batcher<Item, Result> {
   #retryAlone(entry: Entry<Item, Result>): void {
     const { retryAlone } = this.#options;
     if (entry.isSettled || retryAlone === undefined) return;
-    entry.resolve(retryAlone.execute(entry.item, entry.signal));
+    entry.resolve(retryAlone.execute(entry.item, entry.signal, entry.clientKey));
   }
 
   readonly #onAborted = (entry: Entry<Item, Result>): void => {
@@ -185,8 +191,9 @@ export class Batcher<Item, Result> {
 
   /** One timer serves the whole queue. */
   #startQueueTimer(): void {
-    const [oldest] = this.#queue;
-    if (this.#queueTimer !== undefined || oldest === undefined) return;
+    if (this.#queueTimer !== undefined) return;
+    const { oldest } = this.#queue;
+    if (oldest === undefined) return;
     const { maxDelayMs, queueTimeoutMs } = this.#options.limits;
     const timeLeft = oldest.queuedAt + queueTimeoutMs - performance.now();
     const delay = maxDelayMs === 0 ? timeLeft : Math.min(timeLeft, maxDelayMs);
@@ -197,9 +204,7 @@ export class Batcher<Item, Result> {
   readonly #onQueueTimer = (): void => {
     this.#queueTimer = undefined;
     const oldestAllowed = performance.now() - this.#options.limits.queueTimeoutMs;
-    for (const entry of this.#queue) {
-      if (entry.queuedAt > oldestAllowed) break;
-      this.#queue.delete(entry);
+    for (const entry of this.#queue.takeOlderThan(oldestAllowed)) {
       entry.reject(new SessionError("OVERLOADED"));
     }
     this.#startQueued();
@@ -208,10 +213,11 @@ export class Batcher<Item, Result> {
 }
 
 /** An item with its promise: in the queue, then in a batch. Also the listener of its own signal. */
-class Entry<Item, Result> {
+class Entry<Item, Result> implements Queued {
   readonly item: Item;
   readonly key: string | undefined;
   readonly signal: Signal;
+  readonly clientKey: ClientKey;
   readonly result: Promise<Result>;
   batch: Batch<Item, Result> | undefined;
   queuedAt = 0;
@@ -224,11 +230,13 @@ class Entry<Item, Result> {
     item: Item,
     key: string | undefined,
     signal: Signal,
+    clientKey: ClientKey,
     onAborted: (entry: Entry<Item, Result>) => void,
   ) {
     this.item = item;
     this.key = key;
     this.signal = signal;
+    this.clientKey = clientKey;
     this.#onAborted = onAborted;
     this.result = new Promise((resolve, reject) => {
       this.#resolve = resolve;
@@ -276,13 +284,15 @@ class Batch<Item, Result> {
     return this.#abort.signal;
   }
 
-  get isFull(): boolean {
-    return this.entries.length >= this.#maxBatch;
-  }
+  readonly isFull = (): boolean => this.entries.length >= this.#maxBatch;
 
-  canAdd({ key }: Entry<Item, Result>): boolean {
-    return !this.isFull && (key === undefined || !this.#keys.has(key));
-  }
+  /** Adds the entry, unless the batch is full or has an entry with the same key. */
+  readonly tryAdd = (entry: Entry<Item, Result>): boolean => {
+    const { key } = entry;
+    if (this.isFull() || (key !== undefined && this.#keys.has(key))) return false;
+    this.add(entry);
+    return true;
+  };
 
   add(entry: Entry<Item, Result>): void {
     entry.batch = this;
