@@ -188,20 +188,26 @@ export const database = {
   }),
   SESSIOND_DATABASE_POOL_SIZE: setting(parsers.integer(2, 1000), {
     default: "10",
-    doc: "The maximum number of database connections of one process. A sweep uses two.",
+    doc:
+      "The maximum number of database connections of one process. Writes, calls that wait for locked " +
+      "rows, and management (lists, keys, the sweep) have shares of them: the others always leave one " +
+      "connection to reads, two from 8 on. With 3 or more, those that wait for locks and management " +
+      "also leave one to writes; with 2, they share one with them. They may each use a fifth. A sweep " +
+      "uses two connections, one of which only holds a lock.",
   }),
   SESSIOND_DATABASE_QUEUE_LIMIT: setting(parsers.integer(0, 1_000_000), {
     default: "1000",
     doc:
-      "The maximum number of calls that wait for a database connection. It is also the limit for each " +
-      "kind of call that is executed in batches: how many calls wait for the next batch. Further " +
-      "calls fail with OVERLOADED.",
+      "The maximum number of calls that wait for a database connection, for each kind of work: reads, " +
+      "writes, waits for locks, management. It is also the limit for each kind of call that is " +
+      "executed in batches: how many calls wait for the next batch. When a queue is full, a call of " +
+      "the caller that has the most in it fails with OVERLOADED.",
   }),
   SESSIOND_DATABASE_QUEUE_TIMEOUT: setting(parsers.duration("10ms", "1m"), {
     default: "2s",
     doc:
-      "How long a call may wait for the next batch, and how long for a database connection. " +
-      "SESSIOND_DATABASE_CONNECT_TIMEOUT also limits the wait for a connection.",
+      "How long a call may wait for the next batch, how long for a database connection, and how long " +
+      "for a row that another transaction has locked. Then it fails with OVERLOADED.",
   }),
   SESSIOND_DATABASE_CONNECT_TIMEOUT: setting(parsers.duration("100ms", "1m"), {
     default: "3s",

@@ -9,7 +9,7 @@ import { numbers } from "../support/in-parallel.ts";
 import { statementsDuring } from "../support/statement-log.ts";
 import { openTestStorage, type TestStorage } from "../support/storage.ts";
 import { type HeldTransaction, holdTransaction } from "../support/transaction.ts";
-import { until, untilBlockedBy, untilWaiting } from "../support/until.ts";
+import { until, untilBlockedBy, untilWaiting, waitingCount } from "../support/until.ts";
 import { context, newKey, newSession, newTenant, noLimit, revocation } from "./contract/stores.ts";
 
 const LOCK = "SELECT FROM sessions WHERE id = $1 FOR UPDATE";
@@ -136,9 +136,17 @@ describe("collected writes", () => {
     const ids = await opened(10);
     for (const id of ids) await held.query(LOCK, [id]);
     const waiting = ids.map((id) => sessions.touch(id, 0, context));
-    await untilWaiting(test.sql, 2);
-    const [other = "" as SessionId] = await opened(1);
-    expect((await sessions.find(other, context))?.session.id).to.equal(other);
+    await untilWaiting(test.sql, 1);
+    // Batches of all kinds at once, each of which needs a connection.
+    const others = await opened(2);
+    const [other = "" as SessionId, last = "" as SessionId] = others;
+    const done = await Promise.all([
+      sessions.find(other, context),
+      sessions.touch(other, 0, context),
+      sessions.revoke(last, revocation, context),
+    ]);
+    expect(done.map((read) => read?.session.id)).to.deep.equal([other, other, last]);
+    expect(await waitingCount(test.sql), "one connection for all who wait").to.equal(1);
     await held.commit();
     for (const touched of await Promise.all(waiting)) expect(touched).not.to.equal(undefined);
   });

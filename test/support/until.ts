@@ -28,11 +28,17 @@ export async function untilBlockedBy(sql: Sql, pid: number): Promise<void> {
   await until(`somebody waits for process ${pid}`, ask);
 }
 
+/** How many connections to the database wait for locks. */
+export async function waitingCount(sql: Sql): Promise<number> {
+  const text = `SELECT FROM pg_stat_activity
+    WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0`;
+  return (await sql(text)).length;
+}
+
 /** Waits until that many connections to the database wait for locks. */
 export async function untilWaiting(sql: Sql, count: number): Promise<void> {
-  await until(`${count} connections wait for locks`, async () => {
-    const text = `SELECT FROM pg_stat_activity
-      WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0`;
-    return (await sql(text)).length >= count;
-  });
+  await until(
+    `${count} connections wait for locks`,
+    async () => (await waitingCount(sql)) >= count,
+  );
 }

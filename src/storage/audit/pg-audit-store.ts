@@ -1,4 +1,5 @@
 import type { AuditStore } from "../../session/audit-store.ts";
+import { BATCHES, management } from "../pg/connection-permits.ts";
 import type { Database } from "../pg/database.ts";
 import { NOW } from "../pg/sql.ts";
 import { AUDIT_COLUMNS } from "./audit-columns.ts";
@@ -27,22 +28,29 @@ export function createAuditStore(database: Database): AuditStore {
         resource_id: entry.resourceId,
         details: entry.details,
       }));
-      await database.query(APPEND, [JSON.stringify(records)], signal);
+      const use = { bulkhead: "writes", clientKey: BATCHES } as const;
+      await database.query(APPEND, [JSON.stringify(records)], signal, use);
     },
 
-    list({ tenantId, resourceId, actingActorId, before, limit }, { signal }) {
-      return database.withEntityManager(signal, async (manager) => {
-        const query = manager
-          .createQueryBuilder(auditEventEntity, "events")
-          .where({ tenantId })
-          .orderBy("events.id", "DESC")
-          .limit(limit + 1);
-        if (resourceId !== "") query.andWhere({ resourceId });
-        if (actingActorId !== "") query.andWhere({ actingActorId });
-        if (before !== undefined) query.andWhere("events.id < :before", { before: String(before) });
-        const events = await query.getMany();
-        return { items: events.slice(0, limit), more: events.length > limit };
-      });
+    list({ tenantId, resourceId, actingActorId, before, limit }, context) {
+      return database.withEntityManager(
+        context.signal,
+        async (manager) => {
+          const query = manager
+            .createQueryBuilder(auditEventEntity, "events")
+            .where({ tenantId })
+            .orderBy("events.id", "DESC")
+            .limit(limit + 1);
+          if (resourceId !== "") query.andWhere({ resourceId });
+          if (actingActorId !== "") query.andWhere({ actingActorId });
+          if (before !== undefined) {
+            query.andWhere("events.id < :before", { before: String(before) });
+          }
+          const events = await query.getMany();
+          return { items: events.slice(0, limit), more: events.length > limit };
+        },
+        management(context),
+      );
     },
   };
 }

@@ -50,3 +50,7 @@ export function rowMapper<Entity>(columns: readonly Column[]): (row: Row) => Ent
   const compile = new Function("fromRow", `return (row) => ({ ${fields.join(", ")} });`);
   return compile(columns.map(({ fromRow }) => fromRow));
 }
+
+export function byId(rows: readonly Row[]): ReadonlyMap<unknown, Row> {
+  return new Map(rows.map((row) => [row.id, row]));
+}

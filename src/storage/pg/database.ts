@@ -2,14 +2,17 @@ import type pg from "pg";
 import type { DataSource, EntityManager, QueryRunner } from "typeorm";
 import { SessionError } from "../../session/errors.ts";
 import { type CancellableClient, sendCancelRequest } from "./cancel-request.ts";
+import { ConnectionPermits, type ConnectionUse } from "./connection-permits.ts";
 import {
   endsConnection,
+  LOCK_NOT_AVAILABLE,
   PreparedStatementLost,
   RETRYABLE,
   StorageFault,
   storageUnavailable,
   translateDriverError,
 } from "./errors.ts";
+import type { ClientKey } from "./fair-queue.ts";
 import {
   PreparedStatements,
   type PreparedStatementsOptions,
@@ -21,9 +24,15 @@ import { settledOrAborted } from "./settled-or-aborted.ts";
 
 export interface DatabaseOptions extends PreparedStatementsOptions {
   readonly poolSize: number;
-  /** The maximum number of calls that wait for a connection. Further ones fail with OVERLOADED. */
+  /**
+   * The maximum number of calls that wait for a connection in each bulkhead. For each further one, a
+   * call of the client that has the most of them fails with OVERLOADED.
+   */
   readonly queueLimit: number;
-  /** How long a call may wait for a connection of a full pool. Then it fails with OVERLOADED. */
+  /**
+   * How long a call may wait for a connection, and how long for the locks of other transactions. Then
+   * it fails with OVERLOADED.
+   */
   readonly queueTimeoutMs: number;
   /** A statement that runs for this long is cancelled. */
   readonly statementTimeoutMs: number;
@@ -40,9 +49,25 @@ type ChooseStatement = (values: readonly unknown[]) => Statement;
 export type Values = readonly unknown[] | (() => readonly unknown[]);
 
 /** Runs a statement of a transaction. */
-export type Run = (statement: Statement, values: readonly unknown[]) => Promise<readonly Row[]>;
+export type Run = (
+  statement: Statement | ChooseStatement,
+  values: Values,
+) => Promise<readonly Row[]>;
 
 type Signal = AbortSignal | undefined;
+
+/** Runs a statement for a batch of items. */
+export type Query = (
+  statement: Statement | ChooseStatement,
+  values: Values,
+  signal: Signal,
+) => Promise<readonly Row[]>;
+
+/** Who makes a call: a part of CallContext. */
+export interface Caller {
+  readonly signal: Signal;
+  readonly clientKey?: ClientKey;
+}
 
 /** A connection that is taken from the pool for one piece of work. */
 interface Lease {
@@ -53,13 +78,19 @@ interface Lease {
   broken?: Error;
 }
 
+const READS: ConnectionUse = { bulkhead: "reads" };
+/**
+ * How long a change among the writes waits for a lock. Most locks are held for the time of a commit;
+ * whoever meets a longer one goes to those who wait for locks.
+ */
+const BRIEF_LOCK_WAIT_MS = 10;
 const CANCEL_GRACE_MS = 1000;
 const PROBE: Statement = { text: "SELECT 1" };
 const MAX_ATTEMPTS = 3;
 
 /**
- * Runs statements on PostgreSQL. It limits the number of calls that wait for a connection and how
- * long they wait, cancels statements that take too long or whose call was cancelled, and translates
+ * Runs statements on PostgreSQL. It divides the connections between kinds of work (bulkheads) and
+ * callers, limits the number of calls that wait for a connection and how long they wait, cancels statements that take too long or whose call was cancelled, and translates
  * errors. It sets no timeouts on the server: they would belong to a database session, which
  * PgBouncer shares between clients. For the same reason, PgBouncer in transaction mode may lose prepared
  * statements: when that happens for the first time, the call is retried, and nothing is prepared from
@@ -72,12 +103,14 @@ export class Database {
   readonly options: DatabaseOptions;
   readonly #dataSource: DataSource;
   readonly #pool: pg.Pool;
+  readonly #permits: ConnectionPermits;
   readonly #prepared: PreparedStatements;
   #lastAnsweredAt = performance.now();
 
   constructor(dataSource: DataSource, options: DatabaseOptions) {
     this.options = options;
     this.#dataSource = dataSource;
+    this.#permits = new ConnectionPermits(options);
     this.#prepared = new PreparedStatements(options);
     // TypeORM types the driver as an interface without the pool.
     this.#pool = (dataSource.driver as unknown as { master: pg.Pool }).master;
@@ -92,12 +125,14 @@ export class Database {
     statement: Statement | ChooseStatement,
     values: Values,
     signal: Signal,
+    use: ConnectionUse = READS,
   ): Promise<readonly Row[]> {
     return retried(() =>
       this.#withLease(
         () => this.#connect(),
         signal,
         (lease) => this.#run(lease, statement, values, signal),
+        use,
       ),
     );
   }
@@ -106,14 +141,61 @@ export class Database {
    * Runs `work` in a READ COMMITTED transaction. Commits when it resolves, and rolls back when it
    * rejects. Retries it after a conflict of transactions, so `work` must have no other side effects.
    */
-  async transaction<T>(signal: Signal, work: (run: Run) => Promise<T>): Promise<T> {
-    return retried(() => this.#transactionOnce(signal, work));
+  async transaction<T>(
+    signal: Signal,
+    work: (run: Run) => Promise<T>,
+    use: ConnectionUse = READS,
+  ): Promise<T> {
+    return retried(() => this.#transactionOnce(signal, work, use, BEGIN));
+  }
+
+  /**
+   * As `transaction`, for work that locks what other transactions may have locked. Whoever meets a lock
+   * that is held for longer than a commit takes leaves its connection to the writes and starts again
+   * among those who wait for locks, who have few.
+   *
+   * @param key names what is locked: calls with the same key take one connection in all
+   * @throws {SessionError} OVERLOADED also if a lock was not released within the queue timeout
+   */
+  async lockingTransaction<T>(
+    { signal, clientKey }: Caller,
+    key: string,
+    work: (run: Run) => Promise<T>,
+  ): Promise<T> {
+    const use = { bulkhead: "writes", clientKey, key } as const;
+    try {
+      return await retried(() =>
+        this.#transactionOnce(signal, work, use, beginWith(BRIEF_LOCK_WAIT_MS)),
+      );
+    } catch (error) {
+      if (!isLockTimeout(error)) throw error;
+    }
+    return this.waitingTransaction(signal, work, { ...use, bulkhead: "lock_waits" });
+  }
+
+  /**
+   * As `transaction`, for work that has to wait for a lock.
+   *
+   * @throws {SessionError} OVERLOADED also if a lock was not released within the queue timeout
+   */
+  async waitingTransaction<T>(
+    signal: Signal,
+    work: (run: Run) => Promise<T>,
+    use: ConnectionUse,
+  ): Promise<T> {
+    try {
+      const begin = beginWith(this.options.queueTimeoutMs);
+      return await retried(() => this.#transactionOnce(signal, work, use, begin));
+    } catch (error) {
+      throw isLockTimeout(error) ? new SessionError("OVERLOADED", { cause: error }) : error;
+    }
   }
 
   /** Runs queries that TypeORM builds, on one connection and outside a transaction. */
   async withEntityManager<T>(
     signal: Signal,
     work: (manager: EntityManager) => Promise<T>,
+    use: ConnectionUse = READS,
   ): Promise<T> {
     let runner: QueryRunner;
     const connect = async (): Promise<Lease> => {
@@ -124,8 +206,11 @@ export class Database {
       };
       return { client, release: (error) => void releasePostgresConnection.call(runner, error) };
     };
-    return this.#withLease(connect, signal, (lease) =>
-      this.#bounded(lease, signal, () => work(runner.manager)),
+    return this.#withLease(
+      connect,
+      signal,
+      (lease) => this.#bounded(lease, signal, () => work(runner.manager)),
+      use,
     );
   }
 
@@ -140,7 +225,7 @@ export class Database {
    * answer.
    */
   async probe(signal: AbortSignal): Promise<void> {
-    if (this.#callsAhead() < 0) {
+    if (this.#permits.hasRoom(READS)) {
       await this.query(PROBE, [], signal);
     } else {
       const onAnswer = () => {
@@ -155,13 +240,18 @@ export class Database {
     await this.#dataSource.destroy();
   }
 
-  async #transactionOnce<T>(signal: Signal, work: (run: Run) => Promise<T>): Promise<T> {
+  async #transactionOnce<T>(
+    signal: Signal,
+    work: (run: Run) => Promise<T>,
+    use: ConnectionUse,
+    begin: Statement,
+  ): Promise<T> {
     return this.#withLease(
       () => this.#connect(),
       signal,
       async (lease) => {
         const run: Run = (statement, values) => this.#run(lease, statement, values, signal);
-        await run({ text: "BEGIN" }, []);
+        await run(begin, []);
         try {
           const result = await work(run);
           await run({ text: "COMMIT" }, []);
@@ -174,14 +264,8 @@ export class Database {
           throw error;
         }
       },
+      use,
     );
-  }
-
-  /** How many calls would be served before a further one. Negative if that one need not wait. */
-  #callsAhead(): number {
-    const { idleCount, totalCount, waitingCount } = this.#pool;
-    // The pool's waitingCount includes calls for which it already has, or may open, a connection.
-    return waitingCount - (idleCount + this.options.poolSize - totalCount);
   }
 
   async #connect(): Promise<Lease> {
@@ -194,25 +278,35 @@ export class Database {
     connect: () => Promise<Lease>,
     signal: Signal,
     work: (lease: Lease) => Promise<T>,
+    use: ConnectionUse,
   ): Promise<T> {
-    const lease = await this.#acquire(connect, signal);
+    const lease = await this.#acquire(connect, signal, use);
     const finished = work(lease).finally(() => lease.release(lease.broken));
     return settledOrAborted(finished, signal);
   }
 
-  /** Waits for a connection until the signal fires or the queue timeout has passed. */
-  async #acquire(connect: () => Promise<Lease>, signal: Signal): Promise<Lease> {
-    signal?.throwIfAborted();
-    const ahead = this.#callsAhead();
-    const full = ahead >= 0;
-    if (full && ahead >= this.options.queueLimit) throw new SessionError("OVERLOADED");
-    const connecting = connect().catch((error: unknown) => {
-      if (full && isPoolTimeout(error)) throw new SessionError("OVERLOADED");
-      throw translateDriverError(error);
-    });
+  /** Waits for a permit, and then until there is a connection or the signal fires. */
+  async #acquire(
+    connect: () => Promise<Lease>,
+    signal: Signal,
+    use: ConnectionUse,
+  ): Promise<Lease> {
+    await this.#permits.acquire(use, signal);
+    const connecting = connect().then(
+      (lease): Lease => ({
+        client: lease.client,
+        release: (error) => {
+          lease.release(error);
+          this.#permits.release(use);
+        },
+      }),
+      (error: unknown) => {
+        this.#permits.release(use);
+        throw translateDriverError(error);
+      },
+    );
     try {
-      const timeoutMs = full ? this.options.queueTimeoutMs : undefined;
-      return await settledOrAborted(connecting, signal, timeoutMs);
+      return await settledOrAborted(connecting, signal);
     } catch (error) {
       // The connection may still arrive; it goes back to the pool unused.
       connecting.then(
@@ -278,9 +372,15 @@ export class Database {
   }
 }
 
-/** The pool applies its connect timeout to the wait for a free connection, too. */
-function isPoolTimeout(error: unknown): boolean {
-  return error instanceof Error && error.message === "timeout exceeded when trying to connect";
+const BEGIN: Statement = { text: "BEGIN" };
+
+/** Begins a transaction in which a statement waits for a lock no longer than `lockTimeoutMs`. */
+function beginWith(lockTimeoutMs: number): Statement {
+  return { text: `BEGIN; SET LOCAL lock_timeout = ${lockTimeoutMs}` };
+}
+
+function isLockTimeout(error: unknown): boolean {
+  return error instanceof StorageFault && error.code === LOCK_NOT_AVAILABLE;
 }
 
 function ignore(): void {}

@@ -65,6 +65,8 @@ const defects = [TypeError, RangeError, ReferenceError] as const;
 const SQLSTATE = /^[0-9A-Z]{5}$/;
 
 export const UNIQUE_VIOLATION = "23505";
+/** A lock was not released within lock_timeout. */
+export const LOCK_NOT_AVAILABLE = "55P03";
 /** Serialization failure and deadlock: nothing was changed, and a retry may succeed. */
 export const RETRYABLE: readonly string[] = ["40001", "40P01"];
 

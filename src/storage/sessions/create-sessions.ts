@@ -2,11 +2,12 @@ import type { SessionId } from "../../session/ids.ts";
 import type { CreateOutcome, NewSession, ReplacedSession } from "../../session/session-store.ts";
 import { AUDIT_COLUMNS } from "../audit/audit-columns.ts";
 import { type Execute, RETRY_ALONE } from "../pg/batcher.ts";
-import type { Database, Row, Run } from "../pg/database.ts";
+import { byId } from "../pg/columns.ts";
+import type { Query, Row, Run } from "../pg/database.ts";
 import { instant, instantOf } from "../pg/instants.ts";
 import type { Statement } from "../pg/prepared-statements.ts";
 import { itemsFrom, NOW } from "../pg/sql.ts";
-import { byId, NO_SESSION, SESSION_COLUMNS, sessionColumns, sessionOf } from "./session-columns.ts";
+import { NO_SESSION, SESSION_COLUMNS, sessionColumns, sessionOf } from "./session-columns.ts";
 import { type Locking, live, WAIT_FOR_LOCKED } from "./session-conditions.ts";
 
 export interface Create {
@@ -116,13 +117,10 @@ function createStatement({ suffix, lock, isSkipped }: Locking): Statement {
 }
 
 /** Creates a batch of sessions. */
-export function createSessions(
-  database: Database,
-  locking: Locking,
-): Execute<Create, CreateOutcome> {
+export function createSessions(locking: Locking): (query: Query) => Execute<Create, CreateOutcome> {
   const statement = createStatement(locking);
-  return async (close, signal) => {
-    const rows = await database.query(statement, () => valuesOf(close()), signal);
+  return (query) => async (close, signal) => {
+    const rows = await query(statement, () => valuesOf(close()), signal);
     return outcomesOf(close(), rows);
   };
 }

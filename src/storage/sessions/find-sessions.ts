@@ -1,10 +1,11 @@
 import type { SessionId, SigningKeyId } from "../../session/ids.ts";
 import type { CookieLookup, SessionSnapshot } from "../../session/session-store.ts";
 import type { Execute } from "../pg/batcher.ts";
-import type { Database, Row } from "../pg/database.ts";
+import { byId } from "../pg/columns.ts";
+import type { Query, Row } from "../pg/database.ts";
 import { instantOf, optionalInstantOf } from "../pg/instants.ts";
 import { arrayParameter, NOW } from "../pg/sql.ts";
-import { byId, NO_SESSION, SESSION_COLUMNS, sessionOf, snapshotOf } from "./session-columns.ts";
+import { NO_SESSION, SESSION_COLUMNS, sessionOf, snapshotOf } from "./session-columns.ts";
 
 export interface CookieIds {
   readonly id: SessionId;
@@ -51,7 +52,7 @@ const NO_KEY: CookieLookup = { now: 0, signingKey: undefined, session: undefined
  * Finds the signing keys and sessions of a batch of cookies. A session is found only with the key that
  * signed its cookie.
  */
-export function findByCookies(database: Database): Execute<CookieIds, CookieLookup> {
+export function findByCookies(query: Query): Execute<CookieIds, CookieLookup> {
   return async (close, signal) => {
     const values = () => {
       const cookies = close();
@@ -62,7 +63,7 @@ export function findByCookies(database: Database): Execute<CookieIds, CookieLook
     };
     const statement = ([ids]: readonly unknown[]) =>
       typeof ids === "string" ? FIND_ONE_BY_COOKIE : FIND_BY_COOKIE;
-    const rows = await database.query(statement, values, signal);
+    const rows = await query(statement, values, signal);
     const cookies = close();
     if (cookies.length === 1) return [cookieLookup(rows[0], rows[0])];
     const found = byId(rows);
@@ -87,9 +88,9 @@ function cookieLookup(key: Row | undefined, session: Row | undefined): CookieLoo
 }
 
 /** Finds a batch of sessions by id. */
-export function findSessions(database: Database): Execute<SessionId, SessionSnapshot | undefined> {
+export function findSessions(query: Query): Execute<SessionId, SessionSnapshot | undefined> {
   return async (close, signal) => {
-    const rows = byId(await database.query(FIND, () => [close()], signal));
+    const rows = byId(await query(FIND, () => [close()], signal));
     return close().map((id) => snapshotOf(rows.get(id)));
   };
 }

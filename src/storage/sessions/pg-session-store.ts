@@ -1,10 +1,12 @@
 import type { SessionId } from "../../session/ids.ts";
 import type { SessionStore } from "../../session/session-store.ts";
 import { AUDIT_COLUMNS } from "../audit/audit-columns.ts";
+import { management } from "../pg/connection-permits.ts";
 import type { Database } from "../pg/database.ts";
 import { instantOf } from "../pg/instants.ts";
 import { newestFirst } from "../pg/newest-first.ts";
 import { NOW } from "../pg/sql.ts";
+import { actorKey, sessionKey } from "./change-keys.ts";
 import { SessionBatchers } from "./session-batchers.ts";
 import { SESSION_COLUMNS, sessionOf, snapshotOf } from "./session-columns.ts";
 import { LIVE, live } from "./session-conditions.ts";
@@ -39,20 +41,6 @@ const REVOKE_ALL_FOR_ACTOR = {
           'kept_session_id', nullif($4, ''), 'count', (SELECT count(*) FROM revoked)::text))
     )
     SELECT count(*)::integer AS count FROM revoked`,
-};
-
-const ROTATE_CSRF = {
-  name: "rotate_csrf",
-  text: `
-    WITH rotated AS (
-      UPDATE sessions SET csrf_token_hash = $2 WHERE id = $1 AND ${LIVE}
-      RETURNING ${SESSION_COLUMNS}
-    ), audited AS (
-      INSERT INTO audit_events (${AUDIT_COLUMNS})
-      SELECT ${NOW}, 'auth', 'auth.session_csrf_rotated', $3, $4, tenant_id, 'session', id, '{}'
-      FROM rotated
-    )
-    SELECT *, ${NOW} AS now FROM rotated`,
 };
 
 const UPDATE_METADATA = {
@@ -102,39 +90,44 @@ const SET_CSRF_HASHES = {
 export function createSessionStore(database: Database): SessionStore {
   const batchers = new SessionBatchers(database);
   return {
-    findByCookie: (id, signingKeyId, { signal }) =>
-      batchers.findByCookie.add({ id, signingKeyId }, signal),
+    findByCookie: (id, signingKeyId, context) =>
+      batchers.findByCookie({ id, signingKeyId }, context),
 
-    find: (id, { signal }) => batchers.find.add(id, signal),
+    find: (id, context) => batchers.find(id, context),
 
-    create(session, replaces, limit, { signal, callingService }) {
-      const create = { session, replaces, callingService };
+    create(session, replaces, limit, context) {
+      const create = { session, replaces, callingService: context.callingService };
       return limit.maxPerActor === 0 || session.preLogin
-        ? batchers.create.add(create, signal)
-        : createWithinLimit(database, create, limit, signal);
+        ? batchers.create(create, context)
+        : createWithinLimit(database, create, limit, context);
     },
 
-    touch: (id, intervalMs, { signal }) => batchers.touch.add({ id, intervalMs }, signal),
+    touch: (id, intervalMs, context) => batchers.touch({ id, intervalMs }, context),
 
-    revoke: (id, { reason, revokedBy }, { signal, callingService }) =>
-      batchers.revoke.add({ id, reason, revokedBy, callingService }, signal),
+    revoke(id, { reason, revokedBy }, context) {
+      const { callingService } = context;
+      return batchers.revoke({ id, reason, revokedBy, callingService }, context);
+    },
 
-    async revokeAllForActor(actor, keep, { reason, revokedBy }, { signal, callingService }) {
+    async revokeAllForActor(actor, keep, { reason, revokedBy }, context) {
       const { tenantId, actorType, actorId } = actor;
-      const values = [tenantId, actorType, actorId, keep ?? "", reason, revokedBy, callingService];
-      const [row] = await database.query(REVOKE_ALL_FOR_ACTOR, values, signal);
+      const who = [revokedBy, context.callingService];
+      const values = [tenantId, actorType, actorId, keep ?? "", reason, ...who];
+      const [row] = await database.lockingTransaction(context, actorKey(actor), (run) =>
+        run(REVOKE_ALL_FOR_ACTOR, values),
+      );
       return row?.count as number;
     },
 
-    async rotateCsrf(id, hash, actingActorId, { signal, callingService }) {
-      const values = [id, hash, actingActorId, callingService];
-      const [row] = await database.query(ROTATE_CSRF, values, signal);
-      return snapshotOf(row);
+    rotateCsrf(id, hash, actingActorId, context) {
+      const { callingService } = context;
+      return batchers.rotateCsrf({ id, hash, actingActorId, callingService }, context);
     },
 
-    rotateCsrfForActor(actor, max, mint, actingActorId, { signal, callingService }) {
+    rotateCsrfForActor(actor, max, mint, actingActorId, context) {
       const { tenantId, actorType, actorId } = actor;
-      return database.transaction(signal, async (run) => {
+      const { callingService } = context;
+      return database.lockingTransaction(context, actorKey(actor), async (run) => {
         const rows = await run(LOCK_LIVE_OF_ACTOR, [tenantId, actorType, actorId, max + 1]);
         if (rows.length > max) return undefined;
         const ids = rows.map((row) => row.id as SessionId);
@@ -148,20 +141,26 @@ export function createSessionStore(database: Database): SessionStore {
       });
     },
 
-    async updateMetadata(id, metadata, etag, actingActorId, { signal, callingService }) {
-      const values = [id, JSON.stringify(metadata), etag, actingActorId, callingService];
-      const [row] = await database.query(UPDATE_METADATA, values, signal);
+    async updateMetadata(id, metadata, etag, actingActorId, context) {
+      const values = [id, JSON.stringify(metadata), etag, actingActorId, context.callingService];
+      const [row] = await database.lockingTransaction(context, sessionKey(id), (run) =>
+        run(UPDATE_METADATA, values),
+      );
       return snapshotOf(row);
     },
 
-    list({ tenantId, actorType, actorId }, { includeEnded, after, limit }, { signal }) {
-      return database.withEntityManager(signal, (manager) => {
-        const query = manager
-          .createQueryBuilder(sessionEntity, "sessions")
-          .where({ tenantId, actorType, actorId });
-        if (!includeEnded) query.andWhere(LIVE);
-        return newestFirst(query, after, limit);
-      });
+    list({ tenantId, actorType, actorId }, { includeEnded, after, limit }, context) {
+      return database.withEntityManager(
+        context.signal,
+        (manager) => {
+          const query = manager
+            .createQueryBuilder(sessionEntity, "sessions")
+            .where({ tenantId, actorType, actorId });
+          if (!includeEnded) query.andWhere(LIVE);
+          return newestFirst(query, after, limit);
+        },
+        management(context),
+      );
     },
   };
 }

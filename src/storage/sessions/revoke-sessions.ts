@@ -2,11 +2,11 @@ import type { SessionId } from "../../session/ids.ts";
 import type { Revocation, SessionSnapshot } from "../../session/session-store.ts";
 import { AUDIT_COLUMNS } from "../audit/audit-columns.ts";
 import { type Execute, RETRY_ALONE } from "../pg/batcher.ts";
-import type { Database } from "../pg/database.ts";
+import { byId } from "../pg/columns.ts";
+import type { Query } from "../pg/database.ts";
 import type { Statement } from "../pg/prepared-statements.ts";
 import { itemsFrom, NOW } from "../pg/sql.ts";
 import {
-  byId,
   NO_SESSION,
   QUALIFIED_SESSION_COLUMNS,
   SESSION_COLUMNS,
@@ -61,11 +61,10 @@ function revokeStatement({ suffix, lock, isSkipped }: Locking): Statement {
 
 /** Revokes a batch of sessions. The result is undefined for a session that has ended or does not exist. */
 export function revokeSessions(
-  database: Database,
   locking: Locking,
-): Execute<Revoke, SessionSnapshot | undefined> {
+): (query: Query) => Execute<Revoke, SessionSnapshot | undefined> {
   const statement = revokeStatement(locking);
-  return async (close, signal) => {
+  return (query) => async (close, signal) => {
     const values = () => {
       const revokes = close();
       return [
@@ -75,7 +74,7 @@ export function revokeSessions(
         revokes.map(({ callingService }) => callingService),
       ];
     };
-    const rows = byId(await database.query(statement, values, signal));
+    const rows = byId(await query(statement, values, signal));
     return close().map(({ id }) => {
       const row = rows.get(id);
       return row?.skipped ? RETRY_ALONE : snapshotOf(row);

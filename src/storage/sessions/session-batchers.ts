@@ -1,106 +1,113 @@
+import type { CallContext } from "../../session/call-context.ts";
 import type { SessionId } from "../../session/ids.ts";
 import type { CookieLookup, CreateOutcome, SessionSnapshot } from "../../session/session-store.ts";
-import { Batcher, type BatcherLimits, type Execute, type RETRY_ALONE } from "../pg/batcher.ts";
-import type { Database } from "../pg/database.ts";
+import { batchLimits } from "../pg/batch-limits.ts";
+import { Batcher, type Execute, type RETRY_ALONE } from "../pg/batcher.ts";
+import { BATCHES } from "../pg/connection-permits.ts";
+import type { Database, Query } from "../pg/database.ts";
 import { StorageFault } from "../pg/errors.ts";
+import { sessionKey } from "./change-keys.ts";
 import { type Create, createSessions } from "./create-sessions.ts";
 import { type CookieIds, findByCookies, findSessions } from "./find-sessions.ts";
 import { type Revoke, revokeSessions } from "./revoke-sessions.ts";
-import { SKIP_LOCKED, WAIT_FOR_LOCKED } from "./session-conditions.ts";
+import { type CsrfChange, rotateCsrfOfSessions } from "./rotate-csrf-of-sessions.ts";
+import { type Locking, SKIP_LOCKED, WAIT_FOR_LOCKED } from "./session-conditions.ts";
 import { type Touch, touchSessions } from "./touch-sessions.ts";
 
-type Signal = AbortSignal | undefined;
+/** A statement for a batch of changes, once for batches and once for single items that wait. */
+type Change<Item, Result> = (locking: Locking) => (query: Query) => Execute<Item, Result>;
 
-/**
- * The maximum number of batches in flight for one kind of call. The second one starts only if the
- * first is slower than MAX_DELAY_MS. If both started at once, batches would be smaller: with 64
- * callers, a read would cost 32 µs in this process and 18 µs in PostgreSQL instead of 26 and 14.
- * Without batches, a read costs 230 and 150 µs.
- */
-const MAX_IN_FLIGHT = 2;
-const MAX_DELAY_MS = 10;
-/** Larger batches save nothing: a read costs PostgreSQL 10 µs in a batch of 64, and 9 µs in this. */
-const MAX_BATCH = 256;
-
-/** The number of batchers that pass items to the retry batcher. */
-const BATCHER_COUNT = 5;
+/** Adds an item to the next batch. */
+type Add<Item, Result> = (item: Item, context: CallContext) => Promise<Result>;
 
 /** The batchers for the frequent calls, one for each kind of call. */
 export class SessionBatchers {
-  readonly findByCookie: Batcher<CookieIds, CookieLookup>;
-  readonly find: Batcher<SessionId, SessionSnapshot | undefined>;
-  readonly create: Batcher<Create, CreateOutcome>;
-  readonly touch: Batcher<Touch, SessionSnapshot | undefined>;
-  readonly revoke: Batcher<Revoke, SessionSnapshot | undefined>;
-  readonly #limits: BatcherLimits;
-  /** Retries single items of all kinds that failed as part of their batch. */
-  readonly #retries: Batcher<(signal: Signal) => Promise<unknown>, unknown>;
+  readonly findByCookie: Add<CookieIds, CookieLookup>;
+  readonly find: Add<SessionId, SessionSnapshot | undefined>;
+  readonly create: Add<Create, CreateOutcome>;
+  readonly touch: Add<Touch, SessionSnapshot | undefined>;
+  readonly revoke: Add<Revoke, SessionSnapshot | undefined>;
+  readonly rotateCsrf: Add<CsrfChange, SessionSnapshot | undefined>;
+  readonly #database: Database;
 
   constructor(database: Database) {
-    const { queueLimit, queueTimeoutMs, poolSize } = database.options;
-    const maxInFlight = MAX_IN_FLIGHT;
-    this.#limits = {
-      maxInFlight,
-      maxDelayMs: MAX_DELAY_MS,
-      maxBatch: MAX_BATCH,
-      queueLimit,
-      queueTimeoutMs,
-    };
-    this.#retries = new Batcher({
-      limits: {
-        // Retries may wait for locked rows. They must leave connections for the batches.
-        maxInFlight: Math.max(1, poolSize - maxInFlight),
-        maxDelayMs: 0,
-        maxBatch: 1,
-        // The items have already been accepted: there is room for all items of failed batches.
-        queueLimit: queueLimit + BATCHER_COUNT * maxInFlight * MAX_BATCH,
-        queueTimeoutMs,
-      },
-      execute: (close, signal) => Promise.all(close().map((retry) => retry(signal))),
-    });
+    this.#database = database;
+    this.findByCookie = this.#reads(findByCookies);
+    this.find = this.#reads(findSessions);
+    this.create = this.#changes(createSessions, ({ replaces }) => replaces);
+    this.touch = this.#changes(touchSessions, ({ id }) => id, { mergesItems: true });
+    this.revoke = this.#changes(revokeSessions, ({ id }) => id);
+    this.rotateCsrf = this.#changes(rotateCsrfOfSessions, ({ id }) => id);
+  }
 
-    this.findByCookie = this.#batcher(findByCookies(database));
-    this.find = this.#batcher(findSessions(database));
-    this.create = this.#batcher(
-      createSessions(database, SKIP_LOCKED),
-      createSessions(database, WAIT_FOR_LOCKED),
-      ({ replaces }) => replaces,
+  #reads<Item, Result>(read: (query: Query) => Execute<Item, Result>): Add<Item, Result> {
+    const execute = read((statement, values, signal) =>
+      this.#database.query(statement, values, signal, { bulkhead: "reads", clientKey: BATCHES }),
     );
-    this.touch = this.#batcher(
-      touchSessions(database, SKIP_LOCKED),
-      touchSessions(database, WAIT_FOR_LOCKED),
-      ({ id }) => id,
-    );
-    this.revoke = this.#batcher(
-      revokeSessions(database, SKIP_LOCKED),
-      revokeSessions(database, WAIT_FOR_LOCKED),
-      ({ id }) => id,
+    return adding(
+      new Batcher({
+        limits: batchLimits(this.#database.options),
+        execute,
+        retryAlone: {
+          execute: async (item, signal) => only(await execute(() => [item], signal)),
+          isRetryable,
+        },
+      }),
     );
   }
 
   /**
-   * @param executeBatch skips locked rows, if it changes sessions
-   * @param executeOne waits for locked rows
-   * @param keyOf the session that an item changes; one statement must not change a session twice
+   * @param idOf the session that an item changes; one statement must not change a session twice
+   * @param mergesItems whether the statement makes one change of several items for a session. Else they
+   * are in different batches.
    */
-  #batcher<Item, Result>(
-    executeBatch: Execute<Item, Result>,
-    executeOne: Execute<Item, Result> = executeBatch,
-    keyOf?: (item: Item) => string | undefined,
-  ): Batcher<Item, Result> {
-    const execute = async (item: Item, signal: Signal) => {
-      const results = await this.#retries.add((own) => executeOne(() => [item], own), signal);
-      const [result] = results as readonly [Exclude<Result, typeof RETRY_ALONE>];
-      return result;
-    };
-    // After a StorageFault, the server has rolled the statement back. After an outage, it is not known
-    // whether the statement was committed.
-    const isRetryable = (error: unknown) => error instanceof StorageFault;
-    return new Batcher({
-      limits: this.#limits,
-      execute: executeBatch,
-      retryAlone: { execute, isRetryable },
-      ...(keyOf && { keyOf }),
-    });
+  #changes<Item, Result>(
+    change: Change<Item, Result>,
+    idOf: (item: Item) => SessionId | undefined,
+    { mergesItems = false } = {},
+  ): Add<Item, Result> {
+    const executeBatch = change(SKIP_LOCKED);
+    const executeOne = change(WAIT_FOR_LOCKED);
+    return adding(
+      new Batcher({
+        limits: batchLimits(this.#database.options),
+        execute: executeBatch((statement, values, signal) =>
+          this.#database.query(statement, values, signal, {
+            bulkhead: "writes",
+            clientKey: BATCHES,
+          }),
+        ),
+        retryAlone: {
+          execute: async (item, signal, clientKey) => {
+            const id = idOf(item);
+            const key = id === undefined ? {} : { key: sessionKey(id) };
+            const use = { bulkhead: "lock_waits", clientKey, ...key } as const;
+            const query: Query = (statement, values, own) =>
+              this.#database.waitingTransaction(own, (run) => run(statement, values), use);
+            return only(await executeOne(query)(() => [item], signal));
+          },
+          isRetryable,
+        },
+        ...(!mergesItems && { keyOf: idOf }),
+      }),
+    );
   }
+}
+
+function adding<Item, Result>(batcher: Batcher<Item, Result>): Add<Item, Result> {
+  return (item, { signal, clientKey }) => batcher.add(item, signal, clientKey);
+}
+
+/** A statement for one item locks its row, so it never asks for a retry. */
+function only<Result>(results: readonly (Result | typeof RETRY_ALONE)[]): Result {
+  const [result] = results as readonly [Exclude<Result, typeof RETRY_ALONE>];
+  return result;
+}
+
+/**
+ * After a StorageFault, the server has rolled the statement back. After an outage, it is not known
+ * whether the statement was committed.
+ */
+function isRetryable(error: unknown): boolean {
+  return error instanceof StorageFault;
 }

@@ -25,7 +25,3 @@ export const sessionOf = rowMapper<Session>(sessionColumns);
 export function snapshotOf(row: Row | undefined): SessionSnapshot | undefined {
   return row && { session: sessionOf(row), now: instantOf(row.now) };
 }
-
-export function byId(rows: readonly Row[]): ReadonlyMap<unknown, Row> {
-  return new Map(rows.map((row) => [row.id, row]));
-}

@@ -1,8 +1,10 @@
+import type { CallContext } from "../../session/call-context.ts";
 import type { SessionLimit } from "../../session/policy.ts";
 import type { CreateOutcome } from "../../session/session-store.ts";
 import { AUDIT_COLUMNS } from "../audit/audit-columns.ts";
 import type { Database } from "../pg/database.ts";
 import { NOW } from "../pg/sql.ts";
+import { actorKey } from "./change-keys.ts";
 import { type Create, createWithin } from "./create-sessions.ts";
 import { SESSION_COLUMNS, sessionOf } from "./session-columns.ts";
 import { LIVE } from "./session-conditions.ts";
@@ -63,11 +65,11 @@ export function createWithinLimit(
   database: Database,
   create: Create,
   { maxPerActor, policy }: SessionLimit,
-  signal: AbortSignal | undefined,
+  context: CallContext,
 ): Promise<CreateOutcome> {
   const { session, replaces, callingService } = create;
   const actor = [session.tenantId, session.actorType, session.actorId];
-  return database.transaction(signal, async (run) => {
+  return database.lockingTransaction(context, actorKey(session), async (run) => {
     await run(LOCK_ACTOR, actor);
     // Without the session that will be replaced. No other Create can change the count before the commit.
     const others = [...actor, replaces ?? ""];

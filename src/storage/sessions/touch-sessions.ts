@@ -1,11 +1,11 @@
 import type { SessionId } from "../../session/ids.ts";
 import type { SessionSnapshot } from "../../session/session-store.ts";
 import { type Execute, RETRY_ALONE } from "../pg/batcher.ts";
-import type { Database } from "../pg/database.ts";
+import { byId } from "../pg/columns.ts";
+import type { Query } from "../pg/database.ts";
 import type { Statement } from "../pg/prepared-statements.ts";
 import { itemsFrom, NOW } from "../pg/sql.ts";
 import {
-  byId,
   NO_SESSION,
   QUALIFIED_SESSION_COLUMNS,
   SESSION_COLUMNS,
@@ -49,21 +49,35 @@ function touchStatement({ suffix, lock, isSkipped }: Locking): Statement {
   };
 }
 
-/** Touches a batch of sessions. The result is undefined for a session that was not touched. */
+/**
+ * Touches a batch of sessions. The result is undefined for a session that was not touched. Of several
+ * items for one session, the first decides and the others touch nothing: their interval is the same.
+ */
 export function touchSessions(
-  database: Database,
   locking: Locking,
-): Execute<Touch, SessionSnapshot | undefined> {
+): (query: Query) => Execute<Touch, SessionSnapshot | undefined> {
   const statement = touchStatement(locking);
-  return async (close, signal) => {
+  return (query) => async (close, signal) => {
     const values = () => {
-      const touches = close();
+      const touches = firstOfEach(close());
       return [touches.map(({ id }) => id), touches.map(({ intervalMs }) => intervalMs)];
     };
-    const rows = byId(await database.query(statement, values, signal));
-    return close().map(({ id }) => {
-      const row = rows.get(id);
-      return row?.skipped ? RETRY_ALONE : snapshotOf(row);
+    const rows = byId(await query(statement, values, signal));
+    const touches = close();
+    const writers = new Set(firstOfEach(touches));
+    return touches.map((touch) => {
+      const row = rows.get(touch.id);
+      if (row?.skipped) return RETRY_ALONE;
+      return writers.has(touch) ? snapshotOf(row) : undefined;
     });
   };
+}
+
+/**
+ * A burst of calls for one session would otherwise take a statement for each. The others of its touches
+ * find nothing to do, as if they came right after the first.
+ */
+function firstOfEach(touches: readonly Touch[]): readonly Touch[] {
+  const seen = new Set<SessionId>();
+  return touches.filter(({ id }) => !seen.has(id) && seen.add(id));
 }

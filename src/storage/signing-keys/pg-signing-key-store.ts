@@ -4,8 +4,10 @@ import type { SigningKeyId } from "../../session/ids.ts";
 import type { NewSigningKey, SigningKey, StoredSigningKey } from "../../session/signing-key.ts";
 import type { RotatedSigningKeys, SigningKeyStore } from "../../session/signing-key-store.ts";
 import { AUDIT_COLUMNS } from "../audit/audit-columns.ts";
+import { batchLimits } from "../pg/batch-limits.ts";
 import { Batcher } from "../pg/batcher.ts";
-import type { Database, Row } from "../pg/database.ts";
+import { BATCHES, management } from "../pg/connection-permits.ts";
+import type { Database, Row, Run } from "../pg/database.ts";
 import { StorageFault, storageUnavailable, UNIQUE_VIOLATION } from "../pg/errors.ts";
 import { instantOf } from "../pg/instants.ts";
 import { newestFirst } from "../pg/newest-first.ts";
@@ -72,37 +74,35 @@ const REWRAP = {
     RETURNING id`,
 };
 
-/**
- * Reads of keys are rare, except in a flood of forged cookies that name unknown keys. They share two
- * connections at most, so that the flood leaves the others to calls with genuine cookies.
- */
-const READ_LIMITS = { maxInFlight: 2, maxDelayMs: 10, maxBatch: 256 };
-
 /** In each attempt, one of the concurrent rotations succeeds. So this many can run at once. */
 const ROTATION_ATTEMPTS = 200;
 const ROTATION_BACKOFF_MS = 20;
 
 /** The signing keys in PostgreSQL. */
 export function createSigningKeyStore(database: Database): SigningKeyStore {
-  const { queueLimit, queueTimeoutMs } = database.options;
+  // Reads of keys are rare, except in a flood of forged cookies that name unknown keys. They share few
+  // connections.
   const reads = new Batcher<SigningKeyId, StoredSigningKey | undefined>({
-    limits: { ...READ_LIMITS, queueLimit, queueTimeoutMs },
+    limits: batchLimits(database.options),
     async execute(close, signal) {
-      const rows = await database.query(FIND, () => [close()], signal);
+      const use = { bulkhead: "reads", clientKey: BATCHES } as const;
+      const rows = await database.query(FIND, () => [close()], signal, use);
       const found = new Map(rows.map((row) => [row.id, storedSigningKeyOf(row)]));
       return close().map((id) => found.get(id));
     },
   });
   return {
-    find: (id, { signal }) => reads.add(id, signal),
+    find: (id, { signal, clientKey }) => reads.add(id, signal, clientKey),
 
     async findActive(tenantId, { signal }) {
       const [row] = await database.query(FIND_ACTIVE, [tenantId], signal);
       return row && storedSigningKeyOf(row);
     },
 
-    async insertFirst(key, { signal }) {
-      const rows = await database.query(INSERT_FIRST, valuesOf(key), signal);
+    async insertFirst(key, context) {
+      const rows = await database.lockingTransaction(context, tenantKey(key), (run) =>
+        run(INSERT_FIRST, valuesOf(key)),
+      );
       return rows.length > 0;
     },
 
@@ -138,17 +138,23 @@ export function createSigningKeyStore(database: Database): SigningKeyStore {
       }
     },
 
-    async rewrap(id, from, to, { signal }) {
+    async rewrap(id, from, to, context) {
       const values = [id, to.ciphertext, to.keyEncryptionKeyId, from.ciphertext];
-      const rows = await database.query(REWRAP, values, signal);
+      const rows = await database.lockingTransaction(context, `signing key ${id}`, (run) =>
+        run(REWRAP, values),
+      );
       return rows.length > 0;
     },
 
-    list: (tenantId, { after, limit }, { signal }) =>
-      database.withEntityManager(signal, (manager) => {
-        const query = manager.createQueryBuilder(signingKeyEntity, "keys").where({ tenantId });
-        return newestFirst<SigningKey>(query, after, limit);
-      }),
+    list: (tenantId, { after, limit }, context) =>
+      database.withEntityManager(
+        context.signal,
+        (manager) => {
+          const query = manager.createQueryBuilder(signingKeyEntity, "keys").where({ tenantId });
+          return newestFirst<SigningKey>(query, after, limit);
+        },
+        management(context),
+      ),
   };
 }
 
@@ -156,9 +162,10 @@ function rotateOnce(
   database: Database,
   key: NewSigningKey,
   actingActorId: string,
-  { signal, callingService }: CallContext,
+  context: CallContext,
 ): Promise<RotatedSigningKeys> {
-  return database.transaction(signal, async (run) => {
+  const { signal, callingService } = context;
+  const rotation = async (run: Run) => {
     const [retired] = await run(RETIRE_ACTIVE, [key.tenantId]);
     const audit = [actingActorId, callingService, retired?.id ?? null];
     const [inserted] = await run(INSERT_ROTATED, [...valuesOf(key), ...audit]);
@@ -168,7 +175,14 @@ function rotateOnce(
       active: signingKeyOf(row),
       retired: retired && signingKeyOf(retired),
     };
-  });
+  };
+  const use = { ...management(context), key: tenantKey(key) };
+  return database.waitingTransaction(signal, rotation, use);
+}
+
+/** The key of what changes a tenant's active signing key: see ConnectionUse. */
+function tenantKey({ tenantId }: NewSigningKey): string {
+  return `signing key ${tenantId}`;
 }
 
 function valuesOf({ id, tenantId, encrypted }: NewSigningKey): readonly unknown[] {

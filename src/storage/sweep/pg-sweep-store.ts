@@ -1,5 +1,6 @@
 import type { CallContext } from "../../session/call-context.ts";
 import type { SweepStore } from "../../session/sweep-store.ts";
+import { management } from "../pg/connection-permits.ts";
 import type { Database } from "../pg/database.ts";
 import type { Statement } from "../pg/prepared-statements.ts";
 
@@ -50,19 +51,28 @@ const DELETE_AUDIT_EVENTS = {
 /** Deletes what is past its time from all tables. */
 export function createSweepStore(database: Database): SweepStore {
   const count = async (statement: Statement, values: readonly unknown[], context: CallContext) =>
-    (await database.query(statement, values, context.signal)).length;
+    (await database.query(statement, values, context.signal, management(context))).length;
+  let isSweeping = false;
   return {
     /**
      * The lock belongs to a separate transaction on its own connection, while `work` commits each
      * batch on other connections. So it also works through PgBouncer, and is released when the
-     * connection ends.
+     * connection ends. It belongs to no bulkhead of changes, because it is idle meanwhile, and must
+     * not wait for the deletions that wait for it.
      */
-    withSweepLock(work, { signal }) {
-      return database.transaction(signal, async (run) => {
-        const statement = { text: "SELECT pg_try_advisory_xact_lock($1) AS locked" };
-        const [row] = await run(statement, [SWEEP_LOCK]);
-        return row?.locked === true ? await work() : undefined;
-      });
+    async withSweepLock(work, { signal }) {
+      // Another one of this process costs no connection.
+      if (isSweeping) return undefined;
+      isSweeping = true;
+      try {
+        return await database.transaction(signal, async (run) => {
+          const statement = { text: "SELECT pg_try_advisory_xact_lock($1) AS locked" };
+          const [row] = await run(statement, [SWEEP_LOCK]);
+          return row?.locked === true ? await work() : undefined;
+        });
+      } finally {
+        isSweeping = false;
+      }
     },
     deleteEndedSessions: (historyMs, limit, context) =>
       count(DELETE_ENDED_SESSIONS, [historyMs, limit], context),
