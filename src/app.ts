@@ -13,6 +13,7 @@ import { watchReadiness } from "./jobs/readiness.ts";
 import { startSweepSchedule } from "./jobs/sweep-schedule.ts";
 import { CallLog } from "./log/call-log.ts";
 import { openEncryptedStorage } from "./open-encrypted-storage.ts";
+import { Admission } from "./rpc/admission.ts";
 import { describeCall } from "./rpc/call-description.ts";
 import { authorizeCallers } from "./rpc/caller-authorization.ts";
 import {
@@ -322,6 +323,7 @@ function composeRoutes(parts: Parts): Parameters<typeof startServer>[0]["routes"
     auditLog: new AuditLog(storage.audit, tenants),
     timeouts,
     sweep: (context) => runSweep(context, callTimeLimitMs),
+    admission: new Admission(config.admission, () => performance.now()),
     errors,
     observer: callLog,
   });

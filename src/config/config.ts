@@ -171,6 +171,12 @@ function assemble(reader: EnvReader) {
     callers: callersOf(reader),
     /** Who may use reflection. */
     reflection: reader.get("SESSIOND_REFLECTION"),
+    admission: {
+      /** In flight at a time: 1 to 1,000,000. */
+      maxCallsPerCaller: reader.get("SESSIOND_MAX_CALLS_PER_CALLER"),
+      /** `undefined`: no limit. */
+      ratePerCaller: reader.get("SESSIOND_RATE_PER_CALLER"),
+    },
     database: {
       /** `undefined`: the embedded PostgreSQL. */
       url: reader.get("SESSIOND_DATABASE_URL"),

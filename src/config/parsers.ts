@@ -200,6 +200,27 @@ export const cronOrOff = z
   })
   .meta({ description: "a cron expression or off", hint: ', such as "0 * * * *" (hourly)' });
 
+const RATE = /^(\d{1,7})(?:,(\d{1,7}))?$/;
+
+/** Calls per second, and how many may come at once after a pause: as many as in a second by default. */
+export const callRateOrOff = z
+  .codec(
+    checked((text) => text === "off" || RATE.test(text)),
+    z.object({ perSecond: z.int().min(1), burst: z.int().min(1) }).optional(),
+    {
+      decode: (text) => {
+        const [, perSecond, burst = perSecond] = RATE.exec(text) ?? [];
+        if (perSecond === undefined) return undefined;
+        return { perSecond: Number(perSecond), burst: Number(burst) };
+      },
+      encode: (rate) => (rate === undefined ? "off" : `${rate.perSecond},${rate.burst}`),
+    },
+  )
+  .meta({
+    description: "off, or calls per second and the size of a burst, each from 1 to 9999999",
+    hint: ", such as 500 or 500,2000",
+  });
+
 export const databaseUrl = z
   .string()
   .superRefine((text, context) => {

@@ -18,11 +18,12 @@ export interface EffectiveSetting {
 export function describeConfig(env: Environment, readFile?: FileReader): EffectiveSetting[] {
   const { reader } = resolveConfig(env, readFile);
   return settingNames.map((name) => {
-    const { parser, secret } = settingOf(name);
+    const { parser, secret, default: text } = settingOf(name);
     const value: unknown = reader.get(name);
     const source = reader.source(name);
-    // A schedule that is set to `off` has no value either, but a source.
-    if (value === undefined && source === "default") return { name, value: "(unset)", source };
+    // What is `off`, by default or set to it, has no value either.
+    const isUnset = value === undefined && source === "default" && text === undefined;
+    if (isUnset) return { name, value: "(unset)", source };
     return { name, value: secret ? "(hidden)" : parser.encode(value), source };
   });
 }

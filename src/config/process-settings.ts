@@ -115,6 +115,21 @@ export const server = {
       "A streaming call ends with UNAVAILABLE after this time, or up to a tenth earlier, so that not all " +
       "end together. gRPC clients open a health Watch again by themselves.",
   }),
+  SESSIOND_MAX_CALLS_PER_CALLER: setting(parsers.integer(1, 1_000_000), {
+    default: "10000",
+    doc:
+      "The maximum number of calls in flight of one caller. Further ones fail with OVERLOADED at once. " +
+      "A caller is the calling service, or without authentication the peer's address: behind a proxy " +
+      "or in a service mesh, all callers then share the limits. Health checks have no limit. Below it, " +
+      "callers take turns, so it need not be low to be fair.",
+  }),
+  SESSIOND_RATE_PER_CALLER: setting(parsers.callRateOrOff, {
+    default: "off",
+    doc:
+      "The maximum rate of calls of one caller: calls per second, or calls per second and how many may " +
+      "come at once after a pause, such as `500,2000`. The latter is the number of one second by " +
+      "default. Further calls fail with OVERLOADED at once. `off` means no limit.",
+  }),
   SESSIOND_IDLE_CONNECTION_TIMEOUT: setting(parsers.duration("1s", "24h"), {
     default: "5m",
     doc: "A connection is closed after this time without calls.",

@@ -10,6 +10,7 @@ import type { TimeoutPolicy } from "../session/policy.ts";
 import type { Sessions } from "../session/sessions.ts";
 import type { SigningKeys } from "../session/signing-keys.ts";
 import type { SweepResult } from "../session/sweep.ts";
+import { type Admission, withAdmission } from "./admission.ts";
 import { noteCall, tenantOf } from "./call-description.ts";
 import { callerKey } from "./caller-authorization.ts";
 import { type ErrorMapping, toConnectError } from "./errors.ts";
@@ -23,6 +24,7 @@ export interface SessionServiceDependencies {
   readonly timeouts: TimeoutPolicy;
   /** Runs one sweep. Undefined if another one is running. */
   readonly sweep: (context: CallContext) => Promise<SweepResult | undefined>;
+  readonly admission: Admission;
   readonly errors: ErrorMapping;
   readonly observer: SuccessObserver;
 }
@@ -43,7 +45,10 @@ type Handlers = {
 
 /** Registers SessionService with a router. */
 export function sessionService(deps: SessionServiceDependencies): (router: ConnectRouter) => void {
-  const implementation = withErrorMapping(sessionHandlers(deps), deps);
+  const implementation = withErrorMapping(
+    withAdmission(sessionHandlers(deps), deps.admission),
+    deps,
+  );
   return (router) => {
     router.service(SessionService, implementation);
   };

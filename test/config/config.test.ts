@@ -48,6 +48,7 @@ describe("configuration", () => {
       },
       callers: undefined,
       reflection: "authenticated",
+      admission: { maxCallsPerCaller: 10_000, ratePerCaller: undefined },
       database: {
         url: undefined,
         dataDirectory: "/data/sessiond",
@@ -124,6 +125,8 @@ describe("configuration", () => {
       SESSIOND_MAX_STREAMS: "14",
       SESSIOND_MAX_STREAMS_PER_CONNECTION: "15",
       SESSIOND_MAX_STREAM_AGE: "16s",
+      SESSIOND_MAX_CALLS_PER_CALLER: "123",
+      SESSIOND_RATE_PER_CALLER: "500,2000",
       SESSIOND_IDLE_CONNECTION_TIMEOUT: "6m",
       SESSIOND_SHUTDOWN_GRACE: "7s",
       SESSIOND_DRAIN_DELAY: "8s",
@@ -223,6 +226,7 @@ describe("configuration", () => {
         },
       },
       reflection: "off",
+      admission: { maxCallsPerCaller: 123, ratePerCaller: { perSecond: 500, burst: 2000 } },
       database: {
         url: databaseUrl,
         dataDirectory: "somewhere/else",

@@ -106,6 +106,18 @@ const cases: readonly Case[] = [
     remedy: "a whole number from 2 to 1000",
   },
   {
+    kind: "a rate of calls",
+    name: "SESSIOND_RATE_PER_CALLER",
+    read: (config) => config.admission.ratePerCaller,
+    good: [
+      ["off", undefined],
+      ["500", { perSecond: 500, burst: 500 }],
+      ["1,9999999", { perSecond: 1, burst: 9_999_999 }],
+    ],
+    bad: ["0", "5,0", "-1", "1.5", "500/s", "500, 2000", "1,2,3", "10000000"],
+    remedy: "off, or calls per second and the size of a burst, each from 1 to 9999999",
+  },
+  {
     kind: "a port",
     name: "SESSIOND_PORT",
     read: (config) => config.server.port,
