@@ -61,6 +61,11 @@ export interface AuthenticationOptions {
   readonly watch?: { readonly intervalMs?: number; readonly settleMs?: number };
 }
 
+/**
+ * How much of the header a look-up hashes. It is the part of a JWT that differs most, the signature, and
+ * most of an opaque token; hashing all of a JWT would cost more than everything else here.
+ */
+const KEY_LENGTH = 48;
 /** For how many values of the header the caller is remembered. */
 const MAX_REMEMBERED = 1000;
 /**
@@ -121,11 +126,12 @@ class FileOfCallers implements CallerAuthentication {
   #directory: CallerDirectory = parseCallersFile("", { jwts: false, certificates: false });
   #keys: JwtKeys | undefined;
   /**
-   * The callers by the whole Authorization header. A look-up compares the value only with one of the
-   * same string hash, whose seed is random for each process, so its duration says nothing of use. Only
-   * accepted values are remembered, so nobody else can fill it.
+   * The callers by the end of the Authorization header. A look-up compares text only if its string hash
+   * is the same, and its seed is random for each process; the whole header is compared with one that
+   * ends in the same way. So how long it takes says nothing to somebody who has no token. Only accepted
+   * values are remembered, so nobody else can fill it.
    */
-  readonly #byHeader = new Map<string, Known>();
+  readonly #byHeader = new Map<string, Known & { readonly authorization: string }>();
   #byPeer = new WeakMap<Peer, Known>();
   /** Counts the changes of the files. */
   #version = 0;
@@ -176,8 +182,10 @@ class FileOfCallers implements CallerAuthentication {
   identify({ rawHeaders, peer }: Presented): Caller | Promise<Caller> {
     const authorization = authorizationIn(rawHeaders);
     if (authorization === undefined) return this.#byCertificate(peer);
-    const known = this.#byHeader.get(authorization);
-    if (known !== undefined && this.#now() < known.expiresAt) return known.caller;
+    const known = this.#byHeader.get(authorization.slice(-KEY_LENGTH));
+    if (known?.authorization === authorization && this.#now() < known.expiresAt) {
+      return known.caller;
+    }
     return this.#byToken(authorization);
   }
 
@@ -229,11 +237,8 @@ class FileOfCallers implements CallerAuthentication {
       const [oldest] = this.#byHeader.keys();
       this.#byHeader.delete(oldest as string);
     }
-    // Copied, so that no larger string that it may be a part of stays in memory.
-    this.#byHeader.set(Buffer.from(authorization, "latin1").toString("latin1"), {
-      caller,
-      expiresAt,
-    });
+    const key = authorization.slice(-KEY_LENGTH);
+    this.#byHeader.set(key, { authorization, caller, expiresAt });
     return caller;
   }
 

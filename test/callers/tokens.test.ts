@@ -191,6 +191,20 @@ describe("callers with tokens", () => {
     });
   });
 
+  it("are compared as a whole, also with one that is remembered and ends in the same way", async () => {
+    const long = "a".repeat(100);
+    await file.write(tokenLine(long));
+    await app.app.readFiles();
+    const call = (presented: string) => {
+      const headers = { authorization: `Bearer ${presented}` };
+      return app.client.validate(unknownCookie, { headers });
+    };
+    await expectFailure(call(long), "INVALID_COOKIE");
+    await expectFailure(call(`b${long.slice(1)}`), "CALLER_UNAUTHENTICATED");
+    await expectFailure(call(`a${long}`), "CALLER_UNAUTHENTICATED");
+    await expectFailure(call(long), "INVALID_COOKIE");
+  });
+
   it("need none for health checks, whatever they present", async () => {
     const health = createClient(Health, app.transport);
     expect((await health.check({})).status).to.equal(1);
