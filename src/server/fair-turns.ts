@@ -4,6 +4,8 @@ const tasksPerTurn = 32;
 /** From which task on the end of the turn is watched, so that a few tasks cost nothing. */
 const watchedFrom = 8;
 
+type Task = () => unknown;
+
 /**
  * Spreads tasks over turns of the event loop. One connection can begin a thousand calls in a single
  * read, and all others would wait until the last of them has begun.
@@ -13,13 +15,16 @@ const watchedFrom = 8;
  */
 export class FairTurns {
   /** The waiting tasks of each owner; an owner without any is not here. */
-  readonly #waiting = new Map<object, (() => void)[]>();
+  readonly #waiting = new Map<object, Task[]>();
   /** Tasks that ran since the end of a turn was seen. */
   #ran = 0;
   #watching = false;
 
-  /** Returns true if the task waits, and false if it has run. A task must not throw. */
-  run(owner: object, task: () => void): boolean {
+  /**
+   * Returns true if the task waits, and false if it has run. A task must not throw. If it returns false,
+   * there was nothing to do any more, and the turn does not count it.
+   */
+  run(owner: object, task: Task): boolean {
     if (this.#ran < tasksPerTurn && this.#waiting.size === 0) {
       this.#ran += 1;
       if (this.#ran >= watchedFrom) this.#watch();
@@ -46,10 +51,9 @@ export class FairTurns {
     for (const [owner, tasks] of this.#waiting) {
       if (this.#ran === tasksPerTurn) break;
       this.#ran += 1;
-      const task = tasks.shift();
       this.#waiting.delete(owner);
+      while (tasks.length > 0 && tasks.shift()?.() === false);
       if (tasks.length > 0) this.#waiting.set(owner, tasks);
-      task?.();
     }
     if (this.#waiting.size > 0) this.#watch();
   };

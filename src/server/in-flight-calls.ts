@@ -49,7 +49,9 @@ export function createInFlightCalls(turns = new FairTurns()): InFlightCalls {
     },
     soon(call, task) {
       turns.run(calls, () => {
-        if (calls.has(call)) task();
+        if (!calls.has(call)) return false;
+        task();
+        return true;
       });
     },
     add(call) {

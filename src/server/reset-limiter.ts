@@ -48,12 +48,12 @@ export interface ConnectionResets {
 }
 
 /**
- * The resets that Node itself allows, whatever their age: those of a client that has as many calls open
- * as it may, and whose deadlines of 100 ms all pass.
+ * The resets that Node itself allows, whatever their age: every second as many as a connection may have
+ * streams. It must not be more, because only Node stops at once: it can read megabytes of resets in one
+ * turn of the event loop.
  */
 export function hardResetLimits(maxConcurrentStreams: number) {
-  const perSecond = 10 * maxConcurrentStreams;
-  return { streamResetBurst: perSecond, streamResetRate: perSecond };
+  return { streamResetBurst: maxConcurrentStreams, streamResetRate: maxConcurrentStreams };
 }
 
 /**

@@ -334,11 +334,15 @@ type StreamListener = ReturnType<typeof limitHeaders>;
 /** Creates a listener for HTTP/2 streams that lets no connection begin very many at once. */
 function inTurns(turns: FairTurns, serve: StreamListener): StreamListener {
   return (stream, headers, flags, rawHeaders) => {
-    const waits = turns.run(stream.session ?? stream, () => {
-      // Reset while it waited.
-      if (!stream.destroyed) serve(stream, headers, flags, rawHeaders);
-    });
-    // A stream that is reset emits "error".
+    const { session } = stream;
+    const waits =
+      session !== undefined &&
+      turns.run(session, () => {
+        if (stream.destroyed) return false;
+        serve(stream, headers, flags, rawHeaders);
+        return true;
+      });
+    // Streams that are reset emit "error", and those that are reset at once have no session.
     if (waits || stream.destroyed) stream.on("error", () => {});
   };
 }

@@ -338,20 +338,18 @@ describe("limits", () => {
       const session = await transport.http2(server);
       const goaways: unknown[] = [];
       session.on("goaway", (code) => goaways.push(code));
-      let cancelled = 0;
-      for (let round = 0; round < 4; round += 1) {
+      for (let round = 0; round < 2; round += 1) {
         const calls = Array.from({ length: 90 }, () =>
           sendCall(session, { "grpc-timeout": "10S" }),
         );
         await started;
         const sentAt = performance.now();
-        await until("they are no longer early", async () => performance.now() - sentAt > 20);
+        // Late enough not to be early, and for Node, which counts in seconds, to allow as many again.
+        await until("they are old", async () => performance.now() - sentAt > 1100);
         for (const { stream } of calls) stream.close(http2.constants.NGHTTP2_CANCEL);
         await Promise.all(calls.map(({ response }) => response));
-        cancelled += calls.length;
       }
       release();
-      expect(cancelled).to.be.above(200);
       expect((await sendCall(session).response).grpcStatus).to.equal(grpc.status.OK);
       expect(goaways).to.deep.equal([]);
       expect((await validateOverGrpc(client, "b")).session?.id).to.equal("b");
