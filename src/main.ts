@@ -111,12 +111,24 @@ async function serve(): Promise<void> {
 
   process.on("SIGUSR2", createLevelSwitch(log));
 
-  await run(config, log, stopSignal(log, exit));
+  let app: App | undefined;
+  const readFiles = () => {
+    log.info({ signal: "SIGHUP" }, "reading the files again that have changed");
+    void app?.readFiles();
+  };
+  await run(config, log, stopSignal(log, exit, readFiles), (started) => {
+    app = started;
+  });
   log.info("stopped");
 }
 
 /** Serves until the signal fires, which may also be during the start. */
-async function run(config: Config, log: Logger, signal: AbortSignal): Promise<void> {
+async function run(
+  config: Config,
+  log: Logger,
+  signal: AbortSignal,
+  onStarted: (app: App) => void,
+): Promise<void> {
   let app: App;
   try {
     app = await startApp({ config, log, signal });
@@ -124,6 +136,7 @@ async function run(config: Config, log: Logger, signal: AbortSignal): Promise<vo
     if (signal.aborted) return;
     throw error;
   }
+  onStarted(app);
   stdout.writeLine(banner(packageJson.version, config, app));
   log.info({ url: app.server.url }, "serving");
   if (!signal.aborted) await once(signal, "abort");

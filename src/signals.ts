@@ -1,3 +1,4 @@
+import { closeSync, openSync } from "node:fs";
 import type { Logger } from "pino";
 import { watchLauncher } from "./launcher.ts";
 
@@ -10,16 +11,18 @@ const DUPLICATE_MS = 1000;
 /**
  * Handles the signals that end the process.
  *
- * SIGTERM, SIGINT, SIGHUP (the terminal was closed), and the end of the npm that started the process
- * have the same effect. A further SIGTERM or SIGINT ends the process at once. SIGHUP does not: whoever
+ * SIGTERM, SIGINT and the end of the npm that started the process have the same effect, and SIGHUP if it
+ * means that a terminal was closed; otherwise it means, as for any service, to read files again. A further SIGTERM or SIGINT ends the process at once. SIGHUP does not: whoever
  * closes the terminal does not mean to skip the shutdown.
  *
  * @param exit ends the process with a code
+ * @param readFiles reads the files again that may change; without it, SIGHUP always stops
  * @returns a signal that fires when the process is to stop
  */
 export function stopSignal(
   log: Pick<Logger, "info" | "warn">,
   exit: (code: number) => void,
+  readFiles?: () => void,
 ): AbortSignal {
   const stopping = new AbortController();
   let stoppingSince = 0;
@@ -39,7 +42,23 @@ export function stopSignal(
       stop({ signal: name });
     });
   }
-  process.on("SIGHUP", () => stop({ signal: "SIGHUP" }));
+  const stopsOnHangup = process.env.npm_lifecycle_event !== undefined || hasTerminal();
+  process.on("SIGHUP", () => {
+    if (stopsOnHangup || readFiles === undefined) stop({ signal: "SIGHUP" });
+    else readFiles();
+  });
   watchLauncher(process.env, () => stop({ cause: "the npm process that started sessiond ended" }));
   return stopping.signal;
+}
+
+/** Whether a terminal controls this process, even if its input and output are redirected. */
+function hasTerminal(): boolean {
+  // Windows has no /dev/tty, and sends this signal only when a console is closed.
+  if (process.platform === "win32") return true;
+  try {
+    closeSync(openSync("/dev/tty", "r"));
+    return true;
+  } catch {
+    return false;
+  }
 }

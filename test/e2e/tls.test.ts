@@ -14,10 +14,12 @@ import {
   SessionService,
 } from "../../gen/es/sessiond/v1/session_service_pb.ts";
 import { newActor, openSession, validate } from "../support/actors.ts";
+import { createAuthority, LOCAL_NAMES } from "../support/certificate-authority.ts";
 import { findProgram } from "../support/programs.ts";
 import { databaseEnv, type Serving, useSessiond } from "../support/sessiond-process.ts";
 import { testCertificate, testKey } from "../support/test-certificate.ts";
 import { callGrpc } from "../support/transport.ts";
+import { until } from "../support/until.ts";
 
 describe("sessiond as a process: TLS", () => {
   const sessiond = useSessiond();
@@ -65,6 +67,47 @@ describe("sessiond as a process: TLS", () => {
       socket.destroy();
     }
     expect((await serving.end("SIGTERM")).code).to.equal(0);
+  });
+
+  const onUnix = process.platform === "win32" ? it.skip : it;
+  onUnix("shows a new certificate after SIGHUP, and goes on with open connections", async () => {
+    const directory = await sessiond.directory();
+    const files = ["tls.crt", "tls.key"].map((file) => join(directory, file));
+    const [certificateFile = "", keyFile = ""] = files;
+    const authority = createAuthority();
+    const writeNew = async (name: string) => {
+      const { certificate, key } = authority.issue({ name, san: LOCAL_NAMES });
+      await writeFile(certificateFile, certificate);
+      await writeFile(keyFile, key);
+    };
+    await writeFile(certificateFile, testCertificate);
+    await writeFile(keyFile, testKey);
+    const serving = await sessiond.serve({
+      // As a supervisor starts it: without a terminal.
+      command: [process.execPath, join(import.meta.dirname, "../../src/main.ts")],
+      env: {
+        ...databaseEnv(await sessiond.database()),
+        SESSIOND_TLS_CERT_FILE: certificateFile,
+        SESSIOND_TLS_KEY_FILE: keyFile,
+      },
+    });
+    const { cookie } = await openSession(serving.client);
+
+    await writeNew("renewed");
+    serving.signal("SIGHUP");
+    const { hostname, port } = new URL(serving.url);
+    await until("it shows the new certificate", async () => {
+      const socket = tls.connect({ host: hostname, port: Number(port), rejectUnauthorized: false });
+      await once(socket, "secureConnect");
+      const subject = socket.getPeerX509Certificate()?.subject;
+      socket.destroy();
+      return subject === "CN=renewed";
+    });
+    // Over the connection that has seen the first certificate: it trusts no other.
+    await validate(serving.client, cookie);
+    const { code, stderr } = await serving.end("SIGTERM");
+    expect(code).to.equal(0);
+    expect(stderr).to.include('"signal":"SIGHUP"').and.include("TLS files read again");
   });
 
   const withCurl = findProgram("curl") === undefined ? it.skip : it;
