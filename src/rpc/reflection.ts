@@ -101,16 +101,16 @@ function fileOrError(file: DescFile | undefined, what: string): Response {
   return { case: "fileDescriptorResponse", value: { fileDescriptorProto: files } };
 }
 
+/** Each file before all that it imports, so that clients can build them in the reverse order. */
 function withImports(files: readonly DescFile[]): DescFile[] {
   const found = new Map<string, DescFile>();
   const visit = (file: DescFile) => {
-    if (!found.has(file.proto.name)) {
-      found.set(file.proto.name, file);
-      file.dependencies.forEach(visit);
-    }
+    if (found.has(file.proto.name)) return;
+    file.dependencies.forEach(visit);
+    found.set(file.proto.name, file);
   };
   files.forEach(visit);
-  return [...found.values()];
+  return [...found.values()].reverse();
 }
 
 interface Index {
