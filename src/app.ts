@@ -37,6 +37,7 @@ import { CsrfRotation } from "./session/csrf-rotation.ts";
 import { Denials } from "./session/denials.ts";
 import { type RandomBytes, secureRandomBytes } from "./session/ids.ts";
 import { KeyRing } from "./session/key-ring.ts";
+import { SessionRotation } from "./session/session-rotation.ts";
 import { Sessions } from "./session/sessions.ts";
 import { SetCookieFactory } from "./session/set-cookie.ts";
 import { SigningKeys } from "./session/signing-keys.ts";
@@ -318,6 +319,17 @@ function composeRoutes(parts: Parts): Parameters<typeof startServer>[0]["routes"
   const callTimeLimitMs = Math.min(config.sweep.timeLimitMs, maxDeadlineMs / 2);
   const serveSessions = sessionService({
     sessions,
+    sessionRotation: new SessionRotation({
+      store,
+      keyRing,
+      authenticator,
+      denials,
+      browserCookies,
+      timeouts,
+      tenants,
+      random,
+      wallClock: Date.now,
+    }),
     csrfRotation: new CsrfRotation({ store, authenticator, browserCookies, tenants, random }),
     signingKeys,
     auditLog: new AuditLog(storage.audit, tenants),

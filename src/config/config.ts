@@ -208,6 +208,7 @@ function assemble(reader: EnvReader) {
       idleWarningMs: reader.get("SESSIOND_IDLE_WARNING"),
       absoluteWarningMs: reader.get("SESSIOND_ABSOLUTE_WARNING"),
       keyRetentionMs: reader.get("SESSIOND_SIGNING_KEY_RETENTION"),
+      maxRotationGraceMs: reader.get("SESSIOND_MAX_ROTATION_GRACE"),
     },
     cookies: {
       secure: reader.get("SESSIOND_COOKIE_SECURE"),

@@ -40,6 +40,12 @@ export const timeouts = {
       "A touch is written only if the last one is at least this old. So a session may expire up to " +
       "this much earlier than its idle timeout. With 0s, every touch is written.",
   }),
+  SESSIOND_MAX_ROTATION_GRACE: setting(parsers.duration("0s", "5m"), {
+    default: "30s",
+    doc:
+      "The longest grace that a RotateSession request may set. Within it, the old cookie is still " +
+      "accepted for the new session, for requests that the browser has already sent.",
+  }),
   SESSIOND_IDLE_WARNING: setting(parsers.wholeSeconds("0s", LONGEST_COOKIE), {
     derived: "half the idle timeout, at most 5m",
     doc: "Validate warns if at most this time is left until the idle deadline. With 0s, it never warns.",

@@ -20,6 +20,7 @@ import type {
   RevokeAllForActorRequest,
   RevokeRequest,
   RotateCsrfRequest,
+  RotateSessionRequest,
   RotateSigningKeyRequest,
   UpdateMetadataRequest,
   ValidateCsrfRequest,
@@ -39,6 +40,7 @@ import type {
   RevokeAllForActorCommand,
   RevokeCommand,
   RotateCsrfCommand,
+  RotateSessionCommand,
   RotateSigningKeyCommand,
   SessionRefInput,
   UpdateMetadataCommand,
@@ -157,6 +159,12 @@ export function rotateCsrfCommand(request: RotateCsrfRequest): RotateCsrfCommand
     case undefined:
       return { target: { kind: "unset" }, actingActorId };
   }
+}
+
+export function rotateSessionCommand(request: RotateSessionRequest): RotateSessionCommand {
+  const { grace, authLevel, authMethods, authenticatedAt, actingActorId } = request;
+  const session = refInput(request.session);
+  return { session, grace, authLevel, authMethods, authenticatedAt, actingActorId };
 }
 
 export function updateMetadataCommand(request: UpdateMetadataRequest): UpdateMetadataCommand {

@@ -7,6 +7,7 @@ import type { CsrfRotation } from "../session/csrf-rotation.ts";
 import { SessionError } from "../session/errors.ts";
 import type { TenantId } from "../session/ids.ts";
 import type { TimeoutPolicy } from "../session/policy.ts";
+import type { SessionRotation } from "../session/session-rotation.ts";
 import type { Sessions } from "../session/sessions.ts";
 import type { SigningKeys } from "../session/signing-keys.ts";
 import type { SweepResult } from "../session/sweep.ts";
@@ -18,6 +19,7 @@ import * as messages from "./messages.ts";
 
 export interface SessionServiceDependencies {
   readonly sessions: Sessions;
+  readonly sessionRotation: SessionRotation;
   readonly csrfRotation: CsrfRotation;
   readonly signingKeys: SigningKeys;
   readonly auditLog: AuditLog;
@@ -101,7 +103,7 @@ function tenantOfFailure(error: unknown, request: object): string | undefined {
 }
 
 function sessionHandlers(deps: SessionServiceDependencies): Handlers {
-  const { sessions, csrfRotation, signingKeys, auditLog, timeouts } = deps;
+  const { sessions, sessionRotation, csrfRotation, signingKeys, auditLog, timeouts } = deps;
   const { sessionMessage, setCookieMessage, signingKeyMessage } = messages;
 
   return {
@@ -157,6 +159,19 @@ function sessionHandlers(deps: SessionServiceDependencies): Handlers {
           csrfToken,
           setCookie: setCookieMessage(setCookie),
         })),
+      };
+    },
+
+    rotateSession: async (request, context) => {
+      const command = messages.rotateSessionCommand(request);
+      const rotated = await sessionRotation.rotate(command, context);
+      const { session, now, cookie, csrfToken, setCookies, previousId } = rotated;
+      return {
+        session: sessionMessage(session, now),
+        cookie,
+        csrfToken,
+        setCookies: setCookies.map(setCookieMessage),
+        previousSessionId: previousId,
       };
     },
 

@@ -1,4 +1,4 @@
-import type { Instant } from "./clock.ts";
+import { type Instant, wholeMilliseconds } from "./clock.ts";
 import type { RequestedDuration } from "./timeouts.ts";
 import type { Violations } from "./violations.ts";
 
@@ -108,7 +108,7 @@ export function checkedTime(
   const { seconds, nanos } = time;
   const isValid = seconds >= 0n && seconds <= MAX_SECONDS && nanos >= 0 && nanos < 1e9;
   if (!isValid) violations.add("authenticated_at", "must be a time from 1970 to 9999");
-  return Number(seconds) * 1000 + Math.floor(nanos / 1e6);
+  return wholeMilliseconds(time);
 }
 
 export function checkedRequirement(
@@ -119,7 +119,7 @@ export function checkedRequirement(
   if (maxAge === undefined) return { minLevel, maxAgeMs: undefined };
   const { seconds, nanos } = maxAge;
   // Rounded down, so that nothing older than requested is accepted.
-  const maxAgeMs = Number(seconds) * 1000 + Math.floor(nanos / 1e6);
+  const maxAgeMs = wholeMilliseconds(maxAge);
   const isValid = seconds >= 0n && nanos >= 0 && nanos < 1e9 && maxAgeMs >= 1;
   if (!isValid) violations.add("max_auth_age", "must be at least 0.001s");
   return { minLevel, maxAgeMs };

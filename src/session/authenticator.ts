@@ -6,7 +6,7 @@ import { type Reason, SessionError, UnreadableKeyError } from "./errors.ts";
 import type { SessionId, TenantId } from "./ids.ts";
 import type { KeyRing } from "./key-ring.ts";
 import type { TimeoutPolicy } from "./policy.ts";
-import { type Session, stateAt } from "./session.ts";
+import { ROTATED, type Session, stateAt } from "./session.ts";
 import type { PreLoginCookie, SessionRef } from "./session-ref.ts";
 import type { SessionSnapshot, SessionStore } from "./session-store.ts";
 import type { CookieNames } from "./set-cookie.ts";
@@ -82,7 +82,8 @@ export class Authenticator {
   }
 
   /**
-   * The named session, live or ended.
+   * The named session, live or ended. A cookie of a session that has been rotated names its successor
+   * until the grace ends; an id does not.
    *
    * @throws {SessionError} INVALID_COOKIE, SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND or
    * SIGNING_KEY_RETIRED
@@ -126,8 +127,8 @@ export class Authenticator {
   }
 
   /**
-   * Reads a session again that this call has already found by `ref`. The cookie is not verified
-   * again: a Cookie header with two cookies could now name another session.
+   * Reads a session again that this call has already found by `ref`, or its successor, as `find` does.
+   * The cookie is not verified again: a Cookie header with two cookies could now name another session.
    *
    * @throws {SessionError} SESSION_NOT_FOUND or INVALID_COOKIE
    */
@@ -138,7 +139,29 @@ export class Authenticator {
   ): Promise<SessionSnapshot> {
     const snapshot = await this.#store.find(id, context);
     if (snapshot === undefined) throw notFound(ref);
-    return snapshot;
+    return ref.kind === "id" ? snapshot : this.#followRotation(snapshot, context);
+  }
+
+  /**
+   * Changes a session that this call has already found by `ref`. If it has been rotated in the meantime,
+   * changes its successor, where `find` would have found that.
+   *
+   * @param change undefined if the session has ended, or must not be changed for another reason
+   * @returns `changed`, if there is one, and else the session as it is now
+   * @throws {SessionError} as `readAgain`
+   */
+  async change(
+    ref: SessionRef,
+    session: Session,
+    change: (session: Session) => Promise<SessionSnapshot | undefined>,
+    context: CallContext,
+  ): Promise<{ readonly changed: boolean; readonly current: SessionSnapshot }> {
+    const changed = await change(session);
+    if (changed !== undefined) return { changed: true, current: changed };
+    const current = await this.readAgain(ref, session, context);
+    return current.session.id === session.id
+      ? { changed: false, current }
+      : this.change(ref, current.session, change, context);
   }
 
   /**
@@ -210,7 +233,17 @@ export class Authenticator {
         : this.#denials.record(session, "SIGNING_KEY_RETIRED", context);
     }
     if (session === undefined) throw new SessionError("INVALID_COOKIE");
-    return { session, now };
+    return session.revokedAt === undefined
+      ? { session, now }
+      : this.#followRotation({ session, now }, context);
+  }
+
+  /** The successor of a rotated session within the grace. Else the session itself. */
+  async #followRotation(snapshot: SessionSnapshot, context: CallContext): Promise<SessionSnapshot> {
+    const { session } = snapshot;
+    if (session.revokeReason !== ROTATED) return snapshot;
+    const successor = await this.#store.findSuccessor(session.id, context);
+    return successor === undefined ? snapshot : { ...successor, predecessor: session };
   }
 
   async #findById(

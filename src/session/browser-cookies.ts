@@ -4,12 +4,15 @@ import type { ReplacedSession } from "./session-store.ts";
 import type { SetCookie, SetCookieFactory } from "./set-cookie.ts";
 
 /** A session that a call has created, with its credentials. */
-export interface SessionWithCredentials {
+export interface SessionCredentials {
   readonly session: Session;
   readonly now: Instant;
   /** The value of the session cookie. */
   readonly cookie: string;
   readonly csrfToken: string;
+}
+
+export interface SessionWithCredentials extends SessionCredentials {
   readonly replaced: ReplacedSession | undefined;
 }
 
@@ -31,14 +34,11 @@ export class BrowserCookies {
    * @param replacesHeader whether `replaces` was a Cookie header
    */
   created(
-    { session, now, cookie, csrfToken, replaced }: SessionWithCredentials,
+    { replaced, ...created }: SessionWithCredentials,
     replacesHeader: boolean,
   ): readonly SetCookie[] {
-    const maxAge = wholeSeconds(session.absoluteExpiresAt - now);
-    const cookies = [
-      this.#factory.session(cookie, maxAge, session.preLogin),
-      this.#factory.csrf(csrfToken, maxAge),
-    ];
+    const { session } = created;
+    const cookies = this.#both(created);
     const replacesOtherKind = replaced !== undefined && replaced.preLogin !== session.preLogin;
     if (replacesHeader || replacesOtherKind) {
       cookies.push(this.#factory.clearSession(!session.preLogin));
@@ -57,8 +57,21 @@ export class BrowserCookies {
     return cookies;
   }
 
+  /** After RotateSession. */
+  rotated(rotated: SessionCredentials): readonly SetCookie[] {
+    return this.#both(rotated);
+  }
+
   /** After RotateCsrf. */
   csrfRotated(session: Session, now: Instant, csrfToken: string): SetCookie {
     return this.#factory.csrf(csrfToken, wholeSeconds(session.absoluteExpiresAt - now));
+  }
+
+  #both({ session, now, cookie, csrfToken }: SessionCredentials): SetCookie[] {
+    const maxAge = wholeSeconds(session.absoluteExpiresAt - now);
+    return [
+      this.#factory.session(cookie, maxAge, session.preLogin),
+      this.#factory.csrf(csrfToken, maxAge),
+    ];
   }
 }

@@ -1,6 +1,6 @@
 /** The requests, before their values are checked. */
 
-import type { AuthenticationInput } from "./authentication.ts";
+import type { AuthenticationInput, RequestedTime } from "./authentication.ts";
 import type { SessionAttributes } from "./session-attributes.ts";
 import type { RequestedDuration, RequestedTimeouts } from "./timeouts.ts";
 
@@ -70,6 +70,19 @@ export interface RotateCsrfCommand {
     | { readonly kind: "session"; readonly session: SessionRefInput }
     | { readonly kind: "actor"; readonly actor: ActorInput }
     | { readonly kind: "unset" };
+  readonly actingActorId: string;
+}
+
+export interface RotateSessionCommand {
+  readonly session: SessionRefInput | undefined;
+  /** Undefined: none. */
+  readonly grace: RequestedDuration | undefined;
+  /** Undefined: unchanged. */
+  readonly authLevel: number | undefined;
+  /** Empty: unchanged. */
+  readonly authMethods: readonly string[];
+  /** Undefined: unchanged. */
+  readonly authenticatedAt: RequestedTime | undefined;
   readonly actingActorId: string;
 }
 

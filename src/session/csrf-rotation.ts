@@ -69,18 +69,19 @@ export class CsrfRotation {
     const { authenticator, browserCookies, store, random } = this.#deps;
     const { session } = await authenticator.findLive(ref, context);
     const { token, hash } = mintCsrfToken(random);
-    const rotated = await store.rotateCsrf(
-      session.id,
-      hash,
-      actingActorId ?? session.actorId,
+    const rotatedBy = actingActorId ?? session.actorId;
+    const { changed, current } = await authenticator.change(
+      ref,
+      session,
+      ({ id }) => store.rotateCsrf(id, hash, rotatedBy, context),
       context,
     );
-    if (rotated === undefined) {
-      authenticator.assertLive(await authenticator.readAgain(ref, session, context), context);
+    if (!changed) {
+      authenticator.assertLive(current, context);
       throw new SessionError("STORAGE_UNAVAILABLE");
     }
-    const setCookie = browserCookies.csrfRotated(rotated.session, rotated.now, token);
-    return { ...rotated, csrfToken: token, setCookie };
+    const setCookie = browserCookies.csrfRotated(current.session, current.now, token);
+    return { ...current, csrfToken: token, setCookie };
   }
 
   async #ofActor(

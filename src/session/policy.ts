@@ -22,6 +22,8 @@ export interface TimeoutPolicy {
   readonly absoluteWarningMs: number;
   /** A retired signing key verifies cookies for this long. At least `maxAbsoluteMs`. */
   readonly keyRetentionMs: number;
+  /** The longest time that RotateSession may let the old cookie stand for the new session. */
+  readonly maxRotationGraceMs: number;
 }
 
 export type SameSite = "strict" | "lax" | "none";

@@ -11,6 +11,8 @@ import type { SessionAttributes } from "./session-attributes.ts";
 export interface SessionSnapshot {
   readonly session: Session;
   readonly now: Instant;
+  /** The session whose cookie named this one, if it has been rotated into it and its grace lasts. */
+  readonly predecessor?: Session;
 }
 
 export interface CookieLookup {
@@ -64,6 +66,20 @@ export interface Revocation {
   readonly revokedBy: string;
 }
 
+export interface Rotation {
+  /** The session's actor. */
+  readonly actor: Actor;
+  readonly newId: SessionId;
+  readonly csrfTokenHash: Buffer;
+  /** Undefined: as it was. A time later than now is stored as now. */
+  readonly authentication: {
+    readonly [Name in keyof Authentication]: Authentication[Name] | undefined;
+  };
+  /** How long the old session's cookie stands for the new session. */
+  readonly graceMs: number;
+  readonly rotatedBy: string;
+}
+
 /** The storage of sessions. CallContext states what all stores have in common. */
 export interface SessionStore {
   /** Reads the signing key and the session of a cookie in one statement. */
@@ -106,13 +122,36 @@ export interface SessionStore {
     context: CallContext,
   ): Promise<SessionSnapshot | undefined>;
 
-  /** Revokes all live sessions of an actor except `keep`; returns how many. */
+  /**
+   * Revokes all live sessions of an actor except `keep`; returns how many. No session that was live
+   * when the call began has a live successor afterwards.
+   */
   revokeAllForActor(
     actor: Actor,
     keep: SessionId | undefined,
     revocation: Revocation,
     context: CallContext,
   ): Promise<number>;
+
+  /**
+   * Stores a session with the tenant's active signing key that takes the place of this one, and revokes
+   * this one, in one transaction. Returns the new one. Undefined, with nothing changed, if the session
+   * does not exist or has ended. Of concurrent calls, one succeeds. A concurrent revokeAllForActor
+   * revokes the new session if this one was live when it began, and the session limit counts
+   * exactly one of the two.
+   */
+  rotate(
+    id: SessionId,
+    rotation: Rotation,
+    context: CallContext,
+  ): Promise<SessionSnapshot | undefined>;
+
+  /**
+   * The session, live or ended, into which this one was rotated; if that was rotated as well, the last
+   * one that can be reached within the graces. Undefined if this one was not rotated, or its grace has
+   * ended.
+   */
+  findSuccessor(id: SessionId, context: CallContext): Promise<SessionSnapshot | undefined>;
 
   /** Undefined, with nothing changed, if the session does not exist or has ended. */
   rotateCsrf(

@@ -27,6 +27,9 @@ export interface Session extends Actor, SessionAttributes, Authentication {
   readonly metadataEtag: string;
 }
 
+/** The revoke reason of a session that RotateSession has replaced. */
+export const ROTATED = "rotated";
+
 export type SessionState = "ACTIVE" | "IDLE_EXPIRED" | "ABSOLUTE_EXPIRED" | "REVOKED";
 
 export function idleExpiresAt(session: Session): Instant {

@@ -149,7 +149,7 @@ export class Sessions {
     this.#assertBound(session, ipAddress, userAgent, context);
     const csrfRequired = httpMethod !== undefined && !isSafeMethod(httpMethod);
     if (csrfRequired || command.csrfToken !== undefined) {
-      this.#assertCsrf(session, command.csrfToken ?? "", context);
+      this.#assertCsrf(snapshot, command.csrfToken ?? "", context);
     }
     if (needsStepUp(session, now, requirement)) {
       throw denials.record(session, "STEP_UP_REQUIRED", context);
@@ -164,7 +164,7 @@ export class Sessions {
     violations.throwIfAny();
     const snapshot = await this.#deps.authenticator.findLive(ref, context);
     this.#assertPreLogin(snapshot.session, command.acceptPreLogin, context);
-    this.#assertCsrf(snapshot.session, command.csrfToken, context);
+    this.#assertCsrf(snapshot, command.csrfToken, context);
     return snapshot;
   }
 
@@ -185,11 +185,16 @@ export class Sessions {
     violations.throwIfAny();
 
     const { session } = await authenticator.find(ref, context);
-    const revokedBy = actingActorId ?? session.actorId;
-    const revoked = await store.revoke(session.id, { reason, revokedBy }, context);
+    const revocation = { reason, revokedBy: actingActorId ?? session.actorId };
+    const { changed, current } = await authenticator.change(
+      ref,
+      session,
+      ({ id }) => store.revoke(id, revocation, context),
+      context,
+    );
     return {
-      ...(revoked ?? (await authenticator.readAgain(ref, session, context))),
-      revoked: revoked !== undefined,
+      ...current,
+      revoked: changed,
       setCookies: browserCookies.revoked(session, ref.kind === "header"),
     };
   }
@@ -228,9 +233,13 @@ export class Sessions {
 
     const { session } = await authenticator.findLive(ref, context);
     const updatedBy = actingActorId ?? session.actorId;
-    const updated = await store.updateMetadata(session.id, metadata, etag, updatedBy, context);
-    if (updated !== undefined) return updated;
-    const current = await authenticator.readAgain(ref, session, context);
+    const { changed, current } = await authenticator.change(
+      ref,
+      session,
+      ({ id }) => store.updateMetadata(id, metadata, etag, updatedBy, context),
+      context,
+    );
+    if (changed) return current;
     authenticator.assertLive(current, context);
     const isChanged = etag !== "" && etag !== current.session.metadataEtag;
     throw new SessionError(isChanged ? "METADATA_ETAG_MISMATCH" : "STORAGE_UNAVAILABLE");
@@ -333,10 +342,12 @@ export class Sessions {
     }
   }
 
-  #assertCsrf(session: Session, token: string, context: CallContext): void {
+  /** The cookie of a rotated session comes with that session's token. */
+  #assertCsrf(snapshot: SessionSnapshot, token: string, context: CallContext): void {
     const { denials } = this.#deps;
+    const { session, predecessor = session } = snapshot;
     if (token.trim() === "") throw denials.record(session, "CSRF_MISSING", context);
-    if (!csrfTokenMatches(token, session.csrfTokenHash)) {
+    if (!csrfTokenMatches(token, predecessor.csrfTokenHash)) {
       throw denials.record(session, "CSRF_MISMATCH", context);
     }
   }

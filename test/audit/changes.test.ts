@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import type { RotateSessionResponse } from "../../gen/es/sessiond/v1/session_service_pb.ts";
 import {
   byCookie,
   byId,
@@ -93,6 +94,14 @@ describe("audit of changes", () => {
       audit: () => [
         ["auth.session_csrf_rotated", `session ${opened.id}`, "admin-1"],
         ["auth.sessions_csrf_rotated_for_actor", `actor ${own()}`, "admin-1"],
+      ],
+    },
+    {
+      name: "RotateSession",
+      make: () => app.client.rotateSession({ session: byCookie(opened.cookie) }),
+      audit: ({ session }: RotateSessionResponse) => [
+        ["auth.session_revoked", `session ${opened.id}`, own()],
+        ["auth.session_rotated", `session ${session?.id}`, own()],
       ],
     },
     {

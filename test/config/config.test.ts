@@ -71,6 +71,7 @@ describe("configuration", () => {
         idleWarningMs: 5 * MINUTE,
         absoluteWarningMs: 30 * MINUTE,
         keyRetentionMs: 13 * HOUR,
+        maxRotationGraceMs: 30_000,
       },
       cookies: {
         secure: true,
@@ -161,6 +162,7 @@ describe("configuration", () => {
       SESSIOND_MAX_ABSOLUTE_TIMEOUT: "20h",
       SESSIOND_PRE_LOGIN_TIMEOUT: "3m",
       SESSIOND_TOUCH_INTERVAL: "1500ms",
+      SESSIOND_MAX_ROTATION_GRACE: "1500ms",
       SESSIOND_IDLE_WARNING: "2m",
       SESSIOND_ABSOLUTE_WARNING: "1h",
       SESSIOND_COOKIE_SECURE: "false",
@@ -262,6 +264,7 @@ describe("configuration", () => {
         idleWarningMs: 2 * MINUTE,
         absoluteWarningMs: HOUR,
         keyRetentionMs: 30 * DAY,
+        maxRotationGraceMs: 1500,
       },
       cookies: {
         secure: false,

@@ -85,6 +85,15 @@ describe("secrets in logs (Okta 2023, open-mercato #2668)", () => {
       const { rotated } = await client.rotateCsrf({ target, actingActorId: "admin" });
       keep(`CSRF token rotated for a ${target.case}`, rotated[0]?.csrfToken ?? "");
     }
+    await client.updateMetadata({ session, metadata: { theme: "dark" } });
+    const other = await open("session to rotate", { actor });
+    const rotated = await client.rotateSession({
+      session: byCookie(other.cookie),
+      grace: { seconds: 30n, nanos: 0 },
+    });
+    keep("rotated session's MAC", rotated.cookie.split(".")[3] ?? "");
+    keep("rotated session's CSRF token", rotated.csrfToken);
+    await validate(client, other.cookie);
     await client.rotateSigningKey({ tenantId: actor.tenantId, actingActorId: "admin" });
     await open("second session", { actor });
     const request = { actor, reason: "logout_others", actingActorId: "admin" };

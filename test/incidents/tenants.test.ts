@@ -57,6 +57,8 @@ describe("tenants (ZITADEL CVE-2026-32131)", () => {
     rotateCsrf: refused((value) =>
       app.client.rotateCsrf({ target: { case: "session", value }, ...acting }),
     ),
+    rotateSession: refused((session) => app.client.rotateSession({ session, ...acting })),
+    updateMetadata: refused((session) => app.client.updateMetadata({ session, ...acting })),
     current: refused((current, { actor }) => app.client.list({ actor, current })),
     keep: refused((keep, { actor }) =>
       app.client.revokeAllForActor({ actor, keep, reason: "logout", ...acting }),

@@ -4,10 +4,11 @@ import { BrowserCookies } from "../../src/session/browser-cookies.ts";
 import { signCookie } from "../../src/session/cookie.ts";
 import { CsrfRotation } from "../../src/session/csrf-rotation.ts";
 import { Denials } from "../../src/session/denials.ts";
-import { secureRandomBytes } from "../../src/session/ids.ts";
+import { type SessionId, secureRandomBytes } from "../../src/session/ids.ts";
 import type { KeyRing } from "../../src/session/key-ring.ts";
 import { MacKey } from "../../src/session/mac-key.ts";
 import type { Session } from "../../src/session/session.ts";
+import { SessionRotation } from "../../src/session/session-rotation.ts";
 import type { CreateOutcome, SessionStore } from "../../src/session/session-store.ts";
 import { Sessions } from "../../src/session/sessions.ts";
 import type { SigningKeys } from "../../src/session/signing-keys.ts";
@@ -61,7 +62,14 @@ function setUp({ reads = [aSession()], store = {}, signingKeys = {}, keyRing = {
     limit: { maxPerActor: 0, policy: "reject" },
     wallClock: () => T0,
   });
-  return { sessions, csrfRotation: new CsrfRotation(shared) };
+  const sessionRotation = new SessionRotation({
+    ...shared,
+    keyRing: ring,
+    denials,
+    timeouts,
+    wallClock: () => T0,
+  });
+  return { sessions, csrfRotation: new CsrfRotation(shared), sessionRotation };
 }
 
 const revoked = aSession({ revokedAt: T0 + 1, revokeReason: "logout" });
@@ -177,6 +185,100 @@ describe("sessions that end between the read and the write", () => {
     const call = { session: ref, reason: "admin_revoke", actingActorId: "root" };
     const outcome = await sessions.revoke(call, context);
     expect([outcome.revoked, outcome.session.revokeReason]).to.deep.equal([false, "logout"]);
+  });
+});
+
+describe("sessions that are rotated between the read and the write", () => {
+  const NEXT_ID = SESSION_ID.replace(/.{8}$/, "ffffffff") as SessionId;
+  const session = aSession();
+  const old = aSession({ revokedAt: T0 + 1, revokeReason: "rotated" });
+  const successor = aSession({ id: NEXT_ID });
+  const cookie = signCookie(session.id, session.signingKeyId, KEY);
+  const byCookie = { kind: "cookie", cookie, tenantId: undefined } as const;
+
+  /** The first read still finds the session live. Its successor may be changed, and it may not. */
+  function rotatedMeanwhile(store: Partial<SessionStore>, followed = true) {
+    const now = T0 + timeouts.touchIntervalMs;
+    return setUp({
+      keyRing: { find: async () => KEY },
+      store: {
+        find: async (id) => ({ session: id === NEXT_ID ? successor : old, now }),
+        findByCookie: async () => ({ now, signingKey: { retiredAt: undefined }, session }),
+        findSuccessor: async () => (followed ? { session: successor, now } : undefined),
+        ...store,
+      },
+    });
+  }
+  const onlyOfSuccessor = async (id: SessionId) =>
+    id === NEXT_ID ? { session: successor, now: T0 } : undefined;
+
+  it("a touch by cookie returns the successor", async () => {
+    const { sessions } = rotatedMeanwhile({ touch: async () => undefined });
+    const outcome = await sessions.touch(byCookie, context);
+    expect([outcome.session.id, outcome.touched]).to.deep.equal([NEXT_ID, false]);
+  });
+
+  it("a revocation by cookie ends the successor", async () => {
+    const { sessions } = rotatedMeanwhile({ revoke: onlyOfSuccessor });
+    const command = { session: byCookie, reason: "", actingActorId: "" };
+    const outcome = await sessions.revoke(command, context);
+    expect([outcome.session.id, outcome.revoked]).to.deep.equal([NEXT_ID, true]);
+  });
+
+  it("an update of the metadata by cookie is one of the successor's", async () => {
+    const { sessions } = rotatedMeanwhile({ updateMetadata: onlyOfSuccessor });
+    const command = { session: byCookie, metadata: {}, metadataEtag: "", actingActorId: "" };
+    expect((await sessions.updateMetadata(command, context)).session.id).to.equal(NEXT_ID);
+  });
+
+  it("a CSRF rotation by cookie is the successor's", async () => {
+    const { csrfRotation } = rotatedMeanwhile({ rotateCsrf: onlyOfSuccessor });
+    const target = { kind: "session", session: byCookie } as const;
+    const [rotated] = await csrfRotation.rotate({ target, actingActorId: "" }, context);
+    expect(rotated?.session.id).to.equal(NEXT_ID);
+  });
+
+  it("changes by id, and changes after the grace, find the old session revoked", async () => {
+    for (const [given, followed] of [
+      [ref, true],
+      [byCookie, false],
+    ] as const) {
+      const { sessions } = rotatedMeanwhile({ revoke: onlyOfSuccessor }, followed);
+      const command = { session: given, reason: "ban", actingActorId: "root" };
+      const outcome = await sessions.revoke(command, context);
+      expect([outcome.session, outcome.revoked]).to.deep.equal([old, false]);
+    }
+  });
+
+  const rotation = {
+    grace: undefined,
+    authLevel: undefined,
+    authMethods: [],
+    authenticatedAt: undefined,
+    actingActorId: "root",
+  };
+
+  it("another rotation is REVOKED, also within the grace", async () => {
+    for (const followed of [true, false]) {
+      const { sessionRotation } = rotatedMeanwhile({ rotate: async () => undefined }, followed);
+      const call = sessionRotation.rotate({ ...rotation, session: byCookie }, context);
+      await rejected(call, "REVOKED");
+    }
+  });
+
+  it("a rotation that changed nothing of a live session is STORAGE_UNAVAILABLE", async () => {
+    const { sessionRotation } = setUp({ store: { rotate: async () => undefined } });
+    const call = sessionRotation.rotate({ ...rotation, session: ref }, context);
+    await rejected(call, "STORAGE_UNAVAILABLE");
+  });
+
+  it("a rotation fails without a cookie if its key was deleted before it could sign", async () => {
+    const { sessionRotation } = setUp({
+      store: { rotate: async () => ({ session: successor, now: T0 }) },
+      keyRing: { find: async () => undefined },
+    });
+    const call = sessionRotation.rotate({ ...rotation, session: ref }, context);
+    await rejected(call, "SIGNING_KEY_NOT_FOUND");
   });
 });
 

@@ -64,6 +64,8 @@ describe("SESSIOND_REQUIRE_TENANT (ASVS 8.2.2)", () => {
     get: () => [{ session: ref() }, { session: { sessionId: own.id, tenantId } }],
     list: () => [{ actor, current: ref() }],
     updateMetadata: () => [{ session: ref(), metadata: { theme: "dark" } }],
+    // Within the grace, the cookie stays good for the calls that follow.
+    rotateSession: () => [{ session: ref(), grace: "30s" }],
     rotateCsrf: () => [{ session: ref() }, { actor, ...by }],
     rotateSigningKey: () => [{ tenantId, ...by }],
     listSigningKeys: () => [{ tenantId }],

@@ -106,6 +106,14 @@ describe("storage: plans", () => {
       await app.client.rotateCsrf({ target: { case: "session", value: byCookie(cookie) } });
       await app.client.rotateCsrf({ target: { case: "actor", value: actor }, ...acting });
     },
+    async rotateSession() {
+      const { cookie } = await openSession(app.client, { actor: crowd });
+      const session = byCookie(cookie);
+      const grace = { seconds: 30n, nanos: 0 };
+      const { cookie: next } = await app.client.rotateSession({ session, grace });
+      await app.client.rotateSession({ session: byCookie(next), grace });
+      await app.client.get({ session });
+    },
     async updateMetadata() {
       const { cookie, created } = await openSession(app.client);
       const metadataEtag = created.session?.metadataEtag ?? "";

@@ -23,6 +23,12 @@ export const everyCall: Readonly<Record<string, Call>> = {
     client.rotateCsrf({ target: { case: "session", value: byCookie(cookie) } }),
   "RotateCsrf of an actor": (client, { actor }) =>
     client.rotateCsrf({ target: { case: "actor", value: actor }, actingActorId: "admin" }),
+  RotateSession: (client, { cookie }) => client.rotateSession({ session: byCookie(cookie) }),
+  "Validate of a rotated session": async (client, { cookie }) => {
+    const grace = { seconds: 30n, nanos: 0 };
+    await client.rotateSession({ session: byCookie(cookie), grace });
+    await client.validate({ credential: { case: "cookie", value: cookie } });
+  },
   UpdateMetadata: (client, { cookie }) => client.updateMetadata({ session: byCookie(cookie) }),
   RotateSigningKey: (client) => client.rotateSigningKey({ actingActorId: "admin" }),
   GarbageCollect: (client) => client.garbageCollect({}),

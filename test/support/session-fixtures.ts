@@ -28,6 +28,7 @@ export const timeouts: TimeoutPolicy = {
   idleWarningMs: 5 * MINUTE,
   absoluteWarningMs: 30 * MINUTE,
   keyRetentionMs: 25 * HOUR,
+  maxRotationGraceMs: 30 * SECOND,
 };
 
 /** A live session that was opened and last seen at T0. */

@@ -16,12 +16,13 @@ export interface Column {
 }
 
 /**
- * The columns of an entity, in the order of their declaration. TypeORM's queries use the same
+ * The columns of an entity that are read by default, in the order of their declaration. TypeORM's queries use the same
  * declaration, so our own statements cannot name, order or convert columns differently.
  */
 export function columnsOf<Entity>(entity: EntitySchema<Entity>): readonly Column[] {
   const declared = Object.entries(entity.options.columns) as [string, EntitySchemaColumnOptions][];
-  return declared.map(([property, { name = property, type, transformer }]) => {
+  const selected = declared.filter(([, { select = true }]) => select);
+  return selected.map(([property, { name = property, type, transformer }]) => {
     const { from, to } = (transformer ?? {}) as Partial<ValueTransformer>;
     const toParameter = to ?? (type === "jsonb" ? JSON.stringify : unchanged);
     return { property, name, type: type as string, fromRow: from, toParameter };

@@ -48,6 +48,8 @@ CREATE TABLE sessions (
   auth_methods jsonb NOT NULL DEFAULT '[]'::jsonb,
   authenticated_at timestamp with time zone,
   metadata_etag bigint NOT NULL DEFAULT 1,
+  rotated_to text COLLATE "C",
+  rotation_grace_until timestamp with time zone,
   CONSTRAINT sessions_pkey PRIMARY KEY (id),
   CONSTRAINT sessions_check CHECK ((pre_login OR ((actor_type <> ''::text) AND (actor_id <> ''::text)))),
   CONSTRAINT sessions_csrf_token_hash_check CHECK ((octet_length(csrf_token_hash) = 32)),

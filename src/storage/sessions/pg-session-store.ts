@@ -6,7 +6,9 @@ import type { Database } from "../pg/database.ts";
 import { instantOf } from "../pg/instants.ts";
 import { newestFirst } from "../pg/newest-first.ts";
 import { NOW } from "../pg/sql.ts";
+import { actorValues, LOCK_ACTOR } from "./actor-lock.ts";
 import { actorKey, sessionKey } from "./change-keys.ts";
+import { rotateSession } from "./rotate-session.ts";
 import { SessionBatchers } from "./session-batchers.ts";
 import { SESSION_COLUMNS, sessionOf, snapshotOf } from "./session-columns.ts";
 import { LIVE, live } from "./session-conditions.ts";
@@ -109,15 +111,20 @@ export function createSessionStore(database: Database): SessionStore {
       return batchers.revoke({ id, reason, revokedBy, callingService }, context);
     },
 
-    async revokeAllForActor(actor, keep, { reason, revokedBy }, context) {
-      const { tenantId, actorType, actorId } = actor;
-      const who = [revokedBy, context.callingService];
-      const values = [tenantId, actorType, actorId, keep ?? "", reason, ...who];
-      const [row] = await database.lockingTransaction(context, actorKey(actor), (run) =>
-        run(REVOKE_ALL_FOR_ACTOR, values),
-      );
-      return row?.count as number;
+    revokeAllForActor(actor, keep, { reason, revokedBy }, context) {
+      return database.lockingTransaction(context, actorKey(actor), async (run) => {
+        const values = actorValues(actor);
+        // For the sake of rotations: rotate-session.ts.
+        await run(LOCK_ACTOR, values);
+        const who = [revokedBy, context.callingService];
+        const [row] = await run(REVOKE_ALL_FOR_ACTOR, [...values, keep ?? "", reason, ...who]);
+        return row?.count as number;
+      });
     },
+
+    rotate: (id, rotation, context) => rotateSession(database, id, rotation, context),
+
+    findSuccessor: (id, context) => batchers.findSuccessor(id, context),
 
     rotateCsrf(id, hash, actingActorId, context) {
       const { callingService } = context;

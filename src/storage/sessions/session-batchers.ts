@@ -11,6 +11,7 @@ import { type Create, createSessions } from "./create-sessions.ts";
 import { type CookieIds, findByCookies, findSessions } from "./find-sessions.ts";
 import { type Revoke, revokeSessions } from "./revoke-sessions.ts";
 import { type CsrfChange, rotateCsrfOfSessions } from "./rotate-csrf-of-sessions.ts";
+import { findSuccessors } from "./rotate-session.ts";
 import { type Locking, SKIP_LOCKED, WAIT_FOR_LOCKED } from "./session-conditions.ts";
 import { type Touch, touchSessions } from "./touch-sessions.ts";
 
@@ -24,6 +25,7 @@ type Add<Item, Result> = (item: Item, context: CallContext) => Promise<Result>;
 export class SessionBatchers {
   readonly findByCookie: Add<CookieIds, CookieLookup>;
   readonly find: Add<SessionId, SessionSnapshot | undefined>;
+  readonly findSuccessor: Add<SessionId, SessionSnapshot | undefined>;
   readonly create: Add<Create, CreateOutcome>;
   readonly touch: Add<Touch, SessionSnapshot | undefined>;
   readonly revoke: Add<Revoke, SessionSnapshot | undefined>;
@@ -34,6 +36,7 @@ export class SessionBatchers {
     this.#database = database;
     this.findByCookie = this.#reads(findByCookies);
     this.find = this.#reads(findSessions);
+    this.findSuccessor = this.#reads(findSuccessors);
     this.create = this.#changes(createSessions, ({ replaces }) => replaces);
     this.touch = this.#changes(touchSessions, ({ id }) => id, { mergesItems: true });
     this.revoke = this.#changes(revokeSessions, ({ id }) => id);

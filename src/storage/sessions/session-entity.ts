@@ -1,6 +1,14 @@
 import { EntitySchema, type ValueTransformer } from "typeorm";
+import type { Instant } from "../../session/clock.ts";
+import type { SessionId } from "../../session/ids.ts";
 import type { Session } from "../../session/session.ts";
 import { instant } from "../pg/instants.ts";
+
+/** A row, with what only the reads of a rotated session's successor use (rotate-session.ts). */
+interface SessionRow extends Session {
+  readonly rotatedTo: SessionId | undefined;
+  readonly rotationGraceUntil: Instant | undefined;
+}
 
 /** Timeouts are stored in whole seconds, as in cookies (Max-Age). */
 const seconds: ValueTransformer = {
@@ -12,7 +20,7 @@ const seconds: ValueTransformer = {
  * The table of sessions. Column lists, the mapping of rows and the parameters of the Create statement
  * are derived from it (session-columns.ts).
  */
-export const sessionEntity = new EntitySchema<Session>({
+export const sessionEntity = new EntitySchema<SessionRow>({
   name: "session",
   tableName: "sessions",
   columns: {
@@ -41,6 +49,20 @@ export const sessionEntity = new EntitySchema<Session>({
       name: "authenticated_at",
       type: "timestamptz",
       nullable: true,
+      transformer: instant,
+    },
+    rotatedTo: {
+      name: "rotated_to",
+      type: "text",
+      collation: "C",
+      nullable: true,
+      select: false,
+    },
+    rotationGraceUntil: {
+      name: "rotation_grace_until",
+      type: "timestamptz",
+      nullable: true,
+      select: false,
       transformer: instant,
     },
   },

@@ -4,19 +4,11 @@ import type { CreateOutcome } from "../../session/session-store.ts";
 import { AUDIT_COLUMNS } from "../audit/audit-columns.ts";
 import type { Database } from "../pg/database.ts";
 import { NOW } from "../pg/sql.ts";
+import { actorValues, LOCK_ACTOR } from "./actor-lock.ts";
 import { actorKey } from "./change-keys.ts";
 import { type Create, createWithin } from "./create-sessions.ts";
 import { SESSION_COLUMNS, sessionOf } from "./session-columns.ts";
 import { LIVE } from "./session-conditions.ts";
-
-/**
- * Serialises the Creates of one actor until the transaction ends. The sessions are counted by a later
- * statement, so that it sees what earlier transactions have committed.
- */
-const LOCK_ACTOR = {
-  name: "lock_actor",
-  text: "SELECT pg_advisory_xact_lock(hashtextextended(jsonb_build_array($1::text, $2::text, $3::text)::text, 0))",
-};
 
 const COUNT_LIVE = {
   name: "count_live",
@@ -68,10 +60,11 @@ export function createWithinLimit(
   context: CallContext,
 ): Promise<CreateOutcome> {
   const { session, replaces, callingService } = create;
-  const actor = [session.tenantId, session.actorType, session.actorId];
+  const actor = actorValues(session);
   return database.lockingTransaction(context, actorKey(session), async (run) => {
     await run(LOCK_ACTOR, actor);
-    // Without the session that will be replaced. No other Create can change the count before the commit.
+    // Without the session that will be replaced. Until the commit, no other Create can change the
+    // count, and no rotation can replace a session that is counted.
     const others = [...actor, replaces ?? ""];
     const [row] = await run(COUNT_LIVE, others);
     const total = row?.count as number;

@@ -8,6 +8,7 @@ import {
   newTenant,
   noLimit,
   revocation,
+  rotationOf,
   type Stores,
 } from "./stores.ts";
 
@@ -32,6 +33,8 @@ const calls: Record<string, (stores: Stores, context: CallContext) => Promise<un
   revokeAllForActor: ({ sessions }, context) =>
     sessions.revokeAllForActor(actor, undefined, revocation, context),
   rotateCsrf: ({ sessions }, context) => sessions.rotateCsrf(id, hash, "root", context),
+  rotate: ({ sessions }, context) => sessions.rotate(id, rotationOf(actor), context),
+  findSuccessor: ({ sessions }, context) => sessions.findSuccessor(id, context),
   updateMetadata: ({ sessions }, context) => sessions.updateMetadata(id, {}, "", "root", context),
   rotateCsrfForActor: ({ sessions }, context) =>
     sessions.rotateCsrfForActor(actor, 10, () => hash, "root", context),

@@ -8,8 +8,11 @@ import {
   create,
   type Given,
   HOUR,
+  newKey,
   newSession,
+  newTenant,
   revocation,
+  rotationOf,
   type Stores,
   tenantWithKey,
 } from "./stores.ts";
@@ -153,6 +156,10 @@ export function sessionStoreChanges(given: Given): void {
   const changes: Record<string, (stores: Stores, id: SessionId) => Promise<unknown>> = {
     touch: ({ sessions }, id) => sessions.touch(id, 0, context),
     revoke: ({ sessions }, id) => sessions.revoke(id, revocation, context),
+    rotate: async (stores, id) => {
+      const actor = { tenantId: newTenant(), actorType: "user", actorId: "alice" };
+      return stores.sessions.rotate(id, rotationOf(actor), context);
+    },
     updateMetadata: ({ sessions }, id) => sessions.updateMetadata(id, {}, "", "root", context),
     rotateCsrf: ({ sessions }, id) => sessions.rotateCsrf(id, HASH, "root", context),
   };
@@ -176,6 +183,139 @@ export function sessionStoreChanges(given: Given): void {
         expect(await find(id)).to.equal(undefined);
       });
     }
+  });
+
+  describe("SessionStore: rotation", () => {
+    const GRACE = { graceMs: HOUR };
+
+    /** Rotates and returns the successor, which there must be. */
+    async function rotated(session: Session, facts: Parameters<typeof rotationOf>[1] = {}) {
+      const outcome = await given().sessions.rotate(
+        session.id,
+        rotationOf(session, facts),
+        context,
+      );
+      return outcome?.session ?? expect.fail("it was not rotated");
+    }
+
+    const successorOf = async ({ id }: Session) =>
+      (await given().sessions.findSuccessor(id, context))?.session;
+
+    it("puts a successor in its place, of the same actor, data and absolute deadline", async () => {
+      const stores = given();
+      const session = await opened();
+      await stores.ageSession(session.id, 60_000);
+      const before = (await find(session.id)) as Session;
+      const newKeyOfTenant = newKey(session.tenantId);
+      await stores.signingKeys.rotate(newKeyOfTenant, "root", context);
+
+      const rotation = rotationOf(session);
+      const read = await stores.sessions.rotate(session.id, rotation, context);
+
+      const { newId: id, csrfTokenHash } = rotation;
+      expect(read?.session).to.deep.equal({
+        ...before,
+        id,
+        csrfTokenHash,
+        lastSeenAt: read?.now,
+        signingKeyId: newKeyOfTenant.id,
+      });
+      expect(await find(id)).to.deep.equal(read?.session);
+      expect(await find(session.id)).to.deep.equal({
+        ...before,
+        revokedAt: read?.now,
+        revokeReason: "rotated",
+        revokedBy: "root",
+      });
+    });
+
+    it("audits both sessions", async () => {
+      const stores = given();
+      const session = await opened();
+      const { id } = await rotated(session, { graceMs: 1500 });
+      const both = (await auditOf(stores, session.tenantId)).slice(-2);
+      for (const event of both) {
+        expect(event).to.include({ actingActorId: "root", callingService: "contract" });
+      }
+      expect(
+        both.map(({ action, resourceId, details }) => [action, resourceId, details]),
+      ).to.have.deep.members([
+        ["auth.session_revoked", session.id, { reason: "rotated", rotated_to: id }],
+        ["auth.session_rotated", id, { rotated_from: session.id, grace_ms: "1500" }],
+      ]);
+    });
+
+    it("stores a new authentication, never in the future, and keeps what is not given", async () => {
+      const session = await opened();
+      const authentication = { authLevel: 0, authMethods: undefined, authenticatedAt: 5 };
+      const lowered = await rotated(session, { authentication });
+      expect(lowered).to.deep.include({
+        authLevel: 0,
+        authMethods: session.authMethods,
+        authenticatedAt: 5,
+      });
+      const future = (await given().now()) + HOUR;
+      const stronger = { authLevel: undefined, authMethods: ["hwk"], authenticatedAt: future };
+      const raised = await rotated(lowered, { authentication: stronger });
+      expect(raised).to.deep.include({ authLevel: 0, authMethods: ["hwk"] });
+      expect(raised.authenticatedAt).to.equal(raised.lastSeenAt);
+    });
+
+    it("of calls at once, one succeeds and the others change nothing", async () => {
+      const { sessions } = given();
+      const session = await opened();
+      const reads = await Promise.all(
+        numbers(10).map(() => sessions.rotate(session.id, rotationOf(session, GRACE), context)),
+      );
+      const [winner, ...others] = reads.filter((read) => read !== undefined);
+      expect(others).to.deep.equal([]);
+      expect(await successorOf(session)).to.deep.equal(winner?.session);
+      const options = { includeEnded: false, after: undefined, limit: 10 };
+      const { items } = await sessions.list(actorOf(session), options, context);
+      expect(items).to.deep.equal([winner?.session]);
+    });
+
+    it("findSuccessor finds the last of several within their graces, live or ended", async () => {
+      const { sessions } = given();
+      const first = await opened();
+      expect(await successorOf(first), "it is not rotated").to.equal(undefined);
+      const second = await rotated(first, GRACE);
+      expect(await successorOf(first)).to.deep.equal(second);
+      const third = await rotated(second, GRACE);
+      expect([await successorOf(first), await successorOf(second)]).to.deep.equal([third, third]);
+      await sessions.revoke(third.id, revocation, context);
+      expect(await successorOf(first)).to.deep.include({
+        id: third.id,
+        revokeReason: revocation.reason,
+      });
+    });
+
+    it("findSuccessor finds none without a grace, and does not get past one without", async () => {
+      const first = await opened();
+      const second = await rotated(first, GRACE);
+      await rotated(second);
+      expect(await successorOf(second)).to.equal(undefined);
+      expect(await successorOf(first)).to.include({ id: second.id, revokeReason: "rotated" });
+    });
+
+    it("findSuccessor follows eight rotations", async () => {
+      const chain = [await opened()];
+      for (const _ of numbers(9)) chain.push(await rotated(chain.at(-1) as Session, GRACE));
+      expect((await successorOf(chain[0] as Session))?.id).to.equal(chain[8]?.id);
+      expect((await successorOf(chain[1] as Session))?.id).to.equal(chain[9]?.id);
+    });
+
+    it("findSuccessor keeps the sessions of calls at once apart", async () => {
+      const { sessions } = given();
+      const all = await Promise.all(numbers(8).map(() => opened()));
+      const successors = await Promise.all(
+        all.map((session, index) => (index % 2 ? rotated(session, GRACE) : undefined)),
+      );
+      const found = await Promise.all(all.map(({ id }) => sessions.findSuccessor(id, context)));
+      expect(found.map((read) => read?.session.id)).to.deep.equal(
+        successors.map((session) => session?.id),
+      );
+    });
   });
 
   describe("SessionStore: changes to an actor's sessions", () => {

@@ -9,9 +9,11 @@ import {
   type TenantId,
 } from "../../../src/session/ids.ts";
 import type { SessionLimit } from "../../../src/session/policy.ts";
+import type { Actor } from "../../../src/session/session.ts";
 import type {
   CreateOutcome,
   NewSession,
+  Rotation,
   SessionStore,
 } from "../../../src/session/session-store.ts";
 import type { NewSigningKey } from "../../../src/session/signing-key.ts";
@@ -78,6 +80,19 @@ export function newSession(tenantId: TenantId, facts: Partial<NewSession> = {}):
     authLevel: 2,
     authMethods: ["pwd", "otp"],
     authenticatedAt: undefined,
+    ...facts,
+  };
+}
+
+/** A rotation that changes nothing of the authentication and has no grace. */
+export function rotationOf(actor: Actor, facts: Partial<Rotation> = {}): Rotation {
+  return {
+    actor,
+    newId: mintSessionId(secureRandomBytes, Date.now()),
+    csrfTokenHash: secureRandomBytes(32),
+    authentication: { authLevel: undefined, authMethods: undefined, authenticatedAt: undefined },
+    graceMs: 0,
+    rotatedBy: "root",
     ...facts,
   };
 }

@@ -74,7 +74,7 @@ export type Session = Message<"sessiond.v1.Session"> & {
   preLogin: boolean;
 
   /**
-   * created_at is when Create stored the session, by the database's clock.
+   * created_at is when Create stored the session, by the database's clock. RotateSession keeps it.
    *
    * @generated from field: google.protobuf.Timestamp created_at = 8;
    */
@@ -200,8 +200,8 @@ export type Session = Message<"sessiond.v1.Session"> & {
   authMethods: string[];
 
   /**
-   * authenticated_at is when the user authenticated, by the database's clock unless Create set it.
-   * Unset in a pre-login session.
+   * authenticated_at is when the user authenticated, by the database's clock unless Create or
+   * RotateSession set it. Unset in a pre-login session.
    *
    * @generated from field: google.protobuf.Timestamp authenticated_at = 24;
    */
@@ -225,7 +225,8 @@ export const SessionSchema: GenMessage<Session> = /*@__PURE__*/
 
 /**
  * SessionRef names a session, either by a cookie of the browser, which is verified, or by its id,
- * which is not a credential and needs a trusted caller.
+ * which is not a credential and needs a trusted caller. A cookie of a session that RotateSession has
+ * replaced names the new session until the grace ends; a session_id does not.
  *
  * @generated from message sessiond.v1.SessionRef
  */

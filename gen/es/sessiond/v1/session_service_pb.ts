@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file sessiond/v1/session_service.proto.
  */
 export const file_sessiond_v1_session_service: GenFile = /*@__PURE__*/
-  fileDesc("CiFzZXNzaW9uZC92MS9zZXNzaW9uX3NlcnZpY2UucHJvdG8SC3Nlc3Npb25kLnYxIuADCg1DcmVhdGVSZXF1ZXN0EiQKBWFjdG9yGAEgASgLMhUuc2Vzc2lvbmQudjEuQWN0b3JSZWYSEAoIYXBwX3R5cGUYAiABKAkSOgoIbWV0YWRhdGEYAyADKAsyKC5zZXNzaW9uZC52MS5DcmVhdGVSZXF1ZXN0Lk1ldGFkYXRhRW50cnkSLwoMaWRsZV90aW1lb3V0GAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjMKEGFic29sdXRlX3RpbWVvdXQYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEQoJcHJlX2xvZ2luGAYgASgIEikKCHJlcGxhY2VzGAcgASgLMhcuc2Vzc2lvbmQudjEuU2Vzc2lvblJlZhISCgppcF9hZGRyZXNzGAggASgJEhIKCnVzZXJfYWdlbnQYCSABKAkSEgoKYXV0aF9sZXZlbBgKIAEoDRIUCgxhdXRoX21ldGhvZHMYCyADKAkSNAoQYXV0aGVudGljYXRlZF9hdBgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIqUBCg5DcmVhdGVSZXNwb25zZRIlCgdzZXNzaW9uGAEgASgLMhQuc2Vzc2lvbmQudjEuU2Vzc2lvbhIOCgZjb29raWUYAiABKAkSEgoKY3NyZl90b2tlbhgDIAEoCRIrCgtzZXRfY29va2llcxgEIAMoCzIWLnNlc3Npb25kLnYxLlNldENvb2tpZRIbChNyZXBsYWNlZF9zZXNzaW9uX2lkGAUgASgJItwCCg9WYWxpZGF0ZVJlcXVlc3QSEAoGY29va2llGAEgASgJSAASFwoNY29va2llX2hlYWRlchgCIAEoCUgAEhcKCmNzcmZfdG9rZW4YAyABKAlIAYgBARINCgV0b3VjaBgEIAEoCBIYChBhY2NlcHRfcHJlX2xvZ2luGAUgASgIEhIKCmlwX2FkZHJlc3MYBiABKAkSEgoKdXNlcl9hZ2VudBgHIAEoCRIWCgl0ZW5hbnRfaWQYCCABKAlIAogBARIYCgtodHRwX21ldGhvZBgJIAEoCUgDiAEBEhYKDm1pbl9hdXRoX2xldmVsGAogASgNEi8KDG1heF9hdXRoX2FnZRgLIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIMCgpjcmVkZW50aWFsQg0KC19jc3JmX3Rva2VuQgwKCl90ZW5hbnRfaWRCDgoMX2h0dHBfbWV0aG9kIrIBChBWYWxpZGF0ZVJlc3BvbnNlEiUKB3Nlc3Npb24YASABKAsyFC5zZXNzaW9uZC52MS5TZXNzaW9uEhQKDHNlY29uZHNfbGVmdBgCIAEoDRIZChFpZGxlX3NlY29uZHNfbGVmdBgDIAEoDRIdChVhYnNvbHV0ZV9zZWNvbmRzX2xlZnQYBCABKA0SFgoOZXhwaXJ5X3dhcm5pbmcYBSABKAgSDwoHdG91Y2hlZBgGIAEoCCJtChNWYWxpZGF0ZUNzcmZSZXF1ZXN0EigKB3Nlc3Npb24YASABKAsyFy5zZXNzaW9uZC52MS5TZXNzaW9uUmVmEhIKCmNzcmZfdG9rZW4YAiABKAkSGAoQYWNjZXB0X3ByZV9sb2dpbhgDIAEoCCI9ChRWYWxpZGF0ZUNzcmZSZXNwb25zZRIlCgdzZXNzaW9uGAEgASgLMhQuc2Vzc2lvbmQudjEuU2Vzc2lvbiI4CgxUb3VjaFJlcXVlc3QSKAoHc2Vzc2lvbhgBIAEoCzIXLnNlc3Npb25kLnYxLlNlc3Npb25SZWYiRwoNVG91Y2hSZXNwb25zZRIlCgdzZXNzaW9uGAEgASgLMhQuc2Vzc2lvbmQudjEuU2Vzc2lvbhIPCgd0b3VjaGVkGAIgASgIImIKDVJldm9rZVJlcXVlc3QSKAoHc2Vzc2lvbhgBIAEoCzIXLnNlc3Npb25kLnYxLlNlc3Npb25SZWYSDgoGcmVhc29uGAIgASgJEhcKD2FjdGluZ19hY3Rvcl9pZBgDIAEoCSJ1Cg5SZXZva2VSZXNwb25zZRIlCgdzZXNzaW9uGAEgASgLMhQuc2Vzc2lvbmQudjEuU2Vzc2lvbhIPCgdyZXZva2VkGAIgASgIEisKC3NldF9jb29raWVzGAMgAygLMhYuc2Vzc2lvbmQudjEuU2V0Q29va2llIpABChhSZXZva2VBbGxGb3JBY3RvclJlcXVlc3QSJAoFYWN0b3IYASABKAsyFS5zZXNzaW9uZC52MS5BY3RvclJlZhIlCgRrZWVwGAIgASgLMhcuc2Vzc2lvbmQudjEuU2Vzc2lvblJlZhIOCgZyZWFzb24YAyABKAkSFwoPYWN0aW5nX2FjdG9yX2lkGAQgASgJIjIKGVJldm9rZUFsbEZvckFjdG9yUmVzcG9uc2USFQoNcmV2b2tlZF9jb3VudBgBIAEoDSKKAQoRUm90YXRlQ3NyZlJlcXVlc3QSKgoHc2Vzc2lvbhgBIAEoCzIXLnNlc3Npb25kLnYxLlNlc3Npb25SZWZIABImCgVhY3RvchgCIAEoCzIVLnNlc3Npb25kLnYxLkFjdG9yUmVmSAASFwoPYWN0aW5nX2FjdG9yX2lkGAMgASgJQggKBnRhcmdldCI/ChJSb3RhdGVDc3JmUmVzcG9uc2USKQoHcm90YXRlZBgBIAMoCzIYLnNlc3Npb25kLnYxLlJvdGF0ZWRDc3JmImEKC1JvdGF0ZWRDc3JmEhIKCnNlc3Npb25faWQYASABKAkSEgoKY3NyZl90b2tlbhgCIAEoCRIqCgpzZXRfY29va2llGAMgASgLMhYuc2Vzc2lvbmQudjEuU2V0Q29va2llIuYBChVVcGRhdGVNZXRhZGF0YVJlcXVlc3QSKAoHc2Vzc2lvbhgBIAEoCzIXLnNlc3Npb25kLnYxLlNlc3Npb25SZWYSQgoIbWV0YWRhdGEYAiADKAsyMC5zZXNzaW9uZC52MS5VcGRhdGVNZXRhZGF0YVJlcXVlc3QuTWV0YWRhdGFFbnRyeRIVCg1tZXRhZGF0YV9ldGFnGAMgASgJEhcKD2FjdGluZ19hY3Rvcl9pZBgEIAEoCRovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiPwoWVXBkYXRlTWV0YWRhdGFSZXNwb25zZRIlCgdzZXNzaW9uGAEgASgLMhQuc2Vzc2lvbmQudjEuU2Vzc2lvbiJFChdSb3RhdGVTaWduaW5nS2V5UmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSFwoPYWN0aW5nX2FjdG9yX2lkGAIgASgJInUKGFJvdGF0ZVNpZ25pbmdLZXlSZXNwb25zZRIrCgphY3RpdmVfa2V5GAEgASgLMhcuc2Vzc2lvbmQudjEuU2lnbmluZ0tleRIsCgtyZXRpcmVkX2tleRgCIAEoCzIXLnNlc3Npb25kLnYxLlNpZ25pbmdLZXkiFwoVR2FyYmFnZUNvbGxlY3RSZXF1ZXN0Is8BChZHYXJiYWdlQ29sbGVjdFJlc3BvbnNlEhgKEHNlc3Npb25zX2RlbGV0ZWQYASABKA0SIgoacHJlX2xvZ2luX3Nlc3Npb25zX2RlbGV0ZWQYAiABKA0SHAoUc2lnbmluZ19rZXlzX2RlbGV0ZWQYAyABKA0SHAoUYXVkaXRfZXZlbnRzX2RlbGV0ZWQYBCABKA0SDAoEbW9yZRgFIAEoCBIXCg9hbHJlYWR5X3J1bm5pbmcYBiABKAgSFAoMZmFpbGVkX3BhcnRzGAcgAygJIjYKCkdldFJlcXVlc3QSKAoHc2Vzc2lvbhgBIAEoCzIXLnNlc3Npb25kLnYxLlNlc3Npb25SZWYiNAoLR2V0UmVzcG9uc2USJQoHc2Vzc2lvbhgBIAEoCzIULnNlc3Npb25kLnYxLlNlc3Npb24imwEKC0xpc3RSZXF1ZXN0EiQKBWFjdG9yGAEgASgLMhUuc2Vzc2lvbmQudjEuQWN0b3JSZWYSFQoNaW5jbHVkZV9lbmRlZBgCIAEoCBIoCgdjdXJyZW50GAMgASgLMhcuc2Vzc2lvbmQudjEuU2Vzc2lvblJlZhIRCglwYWdlX3NpemUYBCABKAUSEgoKcGFnZV90b2tlbhgFIAEoCSJPCgxMaXN0UmVzcG9uc2USJgoIc2Vzc2lvbnMYASADKAsyFC5zZXNzaW9uZC52MS5TZXNzaW9uEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJSChZMaXN0U2lnbmluZ0tleXNSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSJhChdMaXN0U2lnbmluZ0tleXNSZXNwb25zZRItCgxzaWduaW5nX2tleXMYASADKAsyFy5zZXNzaW9uZC52MS5TaWduaW5nS2V5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKAAQoWTGlzdEF1ZGl0RXZlbnRzUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSEwoLcmVzb3VyY2VfaWQYAiABKAkSFwoPYWN0aW5nX2FjdG9yX2lkGAMgASgJEhEKCXBhZ2Vfc2l6ZRgEIAEoBRISCgpwYWdlX3Rva2VuGAUgASgJImEKF0xpc3RBdWRpdEV2ZW50c1Jlc3BvbnNlEi0KDGF1ZGl0X2V2ZW50cxgBIAMoCzIXLnNlc3Npb25kLnYxLkF1ZGl0RXZlbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJMsUJCg5TZXNzaW9uU2VydmljZRJHCgZDcmVhdGUSGi5zZXNzaW9uZC52MS5DcmVhdGVSZXF1ZXN0Ghsuc2Vzc2lvbmQudjEuQ3JlYXRlUmVzcG9uc2UiBMjbGAISTQoIVmFsaWRhdGUSHC5zZXNzaW9uZC52MS5WYWxpZGF0ZVJlcXVlc3QaHS5zZXNzaW9uZC52MS5WYWxpZGF0ZVJlc3BvbnNlIgTI2xgBElkKDFZhbGlkYXRlQ3NyZhIgLnNlc3Npb25kLnYxLlZhbGlkYXRlQ3NyZlJlcXVlc3QaIS5zZXNzaW9uZC52MS5WYWxpZGF0ZUNzcmZSZXNwb25zZSIEyNsYARJECgVUb3VjaBIZLnNlc3Npb25kLnYxLlRvdWNoUmVxdWVzdBoaLnNlc3Npb25kLnYxLlRvdWNoUmVzcG9uc2UiBMjbGAESRwoGUmV2b2tlEhouc2Vzc2lvbmQudjEuUmV2b2tlUmVxdWVzdBobLnNlc3Npb25kLnYxLlJldm9rZVJlc3BvbnNlIgTI2xgCEmgKEVJldm9rZUFsbEZvckFjdG9yEiUuc2Vzc2lvbmQudjEuUmV2b2tlQWxsRm9yQWN0b3JSZXF1ZXN0GiYuc2Vzc2lvbmQudjEuUmV2b2tlQWxsRm9yQWN0b3JSZXNwb25zZSIEyNsYAhJTCgpSb3RhdGVDc3JmEh4uc2Vzc2lvbmQudjEuUm90YXRlQ3NyZlJlcXVlc3QaHy5zZXNzaW9uZC52MS5Sb3RhdGVDc3JmUmVzcG9uc2UiBMjbGAISXwoOVXBkYXRlTWV0YWRhdGESIi5zZXNzaW9uZC52MS5VcGRhdGVNZXRhZGF0YVJlcXVlc3QaIy5zZXNzaW9uZC52MS5VcGRhdGVNZXRhZGF0YVJlc3BvbnNlIgTI2xgCEmUKEFJvdGF0ZVNpZ25pbmdLZXkSJC5zZXNzaW9uZC52MS5Sb3RhdGVTaWduaW5nS2V5UmVxdWVzdBolLnNlc3Npb25kLnYxLlJvdGF0ZVNpZ25pbmdLZXlSZXNwb25zZSIEyNsYAxJfCg5HYXJiYWdlQ29sbGVjdBIiLnNlc3Npb25kLnYxLkdhcmJhZ2VDb2xsZWN0UmVxdWVzdBojLnNlc3Npb25kLnYxLkdhcmJhZ2VDb2xsZWN0UmVzcG9uc2UiBMjbGAMSPgoDR2V0Ehcuc2Vzc2lvbmQudjEuR2V0UmVxdWVzdBoYLnNlc3Npb25kLnYxLkdldFJlc3BvbnNlIgTI2xgCEkEKBExpc3QSGC5zZXNzaW9uZC52MS5MaXN0UmVxdWVzdBoZLnNlc3Npb25kLnYxLkxpc3RSZXNwb25zZSIEyNsYAhJiCg9MaXN0U2lnbmluZ0tleXMSIy5zZXNzaW9uZC52MS5MaXN0U2lnbmluZ0tleXNSZXF1ZXN0GiQuc2Vzc2lvbmQudjEuTGlzdFNpZ25pbmdLZXlzUmVzcG9uc2UiBMjbGAMSYgoPTGlzdEF1ZGl0RXZlbnRzEiMuc2Vzc2lvbmQudjEuTGlzdEF1ZGl0RXZlbnRzUmVxdWVzdBokLnNlc3Npb25kLnYxLkxpc3RBdWRpdEV2ZW50c1Jlc3BvbnNlIgTI2xgDYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_sessiond_v1_options, file_sessiond_v1_session]);
+  fileDesc("CiFzZXNzaW9uZC92MS9zZXNzaW9uX3NlcnZpY2UucHJvdG8SC3Nlc3Npb25kLnYxIuADCg1DcmVhdGVSZXF1ZXN0EiQKBWFjdG9yGAEgASgLMhUuc2Vzc2lvbmQudjEuQWN0b3JSZWYSEAoIYXBwX3R5cGUYAiABKAkSOgoIbWV0YWRhdGEYAyADKAsyKC5zZXNzaW9uZC52MS5DcmVhdGVSZXF1ZXN0Lk1ldGFkYXRhRW50cnkSLwoMaWRsZV90aW1lb3V0GAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjMKEGFic29sdXRlX3RpbWVvdXQYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEQoJcHJlX2xvZ2luGAYgASgIEikKCHJlcGxhY2VzGAcgASgLMhcuc2Vzc2lvbmQudjEuU2Vzc2lvblJlZhISCgppcF9hZGRyZXNzGAggASgJEhIKCnVzZXJfYWdlbnQYCSABKAkSEgoKYXV0aF9sZXZlbBgKIAEoDRIUCgxhdXRoX21ldGhvZHMYCyADKAkSNAoQYXV0aGVudGljYXRlZF9hdBgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIqUBCg5DcmVhdGVSZXNwb25zZRIlCgdzZXNzaW9uGAEgASgLMhQuc2Vzc2lvbmQudjEuU2Vzc2lvbhIOCgZjb29raWUYAiABKAkSEgoKY3NyZl90b2tlbhgDIAEoCRIrCgtzZXRfY29va2llcxgEIAMoCzIWLnNlc3Npb25kLnYxLlNldENvb2tpZRIbChNyZXBsYWNlZF9zZXNzaW9uX2lkGAUgASgJItwCCg9WYWxpZGF0ZVJlcXVlc3QSEAoGY29va2llGAEgASgJSAASFwoNY29va2llX2hlYWRlchgCIAEoCUgAEhcKCmNzcmZfdG9rZW4YAyABKAlIAYgBARINCgV0b3VjaBgEIAEoCBIYChBhY2NlcHRfcHJlX2xvZ2luGAUgASgIEhIKCmlwX2FkZHJlc3MYBiABKAkSEgoKdXNlcl9hZ2VudBgHIAEoCRIWCgl0ZW5hbnRfaWQYCCABKAlIAogBARIYCgtodHRwX21ldGhvZBgJIAEoCUgDiAEBEhYKDm1pbl9hdXRoX2xldmVsGAogASgNEi8KDG1heF9hdXRoX2FnZRgLIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIMCgpjcmVkZW50aWFsQg0KC19jc3JmX3Rva2VuQgwKCl90ZW5hbnRfaWRCDgoMX2h0dHBfbWV0aG9kIrIBChBWYWxpZGF0ZVJlc3BvbnNlEiUKB3Nlc3Npb24YASABKAsyFC5zZXNzaW9uZC52MS5TZXNzaW9uEhQKDHNlY29uZHNfbGVmdBgCIAEoDRIZChFpZGxlX3NlY29uZHNfbGVmdBgDIAEoDRIdChVhYnNvbHV0ZV9zZWNvbmRzX2xlZnQYBCABKA0SFgoOZXhwaXJ5X3dhcm5pbmcYBSABKAgSDwoHdG91Y2hlZBgGIAEoCCJtChNWYWxpZGF0ZUNzcmZSZXF1ZXN0EigKB3Nlc3Npb24YASABKAsyFy5zZXNzaW9uZC52MS5TZXNzaW9uUmVmEhIKCmNzcmZfdG9rZW4YAiABKAkSGAoQYWNjZXB0X3ByZV9sb2dpbhgDIAEoCCI9ChRWYWxpZGF0ZUNzcmZSZXNwb25zZRIlCgdzZXNzaW9uGAEgASgLMhQuc2Vzc2lvbmQudjEuU2Vzc2lvbiI4CgxUb3VjaFJlcXVlc3QSKAoHc2Vzc2lvbhgBIAEoCzIXLnNlc3Npb25kLnYxLlNlc3Npb25SZWYiRwoNVG91Y2hSZXNwb25zZRIlCgdzZXNzaW9uGAEgASgLMhQuc2Vzc2lvbmQudjEuU2Vzc2lvbhIPCgd0b3VjaGVkGAIgASgIImIKDVJldm9rZVJlcXVlc3QSKAoHc2Vzc2lvbhgBIAEoCzIXLnNlc3Npb25kLnYxLlNlc3Npb25SZWYSDgoGcmVhc29uGAIgASgJEhcKD2FjdGluZ19hY3Rvcl9pZBgDIAEoCSJ1Cg5SZXZva2VSZXNwb25zZRIlCgdzZXNzaW9uGAEgASgLMhQuc2Vzc2lvbmQudjEuU2Vzc2lvbhIPCgdyZXZva2VkGAIgASgIEisKC3NldF9jb29raWVzGAMgAygLMhYuc2Vzc2lvbmQudjEuU2V0Q29va2llIpABChhSZXZva2VBbGxGb3JBY3RvclJlcXVlc3QSJAoFYWN0b3IYASABKAsyFS5zZXNzaW9uZC52MS5BY3RvclJlZhIlCgRrZWVwGAIgASgLMhcuc2Vzc2lvbmQudjEuU2Vzc2lvblJlZhIOCgZyZWFzb24YAyABKAkSFwoPYWN0aW5nX2FjdG9yX2lkGAQgASgJIjIKGVJldm9rZUFsbEZvckFjdG9yUmVzcG9uc2USFQoNcmV2b2tlZF9jb3VudBgBIAEoDSKKAQoRUm90YXRlQ3NyZlJlcXVlc3QSKgoHc2Vzc2lvbhgBIAEoCzIXLnNlc3Npb25kLnYxLlNlc3Npb25SZWZIABImCgVhY3RvchgCIAEoCzIVLnNlc3Npb25kLnYxLkFjdG9yUmVmSAASFwoPYWN0aW5nX2FjdG9yX2lkGAMgASgJQggKBnRhcmdldCI/ChJSb3RhdGVDc3JmUmVzcG9uc2USKQoHcm90YXRlZBgBIAMoCzIYLnNlc3Npb25kLnYxLlJvdGF0ZWRDc3JmImEKC1JvdGF0ZWRDc3JmEhIKCnNlc3Npb25faWQYASABKAkSEgoKY3NyZl90b2tlbhgCIAEoCRIqCgpzZXRfY29va2llGAMgASgLMhYuc2Vzc2lvbmQudjEuU2V0Q29va2llIvcBChRSb3RhdGVTZXNzaW9uUmVxdWVzdBIoCgdzZXNzaW9uGAEgASgLMhcuc2Vzc2lvbmQudjEuU2Vzc2lvblJlZhIoCgVncmFjZRgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIXCgphdXRoX2xldmVsGAMgASgNSACIAQESFAoMYXV0aF9tZXRob2RzGAQgAygJEjQKEGF1dGhlbnRpY2F0ZWRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhcKD2FjdGluZ19hY3Rvcl9pZBgGIAEoCUINCgtfYXV0aF9sZXZlbCKsAQoVUm90YXRlU2Vzc2lvblJlc3BvbnNlEiUKB3Nlc3Npb24YASABKAsyFC5zZXNzaW9uZC52MS5TZXNzaW9uEg4KBmNvb2tpZRgCIAEoCRISCgpjc3JmX3Rva2VuGAMgASgJEisKC3NldF9jb29raWVzGAQgAygLMhYuc2Vzc2lvbmQudjEuU2V0Q29va2llEhsKE3ByZXZpb3VzX3Nlc3Npb25faWQYBSABKAki5gEKFVVwZGF0ZU1ldGFkYXRhUmVxdWVzdBIoCgdzZXNzaW9uGAEgASgLMhcuc2Vzc2lvbmQudjEuU2Vzc2lvblJlZhJCCghtZXRhZGF0YRgCIAMoCzIwLnNlc3Npb25kLnYxLlVwZGF0ZU1ldGFkYXRhUmVxdWVzdC5NZXRhZGF0YUVudHJ5EhUKDW1ldGFkYXRhX2V0YWcYAyABKAkSFwoPYWN0aW5nX2FjdG9yX2lkGAQgASgJGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASI/ChZVcGRhdGVNZXRhZGF0YVJlc3BvbnNlEiUKB3Nlc3Npb24YASABKAsyFC5zZXNzaW9uZC52MS5TZXNzaW9uIkUKF1JvdGF0ZVNpZ25pbmdLZXlSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIXCg9hY3RpbmdfYWN0b3JfaWQYAiABKAkidQoYUm90YXRlU2lnbmluZ0tleVJlc3BvbnNlEisKCmFjdGl2ZV9rZXkYASABKAsyFy5zZXNzaW9uZC52MS5TaWduaW5nS2V5EiwKC3JldGlyZWRfa2V5GAIgASgLMhcuc2Vzc2lvbmQudjEuU2lnbmluZ0tleSIXChVHYXJiYWdlQ29sbGVjdFJlcXVlc3QizwEKFkdhcmJhZ2VDb2xsZWN0UmVzcG9uc2USGAoQc2Vzc2lvbnNfZGVsZXRlZBgBIAEoDRIiChpwcmVfbG9naW5fc2Vzc2lvbnNfZGVsZXRlZBgCIAEoDRIcChRzaWduaW5nX2tleXNfZGVsZXRlZBgDIAEoDRIcChRhdWRpdF9ldmVudHNfZGVsZXRlZBgEIAEoDRIMCgRtb3JlGAUgASgIEhcKD2FscmVhZHlfcnVubmluZxgGIAEoCBIUCgxmYWlsZWRfcGFydHMYByADKAkiNgoKR2V0UmVxdWVzdBIoCgdzZXNzaW9uGAEgASgLMhcuc2Vzc2lvbmQudjEuU2Vzc2lvblJlZiI0CgtHZXRSZXNwb25zZRIlCgdzZXNzaW9uGAEgASgLMhQuc2Vzc2lvbmQudjEuU2Vzc2lvbiKbAQoLTGlzdFJlcXVlc3QSJAoFYWN0b3IYASABKAsyFS5zZXNzaW9uZC52MS5BY3RvclJlZhIVCg1pbmNsdWRlX2VuZGVkGAIgASgIEigKB2N1cnJlbnQYAyABKAsyFy5zZXNzaW9uZC52MS5TZXNzaW9uUmVmEhEKCXBhZ2Vfc2l6ZRgEIAEoBRISCgpwYWdlX3Rva2VuGAUgASgJIk8KDExpc3RSZXNwb25zZRImCghzZXNzaW9ucxgBIAMoCzIULnNlc3Npb25kLnYxLlNlc3Npb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIlIKFkxpc3RTaWduaW5nS2V5c1JlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJImEKF0xpc3RTaWduaW5nS2V5c1Jlc3BvbnNlEi0KDHNpZ25pbmdfa2V5cxgBIAMoCzIXLnNlc3Npb25kLnYxLlNpZ25pbmdLZXkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIoABChZMaXN0QXVkaXRFdmVudHNSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRITCgtyZXNvdXJjZV9pZBgCIAEoCRIXCg9hY3RpbmdfYWN0b3JfaWQYAyABKAkSEQoJcGFnZV9zaXplGAQgASgFEhIKCnBhZ2VfdG9rZW4YBSABKAkiYQoXTGlzdEF1ZGl0RXZlbnRzUmVzcG9uc2USLQoMYXVkaXRfZXZlbnRzGAEgAygLMhcuc2Vzc2lvbmQudjEuQXVkaXRFdmVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkyowoKDlNlc3Npb25TZXJ2aWNlEkcKBkNyZWF0ZRIaLnNlc3Npb25kLnYxLkNyZWF0ZVJlcXVlc3QaGy5zZXNzaW9uZC52MS5DcmVhdGVSZXNwb25zZSIEyNsYAhJNCghWYWxpZGF0ZRIcLnNlc3Npb25kLnYxLlZhbGlkYXRlUmVxdWVzdBodLnNlc3Npb25kLnYxLlZhbGlkYXRlUmVzcG9uc2UiBMjbGAESWQoMVmFsaWRhdGVDc3JmEiAuc2Vzc2lvbmQudjEuVmFsaWRhdGVDc3JmUmVxdWVzdBohLnNlc3Npb25kLnYxLlZhbGlkYXRlQ3NyZlJlc3BvbnNlIgTI2xgBEkQKBVRvdWNoEhkuc2Vzc2lvbmQudjEuVG91Y2hSZXF1ZXN0Ghouc2Vzc2lvbmQudjEuVG91Y2hSZXNwb25zZSIEyNsYARJHCgZSZXZva2USGi5zZXNzaW9uZC52MS5SZXZva2VSZXF1ZXN0Ghsuc2Vzc2lvbmQudjEuUmV2b2tlUmVzcG9uc2UiBMjbGAISaAoRUmV2b2tlQWxsRm9yQWN0b3ISJS5zZXNzaW9uZC52MS5SZXZva2VBbGxGb3JBY3RvclJlcXVlc3QaJi5zZXNzaW9uZC52MS5SZXZva2VBbGxGb3JBY3RvclJlc3BvbnNlIgTI2xgCElMKClJvdGF0ZUNzcmYSHi5zZXNzaW9uZC52MS5Sb3RhdGVDc3JmUmVxdWVzdBofLnNlc3Npb25kLnYxLlJvdGF0ZUNzcmZSZXNwb25zZSIEyNsYAhJcCg1Sb3RhdGVTZXNzaW9uEiEuc2Vzc2lvbmQudjEuUm90YXRlU2Vzc2lvblJlcXVlc3QaIi5zZXNzaW9uZC52MS5Sb3RhdGVTZXNzaW9uUmVzcG9uc2UiBMjbGAISXwoOVXBkYXRlTWV0YWRhdGESIi5zZXNzaW9uZC52MS5VcGRhdGVNZXRhZGF0YVJlcXVlc3QaIy5zZXNzaW9uZC52MS5VcGRhdGVNZXRhZGF0YVJlc3BvbnNlIgTI2xgCEmUKEFJvdGF0ZVNpZ25pbmdLZXkSJC5zZXNzaW9uZC52MS5Sb3RhdGVTaWduaW5nS2V5UmVxdWVzdBolLnNlc3Npb25kLnYxLlJvdGF0ZVNpZ25pbmdLZXlSZXNwb25zZSIEyNsYAxJfCg5HYXJiYWdlQ29sbGVjdBIiLnNlc3Npb25kLnYxLkdhcmJhZ2VDb2xsZWN0UmVxdWVzdBojLnNlc3Npb25kLnYxLkdhcmJhZ2VDb2xsZWN0UmVzcG9uc2UiBMjbGAMSPgoDR2V0Ehcuc2Vzc2lvbmQudjEuR2V0UmVxdWVzdBoYLnNlc3Npb25kLnYxLkdldFJlc3BvbnNlIgTI2xgCEkEKBExpc3QSGC5zZXNzaW9uZC52MS5MaXN0UmVxdWVzdBoZLnNlc3Npb25kLnYxLkxpc3RSZXNwb25zZSIEyNsYAhJiCg9MaXN0U2lnbmluZ0tleXMSIy5zZXNzaW9uZC52MS5MaXN0U2lnbmluZ0tleXNSZXF1ZXN0GiQuc2Vzc2lvbmQudjEuTGlzdFNpZ25pbmdLZXlzUmVzcG9uc2UiBMjbGAMSYgoPTGlzdEF1ZGl0RXZlbnRzEiMuc2Vzc2lvbmQudjEuTGlzdEF1ZGl0RXZlbnRzUmVxdWVzdBokLnNlc3Npb25kLnYxLkxpc3RBdWRpdEV2ZW50c1Jlc3BvbnNlIgTI2xgDYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_sessiond_v1_options, file_sessiond_v1_session]);
 
 /**
  * CreateRequest describes the session to create.
@@ -704,6 +704,116 @@ export const RotatedCsrfSchema: GenMessage<RotatedCsrf> = /*@__PURE__*/
   messageDesc(file_sessiond_v1_session_service, 14);
 
 /**
+ * RotateSessionRequest names a session, and says how its user has authenticated if that is new.
+ *
+ * @generated from message sessiond.v1.RotateSessionRequest
+ */
+export type RotateSessionRequest = Message<"sessiond.v1.RotateSessionRequest"> & {
+  /**
+   * session is the session. Required. It must not be a pre-login session: for a login, use Create
+   * with `replaces`. In a Cookie header, the pre-login cookie is ignored.
+   *
+   * @generated from field: sessiond.v1.SessionRef session = 1;
+   */
+  session?: SessionRef | undefined;
+
+  /**
+   * grace is how long the old cookie is accepted for the new session, rounded down to milliseconds:
+   * from 0s to the configured maximum, which is 30s by default. Unset: 0s.
+   *
+   * @generated from field: google.protobuf.Duration grace = 2;
+   */
+  grace?: Duration | undefined;
+
+  /**
+   * auth_level is the new Session.auth_level, at most 2147483647. Unset: unchanged.
+   *
+   * @generated from field: optional uint32 auth_level = 3;
+   */
+  authLevel?: number | undefined;
+
+  /**
+   * auth_methods are the new Session.auth_methods, with the limits of CreateRequest. Empty:
+   * unchanged.
+   *
+   * @generated from field: repeated string auth_methods = 4;
+   */
+  authMethods: string[];
+
+  /**
+   * authenticated_at is the new Session.authenticated_at, with the limits of CreateRequest. Set it
+   * after a step-up. Unset: unchanged, also if the other two fields are set.
+   *
+   * @generated from field: google.protobuf.Timestamp authenticated_at = 5;
+   */
+  authenticatedAt?: Timestamp | undefined;
+
+  /**
+   * acting_actor_id is who rotates the session, at most 256 bytes. Empty: the session's own actor if
+   * a cookie names it. With a session_id, it is required.
+   *
+   * @generated from field: string acting_actor_id = 6;
+   */
+  actingActorId: string;
+};
+
+/**
+ * Describes the message sessiond.v1.RotateSessionRequest.
+ * Use `create(RotateSessionRequestSchema)` to create a new message.
+ */
+export const RotateSessionRequestSchema: GenMessage<RotateSessionRequest> = /*@__PURE__*/
+  messageDesc(file_sessiond_v1_session_service, 15);
+
+/**
+ * RotateSessionResponse has the new session and its credentials, which cannot be read again.
+ *
+ * @generated from message sessiond.v1.RotateSessionResponse
+ */
+export type RotateSessionResponse = Message<"sessiond.v1.RotateSessionResponse"> & {
+  /**
+   * session is the new session.
+   *
+   * @generated from field: sessiond.v1.Session session = 1;
+   */
+  session?: Session | undefined;
+
+  /**
+   * cookie is the value of the new session cookie. Secret.
+   *
+   * @generated from field: string cookie = 2;
+   */
+  cookie: string;
+
+  /**
+   * csrf_token is the new CSRF token. Secret.
+   *
+   * @generated from field: string csrf_token = 3;
+   */
+  csrfToken: string;
+
+  /**
+   * set_cookies are all cookies to send: the session cookie and the CSRF cookie.
+   *
+   * @generated from field: repeated sessiond.v1.SetCookie set_cookies = 4;
+   */
+  setCookies: SetCookie[];
+
+  /**
+   * previous_session_id is the session that this call revoked.
+   *
+   * @generated from field: string previous_session_id = 5;
+   */
+  previousSessionId: string;
+};
+
+/**
+ * Describes the message sessiond.v1.RotateSessionResponse.
+ * Use `create(RotateSessionResponseSchema)` to create a new message.
+ */
+export const RotateSessionResponseSchema: GenMessage<RotateSessionResponse> = /*@__PURE__*/
+  messageDesc(file_sessiond_v1_session_service, 16);
+
+/**
  * UpdateMetadataRequest names a session and has its new metadata.
  *
  * @generated from message sessiond.v1.UpdateMetadataRequest
@@ -747,7 +857,7 @@ export type UpdateMetadataRequest = Message<"sessiond.v1.UpdateMetadataRequest">
  * Use `create(UpdateMetadataRequestSchema)` to create a new message.
  */
 export const UpdateMetadataRequestSchema: GenMessage<UpdateMetadataRequest> = /*@__PURE__*/
-  messageDesc(file_sessiond_v1_session_service, 15);
+  messageDesc(file_sessiond_v1_session_service, 17);
 
 /**
  * UpdateMetadataResponse has the session after the call.
@@ -768,7 +878,7 @@ export type UpdateMetadataResponse = Message<"sessiond.v1.UpdateMetadataResponse
  * Use `create(UpdateMetadataResponseSchema)` to create a new message.
  */
 export const UpdateMetadataResponseSchema: GenMessage<UpdateMetadataResponse> = /*@__PURE__*/
-  messageDesc(file_sessiond_v1_session_service, 16);
+  messageDesc(file_sessiond_v1_session_service, 18);
 
 /**
  * RotateSigningKeyRequest names the tenant whose key is replaced.
@@ -796,7 +906,7 @@ export type RotateSigningKeyRequest = Message<"sessiond.v1.RotateSigningKeyReque
  * Use `create(RotateSigningKeyRequestSchema)` to create a new message.
  */
 export const RotateSigningKeyRequestSchema: GenMessage<RotateSigningKeyRequest> = /*@__PURE__*/
-  messageDesc(file_sessiond_v1_session_service, 17);
+  messageDesc(file_sessiond_v1_session_service, 19);
 
 /**
  * RotateSigningKeyResponse has the new key and the old one.
@@ -824,7 +934,7 @@ export type RotateSigningKeyResponse = Message<"sessiond.v1.RotateSigningKeyResp
  * Use `create(RotateSigningKeyResponseSchema)` to create a new message.
  */
 export const RotateSigningKeyResponseSchema: GenMessage<RotateSigningKeyResponse> = /*@__PURE__*/
-  messageDesc(file_sessiond_v1_session_service, 18);
+  messageDesc(file_sessiond_v1_session_service, 20);
 
 /**
  * GarbageCollectRequest asks for one sweep.
@@ -839,7 +949,7 @@ export type GarbageCollectRequest = Message<"sessiond.v1.GarbageCollectRequest">
  * Use `create(GarbageCollectRequestSchema)` to create a new message.
  */
 export const GarbageCollectRequestSchema: GenMessage<GarbageCollectRequest> = /*@__PURE__*/
-  messageDesc(file_sessiond_v1_session_service, 19);
+  messageDesc(file_sessiond_v1_session_service, 21);
 
 /**
  * GarbageCollectResponse tells what one sweep deleted.
@@ -904,7 +1014,7 @@ export type GarbageCollectResponse = Message<"sessiond.v1.GarbageCollectResponse
  * Use `create(GarbageCollectResponseSchema)` to create a new message.
  */
 export const GarbageCollectResponseSchema: GenMessage<GarbageCollectResponse> = /*@__PURE__*/
-  messageDesc(file_sessiond_v1_session_service, 20);
+  messageDesc(file_sessiond_v1_session_service, 22);
 
 /**
  * GetRequest names a session.
@@ -925,7 +1035,7 @@ export type GetRequest = Message<"sessiond.v1.GetRequest"> & {
  * Use `create(GetRequestSchema)` to create a new message.
  */
 export const GetRequestSchema: GenMessage<GetRequest> = /*@__PURE__*/
-  messageDesc(file_sessiond_v1_session_service, 21);
+  messageDesc(file_sessiond_v1_session_service, 23);
 
 /**
  * GetResponse has the session.
@@ -946,7 +1056,7 @@ export type GetResponse = Message<"sessiond.v1.GetResponse"> & {
  * Use `create(GetResponseSchema)` to create a new message.
  */
 export const GetResponseSchema: GenMessage<GetResponse> = /*@__PURE__*/
-  messageDesc(file_sessiond_v1_session_service, 22);
+  messageDesc(file_sessiond_v1_session_service, 24);
 
 /**
  * ListRequest names an actor and a page of their sessions.
@@ -997,7 +1107,7 @@ export type ListRequest = Message<"sessiond.v1.ListRequest"> & {
  * Use `create(ListRequestSchema)` to create a new message.
  */
 export const ListRequestSchema: GenMessage<ListRequest> = /*@__PURE__*/
-  messageDesc(file_sessiond_v1_session_service, 23);
+  messageDesc(file_sessiond_v1_session_service, 25);
 
 /**
  * ListResponse is one page of sessions.
@@ -1025,7 +1135,7 @@ export type ListResponse = Message<"sessiond.v1.ListResponse"> & {
  * Use `create(ListResponseSchema)` to create a new message.
  */
 export const ListResponseSchema: GenMessage<ListResponse> = /*@__PURE__*/
-  messageDesc(file_sessiond_v1_session_service, 24);
+  messageDesc(file_sessiond_v1_session_service, 26);
 
 /**
  * ListSigningKeysRequest names a tenant and a page of its signing keys.
@@ -1060,7 +1170,7 @@ export type ListSigningKeysRequest = Message<"sessiond.v1.ListSigningKeysRequest
  * Use `create(ListSigningKeysRequestSchema)` to create a new message.
  */
 export const ListSigningKeysRequestSchema: GenMessage<ListSigningKeysRequest> = /*@__PURE__*/
-  messageDesc(file_sessiond_v1_session_service, 25);
+  messageDesc(file_sessiond_v1_session_service, 27);
 
 /**
  * ListSigningKeysResponse is one page of signing keys.
@@ -1088,7 +1198,7 @@ export type ListSigningKeysResponse = Message<"sessiond.v1.ListSigningKeysRespon
  * Use `create(ListSigningKeysResponseSchema)` to create a new message.
  */
 export const ListSigningKeysResponseSchema: GenMessage<ListSigningKeysResponse> = /*@__PURE__*/
-  messageDesc(file_sessiond_v1_session_service, 26);
+  messageDesc(file_sessiond_v1_session_service, 28);
 
 /**
  * ListAuditEventsRequest names a tenant and a page of its audit events.
@@ -1139,7 +1249,7 @@ export type ListAuditEventsRequest = Message<"sessiond.v1.ListAuditEventsRequest
  * Use `create(ListAuditEventsRequestSchema)` to create a new message.
  */
 export const ListAuditEventsRequestSchema: GenMessage<ListAuditEventsRequest> = /*@__PURE__*/
-  messageDesc(file_sessiond_v1_session_service, 27);
+  messageDesc(file_sessiond_v1_session_service, 29);
 
 /**
  * ListAuditEventsResponse is one page of audit events.
@@ -1167,7 +1277,7 @@ export type ListAuditEventsResponse = Message<"sessiond.v1.ListAuditEventsRespon
  * Use `create(ListAuditEventsResponseSchema)` to create a new message.
  */
 export const ListAuditEventsResponseSchema: GenMessage<ListAuditEventsResponse> = /*@__PURE__*/
-  messageDesc(file_sessiond_v1_session_service, 28);
+  messageDesc(file_sessiond_v1_session_service, 30);
 
 /**
  * SessionService creates, validates, touches and revokes login sessions for other backends.
@@ -1299,7 +1409,8 @@ export const SessionService: GenService<{
   },
   /**
    * RotateCsrf replaces the CSRF token of a live session, or of all live sessions of an actor. The
-   * old token is invalid immediately. The new one is returned only here.
+   * old token is invalid immediately; only a cookie in the grace of a RotateSession keeps its own.
+   * The new token is returned only here.
    *
    * Not idempotent: each call creates another token. Role: issuer. Reasons: INVALID_COOKIE,
    * SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE,
@@ -1311,6 +1422,32 @@ export const SessionService: GenService<{
     methodKind: "unary";
     input: typeof RotateCsrfRequestSchema;
     output: typeof RotateCsrfResponseSchema;
+  },
+  /**
+   * RotateSession replaces a live session by one with a new id, cookie and CSRF token: after a
+   * step-up, or when the user's privileges change, so that what was known of the old session is
+   * worth nothing (ASVS 7.2.4). Actor, application, metadata, created_at, idle timeout and the
+   * absolute deadline are those of the old session; the idle deadline moves, as by Touch. The old
+   * session is revoked in the same transaction, with the reason `rotated`. The session limit does
+   * not apply: there are as many live sessions as before.
+   *
+   * Without `grace`, the old cookie is refused from now on. With it, the old cookie is accepted for
+   * the new session until the grace ends, for requests that the browser has sent in the meantime:
+   * by all calls but RotateSession, which of concurrent calls for one session lets one succeed and
+   * refuses the others with REVOKED. With the old cookie, the CSRF token is the old one. Whatever
+   * ends the new session also ends the grace, such as Revoke and RevokeAllForActor.
+   *
+   * Not idempotent. If a response is lost, a session without a grace is lost, too, and the user has
+   * to log in again. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
+   * SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE,
+   * PRE_LOGIN_NOT_ACCEPTED.
+   *
+   * @generated from rpc sessiond.v1.SessionService.RotateSession
+   */
+  rotateSession: {
+    methodKind: "unary";
+    input: typeof RotateSessionRequestSchema;
+    output: typeof RotateSessionResponseSchema;
   },
   /**
    * UpdateMetadata replaces the metadata of a live session, pre-login sessions included. With

@@ -1,0 +1,127 @@
+import type { CallContext } from "../../session/call-context.ts";
+import type { SessionId } from "../../session/ids.ts";
+import type { Rotation, SessionSnapshot } from "../../session/session-store.ts";
+import { AUDIT_COLUMNS } from "../audit/audit-columns.ts";
+import type { Execute } from "../pg/batcher.ts";
+import type { Database, Query } from "../pg/database.ts";
+import { instant } from "../pg/instants.ts";
+import { arrayParameter, NOW } from "../pg/sql.ts";
+import { actorValues, LOCK_ACTOR_SHARED } from "./actor-lock.ts";
+import { actorKey } from "./change-keys.ts";
+import {
+  QUALIFIED_SESSION_COLUMNS,
+  SESSION_COLUMNS,
+  sessionColumns,
+  snapshotOf,
+} from "./session-columns.ts";
+import { live } from "./session-conditions.ts";
+
+/** The columns in which the successor differs. All others are copied, the absolute deadline too. */
+const CHANGED: Readonly<Record<string, string>> = {
+  id: "$2",
+  last_seen_at: `GREATEST(last_seen_at, ${NOW})`,
+  revoked_at: "NULL",
+  revoke_reason: "''",
+  revoked_by: "''",
+  signing_key_id: "active_key_id",
+  csrf_token_hash: "$3",
+  auth_level: "COALESCE($4::integer, auth_level)",
+  auth_methods: "COALESCE($5::jsonb, auth_methods)",
+  authenticated_at: `CASE WHEN $6::timestamptz IS NULL THEN authenticated_at
+    ELSE LEAST($6, ${NOW}) END`,
+};
+
+const SUCCESSOR = sessionColumns.map(({ name }) => CHANGED[name] ?? name).join(", ");
+
+/** The row is locked before it is evaluated, for the same reason as in revoke-sessions.ts. */
+const ROTATE_SESSION = {
+  name: "rotate_session",
+  text: `
+    WITH target AS (
+      SELECT ${QUALIFIED_SESSION_COLUMNS}, signing_keys.id AS active_key_id
+      FROM sessions
+      JOIN signing_keys ON signing_keys.tenant_id = sessions.tenant_id AND retired_at IS NULL
+      WHERE sessions.id = $1 AND revoked_at IS NULL FOR UPDATE OF sessions
+    ), rotated AS (
+      UPDATE sessions SET revoked_at = ${NOW}, revoke_reason = 'rotated', revoked_by = $7,
+        rotated_to = $2,
+        rotation_grace_until = CASE WHEN $8::float8 > 0
+          THEN ${NOW} + $8 * interval '1 millisecond' END
+      FROM target WHERE sessions.id = target.id AND ${live("target")}
+      RETURNING target.*
+    ), created AS (
+      INSERT INTO sessions (${SESSION_COLUMNS}) SELECT ${SUCCESSOR} FROM rotated
+      RETURNING ${SESSION_COLUMNS}
+    ), audited AS (
+      INSERT INTO audit_events (${AUDIT_COLUMNS})
+      SELECT ${NOW}, 'auth', 'auth.session_revoked', $7, $9, tenant_id, 'session', $1,
+        jsonb_build_object('reason', 'rotated', 'rotated_to', id)
+      FROM created
+      UNION ALL
+      SELECT ${NOW}, 'auth', 'auth.session_rotated', $7, $9, tenant_id, 'session', id,
+        jsonb_build_object('rotated_from', $1::text, 'grace_ms', $8::text)
+      FROM created
+    )
+    SELECT *, ${NOW} AS now FROM created`,
+};
+
+/**
+ * The lock keeps RevokeAllForActor and Creates under a session limit apart from rotations. Their
+ * statements see either session only if it was committed before they began: waiting for the row of
+ * the old session, they would find it revoked, and miss the new one.
+ */
+export function rotateSession(
+  database: Database,
+  id: SessionId,
+  rotation: Rotation,
+  context: CallContext,
+): Promise<SessionSnapshot | undefined> {
+  const { actor, newId, csrfTokenHash, authentication, graceMs, rotatedBy } = rotation;
+  const { authLevel, authMethods, authenticatedAt } = authentication;
+  const values = [
+    id,
+    newId,
+    csrfTokenHash,
+    authLevel,
+    authMethods && JSON.stringify(authMethods),
+    instant.to(authenticatedAt),
+    rotatedBy,
+    graceMs,
+    context.callingService,
+  ];
+  return database.lockingTransaction(context, actorKey(actor), async (run) => {
+    await run(LOCK_ACTOR_SHARED, actorValues(actor));
+    const [row] = await run(ROTATE_SESSION, values);
+    return snapshotOf(row);
+  });
+}
+
+/** Nobody needs more of them within one grace, and a query must have an end. */
+const MAX_ROTATIONS = 8;
+
+const FIND_SUCCESSORS = {
+  name: "find_successors",
+  text: `
+    WITH RECURSIVE rotation AS (
+      SELECT id AS first_id, rotated_to, 1 AS number FROM sessions
+      WHERE id = ANY (${arrayParameter(1, "text")}) AND rotation_grace_until > ${NOW}
+      UNION ALL
+      SELECT first_id, sessions.rotated_to, number + 1
+      FROM rotation JOIN sessions ON sessions.id = rotation.rotated_to
+      WHERE number < ${MAX_ROTATIONS} AND sessions.rotation_grace_until > ${NOW}
+    ), latest AS (
+      SELECT DISTINCT ON (first_id) first_id, rotated_to FROM rotation
+      ORDER BY first_id, number DESC
+    )
+    SELECT first_id, ${QUALIFIED_SESSION_COLUMNS}, ${NOW} AS now
+    FROM latest JOIN sessions ON sessions.id = latest.rotated_to`,
+};
+
+/** Finds the sessions into which a batch of sessions has been rotated, if the grace has not ended. */
+export function findSuccessors(query: Query): Execute<SessionId, SessionSnapshot | undefined> {
+  return async (close, signal) => {
+    const rows = await query(FIND_SUCCESSORS, () => [close()], signal);
+    const byFirstId = new Map(rows.map((row) => [row.first_id, row]));
+    return close().map((id) => snapshotOf(byFirstId.get(id)));
+  };
+}
