@@ -64,6 +64,10 @@ export const malformedCookies: Readonly<Record<string, Change>> = {
   "with a path for a key id": (cookie) => cookie.replace(/sk-\w+/, "sk-/etc/passwd"),
   "with SQL for a key id": (cookie) => cookie.replace(/sk-\w+/, "sk-' OR ''='"),
   "with SQL for a session id": (cookie) => cookie.replace(/ses-\w+/, "ses-' OR ''='"),
+  "with Arabic digits": (cookie) => cookie.replace("ses-0", "ses-\u0660"),
+  "with a Kelvin sign for the k": (cookie) => cookie.replace("sk-", "s\u212a-"),
+  "with a digit of the session id moved to the key id": (cookie) =>
+    cookie.replace(/(\w)\.sk-/, ".sk-$1"),
   "with an empty key id": (cookie) => cookie.replace(/sk-\w+/, ""),
   "with the key id sk-": (cookie) => cookie.replace(/sk-\w+/, "sk-"),
   "with a key id of a digit too many": (cookie) => cookie.replace(/sk-\w+/, "$&f"),
