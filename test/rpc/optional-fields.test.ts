@@ -223,6 +223,7 @@ describe("optional fields (E04)", () => {
       "Revoke session.tenant_id",
       "RevokeAllForActor keep.tenant_id",
       "RotateCsrf session.tenant_id",
+      "UpdateMetadata session.tenant_id",
       "Get session.tenant_id",
       "List current.tenant_id",
     ]);
