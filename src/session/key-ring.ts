@@ -108,6 +108,8 @@ export class KeyRing {
     id: SigningKeyId,
     { signal, callingService }: CallContext,
   ): Promise<boolean> {
+    const unreadableOf = this.#unreadable.tenantOf(id);
+    if (unreadableOf !== undefined && tenants.has(unreadableOf)) return true;
     const absent = this.#absent.forTenants(tenants);
     if (absent.has(id)) return false;
     const readTenant = async (signal: AbortSignal) =>

@@ -8,6 +8,12 @@ const RETRY_INTERVAL_MS = 10_000;
 /** Of each of the collections below. */
 const MAX_ENTRIES = 10_000;
 
+interface UnreadableKey {
+  readonly tenantId: TenantId;
+  /** When its row may be read again. */
+  retryAt: number;
+}
+
 /**
  * The signing keys that this process could not decrypt, and how often calls were refused for that. A
  * key may become readable while the process runs: another replica can put it under a key-encryption
@@ -16,8 +22,7 @@ const MAX_ENTRIES = 10_000;
 export class UnreadableKeys {
   readonly #clock: MonotonicClock;
   readonly #onRefusal: () => void;
-  /** When the row of a key may be read again. */
-  readonly #retryAt = new Map<SigningKeyId, number>();
+  readonly #keys = new Map<SigningKeyId, UnreadableKey>();
   /** The tenants whose active key could not be decrypted. */
   readonly #tenants = new Set<TenantId>();
   #refusals = new Map<SigningKeyId, number>();
@@ -30,9 +35,9 @@ export class UnreadableKeys {
   }
 
   add({ id, tenantId, retiredAt }: SigningKey): void {
-    this.#retryAt.delete(id);
-    this.#retryAt.set(id, this.#clock() + RETRY_INTERVAL_MS);
-    dropOldest(this.#retryAt);
+    this.#keys.delete(id);
+    this.#keys.set(id, { tenantId, retryAt: this.#clock() + RETRY_INTERVAL_MS });
+    dropOldest(this.#keys);
     if (retiredAt === undefined) this.addTenant(tenantId);
   }
 
@@ -44,7 +49,7 @@ export class UnreadableKeys {
 
   /** To be called when the key could be decrypted, or does not exist. */
   delete(id: SigningKeyId): void {
-    this.#retryAt.delete(id);
+    this.#keys.delete(id);
   }
 
   /** To be called when the tenant's active key could be decrypted, or there is none. */
@@ -57,12 +62,17 @@ export class UnreadableKeys {
    * first call gets false, so that concurrent calls do not all read it.
    */
   mustRefuse(id: SigningKeyId): boolean {
-    const retryAt = this.#retryAt.get(id);
-    if (retryAt === undefined) return false;
+    const key = this.#keys.get(id);
+    if (key === undefined) return false;
     const now = this.#clock();
-    if (now < retryAt) return true;
-    this.#retryAt.set(id, now + RETRY_INTERVAL_MS);
+    if (now < key.retryAt) return true;
+    key.retryAt = now + RETRY_INTERVAL_MS;
     return false;
+  }
+
+  /** The tenant of a key that could not be decrypted when it was last read. */
+  tenantOf(id: SigningKeyId): TenantId | undefined {
+    return this.#keys.get(id)?.tenantId;
   }
 
   /** Whether the tenant's active key could not be decrypted when it was last read. */

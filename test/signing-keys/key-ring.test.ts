@@ -163,8 +163,8 @@ describe("key ring", () => {
     const own = { ...context, tenants: new Set([TENANT]) };
     reads.length = 0;
     expect(await ring.find(SIGNING_KEY_ID, own)).not.to.equal(undefined);
-    expect(reads).to.deep.equal([]);
-    await rejected(ring.find(lostId, own), "STORAGE_UNAVAILABLE");
+    for (const _ of numbers(3)) await rejected(ring.find(lostId, own), "STORAGE_UNAVAILABLE");
+    expect(reads).to.deep.equal([lostId]);
   });
 
   it("reads the key of a tenant for a caller that is limited to it", async () => {
