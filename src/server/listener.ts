@@ -116,14 +116,17 @@ export function createListener(
   server.off(event, serveHttp1 as (socket: Socket) => void);
 
   // A handshake may begin under one list of authorities and end under the next.
-  const epochs = new Map<string, number>();
+  const epochs = new Map<string, { readonly epoch: number }>();
   let epoch = 0;
   let authorities = authoritiesOf(tls);
   if (authorities !== undefined) {
     server.prependListener("connection", (socket: Socket) => {
-      const peer = peerOf(socket);
-      epochs.set(peer, epoch);
-      socket.once("close", () => epochs.delete(peer));
+      const ends = endsOf(socket);
+      const begun = { epoch };
+      epochs.set(ends, begun);
+      socket.once("close", () => {
+        if (epochs.get(ends) === begun) epochs.delete(ends);
+      });
     });
     server.on("tlsClientError", (_error: Error, socket: TLSSocket) => {
       const { authorizationError: reason } = socket;
@@ -137,7 +140,7 @@ export function createListener(
     } else if (!socket.authorized) {
       onClientCertificateRefused(String(socket.authorizationError), socket);
       socket.destroy();
-    } else if (epochs.get(peerOf(socket)) !== epoch) {
+    } else if (epochs.get(endsOf(socket))?.epoch !== epoch) {
       socket.destroy();
     } else {
       onConnection(socket);
@@ -184,8 +187,8 @@ export function hasClientCertificate(socket: Socket | TLSSocket): socket is TLSS
 }
 
 /** The same for the TCP socket of a connection and its TLS socket. */
-function peerOf({ remoteAddress, remotePort }: Socket): string {
-  return `${remoteAddress} ${remotePort}`;
+function endsOf({ remoteAddress, remotePort, localAddress }: Socket): string {
+  return `${remoteAddress} ${remotePort} ${localAddress}`;
 }
 
 /** The server cannot listen. */

@@ -7,6 +7,7 @@ import {
   Health,
   HealthCheckResponse_ServingStatus as Status,
 } from "../../gen/es/health/v1/health_pb.ts";
+import { createAuthority, LOCAL_NAMES } from "../support/certificate-authority.ts";
 import { startDatabaseProxy } from "../support/database-proxy.ts";
 import { databaseEnv, type Serving, useSessiond } from "../support/sessiond-process.ts";
 import { testCertificate, testKey } from "../support/test-certificate.ts";
@@ -84,6 +85,24 @@ describe("the container's health check", () => {
       SESSIOND_TLS_KEY_FILE: join(directory, "tls.key"),
       SESSIOND_HOST: "0.0.0.0",
       SESSIOND_INSECURE_NO_CALLER_AUTHENTICATION: "true",
+    };
+    const serving = await sessiond.serve({ env });
+    expect(await check(env, serving.url)).to.include({ code: 0, stderr: "" });
+  });
+
+  it("passes where client certificates are required, with the server's own", async () => {
+    const directory = await sessiond.directory();
+    const authority = createAuthority();
+    const { certificate, key } = authority.issue({ san: LOCAL_NAMES });
+    await writeFile(join(directory, "tls.crt"), certificate);
+    await writeFile(join(directory, "tls.key"), key);
+    await writeFile(join(directory, "ca.crt"), authority.certificate);
+    const env = {
+      ...databaseEnv(await sessiond.database()),
+      SESSIOND_TLS_CERT_FILE: join(directory, "tls.crt"),
+      SESSIOND_TLS_KEY_FILE: join(directory, "tls.key"),
+      SESSIOND_TLS_CLIENT_CA_FILE: join(directory, "ca.crt"),
+      SESSIOND_TLS_CLIENT_CERTIFICATE: "required",
     };
     const serving = await sessiond.serve({ env });
     expect(await check(env, serving.url)).to.include({ code: 0, stderr: "" });
