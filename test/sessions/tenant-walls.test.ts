@@ -105,6 +105,8 @@ const attempts: Record<Method, (other: Thing, mine: Thing) => JsonObject[]> = {
       metadata: { a: "b" },
       actingActorId: "alice",
     })),
+  rotateSession: (other, mine) =>
+    refsTo(other, mine).map((session) => ({ session, grace: "5s", actingActorId: "alice" })),
   rotateSigningKey: (other) => [{ tenantId: other.tenantId, actingActorId: "alice" }],
   // It names nothing: who may call it is shown by sweep-rules.
   garbageCollect: () => [],
