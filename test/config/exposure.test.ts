@@ -90,6 +90,6 @@ describe("exposure to the network", () => {
   });
 
   it("does not take an empty name of a file for authentication", () => {
-    expectProblem({ SESSIOND_HOST, SESSIOND_CALLERS_FILE: "" }, "callers are not authenticated");
+    expectProblem({ SESSIOND_HOST, SESSIOND_CALLERS_FILE: "" }, "SESSIOND_CALLERS_FILE is empty");
   });
 });

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { chmod, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "chai";
+import { parseCallersFile } from "../../src/callers/callers-file.ts";
 import { createToken } from "../../src/commands/create-token.ts";
 import { useSessiond } from "../support/sessiond-process.ts";
 
@@ -85,6 +86,15 @@ describe("sessiond create-token", () => {
       (error: Error) => error.message,
     );
   }
+
+  it("writes a line that the reader of the callers file takes", async () => {
+    const args = [...required, "--tenant", "acme", "--expires", "90d"];
+    const [token = "", line = ""] = (await createToken(args)).stdout.split("\n");
+    const found = parseCallersFile(line, false).byToken(sha256(token));
+    expect(found?.caller).to.deep.include({ name: "web", role: "issuer" });
+    expect(found?.caller.tenants).to.deep.equal(new Set(["acme"]));
+    expect(found?.expiresAt).to.be.above(Date.now());
+  });
 
   it("makes a new token each time", async () => {
     const outputs = await Promise.all(Array.from({ length: 100 }, () => createToken(required)));
