@@ -79,7 +79,8 @@ async function runProgram(command: string, args: string[], calls: readonly Clien
   }));
 }
 
-function reasonOf(status: Uint8Array): string {
+/** The reason in an encoded google.rpc.Status; empty if there is none. */
+export function reasonOf(status: Uint8Array): string {
   const { details } = fromBinary(StatusSchema, status);
   const [reason = ""] = details.flatMap((any) => anyUnpack(any, ErrorInfoSchema)?.reason ?? []);
   return reason;

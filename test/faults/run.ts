@@ -1,0 +1,215 @@
+/**
+ * The fault suite: injects faults into a real PostgreSQL, its network and two replicas of sessiond
+ * while clients make calls, and checks everything that they have seen. See docs/faults.md.
+ */
+import { writeFile } from "node:fs/promises";
+import { availableParallelism, cpus, totalmem } from "node:os";
+import { parseArgs } from "node:util";
+import { liars } from "./controls.ts";
+import type { Violation } from "./history.ts";
+import { broken, type Report, type Scale, type Scenario, Skipped } from "./scenario.ts";
+import { fullDisk } from "./scenarios/full-disk.ts";
+import { givenUpCalls } from "./scenarios/given-up-calls.ts";
+import { wrongKeyEncryptionKey } from "./scenarios/key-encryption.ts";
+import { keyRotations } from "./scenarios/key-rotations.ts";
+import { killedDatabase } from "./scenarios/killed-database.ts";
+import { lockedRows } from "./scenarios/locked-rows.ts";
+import { lostMessages } from "./scenarios/lost-messages.ts";
+import { pooledDatabase } from "./scenarios/pooled-database.ts";
+import { revokeRaces, sweepRaces } from "./scenarios/races.ts";
+import { killedReplica, rollingRestart } from "./scenarios/replicas.ts";
+import { stoppedDatabase, unreachableDatabase } from "./scenarios/silent-database.ts";
+import { wrongClocks } from "./scenarios/wrong-clocks.ts";
+import { FaultServer } from "./server.ts";
+
+const SCENARIOS: readonly Scenario[] = [
+  liars,
+  killedDatabase,
+  lostMessages,
+  stoppedDatabase,
+  unreachableDatabase,
+  lockedRows,
+  givenUpCalls,
+  fullDisk,
+  wrongClocks,
+  keyRotations,
+  revokeRaces,
+  sweepRaces,
+  rollingRestart,
+  killedReplica,
+  wrongKeyEncryptionKey,
+  pooledDatabase,
+];
+
+const USAGE = `Injects faults under load and checks what clients have seen.
+
+Usage: npm run test:faults -- [options]
+
+  --full           the numbers of docs/faults.md, which take a while; without it, those of CI
+  --only NAME,...  these scenarios: ${SCENARIOS.map(({ name }) => name).join(", ")}
+  --json FILE      also write the results, machine-readable
+  --help           print this and exit
+
+Exits with 1 if anything was violated.
+`;
+
+/** How many violations of a scenario are printed. */
+const SHOWN = 10;
+
+interface Result {
+  readonly name: string;
+  readonly fault: string;
+  readonly injected: number;
+  readonly operations: number;
+  readonly acknowledged: number;
+  readonly unknown: number;
+  readonly violations: readonly Violation[];
+  readonly slowestRecoveryMs: number | undefined;
+  readonly figures: Readonly<Record<string, number | string>>;
+  readonly seconds: number;
+  /** Why it was not run. */
+  readonly skipped: string | undefined;
+}
+
+async function runScenario(scenario: Scenario, server: FaultServer, scale: Scale): Promise<Result> {
+  const startedAt = performance.now();
+  const { name, fault } = scenario;
+  const outcome = await scenario.run(server, scale).catch(firstError);
+  const seconds = (performance.now() - startedAt) / 1000;
+  const common = { name, fault, seconds };
+  if (outcome instanceof Skipped) return { ...common, ...NOTHING, skipped: outcome.message };
+  if (outcome instanceof Error) {
+    const violations = [broken("scenario failed", outcome.stack ?? outcome.message)];
+    return { ...common, ...NOTHING, violations, skipped: undefined };
+  }
+  return { ...common, ...countsOf(outcome), skipped: undefined };
+}
+
+/** What made a scenario fail, and not what its undoing then ran into. */
+function firstError(error: unknown): Error {
+  if (error instanceof SuppressedError) return firstError(error.suppressed);
+  return error instanceof Error ? error : new Error(String(error));
+}
+
+const NOTHING = {
+  injected: 0,
+  operations: 0,
+  acknowledged: 0,
+  unknown: 0,
+  violations: [],
+  slowestRecoveryMs: undefined,
+  figures: {},
+};
+
+function countsOf({ injected, recorder, violations, slowestRecoveryMs, figures = {} }: Report) {
+  return {
+    injected,
+    operations: recorder.operations.length,
+    acknowledged: recorder.count("acknowledged"),
+    unknown: recorder.count("unknown"),
+    violations,
+    slowestRecoveryMs,
+    figures,
+  };
+}
+
+function describeViolations({ name, violations }: Result): string {
+  const shown = violations.slice(0, SHOWN).map(({ rule, explanation, operations }) => {
+    return [`${name}: ${rule}: ${explanation}`, ...operations].join("\n    ");
+  });
+  const more = violations.length - shown.length;
+  if (more > 0) shown.push(`${name}: and ${more} more`);
+  return shown.map((line) => `${line}\n`).join("");
+}
+
+const COLUMNS = ["fault", "injected", "operations", "unknown", "violations", "slowest recovery"];
+
+function table(results: readonly Result[]): string {
+  const rows = results.map((result) => [
+    result.fault,
+    ...(result.skipped === undefined
+      ? [
+          result.injected,
+          result.operations,
+          result.unknown,
+          result.violations.length,
+          result.slowestRecoveryMs === undefined
+            ? ""
+            : `${(result.slowestRecoveryMs / 1000).toFixed(1)} s`,
+        ]
+      : [`skipped: ${result.skipped}`, "", "", "", ""]
+    ).map(String),
+  ]);
+  const lines = [COLUMNS, COLUMNS.map(() => "---"), ...rows];
+  const figures = results.flatMap(({ fault, figures }) =>
+    Object.entries(figures).map(([name, value]) => `${fault}: ${name}: ${value}\n`),
+  );
+  const text = lines.map((cells) => `| ${cells.join(" | ")} |\n`).join("");
+  return `${text}\n${figures.join("")}`;
+}
+
+function parseOptions() {
+  const { values } = parseArgs({
+    options: {
+      full: { type: "boolean", default: false },
+      only: { type: "string" },
+      json: { type: "string" },
+      help: { type: "boolean", default: false },
+    },
+  });
+  const names = values.only?.split(",");
+  const unknown = names?.find((name) => !SCENARIOS.some((scenario) => scenario.name === name));
+  if (unknown !== undefined) throw new TypeError(`there is no scenario ${unknown}`);
+  const scenarios = SCENARIOS.filter(({ name }) => names?.includes(name) ?? true);
+  return { ...values, scenarios };
+}
+
+async function main(): Promise<number> {
+  const { full, json, help, scenarios } = parseOptions();
+  if (help) {
+    process.stdout.write(USAGE);
+    return 0;
+  }
+  const scale: Scale = { quick: !full, of: (quick, inFull) => (full ? inFull : quick) };
+  await using server = await FaultServer.start();
+  const results: Result[] = [];
+  for (const scenario of scenarios) {
+    const result = await runScenario(scenario, server, scale);
+    results.push(result);
+    const { name, seconds, operations, violations } = result;
+    const counts = `${operations} operations, ${violations.length} violations`;
+    process.stderr.write(`${name}: ${counts} in ${seconds.toFixed(1)} s\n`);
+    process.stderr.write(describeViolations(result));
+    // After each scenario, so that a run that is ended has written what it knows.
+    if (json !== undefined) await writeResults(json, full, results);
+  }
+  const totals = totalsOf(results);
+  process.stdout.write(
+    `\n${table(results)}\n${totals.injected} faults injected, ${totals.operations} operations ` +
+      `recorded, ${totals.violations} violations, ${totals.seconds.toFixed(0)} s\n`,
+  );
+  return totals.violations === 0 ? 0 : 1;
+}
+
+function totalsOf(results: readonly Result[]) {
+  const sum = (of: (result: Result) => number) =>
+    results.reduce((total, result) => total + of(result), 0);
+  return {
+    injected: sum(({ injected }) => injected),
+    operations: sum(({ operations }) => operations),
+    violations: sum(({ violations }) => violations.length),
+    seconds: sum(({ seconds }) => seconds),
+  };
+}
+
+async function writeResults(file: string, full: boolean, results: readonly Result[]) {
+  const [{ model } = { model: "" }] = cpus();
+  const machine = { cores: availableParallelism(), model, memoryBytes: totalmem() };
+  const text = JSON.stringify({ full, machine, totals: totalsOf(results), results }, undefined, 2);
+  await writeFile(file, `${text}\n`);
+}
+
+process.exitCode = await main().catch((error: unknown) => {
+  console.error(error);
+  return 1;
+});

@@ -1,0 +1,221 @@
+import { TEST_KEY_ENCRYPTION_KEY } from "../support/app.ts";
+import { type DatabaseProxy, startDatabaseProxy } from "../support/database-proxy.ts";
+import { inParallel } from "../support/in-parallel.ts";
+import { BANNER, type Started, startSessiond } from "../support/sessiond-process.ts";
+import { until } from "../support/until.ts";
+import { type Caller, grpcJsCaller, packageCaller } from "./callers.ts";
+import { checkHistory } from "./checker.ts";
+import { type ClockOffset, measureClockOffset, readFinalState } from "./final-state.ts";
+import type { Violation } from "./history.ts";
+import { Load } from "./load.ts";
+import { type OpenedSession, Recorder, RecordingClient } from "./recorder.ts";
+import type { Report } from "./scenario.ts";
+import type { FaultDatabase, FaultServer } from "./server.ts";
+
+export interface WorldOptions {
+  /** Settings of the replicas. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** What Node is started with, for each replica. */
+  readonly nodeArgs?: (replica: string) => readonly string[];
+  /** Further environment of one replica. */
+  readonly replicaEnv?: (replica: string) => Readonly<Record<string, string>>;
+  readonly database?: FaultDatabase;
+  /** Between the proxies and the database. */
+  readonly databaseUrl?: string;
+}
+
+const NAMES = ["a", "b"] as const;
+
+/** A process of sessiond, with a proxy of its own in front of the database. */
+export class FaultReplica {
+  readonly name: string;
+  readonly proxy: DatabaseProxy;
+  readonly #env: Readonly<Record<string, string>>;
+  readonly #nodeArgs: readonly string[];
+  #process: Started | undefined;
+  #url = "";
+
+  constructor(
+    name: string,
+    proxy: DatabaseProxy,
+    env: Readonly<Record<string, string>>,
+    nodeArgs: readonly string[],
+  ) {
+    this.name = name;
+    this.proxy = proxy;
+    this.#env = env;
+    this.#nodeArgs = nodeArgs;
+  }
+
+  get url(): string {
+    return this.#url;
+  }
+
+  get process(): Started {
+    if (this.#process === undefined) throw new Error(`replica ${this.name} has not been started`);
+    return this.#process;
+  }
+
+  /** Starts it, on the same port as before. */
+  async start(): Promise<void> {
+    const { proxy } = this;
+    const env = { ...this.#env, SESSIOND_DATABASE_URL: proxy.url };
+    const port = this.#url === "" ? "0" : new URL(this.#url).port;
+    const nodeArgs = this.#nodeArgs;
+    this.#process = startSessiond({ env: { ...env, SESSIOND_PORT: port }, nodeArgs });
+    this.#url = await this.#process.says(BANNER);
+  }
+
+  /** Ends it and waits for the end; it must be gently for SIGTERM. */
+  async end(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
+    const { code, stderr } = await this.process.end(signal);
+    if (signal === "SIGTERM" && code !== 0) {
+      throw new Error(`replica ${this.name} ended with ${code}: ${stderr.slice(-2000)}`);
+    }
+  }
+}
+
+/** A database, two replicas, clients, and a record of what they do. */
+export class World implements AsyncDisposable {
+  readonly database: FaultDatabase;
+  readonly replicas: readonly FaultReplica[];
+  readonly recorder = new Recorder();
+  readonly load: Load = new Load(this.recorder);
+  readonly #stack: AsyncDisposableStack;
+  readonly #clockOffset: ClockOffset;
+  readonly #callers: Caller[] = [];
+  #slowestRecoveryMs = 0;
+  /** For recovery and the last look. */
+  readonly #probes: readonly RecordingClient[];
+
+  private constructor(
+    database: FaultDatabase,
+    replicas: readonly FaultReplica[],
+    clockOffset: ClockOffset,
+    stack: AsyncDisposableStack,
+  ) {
+    this.database = database;
+    this.replicas = replicas;
+    this.#clockOffset = clockOffset;
+    this.#stack = stack;
+    this.#probes = replicas.map((replica) => this.client(replica));
+  }
+
+  static async open(server: FaultServer, options: WorldOptions = {}): Promise<World> {
+    const { env = {}, nodeArgs = () => [], replicaEnv = () => ({}) } = options;
+    await using stack = new AsyncDisposableStack();
+    const database = options.database ?? (await server.createDatabase());
+    if (options.database === undefined) stack.defer(() => database.close());
+    const replicas: FaultReplica[] = [];
+    for (const name of NAMES) {
+      const proxy = await startDatabaseProxy(options.databaseUrl ?? database.url);
+      stack.defer(() => proxy.close());
+      const all = { ...DEFAULTS, ...env, ...replicaEnv(name) };
+      replicas.push(new FaultReplica(name, proxy, all, nodeArgs(name)));
+    }
+    stack.defer(async () => {
+      for (const { process } of replicas) await process.end("SIGKILL");
+    });
+    await Promise.all(replicas.map((replica) => replica.start()));
+    const clockOffset = await measureClockOffset(database.sql);
+    return new World(database, replicas, clockOffset, stack.move());
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.load.end();
+    for (const caller of this.#callers) caller.close();
+    await this.#stack.disposeAsync();
+  }
+
+  /** A client of one replica: by turns of grpc-js and of our package. */
+  client(replica: FaultReplica): RecordingClient {
+    const isOdd = this.#callers.length % 2 === 1;
+    return this.record(
+      isOdd ? packageCaller(replica.url) : grpcJsCaller(replica.url),
+      replica.name,
+    );
+  }
+
+  /** A client with whatever calls `caller` makes. */
+  record(caller: Caller, replica: string): RecordingClient {
+    this.#callers.push(caller);
+    return new RecordingClient(this.recorder, caller, replica);
+  }
+
+  /** Puts all replicas under load: from each library, a client with `width` calls at a time. */
+  startLoad(width = 4): void {
+    for (const replica of this.replicas) {
+      this.load.add(this.client(replica), width);
+      this.load.add(this.client(replica), width);
+    }
+  }
+
+  /** Until each replica has acknowledged a Create, which is when a fault since `startedAt` is over. */
+  async recovered(startedAt: number): Promise<void> {
+    await this.#untilServed();
+    this.#slowestRecoveryMs = Math.max(this.#slowestRecoveryMs, performance.now() - startedAt);
+  }
+
+  async #untilServed(): Promise<void> {
+    const probe = (client: RecordingClient) =>
+      until("a Create is acknowledged", () => client.create({ timeoutMs: 1000 }));
+    await Promise.all(this.#probes.map(probe));
+  }
+
+  report(injected: number, violations: readonly Violation[]): Report {
+    const slowestRecoveryMs = this.#slowestRecoveryMs;
+    return {
+      injected,
+      recorder: this.recorder,
+      violations,
+      ...(slowestRecoveryMs > 0 && { slowestRecoveryMs }),
+    };
+  }
+
+  /** How many changes of unknown outcome the audit has. */
+  async committedWithoutAnswer(): Promise<number> {
+    const unknown = this.recorder.operations.filter(({ outcome }) => outcome === "unknown");
+    const rows = await this.database.sql(
+      `SELECT FROM audit_events WHERE acting_actor_id = ANY ($1)
+       UNION ALL SELECT FROM sessions WHERE metadata->>'operation' = ANY ($1)`,
+      [unknown.map(({ id }) => id)],
+    );
+    return rows.length;
+  }
+
+  /** Ends the load, looks at all sessions on all replicas once more, and checks the history. */
+  async check(): Promise<Violation[]> {
+    await this.load.end();
+    await this.#untilServed();
+    for (const client of this.#probes) {
+      await inParallel(8, this.load.sessions, (session: OpenedSession) => client.validate(session));
+    }
+    const final = await readFinalState(this.database.sql, this.#clockOffset);
+    return [...this.#deadProcesses(), ...checkHistory(this.recorder.operations, final)];
+  }
+
+  /** No fault of the database may end a replica. */
+  #deadProcesses(): readonly Violation[] {
+    const ended = this.replicas.filter(({ process: { pid } }) => !isRunning(pid));
+    return ended.map(({ name, process: { stderr } }) => ({
+      rule: "process ended",
+      operations: [],
+      explanation: `replica ${name} has ended: ${stderr.slice(-2000)}`,
+    }));
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+/** The limits are the defaults of the product. Each touch is written, so that touches conflict. */
+const DEFAULTS = {
+  SESSIOND_KEY_ENCRYPTION_KEYS: TEST_KEY_ENCRYPTION_KEY,
+  SESSIOND_SWEEP_SCHEDULE: "off",
+  SESSIOND_TOUCH_INTERVAL: "0s",
+};
