@@ -21,6 +21,7 @@ import { killedReplica, rollingRestart } from "./scenarios/replicas.ts";
 import { stoppedDatabase, unreachableDatabase } from "./scenarios/silent-database.ts";
 import { wrongClocks } from "./scenarios/wrong-clocks.ts";
 import { FaultServer } from "./server.ts";
+import { replicaProcesses } from "./world.ts";
 
 const SCENARIOS: readonly Scenario[] = [
   liars,
@@ -172,6 +173,9 @@ async function main(): Promise<number> {
   }
   const scale: Scale = { quick: !full, of: (quick, inFull) => (full ? inFull : quick) };
   await using server = await FaultServer.start();
+  for (const name of ["SIGINT", "SIGTERM"] as const) {
+    process.once(name, () => void interrupt(server));
+  }
   const results: Result[] = [];
   for (const scenario of scenarios) {
     const result = await runScenario(scenario, server, scale);
@@ -189,6 +193,15 @@ async function main(): Promise<number> {
       `recorded, ${totals.violations} violations, ${totals.seconds.toFixed(0)} s\n`,
   );
   return totals.violations === 0 ? 0 : 1;
+}
+
+/** The exit code that shells use for SIGINT. */
+const INTERRUPTED = 130;
+
+async function interrupt(server: FaultServer): Promise<void> {
+  for (const replica of replicaProcesses) replica.kill("SIGKILL");
+  await server[Symbol.asyncDispose]();
+  process.exit(INTERRUPTED);
 }
 
 function totalsOf(results: readonly Result[]) {

@@ -1,3 +1,4 @@
+import type { ChildProcess } from "node:child_process";
 import { TEST_KEY_ENCRYPTION_KEY } from "../support/app.ts";
 import { type DatabaseProxy, startDatabaseProxy } from "../support/database-proxy.ts";
 import { inParallel } from "../support/in-parallel.ts";
@@ -9,7 +10,7 @@ import { type ClockOffset, measureClockOffset, readFinalState } from "./final-st
 import type { Violation } from "./history.ts";
 import { Load } from "./load.ts";
 import { type OpenedSession, Recorder, RecordingClient } from "./recorder.ts";
-import type { Report } from "./scenario.ts";
+import { broken, type Report } from "./scenario.ts";
 import type { FaultDatabase, FaultServer } from "./server.ts";
 
 export interface WorldOptions {
@@ -25,6 +26,9 @@ export interface WorldOptions {
 }
 
 const NAMES = ["a", "b"] as const;
+
+/** The processes of all replicas, which an interrupted run ends. */
+export const replicaProcesses = new Set<ChildProcess>();
 
 /** A process of sessiond, with a proxy of its own in front of the database. */
 export class FaultReplica {
@@ -62,7 +66,8 @@ export class FaultReplica {
     const env = { ...this.#env, SESSIOND_DATABASE_URL: proxy.url };
     const port = this.#url === "" ? "0" : new URL(this.#url).port;
     const nodeArgs = this.#nodeArgs;
-    this.#process = startSessiond({ env: { ...env, SESSIOND_PORT: port }, nodeArgs });
+    const options = { env: { ...env, SESSIOND_PORT: port }, nodeArgs };
+    this.#process = startSessiond(options, replicaProcesses);
     this.#url = await this.#process.says(BANNER);
   }
 
@@ -186,22 +191,25 @@ export class World implements AsyncDisposable {
   /** Ends the load, looks at all sessions on all replicas once more, and checks the history. */
   async check(): Promise<Violation[]> {
     await this.load.end();
-    await this.#untilServed();
+    // Also if it is not served any more: the history tells why.
+    const recovery = await this.#untilServed().then(
+      () => [],
+      ({ message }: Error) => [broken("no recovery", message)],
+    );
     for (const client of this.#probes) {
       await inParallel(8, this.load.sessions, (session: OpenedSession) => client.validate(session));
     }
     const final = await readFinalState(this.database.sql, this.#clockOffset);
-    return [...this.#deadProcesses(), ...checkHistory(this.recorder.operations, final)];
+    const violations = checkHistory(this.recorder.operations, final);
+    return [...this.#deadProcesses(), ...recovery, ...violations];
   }
 
   /** No fault of the database may end a replica. */
   #deadProcesses(): readonly Violation[] {
     const ended = this.replicas.filter(({ process: { pid } }) => !isRunning(pid));
-    return ended.map(({ name, process: { stderr } }) => ({
-      rule: "process ended",
-      operations: [],
-      explanation: `replica ${name} has ended: ${stderr.slice(-2000)}`,
-    }));
+    return ended.map(({ name, process: { stderr } }) =>
+      broken("process ended", `replica ${name} has ended: ${stderr.slice(-2000)}`),
+    );
   }
 }
 
