@@ -5,6 +5,8 @@ import type { Scale, Scenario } from "../scenario.ts";
 import { World, type WorldOptions } from "../world.ts";
 
 const WIDTH = 24;
+/** Of sessions that expire: long enough to be used before, on a slow machine. */
+const LIFETIME_MS = 3000;
 
 type Race = (clients: readonly RecordingClient[], index: number) => Promise<void>;
 
@@ -76,7 +78,7 @@ async function touchAgainstSweep(
 ): Promise<void> {
   const [a, b] = rotated(clients, index) as [RecordingClient, RecordingClient];
   const session = await until("a session is open", () =>
-    a.create({ idleTimeoutMs: 1000, absoluteTimeoutMs: 1000 }),
+    a.create({ idleTimeoutMs: LIFETIME_MS, absoluteTimeoutMs: LIFETIME_MS }),
   );
   for (let isLive = true; isLive; ) {
     const accepted = await Promise.all([a.touch(session), b.touch(session)]);
