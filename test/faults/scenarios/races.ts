@@ -1,3 +1,4 @@
+import { GENEROUS_LIMITS } from "../../support/app.ts";
 import { inParallel, numbers } from "../../support/in-parallel.ts";
 import { until } from "../../support/until.ts";
 import type { RecordingClient } from "../recorder.ts";
@@ -23,7 +24,7 @@ function races(name: string, fault: string, race: Race, options: RaceOptions): S
       const count = options.count(scale);
       let isOver = false;
       const sweeping = options.sweep ? sweepUntil(clients, () => isOver) : undefined;
-      await inParallel(options.width, numbers(count), (index) => race(clients, index));
+      await inParallel(options.width(scale), numbers(count), (index) => race(clients, index));
       isOver = true;
       await sweeping;
       return world.report(count, await world.check());
@@ -33,7 +34,8 @@ function races(name: string, fault: string, race: Race, options: RaceOptions): S
 
 interface RaceOptions {
   readonly world?: WorldOptions;
-  readonly width: number;
+  /** How many races run at once. */
+  width(scale: Scale): number;
   readonly sweep?: true;
   count(scale: Scale): number;
 }
@@ -93,13 +95,13 @@ function rotated<T>(items: readonly T[], by: number): T[] {
 }
 
 export const revokeRaces = races("revoke-races", "Touch against Revoke", touchAgainstRevoke, {
-  width: WIDTH,
+  width: () => WIDTH,
   count: (scale) => scale.of(200, 10_000),
 });
 
 export const sweepRaces = races("sweep-races", "Touch against the sweep", touchAgainstSweep, {
-  width: 200,
+  width: (scale) => scale.of(30, 200),
   sweep: true,
-  world: { env: { SESSIOND_HISTORY_WINDOW: "0s" } },
-  count: (scale) => scale.of(200, 10_000),
+  world: { env: { ...GENEROUS_LIMITS, SESSIOND_HISTORY_WINDOW: "0s" } },
+  count: (scale) => scale.of(60, 10_000),
 });
