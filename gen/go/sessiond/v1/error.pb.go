@@ -9,6 +9,7 @@ package sessiondv1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -65,13 +66,15 @@ const (
 	// field names it. INVALID_ARGUMENT, 400.
 	ErrorReason_ERROR_REASON_INVALID_REQUEST ErrorReason = 13
 	// ERROR_REASON_SESSION_LIMIT_REACHED: the actor has as many live sessions as are allowed
-	// (ASVS 7.1.2), and the policy is to reject another one. FAILED_PRECONDITION, 409.
+	// (ASVS 7.1.2), and the policy is to reject another one. A SessionLimitDetail has the sessions
+	// that compete. FAILED_PRECONDITION, 409.
 	ErrorReason_ERROR_REASON_SESSION_LIMIT_REACHED ErrorReason = 14
 	// ERROR_REASON_CALLER_UNAUTHENTICATED: the calling service did not prove who it is. Sent
 	// only where callers are authenticated. UNAUTHENTICATED, 401.
 	ErrorReason_ERROR_REASON_CALLER_UNAUTHENTICATED ErrorReason = 15
-	// ERROR_REASON_CALLER_FORBIDDEN: the calling service may not make this call. Sent only where
-	// callers are authenticated. PERMISSION_DENIED, 403.
+	// ERROR_REASON_CALLER_FORBIDDEN: the calling service may not make this call, or may not act on a
+	// tenant that the request names, whether or not that exists. Sent only where callers are
+	// authenticated. PERMISSION_DENIED, 403.
 	ErrorReason_ERROR_REASON_CALLER_FORBIDDEN ErrorReason = 16
 	// ERROR_REASON_STORAGE_UNAVAILABLE: the database is unavailable or too slow. The session may be
 	// valid: retry after google.rpc.RetryInfo.retry_delay. UNAVAILABLE, 503.
@@ -86,6 +89,16 @@ const (
 	// accepts; the message names the limit and its setting. The same request always fails.
 	// INVALID_ARGUMENT, 413.
 	ErrorReason_ERROR_REASON_REQUEST_TOO_LARGE ErrorReason = 20
+	// ERROR_REASON_STEP_UP_REQUIRED: the session is live, but its user has authenticated at a lower
+	// level than min_auth_level, or longer ago than max_auth_age. PERMISSION_DENIED, 403.
+	ErrorReason_ERROR_REASON_STEP_UP_REQUIRED ErrorReason = 21
+	// ERROR_REASON_METADATA_ETAG_MISMATCH: the metadata has been changed since it was read. Read the
+	// session again, and repeat the change. ABORTED, 409.
+	ErrorReason_ERROR_REASON_METADATA_ETAG_MISMATCH ErrorReason = 22
+	// ERROR_REASON_CALLER_KEYS_UNAVAILABLE: the keys that verify the calling service's JWT cannot be
+	// fetched. Nothing is known of the session: retry after google.rpc.RetryInfo.retry_delay. Sent
+	// only where callers authenticate with JWTs. UNAVAILABLE, 503.
+	ErrorReason_ERROR_REASON_CALLER_KEYS_UNAVAILABLE ErrorReason = 23
 )
 
 // Enum value maps for ErrorReason.
@@ -112,6 +125,9 @@ var (
 		18: "ERROR_REASON_OVERLOADED",
 		19: "ERROR_REASON_INITIAL_SIGNING_KEY_MINT_FAILED",
 		20: "ERROR_REASON_REQUEST_TOO_LARGE",
+		21: "ERROR_REASON_STEP_UP_REQUIRED",
+		22: "ERROR_REASON_METADATA_ETAG_MISMATCH",
+		23: "ERROR_REASON_CALLER_KEYS_UNAVAILABLE",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":                     0,
@@ -135,6 +151,9 @@ var (
 		"ERROR_REASON_OVERLOADED":                      18,
 		"ERROR_REASON_INITIAL_SIGNING_KEY_MINT_FAILED": 19,
 		"ERROR_REASON_REQUEST_TOO_LARGE":               20,
+		"ERROR_REASON_STEP_UP_REQUIRED":                21,
+		"ERROR_REASON_METADATA_ETAG_MISMATCH":          22,
+		"ERROR_REASON_CALLER_KEYS_UNAVAILABLE":         23,
 	}
 )
 
@@ -178,7 +197,7 @@ type ErrorDetail struct {
 	// with ERROR_REASON_INVALID_REQUEST. If several fields are wrong, it is the first one; a
 	// google.rpc.BadRequest, which is attached too, has a FieldViolation for each of them. If the
 	// request could not be decoded, it is the name of one field without the path, or empty, and no
-	// other field has been checked.
+	// other field has been checked. That field may be one that the contract does not have.
 	Field         string `protobuf:"bytes,3,opt,name=field,proto3" json:"field,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -235,16 +254,189 @@ func (x *ErrorDetail) GetField() string {
 	return ""
 }
 
+// SessionLimitDetail is attached to SESSION_LIMIT_REACHED, in addition to ErrorDetail. It has what a
+// user needs to choose a session to end, such as "signed in on another device".
+type SessionLimitDetail struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// limit is the maximum number of live sessions of one actor.
+	Limit uint32 `protobuf:"varint,1,opt,name=limit,proto3" json:"limit,omitempty"`
+	// total is the number of live sessions that the actor has. It can be above the limit if that was
+	// lowered. A session that `replaces` named is not counted.
+	Total uint32 `protobuf:"varint,2,opt,name=total,proto3" json:"total,omitempty"`
+	// sessions are the oldest of these sessions, oldest first, at most 10: they have to fit into the
+	// trailers of a gRPC response. List returns all of them.
+	Sessions      []*CompetingSession `protobuf:"bytes,3,rep,name=sessions,proto3" json:"sessions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SessionLimitDetail) Reset() {
+	*x = SessionLimitDetail{}
+	mi := &file_sessiond_v1_error_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SessionLimitDetail) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SessionLimitDetail) ProtoMessage() {}
+
+func (x *SessionLimitDetail) ProtoReflect() protoreflect.Message {
+	mi := &file_sessiond_v1_error_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SessionLimitDetail.ProtoReflect.Descriptor instead.
+func (*SessionLimitDetail) Descriptor() ([]byte, []int) {
+	return file_sessiond_v1_error_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *SessionLimitDetail) GetLimit() uint32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *SessionLimitDetail) GetTotal() uint32 {
+	if x != nil {
+		return x.Total
+	}
+	return 0
+}
+
+func (x *SessionLimitDetail) GetSessions() []*CompetingSession {
+	if x != nil {
+		return x.Sessions
+	}
+	return nil
+}
+
+// CompetingSession is a live session of the actor who has reached the limit.
+type CompetingSession struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// id is Session.id. Revoke ends the session.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// app_type is Session.app_type.
+	AppType string `protobuf:"bytes,2,opt,name=app_type,json=appType,proto3" json:"app_type,omitempty"`
+	// created_at is Session.created_at.
+	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
+	// last_seen_at is Session.last_seen_at.
+	LastSeenAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=last_seen_at,json=lastSeenAt,proto3" json:"last_seen_at,omitempty"`
+	// ip_address is Session.ip_address.
+	IpAddress string `protobuf:"bytes,5,opt,name=ip_address,json=ipAddress,proto3" json:"ip_address,omitempty"`
+	// user_agent is Session.user_agent, cut to 88 bytes.
+	UserAgent     string `protobuf:"bytes,6,opt,name=user_agent,json=userAgent,proto3" json:"user_agent,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CompetingSession) Reset() {
+	*x = CompetingSession{}
+	mi := &file_sessiond_v1_error_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CompetingSession) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CompetingSession) ProtoMessage() {}
+
+func (x *CompetingSession) ProtoReflect() protoreflect.Message {
+	mi := &file_sessiond_v1_error_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CompetingSession.ProtoReflect.Descriptor instead.
+func (*CompetingSession) Descriptor() ([]byte, []int) {
+	return file_sessiond_v1_error_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *CompetingSession) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *CompetingSession) GetAppType() string {
+	if x != nil {
+		return x.AppType
+	}
+	return ""
+}
+
+func (x *CompetingSession) GetCreatedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreatedAt
+	}
+	return nil
+}
+
+func (x *CompetingSession) GetLastSeenAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastSeenAt
+	}
+	return nil
+}
+
+func (x *CompetingSession) GetIpAddress() string {
+	if x != nil {
+		return x.IpAddress
+	}
+	return ""
+}
+
+func (x *CompetingSession) GetUserAgent() string {
+	if x != nil {
+		return x.UserAgent
+	}
+	return ""
+}
+
 var File_sessiond_v1_error_proto protoreflect.FileDescriptor
 
 const file_sessiond_v1_error_proto_rawDesc = "" +
 	"\n" +
-	"\x17sessiond/v1/error.proto\x12\vsessiond.v1\"v\n" +
+	"\x17sessiond/v1/error.proto\x12\vsessiond.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"v\n" +
 	"\vErrorDetail\x120\n" +
 	"\x06reason\x18\x01 \x01(\x0e2\x18.sessiond.v1.ErrorReasonR\x06reason\x12\x1f\n" +
 	"\vhttp_status\x18\x02 \x01(\rR\n" +
 	"httpStatus\x12\x14\n" +
-	"\x05field\x18\x03 \x01(\tR\x05field*\xf5\x05\n" +
+	"\x05field\x18\x03 \x01(\tR\x05field\"{\n" +
+	"\x12SessionLimitDetail\x12\x14\n" +
+	"\x05limit\x18\x01 \x01(\rR\x05limit\x12\x14\n" +
+	"\x05total\x18\x02 \x01(\rR\x05total\x129\n" +
+	"\bsessions\x18\x03 \x03(\v2\x1d.sessiond.v1.CompetingSessionR\bsessions\"\xf4\x01\n" +
+	"\x10CompetingSession\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x19\n" +
+	"\bapp_type\x18\x02 \x01(\tR\aappType\x129\n" +
+	"\n" +
+	"created_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x12<\n" +
+	"\flast_seen_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"lastSeenAt\x12\x1d\n" +
+	"\n" +
+	"ip_address\x18\x05 \x01(\tR\tipAddress\x12\x1d\n" +
+	"\n" +
+	"user_agent\x18\x06 \x01(\tR\tuserAgent*\xeb\x06\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1f\n" +
 	"\x1bERROR_REASON_INVALID_COOKIE\x10\x01\x12\x1d\n" +
@@ -267,7 +459,10 @@ const file_sessiond_v1_error_proto_rawDesc = "" +
 	" ERROR_REASON_STORAGE_UNAVAILABLE\x10\x11\x12\x1b\n" +
 	"\x17ERROR_REASON_OVERLOADED\x10\x12\x120\n" +
 	",ERROR_REASON_INITIAL_SIGNING_KEY_MINT_FAILED\x10\x13\x12\"\n" +
-	"\x1eERROR_REASON_REQUEST_TOO_LARGE\x10\x14B\xac\x01\n" +
+	"\x1eERROR_REASON_REQUEST_TOO_LARGE\x10\x14\x12!\n" +
+	"\x1dERROR_REASON_STEP_UP_REQUIRED\x10\x15\x12'\n" +
+	"#ERROR_REASON_METADATA_ETAG_MISMATCH\x10\x16\x12(\n" +
+	"$ERROR_REASON_CALLER_KEYS_UNAVAILABLE\x10\x17B\xac\x01\n" +
 	"\x15io.github.sessiond.v1B\n" +
 	"ErrorProtoP\x01Z:github.com/sessiond/sessiond/gen/go/sessiond/v1;sessiondv1\xa2\x02\x03SXX\xaa\x02\vSessiond.V1\xca\x02\vSessiond\\V1\xe2\x02\x17Sessiond\\V1\\GPBMetadata\xea\x02\fSessiond::V1b\x06proto3"
 
@@ -284,18 +479,24 @@ func file_sessiond_v1_error_proto_rawDescGZIP() []byte {
 }
 
 var file_sessiond_v1_error_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_sessiond_v1_error_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
+var file_sessiond_v1_error_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
 var file_sessiond_v1_error_proto_goTypes = []any{
-	(ErrorReason)(0),    // 0: sessiond.v1.ErrorReason
-	(*ErrorDetail)(nil), // 1: sessiond.v1.ErrorDetail
+	(ErrorReason)(0),              // 0: sessiond.v1.ErrorReason
+	(*ErrorDetail)(nil),           // 1: sessiond.v1.ErrorDetail
+	(*SessionLimitDetail)(nil),    // 2: sessiond.v1.SessionLimitDetail
+	(*CompetingSession)(nil),      // 3: sessiond.v1.CompetingSession
+	(*timestamppb.Timestamp)(nil), // 4: google.protobuf.Timestamp
 }
 var file_sessiond_v1_error_proto_depIdxs = []int32{
 	0, // 0: sessiond.v1.ErrorDetail.reason:type_name -> sessiond.v1.ErrorReason
-	1, // [1:1] is the sub-list for method output_type
-	1, // [1:1] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	3, // 1: sessiond.v1.SessionLimitDetail.sessions:type_name -> sessiond.v1.CompetingSession
+	4, // 2: sessiond.v1.CompetingSession.created_at:type_name -> google.protobuf.Timestamp
+	4, // 3: sessiond.v1.CompetingSession.last_seen_at:type_name -> google.protobuf.Timestamp
+	4, // [4:4] is the sub-list for method output_type
+	4, // [4:4] is the sub-list for method input_type
+	4, // [4:4] is the sub-list for extension type_name
+	4, // [4:4] is the sub-list for extension extendee
+	0, // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_sessiond_v1_error_proto_init() }
@@ -309,7 +510,7 @@ func file_sessiond_v1_error_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sessiond_v1_error_proto_rawDesc), len(file_sessiond_v1_error_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   1,
+			NumMessages:   3,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

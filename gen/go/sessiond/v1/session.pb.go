@@ -220,7 +220,7 @@ type Session struct {
 	State SessionState `protobuf:"varint,6,opt,name=state,proto3,enum=sessiond.v1.SessionState" json:"state,omitempty"`
 	// pre_login is true for a session that was created before the user logged in.
 	PreLogin bool `protobuf:"varint,7,opt,name=pre_login,json=preLogin,proto3" json:"pre_login,omitempty"`
-	// created_at is when Create stored the session, by the database's clock.
+	// created_at is when Create stored the session, by the database's clock. RotateSession keeps it.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
 	// last_seen_at is when activity was last recorded. It lags behind by up to the touch interval.
 	LastSeenAt *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=last_seen_at,json=lastSeenAt,proto3" json:"last_seen_at,omitempty"`
@@ -244,21 +244,34 @@ type Session struct {
 	// ip_address is the browser's address when the session was created, normalised (an IPv4-mapped
 	// IPv6 address is stored as IPv4). Empty if the Create request did not set it.
 	IpAddress string `protobuf:"bytes,16,opt,name=ip_address,json=ipAddress,proto3" json:"ip_address,omitempty"`
-	// user_agent is the browser's user agent when the session was created, cut to 512 characters.
-	// Empty if the Create request did not set it.
+	// user_agent is the browser's user agent when the session was created, cut to 512 characters and
+	// with U+FFFD for each control character. Empty if the Create request did not set it.
 	UserAgent string `protobuf:"bytes,17,opt,name=user_agent,json=userAgent,proto3" json:"user_agent,omitempty"`
 	// signing_key_id is the id of the key that signed the cookie: `sk-` and 32 lower-case
 	// hexadecimal digits.
 	SigningKeyId string `protobuf:"bytes,18,opt,name=signing_key_id,json=signingKeyId,proto3" json:"signing_key_id,omitempty"`
-	// metadata is what the Create request stored with the session, at most 4 KiB in all. sessiond
-	// does not interpret it.
+	// metadata is what Create or the last UpdateMetadata stored with the session, at most 4 KiB in
+	// all. sessiond does not interpret it.
 	Metadata map[string]string `protobuf:"bytes,19,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// end_reason is why the session ended at ended_at: the revoke_reason, `idle_timeout` or
 	// `absolute_timeout`. Empty while the session is live.
 	EndReason string `protobuf:"bytes,20,opt,name=end_reason,json=endReason,proto3" json:"end_reason,omitempty"`
 	// current is true in the response of List, for the session that the request named as
 	// `current`. Everywhere else it is false.
-	Current       bool `protobuf:"varint,21,opt,name=current,proto3" json:"current,omitempty"`
+	Current bool `protobuf:"varint,21,opt,name=current,proto3" json:"current,omitempty"`
+	// auth_level is how strongly the user has authenticated. The calling application defines the
+	// levels; a higher one is stronger. By convention, 1 to 3 are the authenticator assurance levels
+	// (AAL) of NIST SP 800-63B. 0 if Create did not set it.
+	AuthLevel uint32 `protobuf:"varint,22,opt,name=auth_level,json=authLevel,proto3" json:"auth_level,omitempty"`
+	// auth_methods are the methods by which the user has authenticated, such as `pwd` and `otp`: the
+	// values of the claim `amr` (RFC 8176). Empty if Create did not set them.
+	AuthMethods []string `protobuf:"bytes,23,rep,name=auth_methods,json=authMethods,proto3" json:"auth_methods,omitempty"`
+	// authenticated_at is when the user authenticated, by the database's clock unless Create or
+	// RotateSession set it. Unset in a pre-login session.
+	AuthenticatedAt *timestamppb.Timestamp `protobuf:"bytes,24,opt,name=authenticated_at,json=authenticatedAt,proto3" json:"authenticated_at,omitempty"`
+	// metadata_etag names this version of the metadata: each UpdateMetadata changes it. Pass it back
+	// to UpdateMetadata, and do not interpret it.
+	MetadataEtag  string `protobuf:"bytes,25,opt,name=metadata_etag,json=metadataEtag,proto3" json:"metadata_etag,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -440,8 +453,37 @@ func (x *Session) GetCurrent() bool {
 	return false
 }
 
+func (x *Session) GetAuthLevel() uint32 {
+	if x != nil {
+		return x.AuthLevel
+	}
+	return 0
+}
+
+func (x *Session) GetAuthMethods() []string {
+	if x != nil {
+		return x.AuthMethods
+	}
+	return nil
+}
+
+func (x *Session) GetAuthenticatedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AuthenticatedAt
+	}
+	return nil
+}
+
+func (x *Session) GetMetadataEtag() string {
+	if x != nil {
+		return x.MetadataEtag
+	}
+	return ""
+}
+
 // SessionRef names a session, either by a cookie of the browser, which is verified, or by its id,
-// which is not a credential and needs a trusted caller.
+// which is not a credential and needs a trusted caller. A cookie of a session that RotateSession has
+// replaced names the new session until the grace ends; a session_id does not.
 type SessionRef struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ref names the session. One of them is required.
@@ -453,8 +495,10 @@ type SessionRef struct {
 	//	*SessionRef_CookieHeader
 	Ref isSessionRef_Ref `protobuf_oneof:"ref"`
 	// tenant_id restricts the lookup: a session of another tenant is treated as not found.
-	// Unset: no restriction. Set and empty: INVALID_REQUEST. Sessions that were created without a
-	// tenant are of the tenant `default`.
+	// Unset: all tenants of the calling service, or INVALID_REQUEST if SESSIOND_REQUIRE_TENANT is set
+	// and the calling service may act on all tenants. Set and empty: INVALID_REQUEST. Sessions that were
+	// created without a tenant are of the tenant `default`. In `keep` and `current`, a session of
+	// another tenant than the actor's is always treated as not found.
 	TenantId      *string `protobuf:"bytes,3,opt,name=tenant_id,json=tenantId,proto3,oneof" json:"tenant_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -563,7 +607,9 @@ func (*SessionRef_CookieHeader) isSessionRef_Ref() {}
 // ActorRef names an actor within a tenant.
 type ActorRef struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// tenant_id is the actor's tenant, at most 128 bytes. Empty: the tenant `default`.
+	// tenant_id is the actor's tenant, at most 128 bytes. Empty: the only tenant of the calling service,
+	// or the tenant `default` if it may act on all tenants. It is required if the calling service may
+	// act on several, or if SESSIOND_REQUIRE_TENANT is set.
 	TenantId string `protobuf:"bytes,1,opt,name=tenant_id,json=tenantId,proto3" json:"tenant_id,omitempty"`
 	// actor_type is the kind of actor, 1 to 64 bytes, not blank.
 	ActorType string `protobuf:"bytes,2,opt,name=actor_type,json=actorType,proto3" json:"actor_type,omitempty"`
@@ -962,7 +1008,7 @@ var File_sessiond_v1_session_proto protoreflect.FileDescriptor
 
 const file_sessiond_v1_session_proto_rawDesc = "" +
 	"\n" +
-	"\x19sessiond/v1/session.proto\x12\vsessiond.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb2\a\n" +
+	"\x19sessiond/v1/session.proto\x12\vsessiond.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe0\b\n" +
 	"\aSession\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1b\n" +
 	"\ttenant_id\x18\x02 \x01(\tR\btenantId\x12\x19\n" +
@@ -993,7 +1039,12 @@ const file_sessiond_v1_session_proto_rawDesc = "" +
 	"\bmetadata\x18\x13 \x03(\v2\".sessiond.v1.Session.MetadataEntryR\bmetadata\x12\x1d\n" +
 	"\n" +
 	"end_reason\x18\x14 \x01(\tR\tendReason\x12\x18\n" +
-	"\acurrent\x18\x15 \x01(\bR\acurrent\x1a;\n" +
+	"\acurrent\x18\x15 \x01(\bR\acurrent\x12\x1d\n" +
+	"\n" +
+	"auth_level\x18\x16 \x01(\rR\tauthLevel\x12!\n" +
+	"\fauth_methods\x18\x17 \x03(\tR\vauthMethods\x12E\n" +
+	"\x10authenticated_at\x18\x18 \x01(\v2\x1a.google.protobuf.TimestampR\x0fauthenticatedAt\x12#\n" +
+	"\rmetadata_etag\x18\x19 \x01(\tR\fmetadataEtag\x1a;\n" +
 	"\rMetadataEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xa5\x01\n" +
@@ -1104,18 +1155,19 @@ var file_sessiond_v1_session_proto_depIdxs = []int32{
 	11, // 5: sessiond.v1.Session.revoked_at:type_name -> google.protobuf.Timestamp
 	11, // 6: sessiond.v1.Session.ended_at:type_name -> google.protobuf.Timestamp
 	9,  // 7: sessiond.v1.Session.metadata:type_name -> sessiond.v1.Session.MetadataEntry
-	1,  // 8: sessiond.v1.SetCookie.same_site:type_name -> sessiond.v1.SameSite
-	2,  // 9: sessiond.v1.SigningKey.state:type_name -> sessiond.v1.SigningKeyState
-	11, // 10: sessiond.v1.SigningKey.created_at:type_name -> google.protobuf.Timestamp
-	11, // 11: sessiond.v1.SigningKey.retired_at:type_name -> google.protobuf.Timestamp
-	11, // 12: sessiond.v1.SigningKey.verifies_until:type_name -> google.protobuf.Timestamp
-	11, // 13: sessiond.v1.AuditEvent.occurred_at:type_name -> google.protobuf.Timestamp
-	10, // 14: sessiond.v1.AuditEvent.details:type_name -> sessiond.v1.AuditEvent.DetailsEntry
-	15, // [15:15] is the sub-list for method output_type
-	15, // [15:15] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	11, // 8: sessiond.v1.Session.authenticated_at:type_name -> google.protobuf.Timestamp
+	1,  // 9: sessiond.v1.SetCookie.same_site:type_name -> sessiond.v1.SameSite
+	2,  // 10: sessiond.v1.SigningKey.state:type_name -> sessiond.v1.SigningKeyState
+	11, // 11: sessiond.v1.SigningKey.created_at:type_name -> google.protobuf.Timestamp
+	11, // 12: sessiond.v1.SigningKey.retired_at:type_name -> google.protobuf.Timestamp
+	11, // 13: sessiond.v1.SigningKey.verifies_until:type_name -> google.protobuf.Timestamp
+	11, // 14: sessiond.v1.AuditEvent.occurred_at:type_name -> google.protobuf.Timestamp
+	10, // 15: sessiond.v1.AuditEvent.details:type_name -> sessiond.v1.AuditEvent.DetailsEntry
+	16, // [16:16] is the sub-list for method output_type
+	16, // [16:16] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_sessiond_v1_session_proto_init() }

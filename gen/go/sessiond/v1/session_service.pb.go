@@ -10,6 +10,7 @@ import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	durationpb "google.golang.org/protobuf/types/known/durationpb"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -53,10 +54,21 @@ type CreateRequest struct {
 	// ip_address is the browser's address: one IPv4 or IPv6 address without port or zone.
 	// Optional.
 	IpAddress string `protobuf:"bytes,8,opt,name=ip_address,json=ipAddress,proto3" json:"ip_address,omitempty"`
-	// user_agent is the browser's User-Agent header, which is cut to 512 characters. Optional.
-	UserAgent     string `protobuf:"bytes,9,opt,name=user_agent,json=userAgent,proto3" json:"user_agent,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// user_agent is the browser's User-Agent header. It is cut to 512 characters, and each control
+	// character is replaced with U+FFFD. Optional.
+	UserAgent string `protobuf:"bytes,9,opt,name=user_agent,json=userAgent,proto3" json:"user_agent,omitempty"`
+	// auth_level is how strongly the user has authenticated, at most 2147483647; see
+	// Session.auth_level. Must not be set with pre_login, nor must the two fields below.
+	AuthLevel uint32 `protobuf:"varint,10,opt,name=auth_level,json=authLevel,proto3" json:"auth_level,omitempty"`
+	// auth_methods are the methods by which the user has authenticated, such as `pwd` and `otp`: at
+	// most 10 different ones, each of 1 to 32 visible ASCII characters. Optional.
+	AuthMethods []string `protobuf:"bytes,11,rep,name=auth_methods,json=authMethods,proto3" json:"auth_methods,omitempty"`
+	// authenticated_at is when the user authenticated, from 1970 to 9999, cut to milliseconds; for
+	// example the claim `auth_time` of an ID token. Unset: now. A time later than the database's
+	// clock is taken as now.
+	AuthenticatedAt *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=authenticated_at,json=authenticatedAt,proto3" json:"authenticated_at,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *CreateRequest) Reset() {
@@ -150,6 +162,27 @@ func (x *CreateRequest) GetUserAgent() string {
 		return x.UserAgent
 	}
 	return ""
+}
+
+func (x *CreateRequest) GetAuthLevel() uint32 {
+	if x != nil {
+		return x.AuthLevel
+	}
+	return 0
+}
+
+func (x *CreateRequest) GetAuthMethods() []string {
+	if x != nil {
+		return x.AuthMethods
+	}
+	return nil
+}
+
+func (x *CreateRequest) GetAuthenticatedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AuthenticatedAt
+	}
+	return nil
 }
 
 // CreateResponse has the session and its credentials, which cannot be read again.
@@ -247,7 +280,8 @@ type ValidateRequest struct {
 	//	*ValidateRequest_Cookie
 	//	*ValidateRequest_CookieHeader
 	Credential isValidateRequest_Credential `protobuf_oneof:"credential"`
-	// csrf_token, if set, is checked, too. If it is set but blank, the call fails with CSRF_MISSING.
+	// csrf_token, if set, is checked, too. If it is set but blank, the call fails with CSRF_MISSING. It
+	// is required by an http_method that is not safe.
 	CsrfToken *string `protobuf:"bytes,3,opt,name=csrf_token,json=csrfToken,proto3,oneof" json:"csrf_token,omitempty"`
 	// touch also records activity, as Touch does, if all checks succeed.
 	Touch bool `protobuf:"varint,4,opt,name=touch,proto3" json:"touch,omitempty"`
@@ -256,11 +290,26 @@ type ValidateRequest struct {
 	AcceptPreLogin bool `protobuf:"varint,5,opt,name=accept_pre_login,json=acceptPreLogin,proto3" json:"accept_pre_login,omitempty"`
 	// ip_address is the browser's address, for the binding. Empty: unknown, which is accepted.
 	IpAddress string `protobuf:"bytes,6,opt,name=ip_address,json=ipAddress,proto3" json:"ip_address,omitempty"`
-	// user_agent is the browser's user agent, for the binding. Empty: unknown, which is accepted.
+	// user_agent is the browser's user agent, for the binding. It is cut and cleaned as in Create.
+	// Empty: unknown, which is accepted.
 	UserAgent string `protobuf:"bytes,7,opt,name=user_agent,json=userAgent,proto3" json:"user_agent,omitempty"`
 	// tenant_id restricts the lookup as in SessionRef: for a session of another tenant, the call
-	// fails with INVALID_COOKIE. Unset: no restriction. Set and empty: INVALID_REQUEST.
-	TenantId      *string `protobuf:"bytes,8,opt,name=tenant_id,json=tenantId,proto3,oneof" json:"tenant_id,omitempty"`
+	// fails with INVALID_COOKIE. Unset: no restriction, or what SessionRef has for it. Set and empty:
+	// INVALID_REQUEST.
+	TenantId *string `protobuf:"bytes,8,opt,name=tenant_id,json=tenantId,proto3,oneof" json:"tenant_id,omitempty"`
+	// http_method is the method of the browser's request, as it came, such as `POST`. With any other
+	// than GET, HEAD, OPTIONS and TRACE, the CSRF token is required: if csrf_token is unset or blank,
+	// the call fails with CSRF_MISSING. Methods are case-sensitive (RFC 9110, section 9.1), so `get` is
+	// not a safe one. With a safe method, a csrf_token that is set is still checked. Unset: only a
+	// csrf_token that is set is checked. Set and empty: INVALID_REQUEST.
+	HttpMethod *string `protobuf:"bytes,9,opt,name=http_method,json=httpMethod,proto3,oneof" json:"http_method,omitempty"`
+	// min_auth_level is the level at which the user must have authenticated, at least. If
+	// Session.auth_level is lower, the call fails with STEP_UP_REQUIRED. 0: any level.
+	MinAuthLevel uint32 `protobuf:"varint,10,opt,name=min_auth_level,json=minAuthLevel,proto3" json:"min_auth_level,omitempty"`
+	// max_auth_age is how long ago the user may have authenticated, at most; at least 1 ms, rounded
+	// down to milliseconds. If Session.authenticated_at is longer ago or unset, the call fails with
+	// STEP_UP_REQUIRED. Unset: any time ago.
+	MaxAuthAge    *durationpb.Duration `protobuf:"bytes,11,opt,name=max_auth_age,json=maxAuthAge,proto3" json:"max_auth_age,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -360,6 +409,27 @@ func (x *ValidateRequest) GetTenantId() string {
 		return *x.TenantId
 	}
 	return ""
+}
+
+func (x *ValidateRequest) GetHttpMethod() string {
+	if x != nil && x.HttpMethod != nil {
+		return *x.HttpMethod
+	}
+	return ""
+}
+
+func (x *ValidateRequest) GetMinAuthLevel() uint32 {
+	if x != nil {
+		return x.MinAuthLevel
+	}
+	return 0
+}
+
+func (x *ValidateRequest) GetMaxAuthAge() *durationpb.Duration {
+	if x != nil {
+		return x.MaxAuthAge
+	}
+	return nil
 }
 
 type isValidateRequest_Credential interface {
@@ -826,7 +896,7 @@ type RevokeAllForActorRequest struct {
 	// actor is the actor whose sessions are revoked. Required.
 	Actor *ActorRef `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
 	// keep is a session that is not revoked, usually the one of the current request. Optional. It
-	// must exist and be of the same actor.
+	// must exist and be of the same actor. Of another tenant, it is treated as not found.
 	Keep *SessionRef `protobuf:"bytes,2,opt,name=keep,proto3" json:"keep,omitempty"`
 	// reason is a word as in RevokeRequest. Required.
 	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
@@ -1148,10 +1218,311 @@ func (x *RotatedCsrf) GetSetCookie() *SetCookie {
 	return nil
 }
 
+// RotateSessionRequest names a session, and says how its user has authenticated if that is new.
+type RotateSessionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// session is the session. Required. It must not be a pre-login session: for a login, use Create
+	// with `replaces`. In a Cookie header, the pre-login cookie is ignored.
+	Session *SessionRef `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	// grace is how long the old cookie is accepted for the new session, rounded down to milliseconds:
+	// from 0s to the configured maximum, which is 30s by default. Unset: 0s.
+	Grace *durationpb.Duration `protobuf:"bytes,2,opt,name=grace,proto3" json:"grace,omitempty"`
+	// auth_level is the new Session.auth_level, at most 2147483647. Unset: unchanged.
+	AuthLevel *uint32 `protobuf:"varint,3,opt,name=auth_level,json=authLevel,proto3,oneof" json:"auth_level,omitempty"`
+	// auth_methods are the new Session.auth_methods, with the limits of CreateRequest. Empty:
+	// unchanged.
+	AuthMethods []string `protobuf:"bytes,4,rep,name=auth_methods,json=authMethods,proto3" json:"auth_methods,omitempty"`
+	// authenticated_at is the new Session.authenticated_at, with the limits of CreateRequest. Set it
+	// after a step-up. Unset: unchanged, also if the other two fields are set.
+	AuthenticatedAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=authenticated_at,json=authenticatedAt,proto3" json:"authenticated_at,omitempty"`
+	// acting_actor_id is who rotates the session, at most 256 bytes. Empty: the session's own actor if
+	// a cookie names it. With a session_id, it is required.
+	ActingActorId string `protobuf:"bytes,6,opt,name=acting_actor_id,json=actingActorId,proto3" json:"acting_actor_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RotateSessionRequest) Reset() {
+	*x = RotateSessionRequest{}
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RotateSessionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RotateSessionRequest) ProtoMessage() {}
+
+func (x *RotateSessionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RotateSessionRequest.ProtoReflect.Descriptor instead.
+func (*RotateSessionRequest) Descriptor() ([]byte, []int) {
+	return file_sessiond_v1_session_service_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *RotateSessionRequest) GetSession() *SessionRef {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+func (x *RotateSessionRequest) GetGrace() *durationpb.Duration {
+	if x != nil {
+		return x.Grace
+	}
+	return nil
+}
+
+func (x *RotateSessionRequest) GetAuthLevel() uint32 {
+	if x != nil && x.AuthLevel != nil {
+		return *x.AuthLevel
+	}
+	return 0
+}
+
+func (x *RotateSessionRequest) GetAuthMethods() []string {
+	if x != nil {
+		return x.AuthMethods
+	}
+	return nil
+}
+
+func (x *RotateSessionRequest) GetAuthenticatedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AuthenticatedAt
+	}
+	return nil
+}
+
+func (x *RotateSessionRequest) GetActingActorId() string {
+	if x != nil {
+		return x.ActingActorId
+	}
+	return ""
+}
+
+// RotateSessionResponse has the new session and its credentials, which cannot be read again.
+type RotateSessionResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// session is the new session.
+	Session *Session `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	// cookie is the value of the new session cookie. Secret.
+	Cookie string `protobuf:"bytes,2,opt,name=cookie,proto3" json:"cookie,omitempty"`
+	// csrf_token is the new CSRF token. Secret.
+	CsrfToken string `protobuf:"bytes,3,opt,name=csrf_token,json=csrfToken,proto3" json:"csrf_token,omitempty"`
+	// set_cookies are all cookies to send: the session cookie and the CSRF cookie.
+	SetCookies []*SetCookie `protobuf:"bytes,4,rep,name=set_cookies,json=setCookies,proto3" json:"set_cookies,omitempty"`
+	// previous_session_id is the session that this call revoked.
+	PreviousSessionId string `protobuf:"bytes,5,opt,name=previous_session_id,json=previousSessionId,proto3" json:"previous_session_id,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *RotateSessionResponse) Reset() {
+	*x = RotateSessionResponse{}
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RotateSessionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RotateSessionResponse) ProtoMessage() {}
+
+func (x *RotateSessionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RotateSessionResponse.ProtoReflect.Descriptor instead.
+func (*RotateSessionResponse) Descriptor() ([]byte, []int) {
+	return file_sessiond_v1_session_service_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *RotateSessionResponse) GetSession() *Session {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+func (x *RotateSessionResponse) GetCookie() string {
+	if x != nil {
+		return x.Cookie
+	}
+	return ""
+}
+
+func (x *RotateSessionResponse) GetCsrfToken() string {
+	if x != nil {
+		return x.CsrfToken
+	}
+	return ""
+}
+
+func (x *RotateSessionResponse) GetSetCookies() []*SetCookie {
+	if x != nil {
+		return x.SetCookies
+	}
+	return nil
+}
+
+func (x *RotateSessionResponse) GetPreviousSessionId() string {
+	if x != nil {
+		return x.PreviousSessionId
+	}
+	return ""
+}
+
+// UpdateMetadataRequest names a session and has its new metadata.
+type UpdateMetadataRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// session is the session. Required.
+	Session *SessionRef `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	// metadata replaces the whole metadata of the session: at most 4096 bytes of keys and values
+	// together, keys not empty. Empty: removes all.
+	Metadata map[string]string `protobuf:"bytes,2,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// metadata_etag is the Session.metadata_etag that the caller has read, at most 64 bytes. If the
+	// session has another one now, the call fails with METADATA_ETAG_MISMATCH. Empty: replaces any
+	// version.
+	MetadataEtag string `protobuf:"bytes,3,opt,name=metadata_etag,json=metadataEtag,proto3" json:"metadata_etag,omitempty"`
+	// acting_actor_id is who changes the metadata, at most 256 bytes. Empty: the session's own actor
+	// if a cookie names it. With a session_id, it is required.
+	ActingActorId string `protobuf:"bytes,4,opt,name=acting_actor_id,json=actingActorId,proto3" json:"acting_actor_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateMetadataRequest) Reset() {
+	*x = UpdateMetadataRequest{}
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateMetadataRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateMetadataRequest) ProtoMessage() {}
+
+func (x *UpdateMetadataRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateMetadataRequest.ProtoReflect.Descriptor instead.
+func (*UpdateMetadataRequest) Descriptor() ([]byte, []int) {
+	return file_sessiond_v1_session_service_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *UpdateMetadataRequest) GetSession() *SessionRef {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+func (x *UpdateMetadataRequest) GetMetadata() map[string]string {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
+func (x *UpdateMetadataRequest) GetMetadataEtag() string {
+	if x != nil {
+		return x.MetadataEtag
+	}
+	return ""
+}
+
+func (x *UpdateMetadataRequest) GetActingActorId() string {
+	if x != nil {
+		return x.ActingActorId
+	}
+	return ""
+}
+
+// UpdateMetadataResponse has the session after the call.
+type UpdateMetadataResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// session is the session, with the new metadata and its metadata_etag.
+	Session       *Session `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateMetadataResponse) Reset() {
+	*x = UpdateMetadataResponse{}
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateMetadataResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateMetadataResponse) ProtoMessage() {}
+
+func (x *UpdateMetadataResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateMetadataResponse.ProtoReflect.Descriptor instead.
+func (*UpdateMetadataResponse) Descriptor() ([]byte, []int) {
+	return file_sessiond_v1_session_service_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *UpdateMetadataResponse) GetSession() *Session {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
 // RotateSigningKeyRequest names the tenant whose key is replaced.
 type RotateSigningKeyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// tenant_id is the tenant, at most 128 bytes. Empty: the tenant `default`.
+	// tenant_id is the tenant, at most 128 bytes. Empty: as in ActorRef.
 	TenantId string `protobuf:"bytes,1,opt,name=tenant_id,json=tenantId,proto3" json:"tenant_id,omitempty"`
 	// acting_actor_id is who rotates the key, 1 to 256 bytes. Required.
 	ActingActorId string `protobuf:"bytes,2,opt,name=acting_actor_id,json=actingActorId,proto3" json:"acting_actor_id,omitempty"`
@@ -1161,7 +1532,7 @@ type RotateSigningKeyRequest struct {
 
 func (x *RotateSigningKeyRequest) Reset() {
 	*x = RotateSigningKeyRequest{}
-	mi := &file_sessiond_v1_session_service_proto_msgTypes[15]
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1173,7 +1544,7 @@ func (x *RotateSigningKeyRequest) String() string {
 func (*RotateSigningKeyRequest) ProtoMessage() {}
 
 func (x *RotateSigningKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sessiond_v1_session_service_proto_msgTypes[15]
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1186,7 +1557,7 @@ func (x *RotateSigningKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotateSigningKeyRequest.ProtoReflect.Descriptor instead.
 func (*RotateSigningKeyRequest) Descriptor() ([]byte, []int) {
-	return file_sessiond_v1_session_service_proto_rawDescGZIP(), []int{15}
+	return file_sessiond_v1_session_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *RotateSigningKeyRequest) GetTenantId() string {
@@ -1216,7 +1587,7 @@ type RotateSigningKeyResponse struct {
 
 func (x *RotateSigningKeyResponse) Reset() {
 	*x = RotateSigningKeyResponse{}
-	mi := &file_sessiond_v1_session_service_proto_msgTypes[16]
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1228,7 +1599,7 @@ func (x *RotateSigningKeyResponse) String() string {
 func (*RotateSigningKeyResponse) ProtoMessage() {}
 
 func (x *RotateSigningKeyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sessiond_v1_session_service_proto_msgTypes[16]
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1241,7 +1612,7 @@ func (x *RotateSigningKeyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotateSigningKeyResponse.ProtoReflect.Descriptor instead.
 func (*RotateSigningKeyResponse) Descriptor() ([]byte, []int) {
-	return file_sessiond_v1_session_service_proto_rawDescGZIP(), []int{16}
+	return file_sessiond_v1_session_service_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *RotateSigningKeyResponse) GetActiveKey() *SigningKey {
@@ -1267,7 +1638,7 @@ type GarbageCollectRequest struct {
 
 func (x *GarbageCollectRequest) Reset() {
 	*x = GarbageCollectRequest{}
-	mi := &file_sessiond_v1_session_service_proto_msgTypes[17]
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1279,7 +1650,7 @@ func (x *GarbageCollectRequest) String() string {
 func (*GarbageCollectRequest) ProtoMessage() {}
 
 func (x *GarbageCollectRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sessiond_v1_session_service_proto_msgTypes[17]
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1292,7 +1663,7 @@ func (x *GarbageCollectRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GarbageCollectRequest.ProtoReflect.Descriptor instead.
 func (*GarbageCollectRequest) Descriptor() ([]byte, []int) {
-	return file_sessiond_v1_session_service_proto_rawDescGZIP(), []int{17}
+	return file_sessiond_v1_session_service_proto_rawDescGZIP(), []int{21}
 }
 
 // GarbageCollectResponse tells what one sweep deleted.
@@ -1320,7 +1691,7 @@ type GarbageCollectResponse struct {
 
 func (x *GarbageCollectResponse) Reset() {
 	*x = GarbageCollectResponse{}
-	mi := &file_sessiond_v1_session_service_proto_msgTypes[18]
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1332,7 +1703,7 @@ func (x *GarbageCollectResponse) String() string {
 func (*GarbageCollectResponse) ProtoMessage() {}
 
 func (x *GarbageCollectResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sessiond_v1_session_service_proto_msgTypes[18]
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1345,7 +1716,7 @@ func (x *GarbageCollectResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GarbageCollectResponse.ProtoReflect.Descriptor instead.
 func (*GarbageCollectResponse) Descriptor() ([]byte, []int) {
-	return file_sessiond_v1_session_service_proto_rawDescGZIP(), []int{18}
+	return file_sessiond_v1_session_service_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *GarbageCollectResponse) GetSessionsDeleted() uint32 {
@@ -1408,7 +1779,7 @@ type GetRequest struct {
 
 func (x *GetRequest) Reset() {
 	*x = GetRequest{}
-	mi := &file_sessiond_v1_session_service_proto_msgTypes[19]
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1420,7 +1791,7 @@ func (x *GetRequest) String() string {
 func (*GetRequest) ProtoMessage() {}
 
 func (x *GetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sessiond_v1_session_service_proto_msgTypes[19]
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1433,7 +1804,7 @@ func (x *GetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRequest.ProtoReflect.Descriptor instead.
 func (*GetRequest) Descriptor() ([]byte, []int) {
-	return file_sessiond_v1_session_service_proto_rawDescGZIP(), []int{19}
+	return file_sessiond_v1_session_service_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *GetRequest) GetSession() *SessionRef {
@@ -1454,7 +1825,7 @@ type GetResponse struct {
 
 func (x *GetResponse) Reset() {
 	*x = GetResponse{}
-	mi := &file_sessiond_v1_session_service_proto_msgTypes[20]
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1466,7 +1837,7 @@ func (x *GetResponse) String() string {
 func (*GetResponse) ProtoMessage() {}
 
 func (x *GetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sessiond_v1_session_service_proto_msgTypes[20]
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1479,7 +1850,7 @@ func (x *GetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetResponse.ProtoReflect.Descriptor instead.
 func (*GetResponse) Descriptor() ([]byte, []int) {
-	return file_sessiond_v1_session_service_proto_rawDescGZIP(), []int{20}
+	return file_sessiond_v1_session_service_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *GetResponse) GetSession() *Session {
@@ -1510,7 +1881,7 @@ type ListRequest struct {
 
 func (x *ListRequest) Reset() {
 	*x = ListRequest{}
-	mi := &file_sessiond_v1_session_service_proto_msgTypes[21]
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1522,7 +1893,7 @@ func (x *ListRequest) String() string {
 func (*ListRequest) ProtoMessage() {}
 
 func (x *ListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sessiond_v1_session_service_proto_msgTypes[21]
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1535,7 +1906,7 @@ func (x *ListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRequest.ProtoReflect.Descriptor instead.
 func (*ListRequest) Descriptor() ([]byte, []int) {
-	return file_sessiond_v1_session_service_proto_rawDescGZIP(), []int{21}
+	return file_sessiond_v1_session_service_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ListRequest) GetActor() *ActorRef {
@@ -1586,7 +1957,7 @@ type ListResponse struct {
 
 func (x *ListResponse) Reset() {
 	*x = ListResponse{}
-	mi := &file_sessiond_v1_session_service_proto_msgTypes[22]
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1598,7 +1969,7 @@ func (x *ListResponse) String() string {
 func (*ListResponse) ProtoMessage() {}
 
 func (x *ListResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sessiond_v1_session_service_proto_msgTypes[22]
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1611,7 +1982,7 @@ func (x *ListResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListResponse.ProtoReflect.Descriptor instead.
 func (*ListResponse) Descriptor() ([]byte, []int) {
-	return file_sessiond_v1_session_service_proto_rawDescGZIP(), []int{22}
+	return file_sessiond_v1_session_service_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ListResponse) GetSessions() []*Session {
@@ -1631,7 +2002,7 @@ func (x *ListResponse) GetNextPageToken() string {
 // ListSigningKeysRequest names a tenant and a page of its signing keys.
 type ListSigningKeysRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// tenant_id is the tenant, at most 128 bytes. Empty: the tenant `default`.
+	// tenant_id is the tenant, at most 128 bytes. Empty: as in ActorRef.
 	TenantId string `protobuf:"bytes,1,opt,name=tenant_id,json=tenantId,proto3" json:"tenant_id,omitempty"`
 	// page_size is the maximum number of keys to return, 1 to 200. 0: 50.
 	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
@@ -1643,7 +2014,7 @@ type ListSigningKeysRequest struct {
 
 func (x *ListSigningKeysRequest) Reset() {
 	*x = ListSigningKeysRequest{}
-	mi := &file_sessiond_v1_session_service_proto_msgTypes[23]
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1655,7 +2026,7 @@ func (x *ListSigningKeysRequest) String() string {
 func (*ListSigningKeysRequest) ProtoMessage() {}
 
 func (x *ListSigningKeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sessiond_v1_session_service_proto_msgTypes[23]
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1668,7 +2039,7 @@ func (x *ListSigningKeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSigningKeysRequest.ProtoReflect.Descriptor instead.
 func (*ListSigningKeysRequest) Descriptor() ([]byte, []int) {
-	return file_sessiond_v1_session_service_proto_rawDescGZIP(), []int{23}
+	return file_sessiond_v1_session_service_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ListSigningKeysRequest) GetTenantId() string {
@@ -1705,7 +2076,7 @@ type ListSigningKeysResponse struct {
 
 func (x *ListSigningKeysResponse) Reset() {
 	*x = ListSigningKeysResponse{}
-	mi := &file_sessiond_v1_session_service_proto_msgTypes[24]
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1717,7 +2088,7 @@ func (x *ListSigningKeysResponse) String() string {
 func (*ListSigningKeysResponse) ProtoMessage() {}
 
 func (x *ListSigningKeysResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sessiond_v1_session_service_proto_msgTypes[24]
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1730,7 +2101,7 @@ func (x *ListSigningKeysResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSigningKeysResponse.ProtoReflect.Descriptor instead.
 func (*ListSigningKeysResponse) Descriptor() ([]byte, []int) {
-	return file_sessiond_v1_session_service_proto_rawDescGZIP(), []int{24}
+	return file_sessiond_v1_session_service_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ListSigningKeysResponse) GetSigningKeys() []*SigningKey {
@@ -1750,7 +2121,7 @@ func (x *ListSigningKeysResponse) GetNextPageToken() string {
 // ListAuditEventsRequest names a tenant and a page of its audit events.
 type ListAuditEventsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// tenant_id is the tenant, at most 128 bytes. Empty: the tenant `default`.
+	// tenant_id is the tenant, at most 128 bytes. Empty: as in ActorRef.
 	TenantId string `protobuf:"bytes,1,opt,name=tenant_id,json=tenantId,proto3" json:"tenant_id,omitempty"`
 	// resource_id restricts the events to one session, signing key or actor, at most 256 bytes.
 	// Empty: all.
@@ -1768,7 +2139,7 @@ type ListAuditEventsRequest struct {
 
 func (x *ListAuditEventsRequest) Reset() {
 	*x = ListAuditEventsRequest{}
-	mi := &file_sessiond_v1_session_service_proto_msgTypes[25]
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1780,7 +2151,7 @@ func (x *ListAuditEventsRequest) String() string {
 func (*ListAuditEventsRequest) ProtoMessage() {}
 
 func (x *ListAuditEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sessiond_v1_session_service_proto_msgTypes[25]
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1793,7 +2164,7 @@ func (x *ListAuditEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditEventsRequest.ProtoReflect.Descriptor instead.
 func (*ListAuditEventsRequest) Descriptor() ([]byte, []int) {
-	return file_sessiond_v1_session_service_proto_rawDescGZIP(), []int{25}
+	return file_sessiond_v1_session_service_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ListAuditEventsRequest) GetTenantId() string {
@@ -1844,7 +2215,7 @@ type ListAuditEventsResponse struct {
 
 func (x *ListAuditEventsResponse) Reset() {
 	*x = ListAuditEventsResponse{}
-	mi := &file_sessiond_v1_session_service_proto_msgTypes[26]
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1856,7 +2227,7 @@ func (x *ListAuditEventsResponse) String() string {
 func (*ListAuditEventsResponse) ProtoMessage() {}
 
 func (x *ListAuditEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sessiond_v1_session_service_proto_msgTypes[26]
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1869,7 +2240,7 @@ func (x *ListAuditEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditEventsResponse.ProtoReflect.Descriptor instead.
 func (*ListAuditEventsResponse) Descriptor() ([]byte, []int) {
-	return file_sessiond_v1_session_service_proto_rawDescGZIP(), []int{26}
+	return file_sessiond_v1_session_service_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ListAuditEventsResponse) GetAuditEvents() []*AuditEvent {
@@ -1890,7 +2261,7 @@ var File_sessiond_v1_session_service_proto protoreflect.FileDescriptor
 
 const file_sessiond_v1_session_service_proto_rawDesc = "" +
 	"\n" +
-	"!sessiond/v1/session_service.proto\x12\vsessiond.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x19sessiond/v1/session.proto\"\xee\x03\n" +
+	"!sessiond/v1/session_service.proto\x12\vsessiond.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19sessiond/v1/options.proto\x1a\x19sessiond/v1/session.proto\"\xf7\x04\n" +
 	"\rCreateRequest\x12+\n" +
 	"\x05actor\x18\x01 \x01(\v2\x15.sessiond.v1.ActorRefR\x05actor\x12\x19\n" +
 	"\bapp_type\x18\x02 \x01(\tR\aappType\x12D\n" +
@@ -1902,7 +2273,12 @@ const file_sessiond_v1_session_service_proto_rawDesc = "" +
 	"\n" +
 	"ip_address\x18\b \x01(\tR\tipAddress\x12\x1d\n" +
 	"\n" +
-	"user_agent\x18\t \x01(\tR\tuserAgent\x1a;\n" +
+	"user_agent\x18\t \x01(\tR\tuserAgent\x12\x1d\n" +
+	"\n" +
+	"auth_level\x18\n" +
+	" \x01(\rR\tauthLevel\x12!\n" +
+	"\fauth_methods\x18\v \x03(\tR\vauthMethods\x12E\n" +
+	"\x10authenticated_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\x0fauthenticatedAt\x1a;\n" +
 	"\rMetadataEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xe0\x01\n" +
@@ -1913,7 +2289,7 @@ const file_sessiond_v1_session_service_proto_rawDesc = "" +
 	"csrf_token\x18\x03 \x01(\tR\tcsrfToken\x127\n" +
 	"\vset_cookies\x18\x04 \x03(\v2\x16.sessiond.v1.SetCookieR\n" +
 	"setCookies\x12.\n" +
-	"\x13replaced_session_id\x18\x05 \x01(\tR\x11replacedSessionId\"\xc1\x02\n" +
+	"\x13replaced_session_id\x18\x05 \x01(\tR\x11replacedSessionId\"\xda\x03\n" +
 	"\x0fValidateRequest\x12\x18\n" +
 	"\x06cookie\x18\x01 \x01(\tH\x00R\x06cookie\x12%\n" +
 	"\rcookie_header\x18\x02 \x01(\tH\x00R\fcookieHeader\x12\"\n" +
@@ -1925,12 +2301,19 @@ const file_sessiond_v1_session_service_proto_rawDesc = "" +
 	"ip_address\x18\x06 \x01(\tR\tipAddress\x12\x1d\n" +
 	"\n" +
 	"user_agent\x18\a \x01(\tR\tuserAgent\x12 \n" +
-	"\ttenant_id\x18\b \x01(\tH\x02R\btenantId\x88\x01\x01B\f\n" +
+	"\ttenant_id\x18\b \x01(\tH\x02R\btenantId\x88\x01\x01\x12$\n" +
+	"\vhttp_method\x18\t \x01(\tH\x03R\n" +
+	"httpMethod\x88\x01\x01\x12$\n" +
+	"\x0emin_auth_level\x18\n" +
+	" \x01(\rR\fminAuthLevel\x12;\n" +
+	"\fmax_auth_age\x18\v \x01(\v2\x19.google.protobuf.DurationR\n" +
+	"maxAuthAgeB\f\n" +
 	"\n" +
 	"credentialB\r\n" +
 	"\v_csrf_tokenB\f\n" +
 	"\n" +
-	"_tenant_id\"\x86\x02\n" +
+	"_tenant_idB\x0e\n" +
+	"\f_http_method\"\x86\x02\n" +
 	"\x10ValidateResponse\x12.\n" +
 	"\asession\x18\x01 \x01(\v2\x14.sessiond.v1.SessionR\asession\x12!\n" +
 	"\fseconds_left\x18\x02 \x01(\rR\vsecondsLeft\x12*\n" +
@@ -1979,7 +2362,34 @@ const file_sessiond_v1_session_service_proto_rawDesc = "" +
 	"\n" +
 	"csrf_token\x18\x02 \x01(\tR\tcsrfToken\x125\n" +
 	"\n" +
-	"set_cookie\x18\x03 \x01(\v2\x16.sessiond.v1.SetCookieR\tsetCookie\"^\n" +
+	"set_cookie\x18\x03 \x01(\v2\x16.sessiond.v1.SetCookieR\tsetCookie\"\xbf\x02\n" +
+	"\x14RotateSessionRequest\x121\n" +
+	"\asession\x18\x01 \x01(\v2\x17.sessiond.v1.SessionRefR\asession\x12/\n" +
+	"\x05grace\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x05grace\x12\"\n" +
+	"\n" +
+	"auth_level\x18\x03 \x01(\rH\x00R\tauthLevel\x88\x01\x01\x12!\n" +
+	"\fauth_methods\x18\x04 \x03(\tR\vauthMethods\x12E\n" +
+	"\x10authenticated_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x0fauthenticatedAt\x12&\n" +
+	"\x0facting_actor_id\x18\x06 \x01(\tR\ractingActorIdB\r\n" +
+	"\v_auth_level\"\xe7\x01\n" +
+	"\x15RotateSessionResponse\x12.\n" +
+	"\asession\x18\x01 \x01(\v2\x14.sessiond.v1.SessionR\asession\x12\x16\n" +
+	"\x06cookie\x18\x02 \x01(\tR\x06cookie\x12\x1d\n" +
+	"\n" +
+	"csrf_token\x18\x03 \x01(\tR\tcsrfToken\x127\n" +
+	"\vset_cookies\x18\x04 \x03(\v2\x16.sessiond.v1.SetCookieR\n" +
+	"setCookies\x12.\n" +
+	"\x13previous_session_id\x18\x05 \x01(\tR\x11previousSessionId\"\xa2\x02\n" +
+	"\x15UpdateMetadataRequest\x121\n" +
+	"\asession\x18\x01 \x01(\v2\x17.sessiond.v1.SessionRefR\asession\x12L\n" +
+	"\bmetadata\x18\x02 \x03(\v20.sessiond.v1.UpdateMetadataRequest.MetadataEntryR\bmetadata\x12#\n" +
+	"\rmetadata_etag\x18\x03 \x01(\tR\fmetadataEtag\x12&\n" +
+	"\x0facting_actor_id\x18\x04 \x01(\tR\ractingActorId\x1a;\n" +
+	"\rMetadataEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"H\n" +
+	"\x16UpdateMetadataResponse\x12.\n" +
+	"\asession\x18\x01 \x01(\v2\x14.sessiond.v1.SessionR\asession\"^\n" +
 	"\x17RotateSigningKeyRequest\x12\x1b\n" +
 	"\ttenant_id\x18\x01 \x01(\tR\btenantId\x12&\n" +
 	"\x0facting_actor_id\x18\x02 \x01(\tR\ractingActorId\"\x8c\x01\n" +
@@ -2030,22 +2440,25 @@ const file_sessiond_v1_session_service_proto_rawDesc = "" +
 	"page_token\x18\x05 \x01(\tR\tpageToken\"}\n" +
 	"\x17ListAuditEventsResponse\x12:\n" +
 	"\faudit_events\x18\x01 \x03(\v2\x17.sessiond.v1.AuditEventR\vauditEvents\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\x96\b\n" +
-	"\x0eSessionService\x12A\n" +
-	"\x06Create\x12\x1a.sessiond.v1.CreateRequest\x1a\x1b.sessiond.v1.CreateResponse\x12G\n" +
-	"\bValidate\x12\x1c.sessiond.v1.ValidateRequest\x1a\x1d.sessiond.v1.ValidateResponse\x12S\n" +
-	"\fValidateCsrf\x12 .sessiond.v1.ValidateCsrfRequest\x1a!.sessiond.v1.ValidateCsrfResponse\x12>\n" +
-	"\x05Touch\x12\x19.sessiond.v1.TouchRequest\x1a\x1a.sessiond.v1.TouchResponse\x12A\n" +
-	"\x06Revoke\x12\x1a.sessiond.v1.RevokeRequest\x1a\x1b.sessiond.v1.RevokeResponse\x12b\n" +
-	"\x11RevokeAllForActor\x12%.sessiond.v1.RevokeAllForActorRequest\x1a&.sessiond.v1.RevokeAllForActorResponse\x12M\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xa3\n" +
 	"\n" +
-	"RotateCsrf\x12\x1e.sessiond.v1.RotateCsrfRequest\x1a\x1f.sessiond.v1.RotateCsrfResponse\x12_\n" +
-	"\x10RotateSigningKey\x12$.sessiond.v1.RotateSigningKeyRequest\x1a%.sessiond.v1.RotateSigningKeyResponse\x12Y\n" +
-	"\x0eGarbageCollect\x12\".sessiond.v1.GarbageCollectRequest\x1a#.sessiond.v1.GarbageCollectResponse\x128\n" +
-	"\x03Get\x12\x17.sessiond.v1.GetRequest\x1a\x18.sessiond.v1.GetResponse\x12;\n" +
-	"\x04List\x12\x18.sessiond.v1.ListRequest\x1a\x19.sessiond.v1.ListResponse\x12\\\n" +
-	"\x0fListSigningKeys\x12#.sessiond.v1.ListSigningKeysRequest\x1a$.sessiond.v1.ListSigningKeysResponse\x12\\\n" +
-	"\x0fListAuditEvents\x12#.sessiond.v1.ListAuditEventsRequest\x1a$.sessiond.v1.ListAuditEventsResponseB\xb5\x01\n" +
+	"\x0eSessionService\x12G\n" +
+	"\x06Create\x12\x1a.sessiond.v1.CreateRequest\x1a\x1b.sessiond.v1.CreateResponse\"\x04\xc8\xdb\x18\x02\x12M\n" +
+	"\bValidate\x12\x1c.sessiond.v1.ValidateRequest\x1a\x1d.sessiond.v1.ValidateResponse\"\x04\xc8\xdb\x18\x01\x12Y\n" +
+	"\fValidateCsrf\x12 .sessiond.v1.ValidateCsrfRequest\x1a!.sessiond.v1.ValidateCsrfResponse\"\x04\xc8\xdb\x18\x01\x12D\n" +
+	"\x05Touch\x12\x19.sessiond.v1.TouchRequest\x1a\x1a.sessiond.v1.TouchResponse\"\x04\xc8\xdb\x18\x01\x12G\n" +
+	"\x06Revoke\x12\x1a.sessiond.v1.RevokeRequest\x1a\x1b.sessiond.v1.RevokeResponse\"\x04\xc8\xdb\x18\x02\x12h\n" +
+	"\x11RevokeAllForActor\x12%.sessiond.v1.RevokeAllForActorRequest\x1a&.sessiond.v1.RevokeAllForActorResponse\"\x04\xc8\xdb\x18\x02\x12S\n" +
+	"\n" +
+	"RotateCsrf\x12\x1e.sessiond.v1.RotateCsrfRequest\x1a\x1f.sessiond.v1.RotateCsrfResponse\"\x04\xc8\xdb\x18\x02\x12\\\n" +
+	"\rRotateSession\x12!.sessiond.v1.RotateSessionRequest\x1a\".sessiond.v1.RotateSessionResponse\"\x04\xc8\xdb\x18\x02\x12_\n" +
+	"\x0eUpdateMetadata\x12\".sessiond.v1.UpdateMetadataRequest\x1a#.sessiond.v1.UpdateMetadataResponse\"\x04\xc8\xdb\x18\x02\x12e\n" +
+	"\x10RotateSigningKey\x12$.sessiond.v1.RotateSigningKeyRequest\x1a%.sessiond.v1.RotateSigningKeyResponse\"\x04\xc8\xdb\x18\x03\x12_\n" +
+	"\x0eGarbageCollect\x12\".sessiond.v1.GarbageCollectRequest\x1a#.sessiond.v1.GarbageCollectResponse\"\x04\xc8\xdb\x18\x03\x12>\n" +
+	"\x03Get\x12\x17.sessiond.v1.GetRequest\x1a\x18.sessiond.v1.GetResponse\"\x04\xc8\xdb\x18\x02\x12A\n" +
+	"\x04List\x12\x18.sessiond.v1.ListRequest\x1a\x19.sessiond.v1.ListResponse\"\x04\xc8\xdb\x18\x02\x12b\n" +
+	"\x0fListSigningKeys\x12#.sessiond.v1.ListSigningKeysRequest\x1a$.sessiond.v1.ListSigningKeysResponse\"\x04\xc8\xdb\x18\x03\x12b\n" +
+	"\x0fListAuditEvents\x12#.sessiond.v1.ListAuditEventsRequest\x1a$.sessiond.v1.ListAuditEventsResponse\"\x04\xc8\xdb\x18\x03B\xb5\x01\n" +
 	"\x15io.github.sessiond.v1B\x13SessionServiceProtoP\x01Z:github.com/sessiond/sessiond/gen/go/sessiond/v1;sessiondv1\xa2\x02\x03SXX\xaa\x02\vSessiond.V1\xca\x02\vSessiond\\V1\xe2\x02\x17Sessiond\\V1\\GPBMetadata\xea\x02\fSessiond::V1b\x06proto3"
 
 var (
@@ -2060,7 +2473,7 @@ func file_sessiond_v1_session_service_proto_rawDescGZIP() []byte {
 	return file_sessiond_v1_session_service_proto_rawDescData
 }
 
-var file_sessiond_v1_session_service_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
+var file_sessiond_v1_session_service_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
 var file_sessiond_v1_session_service_proto_goTypes = []any{
 	(*CreateRequest)(nil),             // 0: sessiond.v1.CreateRequest
 	(*CreateResponse)(nil),            // 1: sessiond.v1.CreateResponse
@@ -2077,89 +2490,109 @@ var file_sessiond_v1_session_service_proto_goTypes = []any{
 	(*RotateCsrfRequest)(nil),         // 12: sessiond.v1.RotateCsrfRequest
 	(*RotateCsrfResponse)(nil),        // 13: sessiond.v1.RotateCsrfResponse
 	(*RotatedCsrf)(nil),               // 14: sessiond.v1.RotatedCsrf
-	(*RotateSigningKeyRequest)(nil),   // 15: sessiond.v1.RotateSigningKeyRequest
-	(*RotateSigningKeyResponse)(nil),  // 16: sessiond.v1.RotateSigningKeyResponse
-	(*GarbageCollectRequest)(nil),     // 17: sessiond.v1.GarbageCollectRequest
-	(*GarbageCollectResponse)(nil),    // 18: sessiond.v1.GarbageCollectResponse
-	(*GetRequest)(nil),                // 19: sessiond.v1.GetRequest
-	(*GetResponse)(nil),               // 20: sessiond.v1.GetResponse
-	(*ListRequest)(nil),               // 21: sessiond.v1.ListRequest
-	(*ListResponse)(nil),              // 22: sessiond.v1.ListResponse
-	(*ListSigningKeysRequest)(nil),    // 23: sessiond.v1.ListSigningKeysRequest
-	(*ListSigningKeysResponse)(nil),   // 24: sessiond.v1.ListSigningKeysResponse
-	(*ListAuditEventsRequest)(nil),    // 25: sessiond.v1.ListAuditEventsRequest
-	(*ListAuditEventsResponse)(nil),   // 26: sessiond.v1.ListAuditEventsResponse
-	nil,                               // 27: sessiond.v1.CreateRequest.MetadataEntry
-	(*ActorRef)(nil),                  // 28: sessiond.v1.ActorRef
-	(*durationpb.Duration)(nil),       // 29: google.protobuf.Duration
-	(*SessionRef)(nil),                // 30: sessiond.v1.SessionRef
-	(*Session)(nil),                   // 31: sessiond.v1.Session
-	(*SetCookie)(nil),                 // 32: sessiond.v1.SetCookie
-	(*SigningKey)(nil),                // 33: sessiond.v1.SigningKey
-	(*AuditEvent)(nil),                // 34: sessiond.v1.AuditEvent
+	(*RotateSessionRequest)(nil),      // 15: sessiond.v1.RotateSessionRequest
+	(*RotateSessionResponse)(nil),     // 16: sessiond.v1.RotateSessionResponse
+	(*UpdateMetadataRequest)(nil),     // 17: sessiond.v1.UpdateMetadataRequest
+	(*UpdateMetadataResponse)(nil),    // 18: sessiond.v1.UpdateMetadataResponse
+	(*RotateSigningKeyRequest)(nil),   // 19: sessiond.v1.RotateSigningKeyRequest
+	(*RotateSigningKeyResponse)(nil),  // 20: sessiond.v1.RotateSigningKeyResponse
+	(*GarbageCollectRequest)(nil),     // 21: sessiond.v1.GarbageCollectRequest
+	(*GarbageCollectResponse)(nil),    // 22: sessiond.v1.GarbageCollectResponse
+	(*GetRequest)(nil),                // 23: sessiond.v1.GetRequest
+	(*GetResponse)(nil),               // 24: sessiond.v1.GetResponse
+	(*ListRequest)(nil),               // 25: sessiond.v1.ListRequest
+	(*ListResponse)(nil),              // 26: sessiond.v1.ListResponse
+	(*ListSigningKeysRequest)(nil),    // 27: sessiond.v1.ListSigningKeysRequest
+	(*ListSigningKeysResponse)(nil),   // 28: sessiond.v1.ListSigningKeysResponse
+	(*ListAuditEventsRequest)(nil),    // 29: sessiond.v1.ListAuditEventsRequest
+	(*ListAuditEventsResponse)(nil),   // 30: sessiond.v1.ListAuditEventsResponse
+	nil,                               // 31: sessiond.v1.CreateRequest.MetadataEntry
+	nil,                               // 32: sessiond.v1.UpdateMetadataRequest.MetadataEntry
+	(*ActorRef)(nil),                  // 33: sessiond.v1.ActorRef
+	(*durationpb.Duration)(nil),       // 34: google.protobuf.Duration
+	(*SessionRef)(nil),                // 35: sessiond.v1.SessionRef
+	(*timestamppb.Timestamp)(nil),     // 36: google.protobuf.Timestamp
+	(*Session)(nil),                   // 37: sessiond.v1.Session
+	(*SetCookie)(nil),                 // 38: sessiond.v1.SetCookie
+	(*SigningKey)(nil),                // 39: sessiond.v1.SigningKey
+	(*AuditEvent)(nil),                // 40: sessiond.v1.AuditEvent
 }
 var file_sessiond_v1_session_service_proto_depIdxs = []int32{
-	28, // 0: sessiond.v1.CreateRequest.actor:type_name -> sessiond.v1.ActorRef
-	27, // 1: sessiond.v1.CreateRequest.metadata:type_name -> sessiond.v1.CreateRequest.MetadataEntry
-	29, // 2: sessiond.v1.CreateRequest.idle_timeout:type_name -> google.protobuf.Duration
-	29, // 3: sessiond.v1.CreateRequest.absolute_timeout:type_name -> google.protobuf.Duration
-	30, // 4: sessiond.v1.CreateRequest.replaces:type_name -> sessiond.v1.SessionRef
-	31, // 5: sessiond.v1.CreateResponse.session:type_name -> sessiond.v1.Session
-	32, // 6: sessiond.v1.CreateResponse.set_cookies:type_name -> sessiond.v1.SetCookie
-	31, // 7: sessiond.v1.ValidateResponse.session:type_name -> sessiond.v1.Session
-	30, // 8: sessiond.v1.ValidateCsrfRequest.session:type_name -> sessiond.v1.SessionRef
-	31, // 9: sessiond.v1.ValidateCsrfResponse.session:type_name -> sessiond.v1.Session
-	30, // 10: sessiond.v1.TouchRequest.session:type_name -> sessiond.v1.SessionRef
-	31, // 11: sessiond.v1.TouchResponse.session:type_name -> sessiond.v1.Session
-	30, // 12: sessiond.v1.RevokeRequest.session:type_name -> sessiond.v1.SessionRef
-	31, // 13: sessiond.v1.RevokeResponse.session:type_name -> sessiond.v1.Session
-	32, // 14: sessiond.v1.RevokeResponse.set_cookies:type_name -> sessiond.v1.SetCookie
-	28, // 15: sessiond.v1.RevokeAllForActorRequest.actor:type_name -> sessiond.v1.ActorRef
-	30, // 16: sessiond.v1.RevokeAllForActorRequest.keep:type_name -> sessiond.v1.SessionRef
-	30, // 17: sessiond.v1.RotateCsrfRequest.session:type_name -> sessiond.v1.SessionRef
-	28, // 18: sessiond.v1.RotateCsrfRequest.actor:type_name -> sessiond.v1.ActorRef
-	14, // 19: sessiond.v1.RotateCsrfResponse.rotated:type_name -> sessiond.v1.RotatedCsrf
-	32, // 20: sessiond.v1.RotatedCsrf.set_cookie:type_name -> sessiond.v1.SetCookie
-	33, // 21: sessiond.v1.RotateSigningKeyResponse.active_key:type_name -> sessiond.v1.SigningKey
-	33, // 22: sessiond.v1.RotateSigningKeyResponse.retired_key:type_name -> sessiond.v1.SigningKey
-	30, // 23: sessiond.v1.GetRequest.session:type_name -> sessiond.v1.SessionRef
-	31, // 24: sessiond.v1.GetResponse.session:type_name -> sessiond.v1.Session
-	28, // 25: sessiond.v1.ListRequest.actor:type_name -> sessiond.v1.ActorRef
-	30, // 26: sessiond.v1.ListRequest.current:type_name -> sessiond.v1.SessionRef
-	31, // 27: sessiond.v1.ListResponse.sessions:type_name -> sessiond.v1.Session
-	33, // 28: sessiond.v1.ListSigningKeysResponse.signing_keys:type_name -> sessiond.v1.SigningKey
-	34, // 29: sessiond.v1.ListAuditEventsResponse.audit_events:type_name -> sessiond.v1.AuditEvent
-	0,  // 30: sessiond.v1.SessionService.Create:input_type -> sessiond.v1.CreateRequest
-	2,  // 31: sessiond.v1.SessionService.Validate:input_type -> sessiond.v1.ValidateRequest
-	4,  // 32: sessiond.v1.SessionService.ValidateCsrf:input_type -> sessiond.v1.ValidateCsrfRequest
-	6,  // 33: sessiond.v1.SessionService.Touch:input_type -> sessiond.v1.TouchRequest
-	8,  // 34: sessiond.v1.SessionService.Revoke:input_type -> sessiond.v1.RevokeRequest
-	10, // 35: sessiond.v1.SessionService.RevokeAllForActor:input_type -> sessiond.v1.RevokeAllForActorRequest
-	12, // 36: sessiond.v1.SessionService.RotateCsrf:input_type -> sessiond.v1.RotateCsrfRequest
-	15, // 37: sessiond.v1.SessionService.RotateSigningKey:input_type -> sessiond.v1.RotateSigningKeyRequest
-	17, // 38: sessiond.v1.SessionService.GarbageCollect:input_type -> sessiond.v1.GarbageCollectRequest
-	19, // 39: sessiond.v1.SessionService.Get:input_type -> sessiond.v1.GetRequest
-	21, // 40: sessiond.v1.SessionService.List:input_type -> sessiond.v1.ListRequest
-	23, // 41: sessiond.v1.SessionService.ListSigningKeys:input_type -> sessiond.v1.ListSigningKeysRequest
-	25, // 42: sessiond.v1.SessionService.ListAuditEvents:input_type -> sessiond.v1.ListAuditEventsRequest
-	1,  // 43: sessiond.v1.SessionService.Create:output_type -> sessiond.v1.CreateResponse
-	3,  // 44: sessiond.v1.SessionService.Validate:output_type -> sessiond.v1.ValidateResponse
-	5,  // 45: sessiond.v1.SessionService.ValidateCsrf:output_type -> sessiond.v1.ValidateCsrfResponse
-	7,  // 46: sessiond.v1.SessionService.Touch:output_type -> sessiond.v1.TouchResponse
-	9,  // 47: sessiond.v1.SessionService.Revoke:output_type -> sessiond.v1.RevokeResponse
-	11, // 48: sessiond.v1.SessionService.RevokeAllForActor:output_type -> sessiond.v1.RevokeAllForActorResponse
-	13, // 49: sessiond.v1.SessionService.RotateCsrf:output_type -> sessiond.v1.RotateCsrfResponse
-	16, // 50: sessiond.v1.SessionService.RotateSigningKey:output_type -> sessiond.v1.RotateSigningKeyResponse
-	18, // 51: sessiond.v1.SessionService.GarbageCollect:output_type -> sessiond.v1.GarbageCollectResponse
-	20, // 52: sessiond.v1.SessionService.Get:output_type -> sessiond.v1.GetResponse
-	22, // 53: sessiond.v1.SessionService.List:output_type -> sessiond.v1.ListResponse
-	24, // 54: sessiond.v1.SessionService.ListSigningKeys:output_type -> sessiond.v1.ListSigningKeysResponse
-	26, // 55: sessiond.v1.SessionService.ListAuditEvents:output_type -> sessiond.v1.ListAuditEventsResponse
-	43, // [43:56] is the sub-list for method output_type
-	30, // [30:43] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	33, // 0: sessiond.v1.CreateRequest.actor:type_name -> sessiond.v1.ActorRef
+	31, // 1: sessiond.v1.CreateRequest.metadata:type_name -> sessiond.v1.CreateRequest.MetadataEntry
+	34, // 2: sessiond.v1.CreateRequest.idle_timeout:type_name -> google.protobuf.Duration
+	34, // 3: sessiond.v1.CreateRequest.absolute_timeout:type_name -> google.protobuf.Duration
+	35, // 4: sessiond.v1.CreateRequest.replaces:type_name -> sessiond.v1.SessionRef
+	36, // 5: sessiond.v1.CreateRequest.authenticated_at:type_name -> google.protobuf.Timestamp
+	37, // 6: sessiond.v1.CreateResponse.session:type_name -> sessiond.v1.Session
+	38, // 7: sessiond.v1.CreateResponse.set_cookies:type_name -> sessiond.v1.SetCookie
+	34, // 8: sessiond.v1.ValidateRequest.max_auth_age:type_name -> google.protobuf.Duration
+	37, // 9: sessiond.v1.ValidateResponse.session:type_name -> sessiond.v1.Session
+	35, // 10: sessiond.v1.ValidateCsrfRequest.session:type_name -> sessiond.v1.SessionRef
+	37, // 11: sessiond.v1.ValidateCsrfResponse.session:type_name -> sessiond.v1.Session
+	35, // 12: sessiond.v1.TouchRequest.session:type_name -> sessiond.v1.SessionRef
+	37, // 13: sessiond.v1.TouchResponse.session:type_name -> sessiond.v1.Session
+	35, // 14: sessiond.v1.RevokeRequest.session:type_name -> sessiond.v1.SessionRef
+	37, // 15: sessiond.v1.RevokeResponse.session:type_name -> sessiond.v1.Session
+	38, // 16: sessiond.v1.RevokeResponse.set_cookies:type_name -> sessiond.v1.SetCookie
+	33, // 17: sessiond.v1.RevokeAllForActorRequest.actor:type_name -> sessiond.v1.ActorRef
+	35, // 18: sessiond.v1.RevokeAllForActorRequest.keep:type_name -> sessiond.v1.SessionRef
+	35, // 19: sessiond.v1.RotateCsrfRequest.session:type_name -> sessiond.v1.SessionRef
+	33, // 20: sessiond.v1.RotateCsrfRequest.actor:type_name -> sessiond.v1.ActorRef
+	14, // 21: sessiond.v1.RotateCsrfResponse.rotated:type_name -> sessiond.v1.RotatedCsrf
+	38, // 22: sessiond.v1.RotatedCsrf.set_cookie:type_name -> sessiond.v1.SetCookie
+	35, // 23: sessiond.v1.RotateSessionRequest.session:type_name -> sessiond.v1.SessionRef
+	34, // 24: sessiond.v1.RotateSessionRequest.grace:type_name -> google.protobuf.Duration
+	36, // 25: sessiond.v1.RotateSessionRequest.authenticated_at:type_name -> google.protobuf.Timestamp
+	37, // 26: sessiond.v1.RotateSessionResponse.session:type_name -> sessiond.v1.Session
+	38, // 27: sessiond.v1.RotateSessionResponse.set_cookies:type_name -> sessiond.v1.SetCookie
+	35, // 28: sessiond.v1.UpdateMetadataRequest.session:type_name -> sessiond.v1.SessionRef
+	32, // 29: sessiond.v1.UpdateMetadataRequest.metadata:type_name -> sessiond.v1.UpdateMetadataRequest.MetadataEntry
+	37, // 30: sessiond.v1.UpdateMetadataResponse.session:type_name -> sessiond.v1.Session
+	39, // 31: sessiond.v1.RotateSigningKeyResponse.active_key:type_name -> sessiond.v1.SigningKey
+	39, // 32: sessiond.v1.RotateSigningKeyResponse.retired_key:type_name -> sessiond.v1.SigningKey
+	35, // 33: sessiond.v1.GetRequest.session:type_name -> sessiond.v1.SessionRef
+	37, // 34: sessiond.v1.GetResponse.session:type_name -> sessiond.v1.Session
+	33, // 35: sessiond.v1.ListRequest.actor:type_name -> sessiond.v1.ActorRef
+	35, // 36: sessiond.v1.ListRequest.current:type_name -> sessiond.v1.SessionRef
+	37, // 37: sessiond.v1.ListResponse.sessions:type_name -> sessiond.v1.Session
+	39, // 38: sessiond.v1.ListSigningKeysResponse.signing_keys:type_name -> sessiond.v1.SigningKey
+	40, // 39: sessiond.v1.ListAuditEventsResponse.audit_events:type_name -> sessiond.v1.AuditEvent
+	0,  // 40: sessiond.v1.SessionService.Create:input_type -> sessiond.v1.CreateRequest
+	2,  // 41: sessiond.v1.SessionService.Validate:input_type -> sessiond.v1.ValidateRequest
+	4,  // 42: sessiond.v1.SessionService.ValidateCsrf:input_type -> sessiond.v1.ValidateCsrfRequest
+	6,  // 43: sessiond.v1.SessionService.Touch:input_type -> sessiond.v1.TouchRequest
+	8,  // 44: sessiond.v1.SessionService.Revoke:input_type -> sessiond.v1.RevokeRequest
+	10, // 45: sessiond.v1.SessionService.RevokeAllForActor:input_type -> sessiond.v1.RevokeAllForActorRequest
+	12, // 46: sessiond.v1.SessionService.RotateCsrf:input_type -> sessiond.v1.RotateCsrfRequest
+	15, // 47: sessiond.v1.SessionService.RotateSession:input_type -> sessiond.v1.RotateSessionRequest
+	17, // 48: sessiond.v1.SessionService.UpdateMetadata:input_type -> sessiond.v1.UpdateMetadataRequest
+	19, // 49: sessiond.v1.SessionService.RotateSigningKey:input_type -> sessiond.v1.RotateSigningKeyRequest
+	21, // 50: sessiond.v1.SessionService.GarbageCollect:input_type -> sessiond.v1.GarbageCollectRequest
+	23, // 51: sessiond.v1.SessionService.Get:input_type -> sessiond.v1.GetRequest
+	25, // 52: sessiond.v1.SessionService.List:input_type -> sessiond.v1.ListRequest
+	27, // 53: sessiond.v1.SessionService.ListSigningKeys:input_type -> sessiond.v1.ListSigningKeysRequest
+	29, // 54: sessiond.v1.SessionService.ListAuditEvents:input_type -> sessiond.v1.ListAuditEventsRequest
+	1,  // 55: sessiond.v1.SessionService.Create:output_type -> sessiond.v1.CreateResponse
+	3,  // 56: sessiond.v1.SessionService.Validate:output_type -> sessiond.v1.ValidateResponse
+	5,  // 57: sessiond.v1.SessionService.ValidateCsrf:output_type -> sessiond.v1.ValidateCsrfResponse
+	7,  // 58: sessiond.v1.SessionService.Touch:output_type -> sessiond.v1.TouchResponse
+	9,  // 59: sessiond.v1.SessionService.Revoke:output_type -> sessiond.v1.RevokeResponse
+	11, // 60: sessiond.v1.SessionService.RevokeAllForActor:output_type -> sessiond.v1.RevokeAllForActorResponse
+	13, // 61: sessiond.v1.SessionService.RotateCsrf:output_type -> sessiond.v1.RotateCsrfResponse
+	16, // 62: sessiond.v1.SessionService.RotateSession:output_type -> sessiond.v1.RotateSessionResponse
+	18, // 63: sessiond.v1.SessionService.UpdateMetadata:output_type -> sessiond.v1.UpdateMetadataResponse
+	20, // 64: sessiond.v1.SessionService.RotateSigningKey:output_type -> sessiond.v1.RotateSigningKeyResponse
+	22, // 65: sessiond.v1.SessionService.GarbageCollect:output_type -> sessiond.v1.GarbageCollectResponse
+	24, // 66: sessiond.v1.SessionService.Get:output_type -> sessiond.v1.GetResponse
+	26, // 67: sessiond.v1.SessionService.List:output_type -> sessiond.v1.ListResponse
+	28, // 68: sessiond.v1.SessionService.ListSigningKeys:output_type -> sessiond.v1.ListSigningKeysResponse
+	30, // 69: sessiond.v1.SessionService.ListAuditEvents:output_type -> sessiond.v1.ListAuditEventsResponse
+	55, // [55:70] is the sub-list for method output_type
+	40, // [40:55] is the sub-list for method input_type
+	40, // [40:40] is the sub-list for extension type_name
+	40, // [40:40] is the sub-list for extension extendee
+	0,  // [0:40] is the sub-list for field type_name
 }
 
 func init() { file_sessiond_v1_session_service_proto_init() }
@@ -2167,6 +2600,7 @@ func file_sessiond_v1_session_service_proto_init() {
 	if File_sessiond_v1_session_service_proto != nil {
 		return
 	}
+	file_sessiond_v1_options_proto_init()
 	file_sessiond_v1_session_proto_init()
 	file_sessiond_v1_session_service_proto_msgTypes[2].OneofWrappers = []any{
 		(*ValidateRequest_Cookie)(nil),
@@ -2176,13 +2610,14 @@ func file_sessiond_v1_session_service_proto_init() {
 		(*RotateCsrfRequest_Session)(nil),
 		(*RotateCsrfRequest_Actor)(nil),
 	}
+	file_sessiond_v1_session_service_proto_msgTypes[15].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sessiond_v1_session_service_proto_rawDesc), len(file_sessiond_v1_session_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   28,
+			NumMessages:   33,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -26,6 +26,8 @@ const (
 	SessionService_Revoke_FullMethodName            = "/sessiond.v1.SessionService/Revoke"
 	SessionService_RevokeAllForActor_FullMethodName = "/sessiond.v1.SessionService/RevokeAllForActor"
 	SessionService_RotateCsrf_FullMethodName        = "/sessiond.v1.SessionService/RotateCsrf"
+	SessionService_RotateSession_FullMethodName     = "/sessiond.v1.SessionService/RotateSession"
+	SessionService_UpdateMetadata_FullMethodName    = "/sessiond.v1.SessionService/UpdateMetadata"
 	SessionService_RotateSigningKey_FullMethodName  = "/sessiond.v1.SessionService/RotateSigningKey"
 	SessionService_GarbageCollect_FullMethodName    = "/sessiond.v1.SessionService/GarbageCollect"
 	SessionService_Get_FullMethodName               = "/sessiond.v1.SessionService/Get"
@@ -51,16 +53,23 @@ const (
 //     checked before any session is looked up, so it takes precedence over every other reason.
 //   - JSON with a field that the contract does not have, or with null for an `optional` field, is
 //     INVALID_REQUEST: a mistyped name or a variable without a value must not skip the check that
-//     the field asks for. In binary requests, unknown fields are ignored.
+//     the field asks for. The error names an unknown field if its name consists of letters and
+//     underscores, 32 at most; anything else could be a secret in the wrong place. In binary
+//     requests, unknown fields are ignored.
 //   - A call that fails has changed nothing. Only after DEADLINE_EXCEEDED, CANCELLED or UNAVAILABLE
 //     it is not known whether the change was committed.
 //   - STORAGE_UNAVAILABLE and OVERLOADED have a google.rpc.RetryInfo. The trailer
 //     grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only the
 //     idempotent calls are safe to retry.
+//   - A calling service may be limited to some tenants. What belongs to another tenant does not exist
+//     for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect needs a calling
+//     service without such a limit.
 //   - Strings must be valid UTF-8 without NUL. Limits in bytes refer to UTF-8.
-//   - The role tells which callers an operator should allow to call the RPC: `app` is a backend
-//     that serves logins, `admin` is operations tooling. Roles are not enforced until callers are
-//     authenticated.
+//   - Where callers are authenticated, each caller has a role, and each RPC requires one:
+//     `validator` checks sessions, `issuer` also opens, changes and ends them, `admin` also manages
+//     signing keys, audit and sweep. Each includes the one before. The option `required_role` says
+//     the same. Any call can fail with CALLER_UNAUTHENTICATED, CALLER_FORBIDDEN and
+//     CALLER_KEYS_UNAVAILABLE then. These are decided before the request's message is read.
 //   - No method has the option NO_SIDE_EFFECTS: Connect would then allow it as a GET request, which
 //     puts cookies into URLs, and so into logs.
 type SessionServiceClient interface {
@@ -71,49 +80,77 @@ type SessionServiceClient interface {
 	//
 	// Not idempotent: a retry creates another session. If a response is lost, an unused session
 	// remains until it expires.
-	// Role: app. Reasons: SESSION_LIMIT_REACHED, INITIAL_SIGNING_KEY_MINT_FAILED.
+	// Role: issuer. Reasons: SESSION_LIMIT_REACHED, INITIAL_SIGNING_KEY_MINT_FAILED.
 	Create(ctx context.Context, in *CreateRequest, opts ...grpc.CallOption) (*CreateResponse, error)
 	// Validate checks a cookie and returns its session. The order of the checks is: form, signing
 	// key, signature, row, revocation, absolute deadline, idle deadline, pre-login, bindings,
-	// CSRF token. It always reads the session from the database, and changes nothing unless `touch`
-	// is set.
+	// CSRF token, authentication. It always reads the session from the database, and changes nothing
+	// unless `touch` is set.
 	//
-	// Idempotent. Role: app. Reasons: INVALID_COOKIE, SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED,
-	// REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE, PRE_LOGIN_NOT_ACCEPTED, IP_MISMATCH,
-	// USER_AGENT_MISMATCH, CSRF_MISSING, CSRF_MISMATCH.
+	// Idempotent. Role: validator. Reasons: INVALID_COOKIE, SIGNING_KEY_NOT_FOUND,
+	// SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE, PRE_LOGIN_NOT_ACCEPTED,
+	// IP_MISMATCH, USER_AGENT_MISMATCH, CSRF_MISSING, CSRF_MISMATCH, STEP_UP_REQUIRED.
 	Validate(ctx context.Context, in *ValidateRequest, opts ...grpc.CallOption) (*ValidateResponse, error)
 	// ValidateCsrf checks a CSRF token against a live session.
 	//
-	// Idempotent, changes nothing. Role: app. Reasons: those of Validate except IP_MISMATCH and
-	// USER_AGENT_MISMATCH, and SESSION_NOT_FOUND.
+	// Idempotent, changes nothing. Role: validator. Reasons: those of Validate except IP_MISMATCH,
+	// USER_AGENT_MISMATCH and STEP_UP_REQUIRED, and SESSION_NOT_FOUND.
 	ValidateCsrf(ctx context.Context, in *ValidateCsrfRequest, opts ...grpc.CallOption) (*ValidateCsrfResponse, error)
 	// Touch records activity: it sets last_seen_at to now, which moves the idle deadline. It never
 	// revives an ended session and never moves the absolute deadline. It writes only if the last
 	// write is at least as old as the touch interval.
 	//
-	// Idempotent. Role: app. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND,
+	// Idempotent. Role: validator. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND,
 	// SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE.
 	Touch(ctx context.Context, in *TouchRequest, opts ...grpc.CallOption) (*TouchResponse, error)
 	// Revoke ends one live session. The effect is immediate, on all replicas. The row stays, with
 	// the time, the reason and the acting actor of the first revocation. A session that has already
 	// ended does not change.
 	//
-	// Idempotent. Role: app, admin. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
+	// Idempotent. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
 	// SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED.
 	Revoke(ctx context.Context, in *RevokeRequest, opts ...grpc.CallOption) (*RevokeResponse, error)
 	// RevokeAllForActor revokes all live sessions of an actor, except the one to keep, and returns
 	// their number. It succeeds even if there are none.
 	//
-	// Idempotent. Role: app, admin. Reasons, all about `keep`: INVALID_COOKIE,
+	// Idempotent. Role: issuer. Reasons, all about `keep`: INVALID_COOKIE,
 	// SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, SESSION_NOT_FOUND.
 	RevokeAllForActor(ctx context.Context, in *RevokeAllForActorRequest, opts ...grpc.CallOption) (*RevokeAllForActorResponse, error)
 	// RotateCsrf replaces the CSRF token of a live session, or of all live sessions of an actor. The
-	// old token is invalid immediately. The new one is returned only here.
+	// old token is invalid immediately; only a cookie in the grace of a RotateSession keeps its own.
+	// The new token is returned only here.
 	//
-	// Not idempotent: each call creates another token. Role: app. Reasons: INVALID_COOKIE,
+	// Not idempotent: each call creates another token. Role: issuer. Reasons: INVALID_COOKIE,
 	// SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE,
 	// EXPIRED_IDLE.
 	RotateCsrf(ctx context.Context, in *RotateCsrfRequest, opts ...grpc.CallOption) (*RotateCsrfResponse, error)
+	// RotateSession replaces a live session by one with a new id, cookie and CSRF token: after a
+	// step-up, or when the user's privileges change, so that what was known of the old session is
+	// worth nothing (ASVS 7.2.4). Actor, application, metadata, created_at, idle timeout and the
+	// absolute deadline are those of the old session; the idle deadline moves, as by Touch. The old
+	// session is revoked in the same transaction, with the reason `rotated`. The session limit does
+	// not apply: there are as many live sessions as before.
+	//
+	// Without `grace`, the old cookie is refused from now on. With it, the old cookie is accepted for
+	// the new session until the grace ends, for requests that the browser has sent in the meantime:
+	// by all calls but RotateSession, which of concurrent calls for one session lets one succeed and
+	// refuses the others with REVOKED. With the old cookie, the CSRF token is the old one. Whatever
+	// ends the new session also ends the grace, such as Revoke and RevokeAllForActor.
+	//
+	// Not idempotent. If a response is lost, a session without a grace is lost, too, and the user has
+	// to log in again. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
+	// SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE,
+	// PRE_LOGIN_NOT_ACCEPTED.
+	RotateSession(ctx context.Context, in *RotateSessionRequest, opts ...grpc.CallOption) (*RotateSessionResponse, error)
+	// UpdateMetadata replaces the metadata of a live session, pre-login sessions included. With
+	// metadata_etag, it changes nothing if the metadata is no longer the version that the caller has
+	// read: of concurrent calls with one etag, exactly one succeeds.
+	//
+	// Not idempotent: a retry of a call that succeeded fails with METADATA_ETAG_MISMATCH, or without
+	// metadata_etag overwrites what others have stored since. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
+	// SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE,
+	// METADATA_ETAG_MISMATCH.
+	UpdateMetadata(ctx context.Context, in *UpdateMetadataRequest, opts ...grpc.CallOption) (*UpdateMetadataResponse, error)
 	// RotateSigningKey creates a new active signing key for a tenant and retires the old one, in
 	// one transaction. Cookies that the old key signed stay valid for the key retention.
 	// Concurrent calls leave exactly one active key.
@@ -129,13 +166,13 @@ type SessionServiceClient interface {
 	GarbageCollect(ctx context.Context, in *GarbageCollectRequest, opts ...grpc.CallOption) (*GarbageCollectResponse, error)
 	// Get returns one session, live or ended.
 	//
-	// Idempotent, changes nothing. Role: app, admin. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
+	// Idempotent, changes nothing. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
 	// SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED.
 	Get(ctx context.Context, in *GetRequest, opts ...grpc.CallOption) (*GetResponse, error)
 	// List returns one page of an actor's sessions, newest first. If sessions are created or end
 	// between two pages, no other session is missed or returned twice.
 	//
-	// Idempotent, changes nothing. Role: app, admin. Reasons, all about `current`: INVALID_COOKIE,
+	// Idempotent, changes nothing. Role: issuer. Reasons, all about `current`: INVALID_COOKIE,
 	// SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, SESSION_NOT_FOUND.
 	List(ctx context.Context, in *ListRequest, opts ...grpc.CallOption) (*ListResponse, error)
 	// ListSigningKeys returns one page of a tenant's signing keys, newest first, without key
@@ -227,6 +264,26 @@ func (c *sessionServiceClient) RotateCsrf(ctx context.Context, in *RotateCsrfReq
 	return out, nil
 }
 
+func (c *sessionServiceClient) RotateSession(ctx context.Context, in *RotateSessionRequest, opts ...grpc.CallOption) (*RotateSessionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RotateSessionResponse)
+	err := c.cc.Invoke(ctx, SessionService_RotateSession_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *sessionServiceClient) UpdateMetadata(ctx context.Context, in *UpdateMetadataRequest, opts ...grpc.CallOption) (*UpdateMetadataResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UpdateMetadataResponse)
+	err := c.cc.Invoke(ctx, SessionService_UpdateMetadata_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *sessionServiceClient) RotateSigningKey(ctx context.Context, in *RotateSigningKeyRequest, opts ...grpc.CallOption) (*RotateSigningKeyResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(RotateSigningKeyResponse)
@@ -304,16 +361,23 @@ func (c *sessionServiceClient) ListAuditEvents(ctx context.Context, in *ListAudi
 //     checked before any session is looked up, so it takes precedence over every other reason.
 //   - JSON with a field that the contract does not have, or with null for an `optional` field, is
 //     INVALID_REQUEST: a mistyped name or a variable without a value must not skip the check that
-//     the field asks for. In binary requests, unknown fields are ignored.
+//     the field asks for. The error names an unknown field if its name consists of letters and
+//     underscores, 32 at most; anything else could be a secret in the wrong place. In binary
+//     requests, unknown fields are ignored.
 //   - A call that fails has changed nothing. Only after DEADLINE_EXCEEDED, CANCELLED or UNAVAILABLE
 //     it is not known whether the change was committed.
 //   - STORAGE_UNAVAILABLE and OVERLOADED have a google.rpc.RetryInfo. The trailer
 //     grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only the
 //     idempotent calls are safe to retry.
+//   - A calling service may be limited to some tenants. What belongs to another tenant does not exist
+//     for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect needs a calling
+//     service without such a limit.
 //   - Strings must be valid UTF-8 without NUL. Limits in bytes refer to UTF-8.
-//   - The role tells which callers an operator should allow to call the RPC: `app` is a backend
-//     that serves logins, `admin` is operations tooling. Roles are not enforced until callers are
-//     authenticated.
+//   - Where callers are authenticated, each caller has a role, and each RPC requires one:
+//     `validator` checks sessions, `issuer` also opens, changes and ends them, `admin` also manages
+//     signing keys, audit and sweep. Each includes the one before. The option `required_role` says
+//     the same. Any call can fail with CALLER_UNAUTHENTICATED, CALLER_FORBIDDEN and
+//     CALLER_KEYS_UNAVAILABLE then. These are decided before the request's message is read.
 //   - No method has the option NO_SIDE_EFFECTS: Connect would then allow it as a GET request, which
 //     puts cookies into URLs, and so into logs.
 type SessionServiceServer interface {
@@ -324,49 +388,77 @@ type SessionServiceServer interface {
 	//
 	// Not idempotent: a retry creates another session. If a response is lost, an unused session
 	// remains until it expires.
-	// Role: app. Reasons: SESSION_LIMIT_REACHED, INITIAL_SIGNING_KEY_MINT_FAILED.
+	// Role: issuer. Reasons: SESSION_LIMIT_REACHED, INITIAL_SIGNING_KEY_MINT_FAILED.
 	Create(context.Context, *CreateRequest) (*CreateResponse, error)
 	// Validate checks a cookie and returns its session. The order of the checks is: form, signing
 	// key, signature, row, revocation, absolute deadline, idle deadline, pre-login, bindings,
-	// CSRF token. It always reads the session from the database, and changes nothing unless `touch`
-	// is set.
+	// CSRF token, authentication. It always reads the session from the database, and changes nothing
+	// unless `touch` is set.
 	//
-	// Idempotent. Role: app. Reasons: INVALID_COOKIE, SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED,
-	// REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE, PRE_LOGIN_NOT_ACCEPTED, IP_MISMATCH,
-	// USER_AGENT_MISMATCH, CSRF_MISSING, CSRF_MISMATCH.
+	// Idempotent. Role: validator. Reasons: INVALID_COOKIE, SIGNING_KEY_NOT_FOUND,
+	// SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE, PRE_LOGIN_NOT_ACCEPTED,
+	// IP_MISMATCH, USER_AGENT_MISMATCH, CSRF_MISSING, CSRF_MISMATCH, STEP_UP_REQUIRED.
 	Validate(context.Context, *ValidateRequest) (*ValidateResponse, error)
 	// ValidateCsrf checks a CSRF token against a live session.
 	//
-	// Idempotent, changes nothing. Role: app. Reasons: those of Validate except IP_MISMATCH and
-	// USER_AGENT_MISMATCH, and SESSION_NOT_FOUND.
+	// Idempotent, changes nothing. Role: validator. Reasons: those of Validate except IP_MISMATCH,
+	// USER_AGENT_MISMATCH and STEP_UP_REQUIRED, and SESSION_NOT_FOUND.
 	ValidateCsrf(context.Context, *ValidateCsrfRequest) (*ValidateCsrfResponse, error)
 	// Touch records activity: it sets last_seen_at to now, which moves the idle deadline. It never
 	// revives an ended session and never moves the absolute deadline. It writes only if the last
 	// write is at least as old as the touch interval.
 	//
-	// Idempotent. Role: app. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND,
+	// Idempotent. Role: validator. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND,
 	// SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE.
 	Touch(context.Context, *TouchRequest) (*TouchResponse, error)
 	// Revoke ends one live session. The effect is immediate, on all replicas. The row stays, with
 	// the time, the reason and the acting actor of the first revocation. A session that has already
 	// ended does not change.
 	//
-	// Idempotent. Role: app, admin. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
+	// Idempotent. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
 	// SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED.
 	Revoke(context.Context, *RevokeRequest) (*RevokeResponse, error)
 	// RevokeAllForActor revokes all live sessions of an actor, except the one to keep, and returns
 	// their number. It succeeds even if there are none.
 	//
-	// Idempotent. Role: app, admin. Reasons, all about `keep`: INVALID_COOKIE,
+	// Idempotent. Role: issuer. Reasons, all about `keep`: INVALID_COOKIE,
 	// SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, SESSION_NOT_FOUND.
 	RevokeAllForActor(context.Context, *RevokeAllForActorRequest) (*RevokeAllForActorResponse, error)
 	// RotateCsrf replaces the CSRF token of a live session, or of all live sessions of an actor. The
-	// old token is invalid immediately. The new one is returned only here.
+	// old token is invalid immediately; only a cookie in the grace of a RotateSession keeps its own.
+	// The new token is returned only here.
 	//
-	// Not idempotent: each call creates another token. Role: app. Reasons: INVALID_COOKIE,
+	// Not idempotent: each call creates another token. Role: issuer. Reasons: INVALID_COOKIE,
 	// SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE,
 	// EXPIRED_IDLE.
 	RotateCsrf(context.Context, *RotateCsrfRequest) (*RotateCsrfResponse, error)
+	// RotateSession replaces a live session by one with a new id, cookie and CSRF token: after a
+	// step-up, or when the user's privileges change, so that what was known of the old session is
+	// worth nothing (ASVS 7.2.4). Actor, application, metadata, created_at, idle timeout and the
+	// absolute deadline are those of the old session; the idle deadline moves, as by Touch. The old
+	// session is revoked in the same transaction, with the reason `rotated`. The session limit does
+	// not apply: there are as many live sessions as before.
+	//
+	// Without `grace`, the old cookie is refused from now on. With it, the old cookie is accepted for
+	// the new session until the grace ends, for requests that the browser has sent in the meantime:
+	// by all calls but RotateSession, which of concurrent calls for one session lets one succeed and
+	// refuses the others with REVOKED. With the old cookie, the CSRF token is the old one. Whatever
+	// ends the new session also ends the grace, such as Revoke and RevokeAllForActor.
+	//
+	// Not idempotent. If a response is lost, a session without a grace is lost, too, and the user has
+	// to log in again. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
+	// SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE,
+	// PRE_LOGIN_NOT_ACCEPTED.
+	RotateSession(context.Context, *RotateSessionRequest) (*RotateSessionResponse, error)
+	// UpdateMetadata replaces the metadata of a live session, pre-login sessions included. With
+	// metadata_etag, it changes nothing if the metadata is no longer the version that the caller has
+	// read: of concurrent calls with one etag, exactly one succeeds.
+	//
+	// Not idempotent: a retry of a call that succeeded fails with METADATA_ETAG_MISMATCH, or without
+	// metadata_etag overwrites what others have stored since. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
+	// SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE,
+	// METADATA_ETAG_MISMATCH.
+	UpdateMetadata(context.Context, *UpdateMetadataRequest) (*UpdateMetadataResponse, error)
 	// RotateSigningKey creates a new active signing key for a tenant and retires the old one, in
 	// one transaction. Cookies that the old key signed stay valid for the key retention.
 	// Concurrent calls leave exactly one active key.
@@ -382,13 +474,13 @@ type SessionServiceServer interface {
 	GarbageCollect(context.Context, *GarbageCollectRequest) (*GarbageCollectResponse, error)
 	// Get returns one session, live or ended.
 	//
-	// Idempotent, changes nothing. Role: app, admin. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
+	// Idempotent, changes nothing. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
 	// SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED.
 	Get(context.Context, *GetRequest) (*GetResponse, error)
 	// List returns one page of an actor's sessions, newest first. If sessions are created or end
 	// between two pages, no other session is missed or returned twice.
 	//
-	// Idempotent, changes nothing. Role: app, admin. Reasons, all about `current`: INVALID_COOKIE,
+	// Idempotent, changes nothing. Role: issuer. Reasons, all about `current`: INVALID_COOKIE,
 	// SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, SESSION_NOT_FOUND.
 	List(context.Context, *ListRequest) (*ListResponse, error)
 	// ListSigningKeys returns one page of a tenant's signing keys, newest first, without key
@@ -430,6 +522,12 @@ func (UnimplementedSessionServiceServer) RevokeAllForActor(context.Context, *Rev
 }
 func (UnimplementedSessionServiceServer) RotateCsrf(context.Context, *RotateCsrfRequest) (*RotateCsrfResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method RotateCsrf not implemented")
+}
+func (UnimplementedSessionServiceServer) RotateSession(context.Context, *RotateSessionRequest) (*RotateSessionResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RotateSession not implemented")
+}
+func (UnimplementedSessionServiceServer) UpdateMetadata(context.Context, *UpdateMetadataRequest) (*UpdateMetadataResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method UpdateMetadata not implemented")
 }
 func (UnimplementedSessionServiceServer) RotateSigningKey(context.Context, *RotateSigningKeyRequest) (*RotateSigningKeyResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method RotateSigningKey not implemented")
@@ -596,6 +694,42 @@ func _SessionService_RotateCsrf_Handler(srv interface{}, ctx context.Context, de
 	return interceptor(ctx, in, info, handler)
 }
 
+func _SessionService_RotateSession_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RotateSessionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SessionServiceServer).RotateSession(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: SessionService_RotateSession_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SessionServiceServer).RotateSession(ctx, req.(*RotateSessionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _SessionService_UpdateMetadata_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UpdateMetadataRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SessionServiceServer).UpdateMetadata(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: SessionService_UpdateMetadata_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SessionServiceServer).UpdateMetadata(ctx, req.(*UpdateMetadataRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _SessionService_RotateSigningKey_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(RotateSigningKeyRequest)
 	if err := dec(in); err != nil {
@@ -738,6 +872,14 @@ var SessionService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "RotateCsrf",
 			Handler:    _SessionService_RotateCsrf_Handler,
+		},
+		{
+			MethodName: "RotateSession",
+			Handler:    _SessionService_RotateSession_Handler,
+		},
+		{
+			MethodName: "UpdateMetadata",
+			Handler:    _SessionService_UpdateMetadata_Handler,
 		},
 		{
 			MethodName: "RotateSigningKey",

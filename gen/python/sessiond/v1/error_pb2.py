@@ -22,17 +22,22 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17sessiond/v1/error.proto\x12\x0bsessiond.v1\"v\n\x0b\x45rrorDetail\x12\x30\n\x06reason\x18\x01 \x01(\x0e\x32\x18.sessiond.v1.ErrorReasonR\x06reason\x12\x1f\n\x0bhttp_status\x18\x02 \x01(\rR\nhttpStatus\x12\x14\n\x05\x66ield\x18\x03 \x01(\tR\x05\x66ield*\xf5\x05\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x45RROR_REASON_INVALID_COOKIE\x10\x01\x12\x1d\n\x19\x45RROR_REASON_EXPIRED_IDLE\x10\x02\x12!\n\x1d\x45RROR_REASON_EXPIRED_ABSOLUTE\x10\x03\x12\x18\n\x14\x45RROR_REASON_REVOKED\x10\x04\x12&\n\"ERROR_REASON_SIGNING_KEY_NOT_FOUND\x10\x05\x12$\n ERROR_REASON_SIGNING_KEY_RETIRED\x10\x06\x12\x1c\n\x18\x45RROR_REASON_IP_MISMATCH\x10\x07\x12$\n ERROR_REASON_USER_AGENT_MISMATCH\x10\x08\x12\'\n#ERROR_REASON_PRE_LOGIN_NOT_ACCEPTED\x10\t\x12\x1d\n\x19\x45RROR_REASON_CSRF_MISSING\x10\n\x12\x1e\n\x1a\x45RROR_REASON_CSRF_MISMATCH\x10\x0b\x12\"\n\x1e\x45RROR_REASON_SESSION_NOT_FOUND\x10\x0c\x12 \n\x1c\x45RROR_REASON_INVALID_REQUEST\x10\r\x12&\n\"ERROR_REASON_SESSION_LIMIT_REACHED\x10\x0e\x12\'\n#ERROR_REASON_CALLER_UNAUTHENTICATED\x10\x0f\x12!\n\x1d\x45RROR_REASON_CALLER_FORBIDDEN\x10\x10\x12$\n ERROR_REASON_STORAGE_UNAVAILABLE\x10\x11\x12\x1b\n\x17\x45RROR_REASON_OVERLOADED\x10\x12\x12\x30\n,ERROR_REASON_INITIAL_SIGNING_KEY_MINT_FAILED\x10\x13\x12\"\n\x1e\x45RROR_REASON_REQUEST_TOO_LARGE\x10\x14\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17sessiond/v1/error.proto\x12\x0bsessiond.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"v\n\x0b\x45rrorDetail\x12\x30\n\x06reason\x18\x01 \x01(\x0e\x32\x18.sessiond.v1.ErrorReasonR\x06reason\x12\x1f\n\x0bhttp_status\x18\x02 \x01(\rR\nhttpStatus\x12\x14\n\x05\x66ield\x18\x03 \x01(\tR\x05\x66ield\"{\n\x12SessionLimitDetail\x12\x14\n\x05limit\x18\x01 \x01(\rR\x05limit\x12\x14\n\x05total\x18\x02 \x01(\rR\x05total\x12\x39\n\x08sessions\x18\x03 \x03(\x0b\x32\x1d.sessiond.v1.CompetingSessionR\x08sessions\"\xf4\x01\n\x10\x43ompetingSession\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x19\n\x08\x61pp_type\x18\x02 \x01(\tR\x07\x61ppType\x12\x39\n\ncreated_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreatedAt\x12<\n\x0clast_seen_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nlastSeenAt\x12\x1d\n\nip_address\x18\x05 \x01(\tR\tipAddress\x12\x1d\n\nuser_agent\x18\x06 \x01(\tR\tuserAgent*\xeb\x06\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x45RROR_REASON_INVALID_COOKIE\x10\x01\x12\x1d\n\x19\x45RROR_REASON_EXPIRED_IDLE\x10\x02\x12!\n\x1d\x45RROR_REASON_EXPIRED_ABSOLUTE\x10\x03\x12\x18\n\x14\x45RROR_REASON_REVOKED\x10\x04\x12&\n\"ERROR_REASON_SIGNING_KEY_NOT_FOUND\x10\x05\x12$\n ERROR_REASON_SIGNING_KEY_RETIRED\x10\x06\x12\x1c\n\x18\x45RROR_REASON_IP_MISMATCH\x10\x07\x12$\n ERROR_REASON_USER_AGENT_MISMATCH\x10\x08\x12\'\n#ERROR_REASON_PRE_LOGIN_NOT_ACCEPTED\x10\t\x12\x1d\n\x19\x45RROR_REASON_CSRF_MISSING\x10\n\x12\x1e\n\x1a\x45RROR_REASON_CSRF_MISMATCH\x10\x0b\x12\"\n\x1e\x45RROR_REASON_SESSION_NOT_FOUND\x10\x0c\x12 \n\x1c\x45RROR_REASON_INVALID_REQUEST\x10\r\x12&\n\"ERROR_REASON_SESSION_LIMIT_REACHED\x10\x0e\x12\'\n#ERROR_REASON_CALLER_UNAUTHENTICATED\x10\x0f\x12!\n\x1d\x45RROR_REASON_CALLER_FORBIDDEN\x10\x10\x12$\n ERROR_REASON_STORAGE_UNAVAILABLE\x10\x11\x12\x1b\n\x17\x45RROR_REASON_OVERLOADED\x10\x12\x12\x30\n,ERROR_REASON_INITIAL_SIGNING_KEY_MINT_FAILED\x10\x13\x12\"\n\x1e\x45RROR_REASON_REQUEST_TOO_LARGE\x10\x14\x12!\n\x1d\x45RROR_REASON_STEP_UP_REQUIRED\x10\x15\x12\'\n#ERROR_REASON_METADATA_ETAG_MISMATCH\x10\x16\x12(\n$ERROR_REASON_CALLER_KEYS_UNAVAILABLE\x10\x17\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sessiond.v1.error_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ERRORREASON']._serialized_start=161
-  _globals['_ERRORREASON']._serialized_end=918
-  _globals['_ERRORDETAIL']._serialized_start=40
-  _globals['_ERRORDETAIL']._serialized_end=158
+  _globals['_ERRORREASON']._serialized_start=566
+  _globals['_ERRORREASON']._serialized_end=1441
+  _globals['_ERRORDETAIL']._serialized_start=73
+  _globals['_ERRORDETAIL']._serialized_end=191
+  _globals['_SESSIONLIMITDETAIL']._serialized_start=193
+  _globals['_SESSIONLIMITDETAIL']._serialized_end=316
+  _globals['_COMPETINGSESSION']._serialized_start=319
+  _globals['_COMPETINGSESSION']._serialized_end=563
 # @@protoc_insertion_point(module_scope)

@@ -1,6 +1,11 @@
+import datetime
+
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
@@ -28,6 +33,9 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_OVERLOADED: _ClassVar[ErrorReason]
     ERROR_REASON_INITIAL_SIGNING_KEY_MINT_FAILED: _ClassVar[ErrorReason]
     ERROR_REASON_REQUEST_TOO_LARGE: _ClassVar[ErrorReason]
+    ERROR_REASON_STEP_UP_REQUIRED: _ClassVar[ErrorReason]
+    ERROR_REASON_METADATA_ETAG_MISMATCH: _ClassVar[ErrorReason]
+    ERROR_REASON_CALLER_KEYS_UNAVAILABLE: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ERROR_REASON_INVALID_COOKIE: ErrorReason
 ERROR_REASON_EXPIRED_IDLE: ErrorReason
@@ -49,6 +57,9 @@ ERROR_REASON_STORAGE_UNAVAILABLE: ErrorReason
 ERROR_REASON_OVERLOADED: ErrorReason
 ERROR_REASON_INITIAL_SIGNING_KEY_MINT_FAILED: ErrorReason
 ERROR_REASON_REQUEST_TOO_LARGE: ErrorReason
+ERROR_REASON_STEP_UP_REQUIRED: ErrorReason
+ERROR_REASON_METADATA_ETAG_MISMATCH: ErrorReason
+ERROR_REASON_CALLER_KEYS_UNAVAILABLE: ErrorReason
 
 class ErrorDetail(_message.Message):
     __slots__ = ("reason", "http_status", "field")
@@ -59,3 +70,29 @@ class ErrorDetail(_message.Message):
     http_status: int
     field: str
     def __init__(self, reason: _Optional[_Union[ErrorReason, str]] = ..., http_status: _Optional[int] = ..., field: _Optional[str] = ...) -> None: ...
+
+class SessionLimitDetail(_message.Message):
+    __slots__ = ("limit", "total", "sessions")
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    limit: int
+    total: int
+    sessions: _containers.RepeatedCompositeFieldContainer[CompetingSession]
+    def __init__(self, limit: _Optional[int] = ..., total: _Optional[int] = ..., sessions: _Optional[_Iterable[_Union[CompetingSession, _Mapping]]] = ...) -> None: ...
+
+class CompetingSession(_message.Message):
+    __slots__ = ("id", "app_type", "created_at", "last_seen_at", "ip_address", "user_agent")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    APP_TYPE_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AT_FIELD_NUMBER: _ClassVar[int]
+    LAST_SEEN_AT_FIELD_NUMBER: _ClassVar[int]
+    IP_ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    USER_AGENT_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    app_type: str
+    created_at: _timestamp_pb2.Timestamp
+    last_seen_at: _timestamp_pb2.Timestamp
+    ip_address: str
+    user_agent: str
+    def __init__(self, id: _Optional[str] = ..., app_type: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_seen_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ip_address: _Optional[str] = ..., user_agent: _Optional[str] = ...) -> None: ...

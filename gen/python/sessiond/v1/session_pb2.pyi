@@ -5,7 +5,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from collections.abc import Mapping as _Mapping
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
@@ -46,7 +46,7 @@ SIGNING_KEY_STATE_RETIRED: SigningKeyState
 SIGNING_KEY_STATE_EXPIRED: SigningKeyState
 
 class Session(_message.Message):
-    __slots__ = ("id", "tenant_id", "actor_id", "actor_type", "app_type", "state", "pre_login", "created_at", "last_seen_at", "idle_expires_at", "absolute_expires_at", "revoked_at", "ended_at", "revoke_reason", "revoked_by", "ip_address", "user_agent", "signing_key_id", "metadata", "end_reason", "current")
+    __slots__ = ("id", "tenant_id", "actor_id", "actor_type", "app_type", "state", "pre_login", "created_at", "last_seen_at", "idle_expires_at", "absolute_expires_at", "revoked_at", "ended_at", "revoke_reason", "revoked_by", "ip_address", "user_agent", "signing_key_id", "metadata", "end_reason", "current", "auth_level", "auth_methods", "authenticated_at", "metadata_etag")
     class MetadataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -75,6 +75,10 @@ class Session(_message.Message):
     METADATA_FIELD_NUMBER: _ClassVar[int]
     END_REASON_FIELD_NUMBER: _ClassVar[int]
     CURRENT_FIELD_NUMBER: _ClassVar[int]
+    AUTH_LEVEL_FIELD_NUMBER: _ClassVar[int]
+    AUTH_METHODS_FIELD_NUMBER: _ClassVar[int]
+    AUTHENTICATED_AT_FIELD_NUMBER: _ClassVar[int]
+    METADATA_ETAG_FIELD_NUMBER: _ClassVar[int]
     id: str
     tenant_id: str
     actor_id: str
@@ -96,7 +100,11 @@ class Session(_message.Message):
     metadata: _containers.ScalarMap[str, str]
     end_reason: str
     current: bool
-    def __init__(self, id: _Optional[str] = ..., tenant_id: _Optional[str] = ..., actor_id: _Optional[str] = ..., actor_type: _Optional[str] = ..., app_type: _Optional[str] = ..., state: _Optional[_Union[SessionState, str]] = ..., pre_login: _Optional[bool] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_seen_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., idle_expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., absolute_expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., revoked_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ended_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., revoke_reason: _Optional[str] = ..., revoked_by: _Optional[str] = ..., ip_address: _Optional[str] = ..., user_agent: _Optional[str] = ..., signing_key_id: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., end_reason: _Optional[str] = ..., current: _Optional[bool] = ...) -> None: ...
+    auth_level: int
+    auth_methods: _containers.RepeatedScalarFieldContainer[str]
+    authenticated_at: _timestamp_pb2.Timestamp
+    metadata_etag: str
+    def __init__(self, id: _Optional[str] = ..., tenant_id: _Optional[str] = ..., actor_id: _Optional[str] = ..., actor_type: _Optional[str] = ..., app_type: _Optional[str] = ..., state: _Optional[_Union[SessionState, str]] = ..., pre_login: _Optional[bool] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_seen_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., idle_expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., absolute_expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., revoked_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ended_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., revoke_reason: _Optional[str] = ..., revoked_by: _Optional[str] = ..., ip_address: _Optional[str] = ..., user_agent: _Optional[str] = ..., signing_key_id: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., end_reason: _Optional[str] = ..., current: _Optional[bool] = ..., auth_level: _Optional[int] = ..., auth_methods: _Optional[_Iterable[str]] = ..., authenticated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., metadata_etag: _Optional[str] = ...) -> None: ...
 
 class SessionRef(_message.Message):
     __slots__ = ("cookie", "session_id", "cookie_header", "tenant_id")

@@ -1,6 +1,8 @@
 import datetime
 
 from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from sessiond.v1 import options_pb2 as _options_pb2
 from sessiond.v1 import session_pb2 as _session_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -11,7 +13,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class CreateRequest(_message.Message):
-    __slots__ = ("actor", "app_type", "metadata", "idle_timeout", "absolute_timeout", "pre_login", "replaces", "ip_address", "user_agent")
+    __slots__ = ("actor", "app_type", "metadata", "idle_timeout", "absolute_timeout", "pre_login", "replaces", "ip_address", "user_agent", "auth_level", "auth_methods", "authenticated_at")
     class MetadataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -28,6 +30,9 @@ class CreateRequest(_message.Message):
     REPLACES_FIELD_NUMBER: _ClassVar[int]
     IP_ADDRESS_FIELD_NUMBER: _ClassVar[int]
     USER_AGENT_FIELD_NUMBER: _ClassVar[int]
+    AUTH_LEVEL_FIELD_NUMBER: _ClassVar[int]
+    AUTH_METHODS_FIELD_NUMBER: _ClassVar[int]
+    AUTHENTICATED_AT_FIELD_NUMBER: _ClassVar[int]
     actor: _session_pb2.ActorRef
     app_type: str
     metadata: _containers.ScalarMap[str, str]
@@ -37,7 +42,10 @@ class CreateRequest(_message.Message):
     replaces: _session_pb2.SessionRef
     ip_address: str
     user_agent: str
-    def __init__(self, actor: _Optional[_Union[_session_pb2.ActorRef, _Mapping]] = ..., app_type: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., idle_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., absolute_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., pre_login: _Optional[bool] = ..., replaces: _Optional[_Union[_session_pb2.SessionRef, _Mapping]] = ..., ip_address: _Optional[str] = ..., user_agent: _Optional[str] = ...) -> None: ...
+    auth_level: int
+    auth_methods: _containers.RepeatedScalarFieldContainer[str]
+    authenticated_at: _timestamp_pb2.Timestamp
+    def __init__(self, actor: _Optional[_Union[_session_pb2.ActorRef, _Mapping]] = ..., app_type: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., idle_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., absolute_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., pre_login: _Optional[bool] = ..., replaces: _Optional[_Union[_session_pb2.SessionRef, _Mapping]] = ..., ip_address: _Optional[str] = ..., user_agent: _Optional[str] = ..., auth_level: _Optional[int] = ..., auth_methods: _Optional[_Iterable[str]] = ..., authenticated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class CreateResponse(_message.Message):
     __slots__ = ("session", "cookie", "csrf_token", "set_cookies", "replaced_session_id")
@@ -54,7 +62,7 @@ class CreateResponse(_message.Message):
     def __init__(self, session: _Optional[_Union[_session_pb2.Session, _Mapping]] = ..., cookie: _Optional[str] = ..., csrf_token: _Optional[str] = ..., set_cookies: _Optional[_Iterable[_Union[_session_pb2.SetCookie, _Mapping]]] = ..., replaced_session_id: _Optional[str] = ...) -> None: ...
 
 class ValidateRequest(_message.Message):
-    __slots__ = ("cookie", "cookie_header", "csrf_token", "touch", "accept_pre_login", "ip_address", "user_agent", "tenant_id")
+    __slots__ = ("cookie", "cookie_header", "csrf_token", "touch", "accept_pre_login", "ip_address", "user_agent", "tenant_id", "http_method", "min_auth_level", "max_auth_age")
     COOKIE_FIELD_NUMBER: _ClassVar[int]
     COOKIE_HEADER_FIELD_NUMBER: _ClassVar[int]
     CSRF_TOKEN_FIELD_NUMBER: _ClassVar[int]
@@ -63,6 +71,9 @@ class ValidateRequest(_message.Message):
     IP_ADDRESS_FIELD_NUMBER: _ClassVar[int]
     USER_AGENT_FIELD_NUMBER: _ClassVar[int]
     TENANT_ID_FIELD_NUMBER: _ClassVar[int]
+    HTTP_METHOD_FIELD_NUMBER: _ClassVar[int]
+    MIN_AUTH_LEVEL_FIELD_NUMBER: _ClassVar[int]
+    MAX_AUTH_AGE_FIELD_NUMBER: _ClassVar[int]
     cookie: str
     cookie_header: str
     csrf_token: str
@@ -71,7 +82,10 @@ class ValidateRequest(_message.Message):
     ip_address: str
     user_agent: str
     tenant_id: str
-    def __init__(self, cookie: _Optional[str] = ..., cookie_header: _Optional[str] = ..., csrf_token: _Optional[str] = ..., touch: _Optional[bool] = ..., accept_pre_login: _Optional[bool] = ..., ip_address: _Optional[str] = ..., user_agent: _Optional[str] = ..., tenant_id: _Optional[str] = ...) -> None: ...
+    http_method: str
+    min_auth_level: int
+    max_auth_age: _duration_pb2.Duration
+    def __init__(self, cookie: _Optional[str] = ..., cookie_header: _Optional[str] = ..., csrf_token: _Optional[str] = ..., touch: _Optional[bool] = ..., accept_pre_login: _Optional[bool] = ..., ip_address: _Optional[str] = ..., user_agent: _Optional[str] = ..., tenant_id: _Optional[str] = ..., http_method: _Optional[str] = ..., min_auth_level: _Optional[int] = ..., max_auth_age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class ValidateResponse(_message.Message):
     __slots__ = ("session", "seconds_left", "idle_seconds_left", "absolute_seconds_left", "expiry_warning", "touched")
@@ -182,6 +196,61 @@ class RotatedCsrf(_message.Message):
     csrf_token: str
     set_cookie: _session_pb2.SetCookie
     def __init__(self, session_id: _Optional[str] = ..., csrf_token: _Optional[str] = ..., set_cookie: _Optional[_Union[_session_pb2.SetCookie, _Mapping]] = ...) -> None: ...
+
+class RotateSessionRequest(_message.Message):
+    __slots__ = ("session", "grace", "auth_level", "auth_methods", "authenticated_at", "acting_actor_id")
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    GRACE_FIELD_NUMBER: _ClassVar[int]
+    AUTH_LEVEL_FIELD_NUMBER: _ClassVar[int]
+    AUTH_METHODS_FIELD_NUMBER: _ClassVar[int]
+    AUTHENTICATED_AT_FIELD_NUMBER: _ClassVar[int]
+    ACTING_ACTOR_ID_FIELD_NUMBER: _ClassVar[int]
+    session: _session_pb2.SessionRef
+    grace: _duration_pb2.Duration
+    auth_level: int
+    auth_methods: _containers.RepeatedScalarFieldContainer[str]
+    authenticated_at: _timestamp_pb2.Timestamp
+    acting_actor_id: str
+    def __init__(self, session: _Optional[_Union[_session_pb2.SessionRef, _Mapping]] = ..., grace: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., auth_level: _Optional[int] = ..., auth_methods: _Optional[_Iterable[str]] = ..., authenticated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., acting_actor_id: _Optional[str] = ...) -> None: ...
+
+class RotateSessionResponse(_message.Message):
+    __slots__ = ("session", "cookie", "csrf_token", "set_cookies", "previous_session_id")
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    COOKIE_FIELD_NUMBER: _ClassVar[int]
+    CSRF_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    SET_COOKIES_FIELD_NUMBER: _ClassVar[int]
+    PREVIOUS_SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    session: _session_pb2.Session
+    cookie: str
+    csrf_token: str
+    set_cookies: _containers.RepeatedCompositeFieldContainer[_session_pb2.SetCookie]
+    previous_session_id: str
+    def __init__(self, session: _Optional[_Union[_session_pb2.Session, _Mapping]] = ..., cookie: _Optional[str] = ..., csrf_token: _Optional[str] = ..., set_cookies: _Optional[_Iterable[_Union[_session_pb2.SetCookie, _Mapping]]] = ..., previous_session_id: _Optional[str] = ...) -> None: ...
+
+class UpdateMetadataRequest(_message.Message):
+    __slots__ = ("session", "metadata", "metadata_etag", "acting_actor_id")
+    class MetadataEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    METADATA_FIELD_NUMBER: _ClassVar[int]
+    METADATA_ETAG_FIELD_NUMBER: _ClassVar[int]
+    ACTING_ACTOR_ID_FIELD_NUMBER: _ClassVar[int]
+    session: _session_pb2.SessionRef
+    metadata: _containers.ScalarMap[str, str]
+    metadata_etag: str
+    acting_actor_id: str
+    def __init__(self, session: _Optional[_Union[_session_pb2.SessionRef, _Mapping]] = ..., metadata: _Optional[_Mapping[str, str]] = ..., metadata_etag: _Optional[str] = ..., acting_actor_id: _Optional[str] = ...) -> None: ...
+
+class UpdateMetadataResponse(_message.Message):
+    __slots__ = ("session",)
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    session: _session_pb2.Session
+    def __init__(self, session: _Optional[_Union[_session_pb2.Session, _Mapping]] = ...) -> None: ...
 
 class RotateSigningKeyRequest(_message.Message):
     __slots__ = ("tenant_id", "acting_actor_id")

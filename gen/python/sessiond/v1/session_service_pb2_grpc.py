@@ -39,16 +39,23 @@ class SessionServiceStub:
     checked before any session is looked up, so it takes precedence over every other reason.
     - JSON with a field that the contract does not have, or with null for an `optional` field, is
     INVALID_REQUEST: a mistyped name or a variable without a value must not skip the check that
-    the field asks for. In binary requests, unknown fields are ignored.
+    the field asks for. The error names an unknown field if its name consists of letters and
+    underscores, 32 at most; anything else could be a secret in the wrong place. In binary
+    requests, unknown fields are ignored.
     - A call that fails has changed nothing. Only after DEADLINE_EXCEEDED, CANCELLED or UNAVAILABLE
     it is not known whether the change was committed.
     - STORAGE_UNAVAILABLE and OVERLOADED have a google.rpc.RetryInfo. The trailer
     grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only the
     idempotent calls are safe to retry.
+    - A calling service may be limited to some tenants. What belongs to another tenant does not exist
+    for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect needs a calling
+    service without such a limit.
     - Strings must be valid UTF-8 without NUL. Limits in bytes refer to UTF-8.
-    - The role tells which callers an operator should allow to call the RPC: `app` is a backend
-    that serves logins, `admin` is operations tooling. Roles are not enforced until callers are
-    authenticated.
+    - Where callers are authenticated, each caller has a role, and each RPC requires one:
+    `validator` checks sessions, `issuer` also opens, changes and ends them, `admin` also manages
+    signing keys, audit and sweep. Each includes the one before. The option `required_role` says
+    the same. Any call can fail with CALLER_UNAUTHENTICATED, CALLER_FORBIDDEN and
+    CALLER_KEYS_UNAVAILABLE then. These are decided before the request's message is read.
     - No method has the option NO_SIDE_EFFECTS: Connect would then allow it as a GET request, which
     puts cookies into URLs, and so into logs.
     """
@@ -93,6 +100,16 @@ class SessionServiceStub:
                 '/sessiond.v1.SessionService/RotateCsrf',
                 request_serializer=sessiond_dot_v1_dot_session__service__pb2.RotateCsrfRequest.SerializeToString,
                 response_deserializer=sessiond_dot_v1_dot_session__service__pb2.RotateCsrfResponse.FromString,
+                _registered_method=True)
+        self.RotateSession = channel.unary_unary(
+                '/sessiond.v1.SessionService/RotateSession',
+                request_serializer=sessiond_dot_v1_dot_session__service__pb2.RotateSessionRequest.SerializeToString,
+                response_deserializer=sessiond_dot_v1_dot_session__service__pb2.RotateSessionResponse.FromString,
+                _registered_method=True)
+        self.UpdateMetadata = channel.unary_unary(
+                '/sessiond.v1.SessionService/UpdateMetadata',
+                request_serializer=sessiond_dot_v1_dot_session__service__pb2.UpdateMetadataRequest.SerializeToString,
+                response_deserializer=sessiond_dot_v1_dot_session__service__pb2.UpdateMetadataResponse.FromString,
                 _registered_method=True)
         self.RotateSigningKey = channel.unary_unary(
                 '/sessiond.v1.SessionService/RotateSigningKey',
@@ -140,16 +157,23 @@ class SessionServiceServicer:
     checked before any session is looked up, so it takes precedence over every other reason.
     - JSON with a field that the contract does not have, or with null for an `optional` field, is
     INVALID_REQUEST: a mistyped name or a variable without a value must not skip the check that
-    the field asks for. In binary requests, unknown fields are ignored.
+    the field asks for. The error names an unknown field if its name consists of letters and
+    underscores, 32 at most; anything else could be a secret in the wrong place. In binary
+    requests, unknown fields are ignored.
     - A call that fails has changed nothing. Only after DEADLINE_EXCEEDED, CANCELLED or UNAVAILABLE
     it is not known whether the change was committed.
     - STORAGE_UNAVAILABLE and OVERLOADED have a google.rpc.RetryInfo. The trailer
     grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only the
     idempotent calls are safe to retry.
+    - A calling service may be limited to some tenants. What belongs to another tenant does not exist
+    for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect needs a calling
+    service without such a limit.
     - Strings must be valid UTF-8 without NUL. Limits in bytes refer to UTF-8.
-    - The role tells which callers an operator should allow to call the RPC: `app` is a backend
-    that serves logins, `admin` is operations tooling. Roles are not enforced until callers are
-    authenticated.
+    - Where callers are authenticated, each caller has a role, and each RPC requires one:
+    `validator` checks sessions, `issuer` also opens, changes and ends them, `admin` also manages
+    signing keys, audit and sweep. Each includes the one before. The option `required_role` says
+    the same. Any call can fail with CALLER_UNAUTHENTICATED, CALLER_FORBIDDEN and
+    CALLER_KEYS_UNAVAILABLE then. These are decided before the request's message is read.
     - No method has the option NO_SIDE_EFFECTS: Connect would then allow it as a GET request, which
     puts cookies into URLs, and so into logs.
     """
@@ -162,7 +186,7 @@ class SessionServiceServicer:
 
         Not idempotent: a retry creates another session. If a response is lost, an unused session
         remains until it expires.
-        Role: app. Reasons: SESSION_LIMIT_REACHED, INITIAL_SIGNING_KEY_MINT_FAILED.
+        Role: issuer. Reasons: SESSION_LIMIT_REACHED, INITIAL_SIGNING_KEY_MINT_FAILED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -171,12 +195,12 @@ class SessionServiceServicer:
     def Validate(self, request, context):
         """Validate checks a cookie and returns its session. The order of the checks is: form, signing
         key, signature, row, revocation, absolute deadline, idle deadline, pre-login, bindings,
-        CSRF token. It always reads the session from the database, and changes nothing unless `touch`
-        is set.
+        CSRF token, authentication. It always reads the session from the database, and changes nothing
+        unless `touch` is set.
 
-        Idempotent. Role: app. Reasons: INVALID_COOKIE, SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED,
-        REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE, PRE_LOGIN_NOT_ACCEPTED, IP_MISMATCH,
-        USER_AGENT_MISMATCH, CSRF_MISSING, CSRF_MISMATCH.
+        Idempotent. Role: validator. Reasons: INVALID_COOKIE, SIGNING_KEY_NOT_FOUND,
+        SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE, PRE_LOGIN_NOT_ACCEPTED,
+        IP_MISMATCH, USER_AGENT_MISMATCH, CSRF_MISSING, CSRF_MISMATCH, STEP_UP_REQUIRED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -185,8 +209,8 @@ class SessionServiceServicer:
     def ValidateCsrf(self, request, context):
         """ValidateCsrf checks a CSRF token against a live session.
 
-        Idempotent, changes nothing. Role: app. Reasons: those of Validate except IP_MISMATCH and
-        USER_AGENT_MISMATCH, and SESSION_NOT_FOUND.
+        Idempotent, changes nothing. Role: validator. Reasons: those of Validate except IP_MISMATCH,
+        USER_AGENT_MISMATCH and STEP_UP_REQUIRED, and SESSION_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -197,7 +221,7 @@ class SessionServiceServicer:
         revives an ended session and never moves the absolute deadline. It writes only if the last
         write is at least as old as the touch interval.
 
-        Idempotent. Role: app. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND,
+        Idempotent. Role: validator. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND,
         SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -209,7 +233,7 @@ class SessionServiceServicer:
         the time, the reason and the acting actor of the first revocation. A session that has already
         ended does not change.
 
-        Idempotent. Role: app, admin. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
+        Idempotent. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
         SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -220,7 +244,7 @@ class SessionServiceServicer:
         """RevokeAllForActor revokes all live sessions of an actor, except the one to keep, and returns
         their number. It succeeds even if there are none.
 
-        Idempotent. Role: app, admin. Reasons, all about `keep`: INVALID_COOKIE,
+        Idempotent. Role: issuer. Reasons, all about `keep`: INVALID_COOKIE,
         SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, SESSION_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -229,11 +253,49 @@ class SessionServiceServicer:
 
     def RotateCsrf(self, request, context):
         """RotateCsrf replaces the CSRF token of a live session, or of all live sessions of an actor. The
-        old token is invalid immediately. The new one is returned only here.
+        old token is invalid immediately; only a cookie in the grace of a RotateSession keeps its own.
+        The new token is returned only here.
 
-        Not idempotent: each call creates another token. Role: app. Reasons: INVALID_COOKIE,
+        Not idempotent: each call creates another token. Role: issuer. Reasons: INVALID_COOKIE,
         SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE,
         EXPIRED_IDLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RotateSession(self, request, context):
+        """RotateSession replaces a live session by one with a new id, cookie and CSRF token: after a
+        step-up, or when the user's privileges change, so that what was known of the old session is
+        worth nothing (ASVS 7.2.4). Actor, application, metadata, created_at, idle timeout and the
+        absolute deadline are those of the old session; the idle deadline moves, as by Touch. The old
+        session is revoked in the same transaction, with the reason `rotated`. The session limit does
+        not apply: there are as many live sessions as before.
+
+        Without `grace`, the old cookie is refused from now on. With it, the old cookie is accepted for
+        the new session until the grace ends, for requests that the browser has sent in the meantime:
+        by all calls but RotateSession, which of concurrent calls for one session lets one succeed and
+        refuses the others with REVOKED. With the old cookie, the CSRF token is the old one. Whatever
+        ends the new session also ends the grace, such as Revoke and RevokeAllForActor.
+
+        Not idempotent. If a response is lost, a session without a grace is lost, too, and the user has
+        to log in again. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
+        SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE,
+        PRE_LOGIN_NOT_ACCEPTED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateMetadata(self, request, context):
+        """UpdateMetadata replaces the metadata of a live session, pre-login sessions included. With
+        metadata_etag, it changes nothing if the metadata is no longer the version that the caller has
+        read: of concurrent calls with one etag, exactly one succeeds.
+
+        Not idempotent: a retry of a call that succeeded fails with METADATA_ETAG_MISMATCH, or without
+        metadata_etag overwrites what others have stored since. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
+        SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE,
+        METADATA_ETAG_MISMATCH.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -265,7 +327,7 @@ class SessionServiceServicer:
     def Get(self, request, context):
         """Get returns one session, live or ended.
 
-        Idempotent, changes nothing. Role: app, admin. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
+        Idempotent, changes nothing. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
         SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -276,7 +338,7 @@ class SessionServiceServicer:
         """List returns one page of an actor's sessions, newest first. If sessions are created or end
         between two pages, no other session is missed or returned twice.
 
-        Idempotent, changes nothing. Role: app, admin. Reasons, all about `current`: INVALID_COOKIE,
+        Idempotent, changes nothing. Role: issuer. Reasons, all about `current`: INVALID_COOKIE,
         SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, SESSION_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -340,6 +402,16 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     request_deserializer=sessiond_dot_v1_dot_session__service__pb2.RotateCsrfRequest.FromString,
                     response_serializer=sessiond_dot_v1_dot_session__service__pb2.RotateCsrfResponse.SerializeToString,
             ),
+            'RotateSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.RotateSession,
+                    request_deserializer=sessiond_dot_v1_dot_session__service__pb2.RotateSessionRequest.FromString,
+                    response_serializer=sessiond_dot_v1_dot_session__service__pb2.RotateSessionResponse.SerializeToString,
+            ),
+            'UpdateMetadata': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateMetadata,
+                    request_deserializer=sessiond_dot_v1_dot_session__service__pb2.UpdateMetadataRequest.FromString,
+                    response_serializer=sessiond_dot_v1_dot_session__service__pb2.UpdateMetadataResponse.SerializeToString,
+            ),
             'RotateSigningKey': grpc.unary_unary_rpc_method_handler(
                     servicer.RotateSigningKey,
                     request_deserializer=sessiond_dot_v1_dot_session__service__pb2.RotateSigningKeyRequest.FromString,
@@ -392,16 +464,23 @@ class SessionService:
     checked before any session is looked up, so it takes precedence over every other reason.
     - JSON with a field that the contract does not have, or with null for an `optional` field, is
     INVALID_REQUEST: a mistyped name or a variable without a value must not skip the check that
-    the field asks for. In binary requests, unknown fields are ignored.
+    the field asks for. The error names an unknown field if its name consists of letters and
+    underscores, 32 at most; anything else could be a secret in the wrong place. In binary
+    requests, unknown fields are ignored.
     - A call that fails has changed nothing. Only after DEADLINE_EXCEEDED, CANCELLED or UNAVAILABLE
     it is not known whether the change was committed.
     - STORAGE_UNAVAILABLE and OVERLOADED have a google.rpc.RetryInfo. The trailer
     grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only the
     idempotent calls are safe to retry.
+    - A calling service may be limited to some tenants. What belongs to another tenant does not exist
+    for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect needs a calling
+    service without such a limit.
     - Strings must be valid UTF-8 without NUL. Limits in bytes refer to UTF-8.
-    - The role tells which callers an operator should allow to call the RPC: `app` is a backend
-    that serves logins, `admin` is operations tooling. Roles are not enforced until callers are
-    authenticated.
+    - Where callers are authenticated, each caller has a role, and each RPC requires one:
+    `validator` checks sessions, `issuer` also opens, changes and ends them, `admin` also manages
+    signing keys, audit and sweep. Each includes the one before. The option `required_role` says
+    the same. Any call can fail with CALLER_UNAUTHENTICATED, CALLER_FORBIDDEN and
+    CALLER_KEYS_UNAVAILABLE then. These are decided before the request's message is read.
     - No method has the option NO_SIDE_EFFECTS: Connect would then allow it as a GET request, which
     puts cookies into URLs, and so into logs.
     """
@@ -585,6 +664,60 @@ class SessionService:
             '/sessiond.v1.SessionService/RotateCsrf',
             sessiond_dot_v1_dot_session__service__pb2.RotateCsrfRequest.SerializeToString,
             sessiond_dot_v1_dot_session__service__pb2.RotateCsrfResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RotateSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sessiond.v1.SessionService/RotateSession',
+            sessiond_dot_v1_dot_session__service__pb2.RotateSessionRequest.SerializeToString,
+            sessiond_dot_v1_dot_session__service__pb2.RotateSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateMetadata(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sessiond.v1.SessionService/UpdateMetadata',
+            sessiond_dot_v1_dot_session__service__pb2.UpdateMetadataRequest.SerializeToString,
+            sessiond_dot_v1_dot_session__service__pb2.UpdateMetadataResponse.FromString,
             options,
             channel_credentials,
             insecure,

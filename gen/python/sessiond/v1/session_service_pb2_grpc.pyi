@@ -40,16 +40,23 @@ class SessionServiceStub:
         checked before any session is looked up, so it takes precedence over every other reason.
       - JSON with a field that the contract does not have, or with null for an `optional` field, is
         INVALID_REQUEST: a mistyped name or a variable without a value must not skip the check that
-        the field asks for. In binary requests, unknown fields are ignored.
+        the field asks for. The error names an unknown field if its name consists of letters and
+        underscores, 32 at most; anything else could be a secret in the wrong place. In binary
+        requests, unknown fields are ignored.
       - A call that fails has changed nothing. Only after DEADLINE_EXCEEDED, CANCELLED or UNAVAILABLE
         it is not known whether the change was committed.
       - STORAGE_UNAVAILABLE and OVERLOADED have a google.rpc.RetryInfo. The trailer
         grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only the
         idempotent calls are safe to retry.
+      - A calling service may be limited to some tenants. What belongs to another tenant does not exist
+        for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect needs a calling
+        service without such a limit.
       - Strings must be valid UTF-8 without NUL. Limits in bytes refer to UTF-8.
-      - The role tells which callers an operator should allow to call the RPC: `app` is a backend
-        that serves logins, `admin` is operations tooling. Roles are not enforced until callers are
-        authenticated.
+      - Where callers are authenticated, each caller has a role, and each RPC requires one:
+        `validator` checks sessions, `issuer` also opens, changes and ends them, `admin` also manages
+        signing keys, audit and sweep. Each includes the one before. The option `required_role` says
+        the same. Any call can fail with CALLER_UNAUTHENTICATED, CALLER_FORBIDDEN and
+        CALLER_KEYS_UNAVAILABLE then. These are decided before the request's message is read.
       - No method has the option NO_SIDE_EFFECTS: Connect would then allow it as a GET request, which
         puts cookies into URLs, and so into logs.
     """
@@ -66,30 +73,30 @@ class SessionServiceStub:
 
     Not idempotent: a retry creates another session. If a response is lost, an unused session
     remains until it expires.
-    Role: app. Reasons: SESSION_LIMIT_REACHED, INITIAL_SIGNING_KEY_MINT_FAILED.
+    Role: issuer. Reasons: SESSION_LIMIT_REACHED, INITIAL_SIGNING_KEY_MINT_FAILED.
     """
     Validate: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.ValidateRequest, _session_service_pb2.ValidateResponse]
     """Validate checks a cookie and returns its session. The order of the checks is: form, signing
     key, signature, row, revocation, absolute deadline, idle deadline, pre-login, bindings,
-    CSRF token. It always reads the session from the database, and changes nothing unless `touch`
-    is set.
+    CSRF token, authentication. It always reads the session from the database, and changes nothing
+    unless `touch` is set.
 
-    Idempotent. Role: app. Reasons: INVALID_COOKIE, SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED,
-    REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE, PRE_LOGIN_NOT_ACCEPTED, IP_MISMATCH,
-    USER_AGENT_MISMATCH, CSRF_MISSING, CSRF_MISMATCH.
+    Idempotent. Role: validator. Reasons: INVALID_COOKIE, SIGNING_KEY_NOT_FOUND,
+    SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE, PRE_LOGIN_NOT_ACCEPTED,
+    IP_MISMATCH, USER_AGENT_MISMATCH, CSRF_MISSING, CSRF_MISMATCH, STEP_UP_REQUIRED.
     """
     ValidateCsrf: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.ValidateCsrfRequest, _session_service_pb2.ValidateCsrfResponse]
     """ValidateCsrf checks a CSRF token against a live session.
 
-    Idempotent, changes nothing. Role: app. Reasons: those of Validate except IP_MISMATCH and
-    USER_AGENT_MISMATCH, and SESSION_NOT_FOUND.
+    Idempotent, changes nothing. Role: validator. Reasons: those of Validate except IP_MISMATCH,
+    USER_AGENT_MISMATCH and STEP_UP_REQUIRED, and SESSION_NOT_FOUND.
     """
     Touch: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.TouchRequest, _session_service_pb2.TouchResponse]
     """Touch records activity: it sets last_seen_at to now, which moves the idle deadline. It never
     revives an ended session and never moves the absolute deadline. It writes only if the last
     write is at least as old as the touch interval.
 
-    Idempotent. Role: app. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND,
+    Idempotent. Role: validator. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND,
     SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE.
     """
     Revoke: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.RevokeRequest, _session_service_pb2.RevokeResponse]
@@ -97,23 +104,53 @@ class SessionServiceStub:
     the time, the reason and the acting actor of the first revocation. A session that has already
     ended does not change.
 
-    Idempotent. Role: app, admin. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
+    Idempotent. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
     SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED.
     """
     RevokeAllForActor: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.RevokeAllForActorRequest, _session_service_pb2.RevokeAllForActorResponse]
     """RevokeAllForActor revokes all live sessions of an actor, except the one to keep, and returns
     their number. It succeeds even if there are none.
 
-    Idempotent. Role: app, admin. Reasons, all about `keep`: INVALID_COOKIE,
+    Idempotent. Role: issuer. Reasons, all about `keep`: INVALID_COOKIE,
     SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, SESSION_NOT_FOUND.
     """
     RotateCsrf: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.RotateCsrfRequest, _session_service_pb2.RotateCsrfResponse]
     """RotateCsrf replaces the CSRF token of a live session, or of all live sessions of an actor. The
-    old token is invalid immediately. The new one is returned only here.
+    old token is invalid immediately; only a cookie in the grace of a RotateSession keeps its own.
+    The new token is returned only here.
 
-    Not idempotent: each call creates another token. Role: app. Reasons: INVALID_COOKIE,
+    Not idempotent: each call creates another token. Role: issuer. Reasons: INVALID_COOKIE,
     SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE,
     EXPIRED_IDLE.
+    """
+    RotateSession: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.RotateSessionRequest, _session_service_pb2.RotateSessionResponse]
+    """RotateSession replaces a live session by one with a new id, cookie and CSRF token: after a
+    step-up, or when the user's privileges change, so that what was known of the old session is
+    worth nothing (ASVS 7.2.4). Actor, application, metadata, created_at, idle timeout and the
+    absolute deadline are those of the old session; the idle deadline moves, as by Touch. The old
+    session is revoked in the same transaction, with the reason `rotated`. The session limit does
+    not apply: there are as many live sessions as before.
+
+    Without `grace`, the old cookie is refused from now on. With it, the old cookie is accepted for
+    the new session until the grace ends, for requests that the browser has sent in the meantime:
+    by all calls but RotateSession, which of concurrent calls for one session lets one succeed and
+    refuses the others with REVOKED. With the old cookie, the CSRF token is the old one. Whatever
+    ends the new session also ends the grace, such as Revoke and RevokeAllForActor.
+
+    Not idempotent. If a response is lost, a session without a grace is lost, too, and the user has
+    to log in again. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
+    SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE,
+    PRE_LOGIN_NOT_ACCEPTED.
+    """
+    UpdateMetadata: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.UpdateMetadataRequest, _session_service_pb2.UpdateMetadataResponse]
+    """UpdateMetadata replaces the metadata of a live session, pre-login sessions included. With
+    metadata_etag, it changes nothing if the metadata is no longer the version that the caller has
+    read: of concurrent calls with one etag, exactly one succeeds.
+
+    Not idempotent: a retry of a call that succeeded fails with METADATA_ETAG_MISMATCH, or without
+    metadata_etag overwrites what others have stored since. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
+    SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE,
+    METADATA_ETAG_MISMATCH.
     """
     RotateSigningKey: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.RotateSigningKeyRequest, _session_service_pb2.RotateSigningKeyResponse]
     """RotateSigningKey creates a new active signing key for a tenant and retires the old one, in
@@ -133,14 +170,14 @@ class SessionServiceStub:
     Get: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.GetRequest, _session_service_pb2.GetResponse]
     """Get returns one session, live or ended.
 
-    Idempotent, changes nothing. Role: app, admin. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
+    Idempotent, changes nothing. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
     SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED.
     """
     List: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.ListRequest, _session_service_pb2.ListResponse]
     """List returns one page of an actor's sessions, newest first. If sessions are created or end
     between two pages, no other session is missed or returned twice.
 
-    Idempotent, changes nothing. Role: app, admin. Reasons, all about `current`: INVALID_COOKIE,
+    Idempotent, changes nothing. Role: issuer. Reasons, all about `current`: INVALID_COOKIE,
     SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, SESSION_NOT_FOUND.
     """
     ListSigningKeys: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.ListSigningKeysRequest, _session_service_pb2.ListSigningKeysResponse]
@@ -170,16 +207,23 @@ class SessionServiceAsyncStub(SessionServiceStub):
         checked before any session is looked up, so it takes precedence over every other reason.
       - JSON with a field that the contract does not have, or with null for an `optional` field, is
         INVALID_REQUEST: a mistyped name or a variable without a value must not skip the check that
-        the field asks for. In binary requests, unknown fields are ignored.
+        the field asks for. The error names an unknown field if its name consists of letters and
+        underscores, 32 at most; anything else could be a secret in the wrong place. In binary
+        requests, unknown fields are ignored.
       - A call that fails has changed nothing. Only after DEADLINE_EXCEEDED, CANCELLED or UNAVAILABLE
         it is not known whether the change was committed.
       - STORAGE_UNAVAILABLE and OVERLOADED have a google.rpc.RetryInfo. The trailer
         grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only the
         idempotent calls are safe to retry.
+      - A calling service may be limited to some tenants. What belongs to another tenant does not exist
+        for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect needs a calling
+        service without such a limit.
       - Strings must be valid UTF-8 without NUL. Limits in bytes refer to UTF-8.
-      - The role tells which callers an operator should allow to call the RPC: `app` is a backend
-        that serves logins, `admin` is operations tooling. Roles are not enforced until callers are
-        authenticated.
+      - Where callers are authenticated, each caller has a role, and each RPC requires one:
+        `validator` checks sessions, `issuer` also opens, changes and ends them, `admin` also manages
+        signing keys, audit and sweep. Each includes the one before. The option `required_role` says
+        the same. Any call can fail with CALLER_UNAUTHENTICATED, CALLER_FORBIDDEN and
+        CALLER_KEYS_UNAVAILABLE then. These are decided before the request's message is read.
       - No method has the option NO_SIDE_EFFECTS: Connect would then allow it as a GET request, which
         puts cookies into URLs, and so into logs.
     """
@@ -193,30 +237,30 @@ class SessionServiceAsyncStub(SessionServiceStub):
 
     Not idempotent: a retry creates another session. If a response is lost, an unused session
     remains until it expires.
-    Role: app. Reasons: SESSION_LIMIT_REACHED, INITIAL_SIGNING_KEY_MINT_FAILED.
+    Role: issuer. Reasons: SESSION_LIMIT_REACHED, INITIAL_SIGNING_KEY_MINT_FAILED.
     """
     Validate: _aio.UnaryUnaryMultiCallable[_session_service_pb2.ValidateRequest, _session_service_pb2.ValidateResponse]  # type: ignore[assignment]
     """Validate checks a cookie and returns its session. The order of the checks is: form, signing
     key, signature, row, revocation, absolute deadline, idle deadline, pre-login, bindings,
-    CSRF token. It always reads the session from the database, and changes nothing unless `touch`
-    is set.
+    CSRF token, authentication. It always reads the session from the database, and changes nothing
+    unless `touch` is set.
 
-    Idempotent. Role: app. Reasons: INVALID_COOKIE, SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED,
-    REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE, PRE_LOGIN_NOT_ACCEPTED, IP_MISMATCH,
-    USER_AGENT_MISMATCH, CSRF_MISSING, CSRF_MISMATCH.
+    Idempotent. Role: validator. Reasons: INVALID_COOKIE, SIGNING_KEY_NOT_FOUND,
+    SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE, PRE_LOGIN_NOT_ACCEPTED,
+    IP_MISMATCH, USER_AGENT_MISMATCH, CSRF_MISSING, CSRF_MISMATCH, STEP_UP_REQUIRED.
     """
     ValidateCsrf: _aio.UnaryUnaryMultiCallable[_session_service_pb2.ValidateCsrfRequest, _session_service_pb2.ValidateCsrfResponse]  # type: ignore[assignment]
     """ValidateCsrf checks a CSRF token against a live session.
 
-    Idempotent, changes nothing. Role: app. Reasons: those of Validate except IP_MISMATCH and
-    USER_AGENT_MISMATCH, and SESSION_NOT_FOUND.
+    Idempotent, changes nothing. Role: validator. Reasons: those of Validate except IP_MISMATCH,
+    USER_AGENT_MISMATCH and STEP_UP_REQUIRED, and SESSION_NOT_FOUND.
     """
     Touch: _aio.UnaryUnaryMultiCallable[_session_service_pb2.TouchRequest, _session_service_pb2.TouchResponse]  # type: ignore[assignment]
     """Touch records activity: it sets last_seen_at to now, which moves the idle deadline. It never
     revives an ended session and never moves the absolute deadline. It writes only if the last
     write is at least as old as the touch interval.
 
-    Idempotent. Role: app. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND,
+    Idempotent. Role: validator. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND,
     SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE.
     """
     Revoke: _aio.UnaryUnaryMultiCallable[_session_service_pb2.RevokeRequest, _session_service_pb2.RevokeResponse]  # type: ignore[assignment]
@@ -224,23 +268,53 @@ class SessionServiceAsyncStub(SessionServiceStub):
     the time, the reason and the acting actor of the first revocation. A session that has already
     ended does not change.
 
-    Idempotent. Role: app, admin. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
+    Idempotent. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
     SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED.
     """
     RevokeAllForActor: _aio.UnaryUnaryMultiCallable[_session_service_pb2.RevokeAllForActorRequest, _session_service_pb2.RevokeAllForActorResponse]  # type: ignore[assignment]
     """RevokeAllForActor revokes all live sessions of an actor, except the one to keep, and returns
     their number. It succeeds even if there are none.
 
-    Idempotent. Role: app, admin. Reasons, all about `keep`: INVALID_COOKIE,
+    Idempotent. Role: issuer. Reasons, all about `keep`: INVALID_COOKIE,
     SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, SESSION_NOT_FOUND.
     """
     RotateCsrf: _aio.UnaryUnaryMultiCallable[_session_service_pb2.RotateCsrfRequest, _session_service_pb2.RotateCsrfResponse]  # type: ignore[assignment]
     """RotateCsrf replaces the CSRF token of a live session, or of all live sessions of an actor. The
-    old token is invalid immediately. The new one is returned only here.
+    old token is invalid immediately; only a cookie in the grace of a RotateSession keeps its own.
+    The new token is returned only here.
 
-    Not idempotent: each call creates another token. Role: app. Reasons: INVALID_COOKIE,
+    Not idempotent: each call creates another token. Role: issuer. Reasons: INVALID_COOKIE,
     SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE,
     EXPIRED_IDLE.
+    """
+    RotateSession: _aio.UnaryUnaryMultiCallable[_session_service_pb2.RotateSessionRequest, _session_service_pb2.RotateSessionResponse]  # type: ignore[assignment]
+    """RotateSession replaces a live session by one with a new id, cookie and CSRF token: after a
+    step-up, or when the user's privileges change, so that what was known of the old session is
+    worth nothing (ASVS 7.2.4). Actor, application, metadata, created_at, idle timeout and the
+    absolute deadline are those of the old session; the idle deadline moves, as by Touch. The old
+    session is revoked in the same transaction, with the reason `rotated`. The session limit does
+    not apply: there are as many live sessions as before.
+
+    Without `grace`, the old cookie is refused from now on. With it, the old cookie is accepted for
+    the new session until the grace ends, for requests that the browser has sent in the meantime:
+    by all calls but RotateSession, which of concurrent calls for one session lets one succeed and
+    refuses the others with REVOKED. With the old cookie, the CSRF token is the old one. Whatever
+    ends the new session also ends the grace, such as Revoke and RevokeAllForActor.
+
+    Not idempotent. If a response is lost, a session without a grace is lost, too, and the user has
+    to log in again. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
+    SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE,
+    PRE_LOGIN_NOT_ACCEPTED.
+    """
+    UpdateMetadata: _aio.UnaryUnaryMultiCallable[_session_service_pb2.UpdateMetadataRequest, _session_service_pb2.UpdateMetadataResponse]  # type: ignore[assignment]
+    """UpdateMetadata replaces the metadata of a live session, pre-login sessions included. With
+    metadata_etag, it changes nothing if the metadata is no longer the version that the caller has
+    read: of concurrent calls with one etag, exactly one succeeds.
+
+    Not idempotent: a retry of a call that succeeded fails with METADATA_ETAG_MISMATCH, or without
+    metadata_etag overwrites what others have stored since. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
+    SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE,
+    METADATA_ETAG_MISMATCH.
     """
     RotateSigningKey: _aio.UnaryUnaryMultiCallable[_session_service_pb2.RotateSigningKeyRequest, _session_service_pb2.RotateSigningKeyResponse]  # type: ignore[assignment]
     """RotateSigningKey creates a new active signing key for a tenant and retires the old one, in
@@ -260,14 +334,14 @@ class SessionServiceAsyncStub(SessionServiceStub):
     Get: _aio.UnaryUnaryMultiCallable[_session_service_pb2.GetRequest, _session_service_pb2.GetResponse]  # type: ignore[assignment]
     """Get returns one session, live or ended.
 
-    Idempotent, changes nothing. Role: app, admin. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
+    Idempotent, changes nothing. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
     SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED.
     """
     List: _aio.UnaryUnaryMultiCallable[_session_service_pb2.ListRequest, _session_service_pb2.ListResponse]  # type: ignore[assignment]
     """List returns one page of an actor's sessions, newest first. If sessions are created or end
     between two pages, no other session is missed or returned twice.
 
-    Idempotent, changes nothing. Role: app, admin. Reasons, all about `current`: INVALID_COOKIE,
+    Idempotent, changes nothing. Role: issuer. Reasons, all about `current`: INVALID_COOKIE,
     SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, SESSION_NOT_FOUND.
     """
     ListSigningKeys: _aio.UnaryUnaryMultiCallable[_session_service_pb2.ListSigningKeysRequest, _session_service_pb2.ListSigningKeysResponse]  # type: ignore[assignment]
@@ -296,16 +370,23 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         checked before any session is looked up, so it takes precedence over every other reason.
       - JSON with a field that the contract does not have, or with null for an `optional` field, is
         INVALID_REQUEST: a mistyped name or a variable without a value must not skip the check that
-        the field asks for. In binary requests, unknown fields are ignored.
+        the field asks for. The error names an unknown field if its name consists of letters and
+        underscores, 32 at most; anything else could be a secret in the wrong place. In binary
+        requests, unknown fields are ignored.
       - A call that fails has changed nothing. Only after DEADLINE_EXCEEDED, CANCELLED or UNAVAILABLE
         it is not known whether the change was committed.
       - STORAGE_UNAVAILABLE and OVERLOADED have a google.rpc.RetryInfo. The trailer
         grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only the
         idempotent calls are safe to retry.
+      - A calling service may be limited to some tenants. What belongs to another tenant does not exist
+        for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect needs a calling
+        service without such a limit.
       - Strings must be valid UTF-8 without NUL. Limits in bytes refer to UTF-8.
-      - The role tells which callers an operator should allow to call the RPC: `app` is a backend
-        that serves logins, `admin` is operations tooling. Roles are not enforced until callers are
-        authenticated.
+      - Where callers are authenticated, each caller has a role, and each RPC requires one:
+        `validator` checks sessions, `issuer` also opens, changes and ends them, `admin` also manages
+        signing keys, audit and sweep. Each includes the one before. The option `required_role` says
+        the same. Any call can fail with CALLER_UNAUTHENTICATED, CALLER_FORBIDDEN and
+        CALLER_KEYS_UNAVAILABLE then. These are decided before the request's message is read.
       - No method has the option NO_SIDE_EFFECTS: Connect would then allow it as a GET request, which
         puts cookies into URLs, and so into logs.
     """
@@ -323,7 +404,7 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Not idempotent: a retry creates another session. If a response is lost, an unused session
         remains until it expires.
-        Role: app. Reasons: SESSION_LIMIT_REACHED, INITIAL_SIGNING_KEY_MINT_FAILED.
+        Role: issuer. Reasons: SESSION_LIMIT_REACHED, INITIAL_SIGNING_KEY_MINT_FAILED.
         """
 
     @_abc_1.abstractmethod
@@ -334,12 +415,12 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_session_service_pb2.ValidateResponse, _abc.Awaitable[_session_service_pb2.ValidateResponse]]:
         """Validate checks a cookie and returns its session. The order of the checks is: form, signing
         key, signature, row, revocation, absolute deadline, idle deadline, pre-login, bindings,
-        CSRF token. It always reads the session from the database, and changes nothing unless `touch`
-        is set.
+        CSRF token, authentication. It always reads the session from the database, and changes nothing
+        unless `touch` is set.
 
-        Idempotent. Role: app. Reasons: INVALID_COOKIE, SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED,
-        REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE, PRE_LOGIN_NOT_ACCEPTED, IP_MISMATCH,
-        USER_AGENT_MISMATCH, CSRF_MISSING, CSRF_MISMATCH.
+        Idempotent. Role: validator. Reasons: INVALID_COOKIE, SIGNING_KEY_NOT_FOUND,
+        SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE, PRE_LOGIN_NOT_ACCEPTED,
+        IP_MISMATCH, USER_AGENT_MISMATCH, CSRF_MISSING, CSRF_MISMATCH, STEP_UP_REQUIRED.
         """
 
     @_abc_1.abstractmethod
@@ -350,8 +431,8 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_session_service_pb2.ValidateCsrfResponse, _abc.Awaitable[_session_service_pb2.ValidateCsrfResponse]]:
         """ValidateCsrf checks a CSRF token against a live session.
 
-        Idempotent, changes nothing. Role: app. Reasons: those of Validate except IP_MISMATCH and
-        USER_AGENT_MISMATCH, and SESSION_NOT_FOUND.
+        Idempotent, changes nothing. Role: validator. Reasons: those of Validate except IP_MISMATCH,
+        USER_AGENT_MISMATCH and STEP_UP_REQUIRED, and SESSION_NOT_FOUND.
         """
 
     @_abc_1.abstractmethod
@@ -364,7 +445,7 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         revives an ended session and never moves the absolute deadline. It writes only if the last
         write is at least as old as the touch interval.
 
-        Idempotent. Role: app. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND,
+        Idempotent. Role: validator. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND,
         SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE.
         """
 
@@ -378,7 +459,7 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         the time, the reason and the acting actor of the first revocation. A session that has already
         ended does not change.
 
-        Idempotent. Role: app, admin. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
+        Idempotent. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
         SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED.
         """
 
@@ -391,7 +472,7 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         """RevokeAllForActor revokes all live sessions of an actor, except the one to keep, and returns
         their number. It succeeds even if there are none.
 
-        Idempotent. Role: app, admin. Reasons, all about `keep`: INVALID_COOKIE,
+        Idempotent. Role: issuer. Reasons, all about `keep`: INVALID_COOKIE,
         SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, SESSION_NOT_FOUND.
         """
 
@@ -402,11 +483,53 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_session_service_pb2.RotateCsrfResponse, _abc.Awaitable[_session_service_pb2.RotateCsrfResponse]]:
         """RotateCsrf replaces the CSRF token of a live session, or of all live sessions of an actor. The
-        old token is invalid immediately. The new one is returned only here.
+        old token is invalid immediately; only a cookie in the grace of a RotateSession keeps its own.
+        The new token is returned only here.
 
-        Not idempotent: each call creates another token. Role: app. Reasons: INVALID_COOKIE,
+        Not idempotent: each call creates another token. Role: issuer. Reasons: INVALID_COOKIE,
         SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE,
         EXPIRED_IDLE.
+        """
+
+    @_abc_1.abstractmethod
+    def RotateSession(
+        self,
+        request: _session_service_pb2.RotateSessionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_session_service_pb2.RotateSessionResponse, _abc.Awaitable[_session_service_pb2.RotateSessionResponse]]:
+        """RotateSession replaces a live session by one with a new id, cookie and CSRF token: after a
+        step-up, or when the user's privileges change, so that what was known of the old session is
+        worth nothing (ASVS 7.2.4). Actor, application, metadata, created_at, idle timeout and the
+        absolute deadline are those of the old session; the idle deadline moves, as by Touch. The old
+        session is revoked in the same transaction, with the reason `rotated`. The session limit does
+        not apply: there are as many live sessions as before.
+
+        Without `grace`, the old cookie is refused from now on. With it, the old cookie is accepted for
+        the new session until the grace ends, for requests that the browser has sent in the meantime:
+        by all calls but RotateSession, which of concurrent calls for one session lets one succeed and
+        refuses the others with REVOKED. With the old cookie, the CSRF token is the old one. Whatever
+        ends the new session also ends the grace, such as Revoke and RevokeAllForActor.
+
+        Not idempotent. If a response is lost, a session without a grace is lost, too, and the user has
+        to log in again. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
+        SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE,
+        PRE_LOGIN_NOT_ACCEPTED.
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateMetadata(
+        self,
+        request: _session_service_pb2.UpdateMetadataRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_session_service_pb2.UpdateMetadataResponse, _abc.Awaitable[_session_service_pb2.UpdateMetadataResponse]]:
+        """UpdateMetadata replaces the metadata of a live session, pre-login sessions included. With
+        metadata_etag, it changes nothing if the metadata is no longer the version that the caller has
+        read: of concurrent calls with one etag, exactly one succeeds.
+
+        Not idempotent: a retry of a call that succeeded fails with METADATA_ETAG_MISMATCH, or without
+        metadata_etag overwrites what others have stored since. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
+        SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE,
+        METADATA_ETAG_MISMATCH.
         """
 
     @_abc_1.abstractmethod
@@ -444,7 +567,7 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_session_service_pb2.GetResponse, _abc.Awaitable[_session_service_pb2.GetResponse]]:
         """Get returns one session, live or ended.
 
-        Idempotent, changes nothing. Role: app, admin. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
+        Idempotent, changes nothing. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
         SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED.
         """
 
@@ -457,7 +580,7 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         """List returns one page of an actor's sessions, newest first. If sessions are created or end
         between two pages, no other session is missed or returned twice.
 
-        Idempotent, changes nothing. Role: app, admin. Reasons, all about `current`: INVALID_COOKIE,
+        Idempotent, changes nothing. Role: issuer. Reasons, all about `current`: INVALID_COOKIE,
         SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, SESSION_NOT_FOUND.
         """
 

@@ -50,6 +50,12 @@ const (
 	// SessionServiceRotateCsrfProcedure is the fully-qualified name of the SessionService's RotateCsrf
 	// RPC.
 	SessionServiceRotateCsrfProcedure = "/sessiond.v1.SessionService/RotateCsrf"
+	// SessionServiceRotateSessionProcedure is the fully-qualified name of the SessionService's
+	// RotateSession RPC.
+	SessionServiceRotateSessionProcedure = "/sessiond.v1.SessionService/RotateSession"
+	// SessionServiceUpdateMetadataProcedure is the fully-qualified name of the SessionService's
+	// UpdateMetadata RPC.
+	SessionServiceUpdateMetadataProcedure = "/sessiond.v1.SessionService/UpdateMetadata"
 	// SessionServiceRotateSigningKeyProcedure is the fully-qualified name of the SessionService's
 	// RotateSigningKey RPC.
 	SessionServiceRotateSigningKeyProcedure = "/sessiond.v1.SessionService/RotateSigningKey"
@@ -77,49 +83,77 @@ type SessionServiceClient interface {
 	//
 	// Not idempotent: a retry creates another session. If a response is lost, an unused session
 	// remains until it expires.
-	// Role: app. Reasons: SESSION_LIMIT_REACHED, INITIAL_SIGNING_KEY_MINT_FAILED.
+	// Role: issuer. Reasons: SESSION_LIMIT_REACHED, INITIAL_SIGNING_KEY_MINT_FAILED.
 	Create(context.Context, *connect.Request[v1.CreateRequest]) (*connect.Response[v1.CreateResponse], error)
 	// Validate checks a cookie and returns its session. The order of the checks is: form, signing
 	// key, signature, row, revocation, absolute deadline, idle deadline, pre-login, bindings,
-	// CSRF token. It always reads the session from the database, and changes nothing unless `touch`
-	// is set.
+	// CSRF token, authentication. It always reads the session from the database, and changes nothing
+	// unless `touch` is set.
 	//
-	// Idempotent. Role: app. Reasons: INVALID_COOKIE, SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED,
-	// REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE, PRE_LOGIN_NOT_ACCEPTED, IP_MISMATCH,
-	// USER_AGENT_MISMATCH, CSRF_MISSING, CSRF_MISMATCH.
+	// Idempotent. Role: validator. Reasons: INVALID_COOKIE, SIGNING_KEY_NOT_FOUND,
+	// SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE, PRE_LOGIN_NOT_ACCEPTED,
+	// IP_MISMATCH, USER_AGENT_MISMATCH, CSRF_MISSING, CSRF_MISMATCH, STEP_UP_REQUIRED.
 	Validate(context.Context, *connect.Request[v1.ValidateRequest]) (*connect.Response[v1.ValidateResponse], error)
 	// ValidateCsrf checks a CSRF token against a live session.
 	//
-	// Idempotent, changes nothing. Role: app. Reasons: those of Validate except IP_MISMATCH and
-	// USER_AGENT_MISMATCH, and SESSION_NOT_FOUND.
+	// Idempotent, changes nothing. Role: validator. Reasons: those of Validate except IP_MISMATCH,
+	// USER_AGENT_MISMATCH and STEP_UP_REQUIRED, and SESSION_NOT_FOUND.
 	ValidateCsrf(context.Context, *connect.Request[v1.ValidateCsrfRequest]) (*connect.Response[v1.ValidateCsrfResponse], error)
 	// Touch records activity: it sets last_seen_at to now, which moves the idle deadline. It never
 	// revives an ended session and never moves the absolute deadline. It writes only if the last
 	// write is at least as old as the touch interval.
 	//
-	// Idempotent. Role: app. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND,
+	// Idempotent. Role: validator. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND,
 	// SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE.
 	Touch(context.Context, *connect.Request[v1.TouchRequest]) (*connect.Response[v1.TouchResponse], error)
 	// Revoke ends one live session. The effect is immediate, on all replicas. The row stays, with
 	// the time, the reason and the acting actor of the first revocation. A session that has already
 	// ended does not change.
 	//
-	// Idempotent. Role: app, admin. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
+	// Idempotent. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
 	// SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED.
 	Revoke(context.Context, *connect.Request[v1.RevokeRequest]) (*connect.Response[v1.RevokeResponse], error)
 	// RevokeAllForActor revokes all live sessions of an actor, except the one to keep, and returns
 	// their number. It succeeds even if there are none.
 	//
-	// Idempotent. Role: app, admin. Reasons, all about `keep`: INVALID_COOKIE,
+	// Idempotent. Role: issuer. Reasons, all about `keep`: INVALID_COOKIE,
 	// SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, SESSION_NOT_FOUND.
 	RevokeAllForActor(context.Context, *connect.Request[v1.RevokeAllForActorRequest]) (*connect.Response[v1.RevokeAllForActorResponse], error)
 	// RotateCsrf replaces the CSRF token of a live session, or of all live sessions of an actor. The
-	// old token is invalid immediately. The new one is returned only here.
+	// old token is invalid immediately; only a cookie in the grace of a RotateSession keeps its own.
+	// The new token is returned only here.
 	//
-	// Not idempotent: each call creates another token. Role: app. Reasons: INVALID_COOKIE,
+	// Not idempotent: each call creates another token. Role: issuer. Reasons: INVALID_COOKIE,
 	// SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE,
 	// EXPIRED_IDLE.
 	RotateCsrf(context.Context, *connect.Request[v1.RotateCsrfRequest]) (*connect.Response[v1.RotateCsrfResponse], error)
+	// RotateSession replaces a live session by one with a new id, cookie and CSRF token: after a
+	// step-up, or when the user's privileges change, so that what was known of the old session is
+	// worth nothing (ASVS 7.2.4). Actor, application, metadata, created_at, idle timeout and the
+	// absolute deadline are those of the old session; the idle deadline moves, as by Touch. The old
+	// session is revoked in the same transaction, with the reason `rotated`. The session limit does
+	// not apply: there are as many live sessions as before.
+	//
+	// Without `grace`, the old cookie is refused from now on. With it, the old cookie is accepted for
+	// the new session until the grace ends, for requests that the browser has sent in the meantime:
+	// by all calls but RotateSession, which of concurrent calls for one session lets one succeed and
+	// refuses the others with REVOKED. With the old cookie, the CSRF token is the old one. Whatever
+	// ends the new session also ends the grace, such as Revoke and RevokeAllForActor.
+	//
+	// Not idempotent. If a response is lost, a session without a grace is lost, too, and the user has
+	// to log in again. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
+	// SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE,
+	// PRE_LOGIN_NOT_ACCEPTED.
+	RotateSession(context.Context, *connect.Request[v1.RotateSessionRequest]) (*connect.Response[v1.RotateSessionResponse], error)
+	// UpdateMetadata replaces the metadata of a live session, pre-login sessions included. With
+	// metadata_etag, it changes nothing if the metadata is no longer the version that the caller has
+	// read: of concurrent calls with one etag, exactly one succeeds.
+	//
+	// Not idempotent: a retry of a call that succeeded fails with METADATA_ETAG_MISMATCH, or without
+	// metadata_etag overwrites what others have stored since. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
+	// SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE,
+	// METADATA_ETAG_MISMATCH.
+	UpdateMetadata(context.Context, *connect.Request[v1.UpdateMetadataRequest]) (*connect.Response[v1.UpdateMetadataResponse], error)
 	// RotateSigningKey creates a new active signing key for a tenant and retires the old one, in
 	// one transaction. Cookies that the old key signed stay valid for the key retention.
 	// Concurrent calls leave exactly one active key.
@@ -135,13 +169,13 @@ type SessionServiceClient interface {
 	GarbageCollect(context.Context, *connect.Request[v1.GarbageCollectRequest]) (*connect.Response[v1.GarbageCollectResponse], error)
 	// Get returns one session, live or ended.
 	//
-	// Idempotent, changes nothing. Role: app, admin. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
+	// Idempotent, changes nothing. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
 	// SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED.
 	Get(context.Context, *connect.Request[v1.GetRequest]) (*connect.Response[v1.GetResponse], error)
 	// List returns one page of an actor's sessions, newest first. If sessions are created or end
 	// between two pages, no other session is missed or returned twice.
 	//
-	// Idempotent, changes nothing. Role: app, admin. Reasons, all about `current`: INVALID_COOKIE,
+	// Idempotent, changes nothing. Role: issuer. Reasons, all about `current`: INVALID_COOKIE,
 	// SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, SESSION_NOT_FOUND.
 	List(context.Context, *connect.Request[v1.ListRequest]) (*connect.Response[v1.ListResponse], error)
 	// ListSigningKeys returns one page of a tenant's signing keys, newest first, without key
@@ -208,6 +242,18 @@ func NewSessionServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 			connect.WithSchema(sessionServiceMethods.ByName("RotateCsrf")),
 			connect.WithClientOptions(opts...),
 		),
+		rotateSession: connect.NewClient[v1.RotateSessionRequest, v1.RotateSessionResponse](
+			httpClient,
+			baseURL+SessionServiceRotateSessionProcedure,
+			connect.WithSchema(sessionServiceMethods.ByName("RotateSession")),
+			connect.WithClientOptions(opts...),
+		),
+		updateMetadata: connect.NewClient[v1.UpdateMetadataRequest, v1.UpdateMetadataResponse](
+			httpClient,
+			baseURL+SessionServiceUpdateMetadataProcedure,
+			connect.WithSchema(sessionServiceMethods.ByName("UpdateMetadata")),
+			connect.WithClientOptions(opts...),
+		),
 		rotateSigningKey: connect.NewClient[v1.RotateSigningKeyRequest, v1.RotateSigningKeyResponse](
 			httpClient,
 			baseURL+SessionServiceRotateSigningKeyProcedure,
@@ -256,6 +302,8 @@ type sessionServiceClient struct {
 	revoke            *connect.Client[v1.RevokeRequest, v1.RevokeResponse]
 	revokeAllForActor *connect.Client[v1.RevokeAllForActorRequest, v1.RevokeAllForActorResponse]
 	rotateCsrf        *connect.Client[v1.RotateCsrfRequest, v1.RotateCsrfResponse]
+	rotateSession     *connect.Client[v1.RotateSessionRequest, v1.RotateSessionResponse]
+	updateMetadata    *connect.Client[v1.UpdateMetadataRequest, v1.UpdateMetadataResponse]
 	rotateSigningKey  *connect.Client[v1.RotateSigningKeyRequest, v1.RotateSigningKeyResponse]
 	garbageCollect    *connect.Client[v1.GarbageCollectRequest, v1.GarbageCollectResponse]
 	get               *connect.Client[v1.GetRequest, v1.GetResponse]
@@ -299,6 +347,16 @@ func (c *sessionServiceClient) RotateCsrf(ctx context.Context, req *connect.Requ
 	return c.rotateCsrf.CallUnary(ctx, req)
 }
 
+// RotateSession calls sessiond.v1.SessionService.RotateSession.
+func (c *sessionServiceClient) RotateSession(ctx context.Context, req *connect.Request[v1.RotateSessionRequest]) (*connect.Response[v1.RotateSessionResponse], error) {
+	return c.rotateSession.CallUnary(ctx, req)
+}
+
+// UpdateMetadata calls sessiond.v1.SessionService.UpdateMetadata.
+func (c *sessionServiceClient) UpdateMetadata(ctx context.Context, req *connect.Request[v1.UpdateMetadataRequest]) (*connect.Response[v1.UpdateMetadataResponse], error) {
+	return c.updateMetadata.CallUnary(ctx, req)
+}
+
 // RotateSigningKey calls sessiond.v1.SessionService.RotateSigningKey.
 func (c *sessionServiceClient) RotateSigningKey(ctx context.Context, req *connect.Request[v1.RotateSigningKeyRequest]) (*connect.Response[v1.RotateSigningKeyResponse], error) {
 	return c.rotateSigningKey.CallUnary(ctx, req)
@@ -338,49 +396,77 @@ type SessionServiceHandler interface {
 	//
 	// Not idempotent: a retry creates another session. If a response is lost, an unused session
 	// remains until it expires.
-	// Role: app. Reasons: SESSION_LIMIT_REACHED, INITIAL_SIGNING_KEY_MINT_FAILED.
+	// Role: issuer. Reasons: SESSION_LIMIT_REACHED, INITIAL_SIGNING_KEY_MINT_FAILED.
 	Create(context.Context, *connect.Request[v1.CreateRequest]) (*connect.Response[v1.CreateResponse], error)
 	// Validate checks a cookie and returns its session. The order of the checks is: form, signing
 	// key, signature, row, revocation, absolute deadline, idle deadline, pre-login, bindings,
-	// CSRF token. It always reads the session from the database, and changes nothing unless `touch`
-	// is set.
+	// CSRF token, authentication. It always reads the session from the database, and changes nothing
+	// unless `touch` is set.
 	//
-	// Idempotent. Role: app. Reasons: INVALID_COOKIE, SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED,
-	// REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE, PRE_LOGIN_NOT_ACCEPTED, IP_MISMATCH,
-	// USER_AGENT_MISMATCH, CSRF_MISSING, CSRF_MISMATCH.
+	// Idempotent. Role: validator. Reasons: INVALID_COOKIE, SIGNING_KEY_NOT_FOUND,
+	// SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE, PRE_LOGIN_NOT_ACCEPTED,
+	// IP_MISMATCH, USER_AGENT_MISMATCH, CSRF_MISSING, CSRF_MISMATCH, STEP_UP_REQUIRED.
 	Validate(context.Context, *connect.Request[v1.ValidateRequest]) (*connect.Response[v1.ValidateResponse], error)
 	// ValidateCsrf checks a CSRF token against a live session.
 	//
-	// Idempotent, changes nothing. Role: app. Reasons: those of Validate except IP_MISMATCH and
-	// USER_AGENT_MISMATCH, and SESSION_NOT_FOUND.
+	// Idempotent, changes nothing. Role: validator. Reasons: those of Validate except IP_MISMATCH,
+	// USER_AGENT_MISMATCH and STEP_UP_REQUIRED, and SESSION_NOT_FOUND.
 	ValidateCsrf(context.Context, *connect.Request[v1.ValidateCsrfRequest]) (*connect.Response[v1.ValidateCsrfResponse], error)
 	// Touch records activity: it sets last_seen_at to now, which moves the idle deadline. It never
 	// revives an ended session and never moves the absolute deadline. It writes only if the last
 	// write is at least as old as the touch interval.
 	//
-	// Idempotent. Role: app. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND,
+	// Idempotent. Role: validator. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND,
 	// SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE.
 	Touch(context.Context, *connect.Request[v1.TouchRequest]) (*connect.Response[v1.TouchResponse], error)
 	// Revoke ends one live session. The effect is immediate, on all replicas. The row stays, with
 	// the time, the reason and the acting actor of the first revocation. A session that has already
 	// ended does not change.
 	//
-	// Idempotent. Role: app, admin. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
+	// Idempotent. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
 	// SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED.
 	Revoke(context.Context, *connect.Request[v1.RevokeRequest]) (*connect.Response[v1.RevokeResponse], error)
 	// RevokeAllForActor revokes all live sessions of an actor, except the one to keep, and returns
 	// their number. It succeeds even if there are none.
 	//
-	// Idempotent. Role: app, admin. Reasons, all about `keep`: INVALID_COOKIE,
+	// Idempotent. Role: issuer. Reasons, all about `keep`: INVALID_COOKIE,
 	// SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, SESSION_NOT_FOUND.
 	RevokeAllForActor(context.Context, *connect.Request[v1.RevokeAllForActorRequest]) (*connect.Response[v1.RevokeAllForActorResponse], error)
 	// RotateCsrf replaces the CSRF token of a live session, or of all live sessions of an actor. The
-	// old token is invalid immediately. The new one is returned only here.
+	// old token is invalid immediately; only a cookie in the grace of a RotateSession keeps its own.
+	// The new token is returned only here.
 	//
-	// Not idempotent: each call creates another token. Role: app. Reasons: INVALID_COOKIE,
+	// Not idempotent: each call creates another token. Role: issuer. Reasons: INVALID_COOKIE,
 	// SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE,
 	// EXPIRED_IDLE.
 	RotateCsrf(context.Context, *connect.Request[v1.RotateCsrfRequest]) (*connect.Response[v1.RotateCsrfResponse], error)
+	// RotateSession replaces a live session by one with a new id, cookie and CSRF token: after a
+	// step-up, or when the user's privileges change, so that what was known of the old session is
+	// worth nothing (ASVS 7.2.4). Actor, application, metadata, created_at, idle timeout and the
+	// absolute deadline are those of the old session; the idle deadline moves, as by Touch. The old
+	// session is revoked in the same transaction, with the reason `rotated`. The session limit does
+	// not apply: there are as many live sessions as before.
+	//
+	// Without `grace`, the old cookie is refused from now on. With it, the old cookie is accepted for
+	// the new session until the grace ends, for requests that the browser has sent in the meantime:
+	// by all calls but RotateSession, which of concurrent calls for one session lets one succeed and
+	// refuses the others with REVOKED. With the old cookie, the CSRF token is the old one. Whatever
+	// ends the new session also ends the grace, such as Revoke and RevokeAllForActor.
+	//
+	// Not idempotent. If a response is lost, a session without a grace is lost, too, and the user has
+	// to log in again. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
+	// SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE,
+	// PRE_LOGIN_NOT_ACCEPTED.
+	RotateSession(context.Context, *connect.Request[v1.RotateSessionRequest]) (*connect.Response[v1.RotateSessionResponse], error)
+	// UpdateMetadata replaces the metadata of a live session, pre-login sessions included. With
+	// metadata_etag, it changes nothing if the metadata is no longer the version that the caller has
+	// read: of concurrent calls with one etag, exactly one succeeds.
+	//
+	// Not idempotent: a retry of a call that succeeded fails with METADATA_ETAG_MISMATCH, or without
+	// metadata_etag overwrites what others have stored since. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
+	// SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE,
+	// METADATA_ETAG_MISMATCH.
+	UpdateMetadata(context.Context, *connect.Request[v1.UpdateMetadataRequest]) (*connect.Response[v1.UpdateMetadataResponse], error)
 	// RotateSigningKey creates a new active signing key for a tenant and retires the old one, in
 	// one transaction. Cookies that the old key signed stay valid for the key retention.
 	// Concurrent calls leave exactly one active key.
@@ -396,13 +482,13 @@ type SessionServiceHandler interface {
 	GarbageCollect(context.Context, *connect.Request[v1.GarbageCollectRequest]) (*connect.Response[v1.GarbageCollectResponse], error)
 	// Get returns one session, live or ended.
 	//
-	// Idempotent, changes nothing. Role: app, admin. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
+	// Idempotent, changes nothing. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
 	// SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED.
 	Get(context.Context, *connect.Request[v1.GetRequest]) (*connect.Response[v1.GetResponse], error)
 	// List returns one page of an actor's sessions, newest first. If sessions are created or end
 	// between two pages, no other session is missed or returned twice.
 	//
-	// Idempotent, changes nothing. Role: app, admin. Reasons, all about `current`: INVALID_COOKIE,
+	// Idempotent, changes nothing. Role: issuer. Reasons, all about `current`: INVALID_COOKIE,
 	// SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, SESSION_NOT_FOUND.
 	List(context.Context, *connect.Request[v1.ListRequest]) (*connect.Response[v1.ListResponse], error)
 	// ListSigningKeys returns one page of a tenant's signing keys, newest first, without key
@@ -465,6 +551,18 @@ func NewSessionServiceHandler(svc SessionServiceHandler, opts ...connect.Handler
 		connect.WithSchema(sessionServiceMethods.ByName("RotateCsrf")),
 		connect.WithHandlerOptions(opts...),
 	)
+	sessionServiceRotateSessionHandler := connect.NewUnaryHandler(
+		SessionServiceRotateSessionProcedure,
+		svc.RotateSession,
+		connect.WithSchema(sessionServiceMethods.ByName("RotateSession")),
+		connect.WithHandlerOptions(opts...),
+	)
+	sessionServiceUpdateMetadataHandler := connect.NewUnaryHandler(
+		SessionServiceUpdateMetadataProcedure,
+		svc.UpdateMetadata,
+		connect.WithSchema(sessionServiceMethods.ByName("UpdateMetadata")),
+		connect.WithHandlerOptions(opts...),
+	)
 	sessionServiceRotateSigningKeyHandler := connect.NewUnaryHandler(
 		SessionServiceRotateSigningKeyProcedure,
 		svc.RotateSigningKey,
@@ -517,6 +615,10 @@ func NewSessionServiceHandler(svc SessionServiceHandler, opts ...connect.Handler
 			sessionServiceRevokeAllForActorHandler.ServeHTTP(w, r)
 		case SessionServiceRotateCsrfProcedure:
 			sessionServiceRotateCsrfHandler.ServeHTTP(w, r)
+		case SessionServiceRotateSessionProcedure:
+			sessionServiceRotateSessionHandler.ServeHTTP(w, r)
+		case SessionServiceUpdateMetadataProcedure:
+			sessionServiceUpdateMetadataHandler.ServeHTTP(w, r)
 		case SessionServiceRotateSigningKeyProcedure:
 			sessionServiceRotateSigningKeyHandler.ServeHTTP(w, r)
 		case SessionServiceGarbageCollectProcedure:
@@ -564,6 +666,14 @@ func (UnimplementedSessionServiceHandler) RevokeAllForActor(context.Context, *co
 
 func (UnimplementedSessionServiceHandler) RotateCsrf(context.Context, *connect.Request[v1.RotateCsrfRequest]) (*connect.Response[v1.RotateCsrfResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sessiond.v1.SessionService.RotateCsrf is not implemented"))
+}
+
+func (UnimplementedSessionServiceHandler) RotateSession(context.Context, *connect.Request[v1.RotateSessionRequest]) (*connect.Response[v1.RotateSessionResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sessiond.v1.SessionService.RotateSession is not implemented"))
+}
+
+func (UnimplementedSessionServiceHandler) UpdateMetadata(context.Context, *connect.Request[v1.UpdateMetadataRequest]) (*connect.Response[v1.UpdateMetadataResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sessiond.v1.SessionService.UpdateMetadata is not implemented"))
 }
 
 func (UnimplementedSessionServiceHandler) RotateSigningKey(context.Context, *connect.Request[v1.RotateSigningKeyRequest]) (*connect.Response[v1.RotateSigningKeyResponse], error) {

@@ -60,7 +60,9 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object tenantId_ = "";
   /**
    * <pre>
-   * tenant_id is the actor's tenant, at most 128 bytes. Empty: the tenant `default`.
+   * tenant_id is the actor's tenant, at most 128 bytes. Empty: the only tenant of the calling service,
+   * or the tenant `default` if it may act on all tenants. It is required if the calling service may
+   * act on several, or if SESSIOND_REQUIRE_TENANT is set.
    * </pre>
    *
    * <code>string tenant_id = 1 [json_name = "tenantId"];</code>
@@ -81,7 +83,9 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * tenant_id is the actor's tenant, at most 128 bytes. Empty: the tenant `default`.
+   * tenant_id is the actor's tenant, at most 128 bytes. Empty: the only tenant of the calling service,
+   * or the tenant `default` if it may act on all tenants. It is required if the calling service may
+   * act on several, or if SESSIOND_REQUIRE_TENANT is set.
    * </pre>
    *
    * <code>string tenant_id = 1 [json_name = "tenantId"];</code>
@@ -549,7 +553,9 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object tenantId_ = "";
     /**
      * <pre>
-     * tenant_id is the actor's tenant, at most 128 bytes. Empty: the tenant `default`.
+     * tenant_id is the actor's tenant, at most 128 bytes. Empty: the only tenant of the calling service,
+     * or the tenant `default` if it may act on all tenants. It is required if the calling service may
+     * act on several, or if SESSIOND_REQUIRE_TENANT is set.
      * </pre>
      *
      * <code>string tenant_id = 1 [json_name = "tenantId"];</code>
@@ -569,7 +575,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * tenant_id is the actor's tenant, at most 128 bytes. Empty: the tenant `default`.
+     * tenant_id is the actor's tenant, at most 128 bytes. Empty: the only tenant of the calling service,
+     * or the tenant `default` if it may act on all tenants. It is required if the calling service may
+     * act on several, or if SESSIOND_REQUIRE_TENANT is set.
      * </pre>
      *
      * <code>string tenant_id = 1 [json_name = "tenantId"];</code>
@@ -590,7 +598,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * tenant_id is the actor's tenant, at most 128 bytes. Empty: the tenant `default`.
+     * tenant_id is the actor's tenant, at most 128 bytes. Empty: the only tenant of the calling service,
+     * or the tenant `default` if it may act on all tenants. It is required if the calling service may
+     * act on several, or if SESSIOND_REQUIRE_TENANT is set.
      * </pre>
      *
      * <code>string tenant_id = 1 [json_name = "tenantId"];</code>
@@ -607,7 +617,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * tenant_id is the actor's tenant, at most 128 bytes. Empty: the tenant `default`.
+     * tenant_id is the actor's tenant, at most 128 bytes. Empty: the only tenant of the calling service,
+     * or the tenant `default` if it may act on all tenants. It is required if the calling service may
+     * act on several, or if SESSIOND_REQUIRE_TENANT is set.
      * </pre>
      *
      * <code>string tenant_id = 1 [json_name = "tenantId"];</code>
@@ -621,7 +633,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * tenant_id is the actor's tenant, at most 128 bytes. Empty: the tenant `default`.
+     * tenant_id is the actor's tenant, at most 128 bytes. Empty: the only tenant of the calling service,
+     * or the tenant `default` if it may act on all tenants. It is required if the calling service may
+     * act on several, or if SESSIOND_REQUIRE_TENANT is set.
      * </pre>
      *
      * <code>string tenant_id = 1 [json_name = "tenantId"];</code>

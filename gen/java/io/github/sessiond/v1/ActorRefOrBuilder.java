@@ -12,7 +12,9 @@ public interface ActorRefOrBuilder extends
 
   /**
    * <pre>
-   * tenant_id is the actor's tenant, at most 128 bytes. Empty: the tenant `default`.
+   * tenant_id is the actor's tenant, at most 128 bytes. Empty: the only tenant of the calling service,
+   * or the tenant `default` if it may act on all tenants. It is required if the calling service may
+   * act on several, or if SESSIOND_REQUIRE_TENANT is set.
    * </pre>
    *
    * <code>string tenant_id = 1 [json_name = "tenantId"];</code>
@@ -21,7 +23,9 @@ public interface ActorRefOrBuilder extends
   java.lang.String getTenantId();
   /**
    * <pre>
-   * tenant_id is the actor's tenant, at most 128 bytes. Empty: the tenant `default`.
+   * tenant_id is the actor's tenant, at most 128 bytes. Empty: the only tenant of the calling service,
+   * or the tenant `default` if it may act on all tenants. It is required if the calling service may
+   * act on several, or if SESSIOND_REQUIRE_TENANT is set.
    * </pre>
    *
    * <code>string tenant_id = 1 [json_name = "tenantId"];</code>

@@ -35,6 +35,8 @@ private static final long serialVersionUID = 0L;
     appType_ = "";
     ipAddress_ = "";
     userAgent_ = "";
+    authMethods_ =
+        com.google.protobuf.LazyStringArrayList.emptyList();
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -463,7 +465,8 @@ java.lang.String defaultValue) {
   private volatile java.lang.Object userAgent_ = "";
   /**
    * <pre>
-   * user_agent is the browser's User-Agent header, which is cut to 512 characters. Optional.
+   * user_agent is the browser's User-Agent header. It is cut to 512 characters, and each control
+   * character is replaced with U+FFFD. Optional.
    * </pre>
    *
    * <code>string user_agent = 9 [json_name = "userAgent"];</code>
@@ -484,7 +487,8 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * user_agent is the browser's User-Agent header, which is cut to 512 characters. Optional.
+   * user_agent is the browser's User-Agent header. It is cut to 512 characters, and each control
+   * character is replaced with U+FFFD. Optional.
    * </pre>
    *
    * <code>string user_agent = 9 [json_name = "userAgent"];</code>
@@ -503,6 +507,123 @@ java.lang.String defaultValue) {
     } else {
       return (com.google.protobuf.ByteString) ref;
     }
+  }
+
+  public static final int AUTH_LEVEL_FIELD_NUMBER = 10;
+  private int authLevel_ = 0;
+  /**
+   * <pre>
+   * auth_level is how strongly the user has authenticated, at most 2147483647; see
+   * Session.auth_level. Must not be set with pre_login, nor must the two fields below.
+   * </pre>
+   *
+   * <code>uint32 auth_level = 10 [json_name = "authLevel"];</code>
+   * @return The authLevel.
+   */
+  @java.lang.Override
+  public int getAuthLevel() {
+    return authLevel_;
+  }
+
+  public static final int AUTH_METHODS_FIELD_NUMBER = 11;
+  @SuppressWarnings("serial")
+  private com.google.protobuf.LazyStringArrayList authMethods_ =
+      com.google.protobuf.LazyStringArrayList.emptyList();
+  /**
+   * <pre>
+   * auth_methods are the methods by which the user has authenticated, such as `pwd` and `otp`: at
+   * most 10 different ones, each of 1 to 32 visible ASCII characters. Optional.
+   * </pre>
+   *
+   * <code>repeated string auth_methods = 11 [json_name = "authMethods"];</code>
+   * @return A list containing the authMethods.
+   */
+  public com.google.protobuf.ProtocolStringList
+      getAuthMethodsList() {
+    return authMethods_;
+  }
+  /**
+   * <pre>
+   * auth_methods are the methods by which the user has authenticated, such as `pwd` and `otp`: at
+   * most 10 different ones, each of 1 to 32 visible ASCII characters. Optional.
+   * </pre>
+   *
+   * <code>repeated string auth_methods = 11 [json_name = "authMethods"];</code>
+   * @return The count of authMethods.
+   */
+  public int getAuthMethodsCount() {
+    return authMethods_.size();
+  }
+  /**
+   * <pre>
+   * auth_methods are the methods by which the user has authenticated, such as `pwd` and `otp`: at
+   * most 10 different ones, each of 1 to 32 visible ASCII characters. Optional.
+   * </pre>
+   *
+   * <code>repeated string auth_methods = 11 [json_name = "authMethods"];</code>
+   * @param index The index of the element to return.
+   * @return The authMethods at the given index.
+   */
+  public java.lang.String getAuthMethods(int index) {
+    return authMethods_.get(index);
+  }
+  /**
+   * <pre>
+   * auth_methods are the methods by which the user has authenticated, such as `pwd` and `otp`: at
+   * most 10 different ones, each of 1 to 32 visible ASCII characters. Optional.
+   * </pre>
+   *
+   * <code>repeated string auth_methods = 11 [json_name = "authMethods"];</code>
+   * @param index The index of the value to return.
+   * @return The bytes of the authMethods at the given index.
+   */
+  public com.google.protobuf.ByteString
+      getAuthMethodsBytes(int index) {
+    return authMethods_.getByteString(index);
+  }
+
+  public static final int AUTHENTICATED_AT_FIELD_NUMBER = 12;
+  private com.google.protobuf.Timestamp authenticatedAt_;
+  /**
+   * <pre>
+   * authenticated_at is when the user authenticated, from 1970 to 9999, cut to milliseconds; for
+   * example the claim `auth_time` of an ID token. Unset: now. A time later than the database's
+   * clock is taken as now.
+   * </pre>
+   *
+   * <code>.google.protobuf.Timestamp authenticated_at = 12 [json_name = "authenticatedAt"];</code>
+   * @return Whether the authenticatedAt field is set.
+   */
+  @java.lang.Override
+  public boolean hasAuthenticatedAt() {
+    return ((bitField0_ & 0x00000010) != 0);
+  }
+  /**
+   * <pre>
+   * authenticated_at is when the user authenticated, from 1970 to 9999, cut to milliseconds; for
+   * example the claim `auth_time` of an ID token. Unset: now. A time later than the database's
+   * clock is taken as now.
+   * </pre>
+   *
+   * <code>.google.protobuf.Timestamp authenticated_at = 12 [json_name = "authenticatedAt"];</code>
+   * @return The authenticatedAt.
+   */
+  @java.lang.Override
+  public com.google.protobuf.Timestamp getAuthenticatedAt() {
+    return authenticatedAt_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : authenticatedAt_;
+  }
+  /**
+   * <pre>
+   * authenticated_at is when the user authenticated, from 1970 to 9999, cut to milliseconds; for
+   * example the claim `auth_time` of an ID token. Unset: now. A time later than the database's
+   * clock is taken as now.
+   * </pre>
+   *
+   * <code>.google.protobuf.Timestamp authenticated_at = 12 [json_name = "authenticatedAt"];</code>
+   */
+  @java.lang.Override
+  public com.google.protobuf.TimestampOrBuilder getAuthenticatedAtOrBuilder() {
+    return authenticatedAt_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : authenticatedAt_;
   }
 
   private byte memoizedIsInitialized = -1;
@@ -549,6 +670,15 @@ java.lang.String defaultValue) {
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(userAgent_)) {
       com.google.protobuf.GeneratedMessage.writeString(output, 9, userAgent_);
     }
+    if (authLevel_ != 0) {
+      output.writeUInt32(10, authLevel_);
+    }
+    for (int i = 0; i < authMethods_.size(); i++) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 11, authMethods_.getRaw(i));
+    }
+    if (((bitField0_ & 0x00000010) != 0)) {
+      output.writeMessage(12, getAuthenticatedAt());
+    }
     getUnknownFields().writeTo(output);
   }
   private int computeSerializedSize_0() {
@@ -591,6 +721,22 @@ java.lang.String defaultValue) {
     }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(userAgent_)) {
       size += com.google.protobuf.GeneratedMessage.computeStringSize(9, userAgent_);
+    }
+    if (authLevel_ != 0) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeUInt32Size(10, authLevel_);
+    }
+    {
+      int dataSize = 0;
+      for (int i = 0; i < authMethods_.size(); i++) {
+        dataSize += computeStringSizeNoTag(authMethods_.getRaw(i));
+      }
+      size += dataSize;
+      size += 1 * getAuthMethodsList().size();
+    }
+    if (((bitField0_ & 0x00000010) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(12, getAuthenticatedAt());
     }
     return size;
   }
@@ -646,6 +792,15 @@ java.lang.String defaultValue) {
         .equals(other.getIpAddress())) return false;
     if (!getUserAgent()
         .equals(other.getUserAgent())) return false;
+    if (getAuthLevel()
+        != other.getAuthLevel()) return false;
+    if (!getAuthMethodsList()
+        .equals(other.getAuthMethodsList())) return false;
+    if (hasAuthenticatedAt() != other.hasAuthenticatedAt()) return false;
+    if (hasAuthenticatedAt()) {
+      if (!getAuthenticatedAt()
+          .equals(other.getAuthenticatedAt())) return false;
+    }
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -686,6 +841,16 @@ java.lang.String defaultValue) {
     hash = (53 * hash) + getIpAddress().hashCode();
     hash = (37 * hash) + USER_AGENT_FIELD_NUMBER;
     hash = (53 * hash) + getUserAgent().hashCode();
+    hash = (37 * hash) + AUTH_LEVEL_FIELD_NUMBER;
+    hash = (53 * hash) + getAuthLevel();
+    if (getAuthMethodsCount() > 0) {
+      hash = (37 * hash) + AUTH_METHODS_FIELD_NUMBER;
+      hash = (53 * hash) + getAuthMethodsList().hashCode();
+    }
+    if (hasAuthenticatedAt()) {
+      hash = (37 * hash) + AUTHENTICATED_AT_FIELD_NUMBER;
+      hash = (53 * hash) + getAuthenticatedAt().hashCode();
+    }
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -846,6 +1011,7 @@ java.lang.String defaultValue) {
         internalGetIdleTimeoutFieldBuilder();
         internalGetAbsoluteTimeoutFieldBuilder();
         internalGetReplacesFieldBuilder();
+        internalGetAuthenticatedAtFieldBuilder();
       }
     }
     @java.lang.Override
@@ -877,6 +1043,14 @@ java.lang.String defaultValue) {
       }
       ipAddress_ = "";
       userAgent_ = "";
+      authLevel_ = 0;
+      authMethods_ =
+          com.google.protobuf.LazyStringArrayList.emptyList();
+      authenticatedAt_ = null;
+      if (authenticatedAtBuilder_ != null) {
+        authenticatedAtBuilder_.dispose();
+        authenticatedAtBuilder_ = null;
+      }
       return this;
     }
 
@@ -951,6 +1125,19 @@ java.lang.String defaultValue) {
       if (((from_bitField0_ & 0x00000100) != 0)) {
         result.userAgent_ = userAgent_;
       }
+      if (((from_bitField0_ & 0x00000200) != 0)) {
+        result.authLevel_ = authLevel_;
+      }
+      if (((from_bitField0_ & 0x00000400) != 0)) {
+        authMethods_.makeImmutable();
+        result.authMethods_ = authMethods_;
+      }
+      if (((from_bitField0_ & 0x00000800) != 0)) {
+        result.authenticatedAt_ = authenticatedAtBuilder_ == null
+            ? authenticatedAt_
+            : authenticatedAtBuilder_.build();
+        to_bitField0_ |= 0x00000010;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -998,6 +1185,22 @@ java.lang.String defaultValue) {
         userAgent_ = other.userAgent_;
         bitField0_ |= 0x00000100;
         onChanged();
+      }
+      if (other.getAuthLevel() != 0) {
+        setAuthLevel(other.getAuthLevel());
+      }
+      if (!other.authMethods_.isEmpty()) {
+        if (authMethods_.isEmpty()) {
+          authMethods_ = other.authMethods_;
+          bitField0_ |= 0x00000400;
+        } else {
+          ensureAuthMethodsIsMutable();
+          authMethods_.addAll(other.authMethods_);
+        }
+        onChanged();
+      }
+      if (other.hasAuthenticatedAt()) {
+        mergeAuthenticatedAt(other.getAuthenticatedAt());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -1082,6 +1285,23 @@ java.lang.String defaultValue) {
               bitField0_ |= 0x00000100;
               break;
             } // case 74
+            case 80: {
+              authLevel_ = input.readUInt32();
+              bitField0_ |= 0x00000200;
+              break;
+            } // case 80
+            case 90: {
+              ensureAuthMethodsIsMutable();
+              authMethods_.add(input.readStringRequireUtf8());
+              break;
+            } // case 90
+            case 98: {
+              input.readMessage(
+                  internalGetAuthenticatedAtFieldBuilder().getBuilder(),
+                  extensionRegistry);
+              bitField0_ |= 0x00000800;
+              break;
+            } // case 98
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -2209,7 +2429,8 @@ java.lang.String defaultValue) {
     private java.lang.Object userAgent_ = "";
     /**
      * <pre>
-     * user_agent is the browser's User-Agent header, which is cut to 512 characters. Optional.
+     * user_agent is the browser's User-Agent header. It is cut to 512 characters, and each control
+     * character is replaced with U+FFFD. Optional.
      * </pre>
      *
      * <code>string user_agent = 9 [json_name = "userAgent"];</code>
@@ -2229,7 +2450,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * user_agent is the browser's User-Agent header, which is cut to 512 characters. Optional.
+     * user_agent is the browser's User-Agent header. It is cut to 512 characters, and each control
+     * character is replaced with U+FFFD. Optional.
      * </pre>
      *
      * <code>string user_agent = 9 [json_name = "userAgent"];</code>
@@ -2250,7 +2472,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * user_agent is the browser's User-Agent header, which is cut to 512 characters. Optional.
+     * user_agent is the browser's User-Agent header. It is cut to 512 characters, and each control
+     * character is replaced with U+FFFD. Optional.
      * </pre>
      *
      * <code>string user_agent = 9 [json_name = "userAgent"];</code>
@@ -2267,7 +2490,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * user_agent is the browser's User-Agent header, which is cut to 512 characters. Optional.
+     * user_agent is the browser's User-Agent header. It is cut to 512 characters, and each control
+     * character is replaced with U+FFFD. Optional.
      * </pre>
      *
      * <code>string user_agent = 9 [json_name = "userAgent"];</code>
@@ -2281,7 +2505,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * user_agent is the browser's User-Agent header, which is cut to 512 characters. Optional.
+     * user_agent is the browser's User-Agent header. It is cut to 512 characters, and each control
+     * character is replaced with U+FFFD. Optional.
      * </pre>
      *
      * <code>string user_agent = 9 [json_name = "userAgent"];</code>
@@ -2296,6 +2521,384 @@ java.lang.String defaultValue) {
       bitField0_ |= 0x00000100;
       onChanged();
       return this;
+    }
+
+    private int authLevel_ ;
+    /**
+     * <pre>
+     * auth_level is how strongly the user has authenticated, at most 2147483647; see
+     * Session.auth_level. Must not be set with pre_login, nor must the two fields below.
+     * </pre>
+     *
+     * <code>uint32 auth_level = 10 [json_name = "authLevel"];</code>
+     * @return The authLevel.
+     */
+    @java.lang.Override
+    public int getAuthLevel() {
+      return authLevel_;
+    }
+    /**
+     * <pre>
+     * auth_level is how strongly the user has authenticated, at most 2147483647; see
+     * Session.auth_level. Must not be set with pre_login, nor must the two fields below.
+     * </pre>
+     *
+     * <code>uint32 auth_level = 10 [json_name = "authLevel"];</code>
+     * @param value The authLevel to set.
+     * @return This builder for chaining.
+     */
+    public Builder setAuthLevel(int value) {
+
+      authLevel_ = value;
+      bitField0_ |= 0x00000200;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * auth_level is how strongly the user has authenticated, at most 2147483647; see
+     * Session.auth_level. Must not be set with pre_login, nor must the two fields below.
+     * </pre>
+     *
+     * <code>uint32 auth_level = 10 [json_name = "authLevel"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearAuthLevel() {
+      bitField0_ = (bitField0_ & ~0x00000200);
+      authLevel_ = 0;
+      onChanged();
+      return this;
+    }
+
+    private com.google.protobuf.LazyStringArrayList authMethods_ =
+        com.google.protobuf.LazyStringArrayList.emptyList();
+    private void ensureAuthMethodsIsMutable() {
+      if (!authMethods_.isModifiable()) {
+        authMethods_ = new com.google.protobuf.LazyStringArrayList(authMethods_);
+      }
+      bitField0_ |= 0x00000400;
+    }
+    /**
+     * <pre>
+     * auth_methods are the methods by which the user has authenticated, such as `pwd` and `otp`: at
+     * most 10 different ones, each of 1 to 32 visible ASCII characters. Optional.
+     * </pre>
+     *
+     * <code>repeated string auth_methods = 11 [json_name = "authMethods"];</code>
+     * @return A list containing the authMethods.
+     */
+    public com.google.protobuf.ProtocolStringList
+        getAuthMethodsList() {
+      authMethods_.makeImmutable();
+      return authMethods_;
+    }
+    /**
+     * <pre>
+     * auth_methods are the methods by which the user has authenticated, such as `pwd` and `otp`: at
+     * most 10 different ones, each of 1 to 32 visible ASCII characters. Optional.
+     * </pre>
+     *
+     * <code>repeated string auth_methods = 11 [json_name = "authMethods"];</code>
+     * @return The count of authMethods.
+     */
+    public int getAuthMethodsCount() {
+      return authMethods_.size();
+    }
+    /**
+     * <pre>
+     * auth_methods are the methods by which the user has authenticated, such as `pwd` and `otp`: at
+     * most 10 different ones, each of 1 to 32 visible ASCII characters. Optional.
+     * </pre>
+     *
+     * <code>repeated string auth_methods = 11 [json_name = "authMethods"];</code>
+     * @param index The index of the element to return.
+     * @return The authMethods at the given index.
+     */
+    public java.lang.String getAuthMethods(int index) {
+      return authMethods_.get(index);
+    }
+    /**
+     * <pre>
+     * auth_methods are the methods by which the user has authenticated, such as `pwd` and `otp`: at
+     * most 10 different ones, each of 1 to 32 visible ASCII characters. Optional.
+     * </pre>
+     *
+     * <code>repeated string auth_methods = 11 [json_name = "authMethods"];</code>
+     * @param index The index of the value to return.
+     * @return The bytes of the authMethods at the given index.
+     */
+    public com.google.protobuf.ByteString
+        getAuthMethodsBytes(int index) {
+      return authMethods_.getByteString(index);
+    }
+    /**
+     * <pre>
+     * auth_methods are the methods by which the user has authenticated, such as `pwd` and `otp`: at
+     * most 10 different ones, each of 1 to 32 visible ASCII characters. Optional.
+     * </pre>
+     *
+     * <code>repeated string auth_methods = 11 [json_name = "authMethods"];</code>
+     * @param index The index to set the value at.
+     * @param value The authMethods to set.
+     * @return This builder for chaining.
+     */
+    public Builder setAuthMethods(
+        int index, java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      ensureAuthMethodsIsMutable();
+      authMethods_.set(index, value);
+      bitField0_ |= 0x00000400;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * auth_methods are the methods by which the user has authenticated, such as `pwd` and `otp`: at
+     * most 10 different ones, each of 1 to 32 visible ASCII characters. Optional.
+     * </pre>
+     *
+     * <code>repeated string auth_methods = 11 [json_name = "authMethods"];</code>
+     * @param value The authMethods to add.
+     * @return This builder for chaining.
+     */
+    public Builder addAuthMethods(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      ensureAuthMethodsIsMutable();
+      authMethods_.add(value);
+      bitField0_ |= 0x00000400;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * auth_methods are the methods by which the user has authenticated, such as `pwd` and `otp`: at
+     * most 10 different ones, each of 1 to 32 visible ASCII characters. Optional.
+     * </pre>
+     *
+     * <code>repeated string auth_methods = 11 [json_name = "authMethods"];</code>
+     * @param values The authMethods to add.
+     * @return This builder for chaining.
+     */
+    public Builder addAllAuthMethods(
+        java.lang.Iterable<java.lang.String> values) {
+      ensureAuthMethodsIsMutable();
+      com.google.protobuf.AbstractMessageLite.Builder.addAll(
+          values, authMethods_);
+      bitField0_ |= 0x00000400;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * auth_methods are the methods by which the user has authenticated, such as `pwd` and `otp`: at
+     * most 10 different ones, each of 1 to 32 visible ASCII characters. Optional.
+     * </pre>
+     *
+     * <code>repeated string auth_methods = 11 [json_name = "authMethods"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearAuthMethods() {
+      authMethods_ =
+        com.google.protobuf.LazyStringArrayList.emptyList();
+      bitField0_ = (bitField0_ & ~0x00000400);;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * auth_methods are the methods by which the user has authenticated, such as `pwd` and `otp`: at
+     * most 10 different ones, each of 1 to 32 visible ASCII characters. Optional.
+     * </pre>
+     *
+     * <code>repeated string auth_methods = 11 [json_name = "authMethods"];</code>
+     * @param value The bytes of the authMethods to add.
+     * @return This builder for chaining.
+     */
+    public Builder addAuthMethodsBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      ensureAuthMethodsIsMutable();
+      authMethods_.add(value);
+      bitField0_ |= 0x00000400;
+      onChanged();
+      return this;
+    }
+
+    private com.google.protobuf.Timestamp authenticatedAt_;
+    private com.google.protobuf.SingleFieldBuilder<
+        com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> authenticatedAtBuilder_;
+    /**
+     * <pre>
+     * authenticated_at is when the user authenticated, from 1970 to 9999, cut to milliseconds; for
+     * example the claim `auth_time` of an ID token. Unset: now. A time later than the database's
+     * clock is taken as now.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp authenticated_at = 12 [json_name = "authenticatedAt"];</code>
+     * @return Whether the authenticatedAt field is set.
+     */
+    public boolean hasAuthenticatedAt() {
+      return ((bitField0_ & 0x00000800) != 0);
+    }
+    /**
+     * <pre>
+     * authenticated_at is when the user authenticated, from 1970 to 9999, cut to milliseconds; for
+     * example the claim `auth_time` of an ID token. Unset: now. A time later than the database's
+     * clock is taken as now.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp authenticated_at = 12 [json_name = "authenticatedAt"];</code>
+     * @return The authenticatedAt.
+     */
+    public com.google.protobuf.Timestamp getAuthenticatedAt() {
+      if (authenticatedAtBuilder_ == null) {
+        return authenticatedAt_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : authenticatedAt_;
+      } else {
+        return authenticatedAtBuilder_.getMessage();
+      }
+    }
+    /**
+     * <pre>
+     * authenticated_at is when the user authenticated, from 1970 to 9999, cut to milliseconds; for
+     * example the claim `auth_time` of an ID token. Unset: now. A time later than the database's
+     * clock is taken as now.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp authenticated_at = 12 [json_name = "authenticatedAt"];</code>
+     */
+    public Builder setAuthenticatedAt(com.google.protobuf.Timestamp value) {
+      if (authenticatedAtBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        authenticatedAt_ = value;
+      } else {
+        authenticatedAtBuilder_.setMessage(value);
+      }
+      bitField0_ |= 0x00000800;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * authenticated_at is when the user authenticated, from 1970 to 9999, cut to milliseconds; for
+     * example the claim `auth_time` of an ID token. Unset: now. A time later than the database's
+     * clock is taken as now.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp authenticated_at = 12 [json_name = "authenticatedAt"];</code>
+     */
+    public Builder setAuthenticatedAt(
+        com.google.protobuf.Timestamp.Builder builderForValue) {
+      if (authenticatedAtBuilder_ == null) {
+        authenticatedAt_ = builderForValue.build();
+      } else {
+        authenticatedAtBuilder_.setMessage(builderForValue.build());
+      }
+      bitField0_ |= 0x00000800;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * authenticated_at is when the user authenticated, from 1970 to 9999, cut to milliseconds; for
+     * example the claim `auth_time` of an ID token. Unset: now. A time later than the database's
+     * clock is taken as now.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp authenticated_at = 12 [json_name = "authenticatedAt"];</code>
+     */
+    public Builder mergeAuthenticatedAt(com.google.protobuf.Timestamp value) {
+      if (authenticatedAtBuilder_ == null) {
+        if (((bitField0_ & 0x00000800) != 0) &&
+          authenticatedAt_ != null &&
+          authenticatedAt_ != com.google.protobuf.Timestamp.getDefaultInstance()) {
+          getAuthenticatedAtBuilder().mergeFrom(value);
+        } else {
+          authenticatedAt_ = value;
+        }
+      } else {
+        authenticatedAtBuilder_.mergeFrom(value);
+      }
+      if (authenticatedAt_ != null) {
+        bitField0_ |= 0x00000800;
+        onChanged();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * authenticated_at is when the user authenticated, from 1970 to 9999, cut to milliseconds; for
+     * example the claim `auth_time` of an ID token. Unset: now. A time later than the database's
+     * clock is taken as now.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp authenticated_at = 12 [json_name = "authenticatedAt"];</code>
+     */
+    public Builder clearAuthenticatedAt() {
+      bitField0_ = (bitField0_ & ~0x00000800);
+      authenticatedAt_ = null;
+      if (authenticatedAtBuilder_ != null) {
+        authenticatedAtBuilder_.dispose();
+        authenticatedAtBuilder_ = null;
+      }
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * authenticated_at is when the user authenticated, from 1970 to 9999, cut to milliseconds; for
+     * example the claim `auth_time` of an ID token. Unset: now. A time later than the database's
+     * clock is taken as now.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp authenticated_at = 12 [json_name = "authenticatedAt"];</code>
+     */
+    public com.google.protobuf.Timestamp.Builder getAuthenticatedAtBuilder() {
+      bitField0_ |= 0x00000800;
+      onChanged();
+      return internalGetAuthenticatedAtFieldBuilder().getBuilder();
+    }
+    /**
+     * <pre>
+     * authenticated_at is when the user authenticated, from 1970 to 9999, cut to milliseconds; for
+     * example the claim `auth_time` of an ID token. Unset: now. A time later than the database's
+     * clock is taken as now.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp authenticated_at = 12 [json_name = "authenticatedAt"];</code>
+     */
+    public com.google.protobuf.TimestampOrBuilder getAuthenticatedAtOrBuilder() {
+      if (authenticatedAtBuilder_ != null) {
+        return authenticatedAtBuilder_.getMessageOrBuilder();
+      } else {
+        return authenticatedAt_ == null ?
+            com.google.protobuf.Timestamp.getDefaultInstance() : authenticatedAt_;
+      }
+    }
+    /**
+     * <pre>
+     * authenticated_at is when the user authenticated, from 1970 to 9999, cut to milliseconds; for
+     * example the claim `auth_time` of an ID token. Unset: now. A time later than the database's
+     * clock is taken as now.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp authenticated_at = 12 [json_name = "authenticatedAt"];</code>
+     */
+    private com.google.protobuf.SingleFieldBuilder<
+        com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> 
+        internalGetAuthenticatedAtFieldBuilder() {
+      if (authenticatedAtBuilder_ == null) {
+        authenticatedAtBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+            com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder>(
+                getAuthenticatedAt(),
+                getParentForChildren(),
+                isClean());
+        authenticatedAt_ = null;
+      }
+      return authenticatedAtBuilder_;
     }
 
     // @@protoc_insertion_point(builder_scope:sessiond.v1.CreateRequest)

@@ -259,7 +259,8 @@ java.lang.String defaultValue);
 
   /**
    * <pre>
-   * user_agent is the browser's User-Agent header, which is cut to 512 characters. Optional.
+   * user_agent is the browser's User-Agent header. It is cut to 512 characters, and each control
+   * character is replaced with U+FFFD. Optional.
    * </pre>
    *
    * <code>string user_agent = 9 [json_name = "userAgent"];</code>
@@ -268,7 +269,8 @@ java.lang.String defaultValue);
   java.lang.String getUserAgent();
   /**
    * <pre>
-   * user_agent is the browser's User-Agent header, which is cut to 512 characters. Optional.
+   * user_agent is the browser's User-Agent header. It is cut to 512 characters, and each control
+   * character is replaced with U+FFFD. Optional.
    * </pre>
    *
    * <code>string user_agent = 9 [json_name = "userAgent"];</code>
@@ -276,4 +278,93 @@ java.lang.String defaultValue);
    */
   com.google.protobuf.ByteString
       getUserAgentBytes();
+
+  /**
+   * <pre>
+   * auth_level is how strongly the user has authenticated, at most 2147483647; see
+   * Session.auth_level. Must not be set with pre_login, nor must the two fields below.
+   * </pre>
+   *
+   * <code>uint32 auth_level = 10 [json_name = "authLevel"];</code>
+   * @return The authLevel.
+   */
+  int getAuthLevel();
+
+  /**
+   * <pre>
+   * auth_methods are the methods by which the user has authenticated, such as `pwd` and `otp`: at
+   * most 10 different ones, each of 1 to 32 visible ASCII characters. Optional.
+   * </pre>
+   *
+   * <code>repeated string auth_methods = 11 [json_name = "authMethods"];</code>
+   * @return A list containing the authMethods.
+   */
+  java.util.List<java.lang.String>
+      getAuthMethodsList();
+  /**
+   * <pre>
+   * auth_methods are the methods by which the user has authenticated, such as `pwd` and `otp`: at
+   * most 10 different ones, each of 1 to 32 visible ASCII characters. Optional.
+   * </pre>
+   *
+   * <code>repeated string auth_methods = 11 [json_name = "authMethods"];</code>
+   * @return The count of authMethods.
+   */
+  int getAuthMethodsCount();
+  /**
+   * <pre>
+   * auth_methods are the methods by which the user has authenticated, such as `pwd` and `otp`: at
+   * most 10 different ones, each of 1 to 32 visible ASCII characters. Optional.
+   * </pre>
+   *
+   * <code>repeated string auth_methods = 11 [json_name = "authMethods"];</code>
+   * @param index The index of the element to return.
+   * @return The authMethods at the given index.
+   */
+  java.lang.String getAuthMethods(int index);
+  /**
+   * <pre>
+   * auth_methods are the methods by which the user has authenticated, such as `pwd` and `otp`: at
+   * most 10 different ones, each of 1 to 32 visible ASCII characters. Optional.
+   * </pre>
+   *
+   * <code>repeated string auth_methods = 11 [json_name = "authMethods"];</code>
+   * @param index The index of the value to return.
+   * @return The bytes of the authMethods at the given index.
+   */
+  com.google.protobuf.ByteString
+      getAuthMethodsBytes(int index);
+
+  /**
+   * <pre>
+   * authenticated_at is when the user authenticated, from 1970 to 9999, cut to milliseconds; for
+   * example the claim `auth_time` of an ID token. Unset: now. A time later than the database's
+   * clock is taken as now.
+   * </pre>
+   *
+   * <code>.google.protobuf.Timestamp authenticated_at = 12 [json_name = "authenticatedAt"];</code>
+   * @return Whether the authenticatedAt field is set.
+   */
+  boolean hasAuthenticatedAt();
+  /**
+   * <pre>
+   * authenticated_at is when the user authenticated, from 1970 to 9999, cut to milliseconds; for
+   * example the claim `auth_time` of an ID token. Unset: now. A time later than the database's
+   * clock is taken as now.
+   * </pre>
+   *
+   * <code>.google.protobuf.Timestamp authenticated_at = 12 [json_name = "authenticatedAt"];</code>
+   * @return The authenticatedAt.
+   */
+  com.google.protobuf.Timestamp getAuthenticatedAt();
+  /**
+   * <pre>
+   * authenticated_at is when the user authenticated, from 1970 to 9999, cut to milliseconds; for
+   * example the claim `auth_time` of an ID token. Unset: now. A time later than the database's
+   * clock is taken as now.
+   * </pre>
+   *
+   * <code>.google.protobuf.Timestamp authenticated_at = 12 [json_name = "authenticatedAt"];</code>
+   */
+  com.google.protobuf.TimestampOrBuilder getAuthenticatedAtOrBuilder();
 }

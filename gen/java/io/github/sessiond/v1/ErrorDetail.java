@@ -106,7 +106,7 @@ private static final long serialVersionUID = 0L;
    * with ERROR_REASON_INVALID_REQUEST. If several fields are wrong, it is the first one; a
    * google.rpc.BadRequest, which is attached too, has a FieldViolation for each of them. If the
    * request could not be decoded, it is the name of one field without the path, or empty, and no
-   * other field has been checked.
+   * other field has been checked. That field may be one that the contract does not have.
    * </pre>
    *
    * <code>string field = 3 [json_name = "field"];</code>
@@ -131,7 +131,7 @@ private static final long serialVersionUID = 0L;
    * with ERROR_REASON_INVALID_REQUEST. If several fields are wrong, it is the first one; a
    * google.rpc.BadRequest, which is attached too, has a FieldViolation for each of them. If the
    * request could not be decoded, it is the name of one field without the path, or empty, and no
-   * other field has been checked.
+   * other field has been checked. That field may be one that the contract does not have.
    * </pre>
    *
    * <code>string field = 3 [json_name = "field"];</code>
@@ -624,7 +624,7 @@ private static final long serialVersionUID = 0L;
      * with ERROR_REASON_INVALID_REQUEST. If several fields are wrong, it is the first one; a
      * google.rpc.BadRequest, which is attached too, has a FieldViolation for each of them. If the
      * request could not be decoded, it is the name of one field without the path, or empty, and no
-     * other field has been checked.
+     * other field has been checked. That field may be one that the contract does not have.
      * </pre>
      *
      * <code>string field = 3 [json_name = "field"];</code>
@@ -648,7 +648,7 @@ private static final long serialVersionUID = 0L;
      * with ERROR_REASON_INVALID_REQUEST. If several fields are wrong, it is the first one; a
      * google.rpc.BadRequest, which is attached too, has a FieldViolation for each of them. If the
      * request could not be decoded, it is the name of one field without the path, or empty, and no
-     * other field has been checked.
+     * other field has been checked. That field may be one that the contract does not have.
      * </pre>
      *
      * <code>string field = 3 [json_name = "field"];</code>
@@ -673,7 +673,7 @@ private static final long serialVersionUID = 0L;
      * with ERROR_REASON_INVALID_REQUEST. If several fields are wrong, it is the first one; a
      * google.rpc.BadRequest, which is attached too, has a FieldViolation for each of them. If the
      * request could not be decoded, it is the name of one field without the path, or empty, and no
-     * other field has been checked.
+     * other field has been checked. That field may be one that the contract does not have.
      * </pre>
      *
      * <code>string field = 3 [json_name = "field"];</code>
@@ -694,7 +694,7 @@ private static final long serialVersionUID = 0L;
      * with ERROR_REASON_INVALID_REQUEST. If several fields are wrong, it is the first one; a
      * google.rpc.BadRequest, which is attached too, has a FieldViolation for each of them. If the
      * request could not be decoded, it is the name of one field without the path, or empty, and no
-     * other field has been checked.
+     * other field has been checked. That field may be one that the contract does not have.
      * </pre>
      *
      * <code>string field = 3 [json_name = "field"];</code>
@@ -712,7 +712,7 @@ private static final long serialVersionUID = 0L;
      * with ERROR_REASON_INVALID_REQUEST. If several fields are wrong, it is the first one; a
      * google.rpc.BadRequest, which is attached too, has a FieldViolation for each of them. If the
      * request could not be decoded, it is the name of one field without the path, or empty, and no
-     * other field has been checked.
+     * other field has been checked. That field may be one that the contract does not have.
      * </pre>
      *
      * <code>string field = 3 [json_name = "field"];</code>

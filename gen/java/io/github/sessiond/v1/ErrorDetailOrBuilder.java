@@ -45,7 +45,7 @@ public interface ErrorDetailOrBuilder extends
    * with ERROR_REASON_INVALID_REQUEST. If several fields are wrong, it is the first one; a
    * google.rpc.BadRequest, which is attached too, has a FieldViolation for each of them. If the
    * request could not be decoded, it is the name of one field without the path, or empty, and no
-   * other field has been checked.
+   * other field has been checked. That field may be one that the contract does not have.
    * </pre>
    *
    * <code>string field = 3 [json_name = "field"];</code>
@@ -58,7 +58,7 @@ public interface ErrorDetailOrBuilder extends
    * with ERROR_REASON_INVALID_REQUEST. If several fields are wrong, it is the first one; a
    * google.rpc.BadRequest, which is attached too, has a FieldViolation for each of them. If the
    * request could not be decoded, it is the name of one field without the path, or empty, and no
-   * other field has been checked.
+   * other field has been checked. That field may be one that the contract does not have.
    * </pre>
    *
    * <code>string field = 3 [json_name = "field"];</code>

@@ -31,6 +31,16 @@ public final class ErrorProto extends com.google.protobuf.GeneratedFile {
   static final 
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
       internal_static_sessiond_v1_ErrorDetail_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_sessiond_v1_SessionLimitDetail_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_sessiond_v1_SessionLimitDetail_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_sessiond_v1_CompetingSession_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_sessiond_v1_CompetingSession_fieldAccessorTable;
 
   public static com.google.protobuf.Descriptors.FileDescriptor
       getDescriptor() {
@@ -40,38 +50,52 @@ public final class ErrorProto extends com.google.protobuf.GeneratedFile {
       descriptor;
   static {
     java.lang.String[] descriptorData = {
-      "\n\027sessiond/v1/error.proto\022\013sessiond.v1\"v" +
-      "\n\013ErrorDetail\0220\n\006reason\030\001 \001(\0162\030.sessiond" +
-      ".v1.ErrorReasonR\006reason\022\037\n\013http_status\030\002" +
-      " \001(\rR\nhttpStatus\022\024\n\005field\030\003 \001(\tR\005field*\365" +
-      "\005\n\013ErrorReason\022\034\n\030ERROR_REASON_UNSPECIFI" +
-      "ED\020\000\022\037\n\033ERROR_REASON_INVALID_COOKIE\020\001\022\035\n" +
-      "\031ERROR_REASON_EXPIRED_IDLE\020\002\022!\n\035ERROR_RE" +
-      "ASON_EXPIRED_ABSOLUTE\020\003\022\030\n\024ERROR_REASON_" +
-      "REVOKED\020\004\022&\n\"ERROR_REASON_SIGNING_KEY_NO" +
-      "T_FOUND\020\005\022$\n ERROR_REASON_SIGNING_KEY_RE" +
-      "TIRED\020\006\022\034\n\030ERROR_REASON_IP_MISMATCH\020\007\022$\n" +
-      " ERROR_REASON_USER_AGENT_MISMATCH\020\010\022\'\n#E" +
-      "RROR_REASON_PRE_LOGIN_NOT_ACCEPTED\020\t\022\035\n\031" +
-      "ERROR_REASON_CSRF_MISSING\020\n\022\036\n\032ERROR_REA" +
-      "SON_CSRF_MISMATCH\020\013\022\"\n\036ERROR_REASON_SESS" +
-      "ION_NOT_FOUND\020\014\022 \n\034ERROR_REASON_INVALID_" +
-      "REQUEST\020\r\022&\n\"ERROR_REASON_SESSION_LIMIT_" +
-      "REACHED\020\016\022\'\n#ERROR_REASON_CALLER_UNAUTHE" +
-      "NTICATED\020\017\022!\n\035ERROR_REASON_CALLER_FORBID" +
-      "DEN\020\020\022$\n ERROR_REASON_STORAGE_UNAVAILABL" +
-      "E\020\021\022\033\n\027ERROR_REASON_OVERLOADED\020\022\0220\n,ERRO" +
-      "R_REASON_INITIAL_SIGNING_KEY_MINT_FAILED" +
-      "\020\023\022\"\n\036ERROR_REASON_REQUEST_TOO_LARGE\020\024B\254" +
-      "\001\n\025io.github.sessiond.v1B\nErrorProtoP\001Z:" +
-      "github.com/sessiond/sessiond/gen/go/sess" +
-      "iond/v1;sessiondv1\242\002\003SXX\252\002\013Sessiond.V1\312\002" +
-      "\013Sessiond\\V1\342\002\027Sessiond\\V1\\GPBMetadata\352\002" +
-      "\014Sessiond::V1b\006proto3"
+      "\n\027sessiond/v1/error.proto\022\013sessiond.v1\032\037" +
+      "google/protobuf/timestamp.proto\"v\n\013Error" +
+      "Detail\0220\n\006reason\030\001 \001(\0162\030.sessiond.v1.Err" +
+      "orReasonR\006reason\022\037\n\013http_status\030\002 \001(\rR\nh" +
+      "ttpStatus\022\024\n\005field\030\003 \001(\tR\005field\"{\n\022Sessi" +
+      "onLimitDetail\022\024\n\005limit\030\001 \001(\rR\005limit\022\024\n\005t" +
+      "otal\030\002 \001(\rR\005total\0229\n\010sessions\030\003 \003(\0132\035.se" +
+      "ssiond.v1.CompetingSessionR\010sessions\"\364\001\n" +
+      "\020CompetingSession\022\016\n\002id\030\001 \001(\tR\002id\022\031\n\010app" +
+      "_type\030\002 \001(\tR\007appType\0229\n\ncreated_at\030\003 \001(\013" +
+      "2\032.google.protobuf.TimestampR\tcreatedAt\022" +
+      "<\n\014last_seen_at\030\004 \001(\0132\032.google.protobuf." +
+      "TimestampR\nlastSeenAt\022\035\n\nip_address\030\005 \001(" +
+      "\tR\tipAddress\022\035\n\nuser_agent\030\006 \001(\tR\tuserAg" +
+      "ent*\353\006\n\013ErrorReason\022\034\n\030ERROR_REASON_UNSP" +
+      "ECIFIED\020\000\022\037\n\033ERROR_REASON_INVALID_COOKIE" +
+      "\020\001\022\035\n\031ERROR_REASON_EXPIRED_IDLE\020\002\022!\n\035ERR" +
+      "OR_REASON_EXPIRED_ABSOLUTE\020\003\022\030\n\024ERROR_RE" +
+      "ASON_REVOKED\020\004\022&\n\"ERROR_REASON_SIGNING_K" +
+      "EY_NOT_FOUND\020\005\022$\n ERROR_REASON_SIGNING_K" +
+      "EY_RETIRED\020\006\022\034\n\030ERROR_REASON_IP_MISMATCH" +
+      "\020\007\022$\n ERROR_REASON_USER_AGENT_MISMATCH\020\010" +
+      "\022\'\n#ERROR_REASON_PRE_LOGIN_NOT_ACCEPTED\020" +
+      "\t\022\035\n\031ERROR_REASON_CSRF_MISSING\020\n\022\036\n\032ERRO" +
+      "R_REASON_CSRF_MISMATCH\020\013\022\"\n\036ERROR_REASON" +
+      "_SESSION_NOT_FOUND\020\014\022 \n\034ERROR_REASON_INV" +
+      "ALID_REQUEST\020\r\022&\n\"ERROR_REASON_SESSION_L" +
+      "IMIT_REACHED\020\016\022\'\n#ERROR_REASON_CALLER_UN" +
+      "AUTHENTICATED\020\017\022!\n\035ERROR_REASON_CALLER_F" +
+      "ORBIDDEN\020\020\022$\n ERROR_REASON_STORAGE_UNAVA" +
+      "ILABLE\020\021\022\033\n\027ERROR_REASON_OVERLOADED\020\022\0220\n" +
+      ",ERROR_REASON_INITIAL_SIGNING_KEY_MINT_F" +
+      "AILED\020\023\022\"\n\036ERROR_REASON_REQUEST_TOO_LARG" +
+      "E\020\024\022!\n\035ERROR_REASON_STEP_UP_REQUIRED\020\025\022\'" +
+      "\n#ERROR_REASON_METADATA_ETAG_MISMATCH\020\026\022" +
+      "(\n$ERROR_REASON_CALLER_KEYS_UNAVAILABLE\020" +
+      "\027B\254\001\n\025io.github.sessiond.v1B\nErrorProtoP" +
+      "\001Z:github.com/sessiond/sessiond/gen/go/s" +
+      "essiond/v1;sessiondv1\242\002\003SXX\252\002\013Sessiond.V" +
+      "1\312\002\013Sessiond\\V1\342\002\027Sessiond\\V1\\GPBMetadat" +
+      "a\352\002\014Sessiond::V1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
         new com.google.protobuf.Descriptors.FileDescriptor[] {
+          com.google.protobuf.TimestampProto.getDescriptor(),
         });
     internal_static_sessiond_v1_ErrorDetail_descriptor =
       getDescriptor().getMessageType(0);
@@ -79,7 +103,20 @@ public final class ErrorProto extends com.google.protobuf.GeneratedFile {
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_sessiond_v1_ErrorDetail_descriptor,
         new java.lang.String[] { "Reason", "HttpStatus", "Field", });
+    internal_static_sessiond_v1_SessionLimitDetail_descriptor =
+      getDescriptor().getMessageType(1);
+    internal_static_sessiond_v1_SessionLimitDetail_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_sessiond_v1_SessionLimitDetail_descriptor,
+        new java.lang.String[] { "Limit", "Total", "Sessions", });
+    internal_static_sessiond_v1_CompetingSession_descriptor =
+      getDescriptor().getMessageType(2);
+    internal_static_sessiond_v1_CompetingSession_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_sessiond_v1_CompetingSession_descriptor,
+        new java.lang.String[] { "Id", "AppType", "CreatedAt", "LastSeenAt", "IpAddress", "UserAgent", });
     descriptor.resolveAllFeaturesImmutable();
+    com.google.protobuf.TimestampProto.getDescriptor();
   }
 
   // @@protoc_insertion_point(outer_class_scope)

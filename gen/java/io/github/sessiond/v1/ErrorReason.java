@@ -141,7 +141,8 @@ public enum ErrorReason
   /**
    * <pre>
    * ERROR_REASON_SESSION_LIMIT_REACHED: the actor has as many live sessions as are allowed
-   * (ASVS 7.1.2), and the policy is to reject another one. FAILED_PRECONDITION, 409.
+   * (ASVS 7.1.2), and the policy is to reject another one. A SessionLimitDetail has the sessions
+   * that compete. FAILED_PRECONDITION, 409.
    * </pre>
    *
    * <code>ERROR_REASON_SESSION_LIMIT_REACHED = 14;</code>
@@ -158,8 +159,9 @@ public enum ErrorReason
   ERROR_REASON_CALLER_UNAUTHENTICATED(15),
   /**
    * <pre>
-   * ERROR_REASON_CALLER_FORBIDDEN: the calling service may not make this call. Sent only where
-   * callers are authenticated. PERMISSION_DENIED, 403.
+   * ERROR_REASON_CALLER_FORBIDDEN: the calling service may not make this call, or may not act on a
+   * tenant that the request names, whether or not that exists. Sent only where callers are
+   * authenticated. PERMISSION_DENIED, 403.
    * </pre>
    *
    * <code>ERROR_REASON_CALLER_FORBIDDEN = 16;</code>
@@ -202,6 +204,34 @@ public enum ErrorReason
    * <code>ERROR_REASON_REQUEST_TOO_LARGE = 20;</code>
    */
   ERROR_REASON_REQUEST_TOO_LARGE(20),
+  /**
+   * <pre>
+   * ERROR_REASON_STEP_UP_REQUIRED: the session is live, but its user has authenticated at a lower
+   * level than min_auth_level, or longer ago than max_auth_age. PERMISSION_DENIED, 403.
+   * </pre>
+   *
+   * <code>ERROR_REASON_STEP_UP_REQUIRED = 21;</code>
+   */
+  ERROR_REASON_STEP_UP_REQUIRED(21),
+  /**
+   * <pre>
+   * ERROR_REASON_METADATA_ETAG_MISMATCH: the metadata has been changed since it was read. Read the
+   * session again, and repeat the change. ABORTED, 409.
+   * </pre>
+   *
+   * <code>ERROR_REASON_METADATA_ETAG_MISMATCH = 22;</code>
+   */
+  ERROR_REASON_METADATA_ETAG_MISMATCH(22),
+  /**
+   * <pre>
+   * ERROR_REASON_CALLER_KEYS_UNAVAILABLE: the keys that verify the calling service's JWT cannot be
+   * fetched. Nothing is known of the session: retry after google.rpc.RetryInfo.retry_delay. Sent
+   * only where callers authenticate with JWTs. UNAVAILABLE, 503.
+   * </pre>
+   *
+   * <code>ERROR_REASON_CALLER_KEYS_UNAVAILABLE = 23;</code>
+   */
+  ERROR_REASON_CALLER_KEYS_UNAVAILABLE(23),
   UNRECOGNIZED(-1),
   ;
 
@@ -339,7 +369,8 @@ public enum ErrorReason
   /**
    * <pre>
    * ERROR_REASON_SESSION_LIMIT_REACHED: the actor has as many live sessions as are allowed
-   * (ASVS 7.1.2), and the policy is to reject another one. FAILED_PRECONDITION, 409.
+   * (ASVS 7.1.2), and the policy is to reject another one. A SessionLimitDetail has the sessions
+   * that compete. FAILED_PRECONDITION, 409.
    * </pre>
    *
    * <code>ERROR_REASON_SESSION_LIMIT_REACHED = 14;</code>
@@ -356,8 +387,9 @@ public enum ErrorReason
   public static final int ERROR_REASON_CALLER_UNAUTHENTICATED_VALUE = 15;
   /**
    * <pre>
-   * ERROR_REASON_CALLER_FORBIDDEN: the calling service may not make this call. Sent only where
-   * callers are authenticated. PERMISSION_DENIED, 403.
+   * ERROR_REASON_CALLER_FORBIDDEN: the calling service may not make this call, or may not act on a
+   * tenant that the request names, whether or not that exists. Sent only where callers are
+   * authenticated. PERMISSION_DENIED, 403.
    * </pre>
    *
    * <code>ERROR_REASON_CALLER_FORBIDDEN = 16;</code>
@@ -400,6 +432,34 @@ public enum ErrorReason
    * <code>ERROR_REASON_REQUEST_TOO_LARGE = 20;</code>
    */
   public static final int ERROR_REASON_REQUEST_TOO_LARGE_VALUE = 20;
+  /**
+   * <pre>
+   * ERROR_REASON_STEP_UP_REQUIRED: the session is live, but its user has authenticated at a lower
+   * level than min_auth_level, or longer ago than max_auth_age. PERMISSION_DENIED, 403.
+   * </pre>
+   *
+   * <code>ERROR_REASON_STEP_UP_REQUIRED = 21;</code>
+   */
+  public static final int ERROR_REASON_STEP_UP_REQUIRED_VALUE = 21;
+  /**
+   * <pre>
+   * ERROR_REASON_METADATA_ETAG_MISMATCH: the metadata has been changed since it was read. Read the
+   * session again, and repeat the change. ABORTED, 409.
+   * </pre>
+   *
+   * <code>ERROR_REASON_METADATA_ETAG_MISMATCH = 22;</code>
+   */
+  public static final int ERROR_REASON_METADATA_ETAG_MISMATCH_VALUE = 22;
+  /**
+   * <pre>
+   * ERROR_REASON_CALLER_KEYS_UNAVAILABLE: the keys that verify the calling service's JWT cannot be
+   * fetched. Nothing is known of the session: retry after google.rpc.RetryInfo.retry_delay. Sent
+   * only where callers authenticate with JWTs. UNAVAILABLE, 503.
+   * </pre>
+   *
+   * <code>ERROR_REASON_CALLER_KEYS_UNAVAILABLE = 23;</code>
+   */
+  public static final int ERROR_REASON_CALLER_KEYS_UNAVAILABLE_VALUE = 23;
 
 
   public final int getNumber() {
@@ -447,6 +507,9 @@ public enum ErrorReason
       case 18: return ERROR_REASON_OVERLOADED;
       case 19: return ERROR_REASON_INITIAL_SIGNING_KEY_MINT_FAILED;
       case 20: return ERROR_REASON_REQUEST_TOO_LARGE;
+      case 21: return ERROR_REASON_STEP_UP_REQUIRED;
+      case 22: return ERROR_REASON_METADATA_ETAG_MISMATCH;
+      case 23: return ERROR_REASON_CALLER_KEYS_UNAVAILABLE;
       default: return null;
     }
   }

@@ -61,7 +61,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object tenantId_ = "";
   /**
    * <pre>
-   * tenant_id is the tenant, at most 128 bytes. Empty: the tenant `default`.
+   * tenant_id is the tenant, at most 128 bytes. Empty: as in ActorRef.
    * </pre>
    *
    * <code>string tenant_id = 1 [json_name = "tenantId"];</code>
@@ -82,7 +82,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * tenant_id is the tenant, at most 128 bytes. Empty: the tenant `default`.
+   * tenant_id is the tenant, at most 128 bytes. Empty: as in ActorRef.
    * </pre>
    *
    * <code>string tenant_id = 1 [json_name = "tenantId"];</code>
@@ -663,7 +663,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object tenantId_ = "";
     /**
      * <pre>
-     * tenant_id is the tenant, at most 128 bytes. Empty: the tenant `default`.
+     * tenant_id is the tenant, at most 128 bytes. Empty: as in ActorRef.
      * </pre>
      *
      * <code>string tenant_id = 1 [json_name = "tenantId"];</code>
@@ -683,7 +683,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * tenant_id is the tenant, at most 128 bytes. Empty: the tenant `default`.
+     * tenant_id is the tenant, at most 128 bytes. Empty: as in ActorRef.
      * </pre>
      *
      * <code>string tenant_id = 1 [json_name = "tenantId"];</code>
@@ -704,7 +704,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * tenant_id is the tenant, at most 128 bytes. Empty: the tenant `default`.
+     * tenant_id is the tenant, at most 128 bytes. Empty: as in ActorRef.
      * </pre>
      *
      * <code>string tenant_id = 1 [json_name = "tenantId"];</code>
@@ -721,7 +721,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * tenant_id is the tenant, at most 128 bytes. Empty: the tenant `default`.
+     * tenant_id is the tenant, at most 128 bytes. Empty: as in ActorRef.
      * </pre>
      *
      * <code>string tenant_id = 1 [json_name = "tenantId"];</code>
@@ -735,7 +735,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * tenant_id is the tenant, at most 128 bytes. Empty: the tenant `default`.
+     * tenant_id is the tenant, at most 128 bytes. Empty: as in ActorRef.
      * </pre>
      *
      * <code>string tenant_id = 1 [json_name = "tenantId"];</code>

@@ -12,7 +12,7 @@ public interface ListAuditEventsRequestOrBuilder extends
 
   /**
    * <pre>
-   * tenant_id is the tenant, at most 128 bytes. Empty: the tenant `default`.
+   * tenant_id is the tenant, at most 128 bytes. Empty: as in ActorRef.
    * </pre>
    *
    * <code>string tenant_id = 1 [json_name = "tenantId"];</code>
@@ -21,7 +21,7 @@ public interface ListAuditEventsRequestOrBuilder extends
   java.lang.String getTenantId();
   /**
    * <pre>
-   * tenant_id is the tenant, at most 128 bytes. Empty: the tenant `default`.
+   * tenant_id is the tenant, at most 128 bytes. Empty: as in ActorRef.
    * </pre>
    *
    * <code>string tenant_id = 1 [json_name = "tenantId"];</code>

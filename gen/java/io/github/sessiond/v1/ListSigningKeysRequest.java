@@ -59,7 +59,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object tenantId_ = "";
   /**
    * <pre>
-   * tenant_id is the tenant, at most 128 bytes. Empty: the tenant `default`.
+   * tenant_id is the tenant, at most 128 bytes. Empty: as in ActorRef.
    * </pre>
    *
    * <code>string tenant_id = 1 [json_name = "tenantId"];</code>
@@ -80,7 +80,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * tenant_id is the tenant, at most 128 bytes. Empty: the tenant `default`.
+   * tenant_id is the tenant, at most 128 bytes. Empty: as in ActorRef.
    * </pre>
    *
    * <code>string tenant_id = 1 [json_name = "tenantId"];</code>
@@ -515,7 +515,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object tenantId_ = "";
     /**
      * <pre>
-     * tenant_id is the tenant, at most 128 bytes. Empty: the tenant `default`.
+     * tenant_id is the tenant, at most 128 bytes. Empty: as in ActorRef.
      * </pre>
      *
      * <code>string tenant_id = 1 [json_name = "tenantId"];</code>
@@ -535,7 +535,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * tenant_id is the tenant, at most 128 bytes. Empty: the tenant `default`.
+     * tenant_id is the tenant, at most 128 bytes. Empty: as in ActorRef.
      * </pre>
      *
      * <code>string tenant_id = 1 [json_name = "tenantId"];</code>
@@ -556,7 +556,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * tenant_id is the tenant, at most 128 bytes. Empty: the tenant `default`.
+     * tenant_id is the tenant, at most 128 bytes. Empty: as in ActorRef.
      * </pre>
      *
      * <code>string tenant_id = 1 [json_name = "tenantId"];</code>
@@ -573,7 +573,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * tenant_id is the tenant, at most 128 bytes. Empty: the tenant `default`.
+     * tenant_id is the tenant, at most 128 bytes. Empty: as in ActorRef.
      * </pre>
      *
      * <code>string tenant_id = 1 [json_name = "tenantId"];</code>
@@ -587,7 +587,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * tenant_id is the tenant, at most 128 bytes. Empty: the tenant `default`.
+     * tenant_id is the tenant, at most 128 bytes. Empty: as in ActorRef.
      * </pre>
      *
      * <code>string tenant_id = 1 [json_name = "tenantId"];</code>

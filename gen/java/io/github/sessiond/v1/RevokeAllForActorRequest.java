@@ -98,7 +98,7 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * keep is a session that is not revoked, usually the one of the current request. Optional. It
-   * must exist and be of the same actor.
+   * must exist and be of the same actor. Of another tenant, it is treated as not found.
    * </pre>
    *
    * <code>.sessiond.v1.SessionRef keep = 2 [json_name = "keep"];</code>
@@ -111,7 +111,7 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * keep is a session that is not revoked, usually the one of the current request. Optional. It
-   * must exist and be of the same actor.
+   * must exist and be of the same actor. Of another tenant, it is treated as not found.
    * </pre>
    *
    * <code>.sessiond.v1.SessionRef keep = 2 [json_name = "keep"];</code>
@@ -124,7 +124,7 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * keep is a session that is not revoked, usually the one of the current request. Optional. It
-   * must exist and be of the same actor.
+   * must exist and be of the same actor. Of another tenant, it is treated as not found.
    * </pre>
    *
    * <code>.sessiond.v1.SessionRef keep = 2 [json_name = "keep"];</code>
@@ -800,7 +800,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * keep is a session that is not revoked, usually the one of the current request. Optional. It
-     * must exist and be of the same actor.
+     * must exist and be of the same actor. Of another tenant, it is treated as not found.
      * </pre>
      *
      * <code>.sessiond.v1.SessionRef keep = 2 [json_name = "keep"];</code>
@@ -812,7 +812,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * keep is a session that is not revoked, usually the one of the current request. Optional. It
-     * must exist and be of the same actor.
+     * must exist and be of the same actor. Of another tenant, it is treated as not found.
      * </pre>
      *
      * <code>.sessiond.v1.SessionRef keep = 2 [json_name = "keep"];</code>
@@ -828,7 +828,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * keep is a session that is not revoked, usually the one of the current request. Optional. It
-     * must exist and be of the same actor.
+     * must exist and be of the same actor. Of another tenant, it is treated as not found.
      * </pre>
      *
      * <code>.sessiond.v1.SessionRef keep = 2 [json_name = "keep"];</code>
@@ -849,7 +849,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * keep is a session that is not revoked, usually the one of the current request. Optional. It
-     * must exist and be of the same actor.
+     * must exist and be of the same actor. Of another tenant, it is treated as not found.
      * </pre>
      *
      * <code>.sessiond.v1.SessionRef keep = 2 [json_name = "keep"];</code>
@@ -868,7 +868,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * keep is a session that is not revoked, usually the one of the current request. Optional. It
-     * must exist and be of the same actor.
+     * must exist and be of the same actor. Of another tenant, it is treated as not found.
      * </pre>
      *
      * <code>.sessiond.v1.SessionRef keep = 2 [json_name = "keep"];</code>
@@ -894,7 +894,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * keep is a session that is not revoked, usually the one of the current request. Optional. It
-     * must exist and be of the same actor.
+     * must exist and be of the same actor. Of another tenant, it is treated as not found.
      * </pre>
      *
      * <code>.sessiond.v1.SessionRef keep = 2 [json_name = "keep"];</code>
@@ -912,7 +912,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * keep is a session that is not revoked, usually the one of the current request. Optional. It
-     * must exist and be of the same actor.
+     * must exist and be of the same actor. Of another tenant, it is treated as not found.
      * </pre>
      *
      * <code>.sessiond.v1.SessionRef keep = 2 [json_name = "keep"];</code>
@@ -925,7 +925,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * keep is a session that is not revoked, usually the one of the current request. Optional. It
-     * must exist and be of the same actor.
+     * must exist and be of the same actor. Of another tenant, it is treated as not found.
      * </pre>
      *
      * <code>.sessiond.v1.SessionRef keep = 2 [json_name = "keep"];</code>
@@ -941,7 +941,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * keep is a session that is not revoked, usually the one of the current request. Optional. It
-     * must exist and be of the same actor.
+     * must exist and be of the same actor. Of another tenant, it is treated as not found.
      * </pre>
      *
      * <code>.sessiond.v1.SessionRef keep = 2 [json_name = "keep"];</code>

@@ -40,7 +40,7 @@ public interface RevokeAllForActorRequestOrBuilder extends
   /**
    * <pre>
    * keep is a session that is not revoked, usually the one of the current request. Optional. It
-   * must exist and be of the same actor.
+   * must exist and be of the same actor. Of another tenant, it is treated as not found.
    * </pre>
    *
    * <code>.sessiond.v1.SessionRef keep = 2 [json_name = "keep"];</code>
@@ -50,7 +50,7 @@ public interface RevokeAllForActorRequestOrBuilder extends
   /**
    * <pre>
    * keep is a session that is not revoked, usually the one of the current request. Optional. It
-   * must exist and be of the same actor.
+   * must exist and be of the same actor. Of another tenant, it is treated as not found.
    * </pre>
    *
    * <code>.sessiond.v1.SessionRef keep = 2 [json_name = "keep"];</code>
@@ -60,7 +60,7 @@ public interface RevokeAllForActorRequestOrBuilder extends
   /**
    * <pre>
    * keep is a session that is not revoked, usually the one of the current request. Optional. It
-   * must exist and be of the same actor.
+   * must exist and be of the same actor. Of another tenant, it is treated as not found.
    * </pre>
    *
    * <code>.sessiond.v1.SessionRef keep = 2 [json_name = "keep"];</code>

@@ -45,6 +45,9 @@ private static final long serialVersionUID = 0L;
     userAgent_ = "";
     signingKeyId_ = "";
     endReason_ = "";
+    authMethods_ =
+        com.google.protobuf.LazyStringArrayList.emptyList();
+    metadataEtag_ = "";
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -364,7 +367,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Timestamp createdAt_;
   /**
    * <pre>
-   * created_at is when Create stored the session, by the database's clock.
+   * created_at is when Create stored the session, by the database's clock. RotateSession keeps it.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp created_at = 8 [json_name = "createdAt"];</code>
@@ -376,7 +379,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * created_at is when Create stored the session, by the database's clock.
+   * created_at is when Create stored the session, by the database's clock. RotateSession keeps it.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp created_at = 8 [json_name = "createdAt"];</code>
@@ -388,7 +391,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * created_at is when Create stored the session, by the database's clock.
+   * created_at is when Create stored the session, by the database's clock. RotateSession keeps it.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp created_at = 8 [json_name = "createdAt"];</code>
@@ -749,8 +752,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object userAgent_ = "";
   /**
    * <pre>
-   * user_agent is the browser's user agent when the session was created, cut to 512 characters.
-   * Empty if the Create request did not set it.
+   * user_agent is the browser's user agent when the session was created, cut to 512 characters and
+   * with U+FFFD for each control character. Empty if the Create request did not set it.
    * </pre>
    *
    * <code>string user_agent = 17 [json_name = "userAgent"];</code>
@@ -771,8 +774,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * user_agent is the browser's user agent when the session was created, cut to 512 characters.
-   * Empty if the Create request did not set it.
+   * user_agent is the browser's user agent when the session was created, cut to 512 characters and
+   * with U+FFFD for each control character. Empty if the Create request did not set it.
    * </pre>
    *
    * <code>string user_agent = 17 [json_name = "userAgent"];</code>
@@ -870,8 +873,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * metadata is what the Create request stored with the session, at most 4 KiB in all. sessiond
-   * does not interpret it.
+   * metadata is what Create or the last UpdateMetadata stored with the session, at most 4 KiB in
+   * all. sessiond does not interpret it.
    * </pre>
    *
    * <code>map&lt;string, string&gt; metadata = 19 [json_name = "metadata"];</code>
@@ -892,8 +895,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * metadata is what the Create request stored with the session, at most 4 KiB in all. sessiond
-   * does not interpret it.
+   * metadata is what Create or the last UpdateMetadata stored with the session, at most 4 KiB in
+   * all. sessiond does not interpret it.
    * </pre>
    *
    * <code>map&lt;string, string&gt; metadata = 19 [json_name = "metadata"];</code>
@@ -904,8 +907,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * metadata is what the Create request stored with the session, at most 4 KiB in all. sessiond
-   * does not interpret it.
+   * metadata is what Create or the last UpdateMetadata stored with the session, at most 4 KiB in
+   * all. sessiond does not interpret it.
    * </pre>
    *
    * <code>map&lt;string, string&gt; metadata = 19 [json_name = "metadata"];</code>
@@ -923,8 +926,8 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * metadata is what the Create request stored with the session, at most 4 KiB in all. sessiond
-   * does not interpret it.
+   * metadata is what Create or the last UpdateMetadata stored with the session, at most 4 KiB in
+   * all. sessiond does not interpret it.
    * </pre>
    *
    * <code>map&lt;string, string&gt; metadata = 19 [json_name = "metadata"];</code>
@@ -1006,6 +1009,170 @@ java.lang.String defaultValue) {
     return current_;
   }
 
+  public static final int AUTH_LEVEL_FIELD_NUMBER = 22;
+  private int authLevel_ = 0;
+  /**
+   * <pre>
+   * auth_level is how strongly the user has authenticated. The calling application defines the
+   * levels; a higher one is stronger. By convention, 1 to 3 are the authenticator assurance levels
+   * (AAL) of NIST SP 800-63B. 0 if Create did not set it.
+   * </pre>
+   *
+   * <code>uint32 auth_level = 22 [json_name = "authLevel"];</code>
+   * @return The authLevel.
+   */
+  @java.lang.Override
+  public int getAuthLevel() {
+    return authLevel_;
+  }
+
+  public static final int AUTH_METHODS_FIELD_NUMBER = 23;
+  @SuppressWarnings("serial")
+  private com.google.protobuf.LazyStringArrayList authMethods_ =
+      com.google.protobuf.LazyStringArrayList.emptyList();
+  /**
+   * <pre>
+   * auth_methods are the methods by which the user has authenticated, such as `pwd` and `otp`: the
+   * values of the claim `amr` (RFC 8176). Empty if Create did not set them.
+   * </pre>
+   *
+   * <code>repeated string auth_methods = 23 [json_name = "authMethods"];</code>
+   * @return A list containing the authMethods.
+   */
+  public com.google.protobuf.ProtocolStringList
+      getAuthMethodsList() {
+    return authMethods_;
+  }
+  /**
+   * <pre>
+   * auth_methods are the methods by which the user has authenticated, such as `pwd` and `otp`: the
+   * values of the claim `amr` (RFC 8176). Empty if Create did not set them.
+   * </pre>
+   *
+   * <code>repeated string auth_methods = 23 [json_name = "authMethods"];</code>
+   * @return The count of authMethods.
+   */
+  public int getAuthMethodsCount() {
+    return authMethods_.size();
+  }
+  /**
+   * <pre>
+   * auth_methods are the methods by which the user has authenticated, such as `pwd` and `otp`: the
+   * values of the claim `amr` (RFC 8176). Empty if Create did not set them.
+   * </pre>
+   *
+   * <code>repeated string auth_methods = 23 [json_name = "authMethods"];</code>
+   * @param index The index of the element to return.
+   * @return The authMethods at the given index.
+   */
+  public java.lang.String getAuthMethods(int index) {
+    return authMethods_.get(index);
+  }
+  /**
+   * <pre>
+   * auth_methods are the methods by which the user has authenticated, such as `pwd` and `otp`: the
+   * values of the claim `amr` (RFC 8176). Empty if Create did not set them.
+   * </pre>
+   *
+   * <code>repeated string auth_methods = 23 [json_name = "authMethods"];</code>
+   * @param index The index of the value to return.
+   * @return The bytes of the authMethods at the given index.
+   */
+  public com.google.protobuf.ByteString
+      getAuthMethodsBytes(int index) {
+    return authMethods_.getByteString(index);
+  }
+
+  public static final int AUTHENTICATED_AT_FIELD_NUMBER = 24;
+  private com.google.protobuf.Timestamp authenticatedAt_;
+  /**
+   * <pre>
+   * authenticated_at is when the user authenticated, by the database's clock unless Create or
+   * RotateSession set it. Unset in a pre-login session.
+   * </pre>
+   *
+   * <code>.google.protobuf.Timestamp authenticated_at = 24 [json_name = "authenticatedAt"];</code>
+   * @return Whether the authenticatedAt field is set.
+   */
+  @java.lang.Override
+  public boolean hasAuthenticatedAt() {
+    return ((bitField0_ & 0x00000040) != 0);
+  }
+  /**
+   * <pre>
+   * authenticated_at is when the user authenticated, by the database's clock unless Create or
+   * RotateSession set it. Unset in a pre-login session.
+   * </pre>
+   *
+   * <code>.google.protobuf.Timestamp authenticated_at = 24 [json_name = "authenticatedAt"];</code>
+   * @return The authenticatedAt.
+   */
+  @java.lang.Override
+  public com.google.protobuf.Timestamp getAuthenticatedAt() {
+    return authenticatedAt_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : authenticatedAt_;
+  }
+  /**
+   * <pre>
+   * authenticated_at is when the user authenticated, by the database's clock unless Create or
+   * RotateSession set it. Unset in a pre-login session.
+   * </pre>
+   *
+   * <code>.google.protobuf.Timestamp authenticated_at = 24 [json_name = "authenticatedAt"];</code>
+   */
+  @java.lang.Override
+  public com.google.protobuf.TimestampOrBuilder getAuthenticatedAtOrBuilder() {
+    return authenticatedAt_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : authenticatedAt_;
+  }
+
+  public static final int METADATA_ETAG_FIELD_NUMBER = 25;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object metadataEtag_ = "";
+  /**
+   * <pre>
+   * metadata_etag names this version of the metadata: each UpdateMetadata changes it. Pass it back
+   * to UpdateMetadata, and do not interpret it.
+   * </pre>
+   *
+   * <code>string metadata_etag = 25 [json_name = "metadataEtag"];</code>
+   * @return The metadataEtag.
+   */
+  @java.lang.Override
+  public java.lang.String getMetadataEtag() {
+    java.lang.Object ref = metadataEtag_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      metadataEtag_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * metadata_etag names this version of the metadata: each UpdateMetadata changes it. Pass it back
+   * to UpdateMetadata, and do not interpret it.
+   * </pre>
+   *
+   * <code>string metadata_etag = 25 [json_name = "metadataEtag"];</code>
+   * @return The bytes for metadataEtag.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getMetadataEtagBytes() {
+    java.lang.Object ref = metadataEtag_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      metadataEtag_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -1085,6 +1252,18 @@ java.lang.String defaultValue) {
     }
     if (current_ != false) {
       output.writeBool(21, current_);
+    }
+    if (authLevel_ != 0) {
+      output.writeUInt32(22, authLevel_);
+    }
+    for (int i = 0; i < authMethods_.size(); i++) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 23, authMethods_.getRaw(i));
+    }
+    if (((bitField0_ & 0x00000040) != 0)) {
+      output.writeMessage(24, getAuthenticatedAt());
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(metadataEtag_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 25, metadataEtag_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -1169,6 +1348,25 @@ java.lang.String defaultValue) {
       size += com.google.protobuf.CodedOutputStream
         .computeBoolSize(21, current_);
     }
+    if (authLevel_ != 0) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeUInt32Size(22, authLevel_);
+    }
+    {
+      int dataSize = 0;
+      for (int i = 0; i < authMethods_.size(); i++) {
+        dataSize += computeStringSizeNoTag(authMethods_.getRaw(i));
+      }
+      size += dataSize;
+      size += 2 * getAuthMethodsList().size();
+    }
+    if (((bitField0_ & 0x00000040) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(24, getAuthenticatedAt());
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(metadataEtag_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(25, metadataEtag_);
+    }
     return size;
   }
   @java.lang.Override
@@ -1252,6 +1450,17 @@ java.lang.String defaultValue) {
         .equals(other.getEndReason())) return false;
     if (getCurrent()
         != other.getCurrent()) return false;
+    if (getAuthLevel()
+        != other.getAuthLevel()) return false;
+    if (!getAuthMethodsList()
+        .equals(other.getAuthMethodsList())) return false;
+    if (hasAuthenticatedAt() != other.hasAuthenticatedAt()) return false;
+    if (hasAuthenticatedAt()) {
+      if (!getAuthenticatedAt()
+          .equals(other.getAuthenticatedAt())) return false;
+    }
+    if (!getMetadataEtag()
+        .equals(other.getMetadataEtag())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -1321,6 +1530,18 @@ java.lang.String defaultValue) {
     hash = (37 * hash) + CURRENT_FIELD_NUMBER;
     hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
         getCurrent());
+    hash = (37 * hash) + AUTH_LEVEL_FIELD_NUMBER;
+    hash = (53 * hash) + getAuthLevel();
+    if (getAuthMethodsCount() > 0) {
+      hash = (37 * hash) + AUTH_METHODS_FIELD_NUMBER;
+      hash = (53 * hash) + getAuthMethodsList().hashCode();
+    }
+    if (hasAuthenticatedAt()) {
+      hash = (37 * hash) + AUTHENTICATED_AT_FIELD_NUMBER;
+      hash = (53 * hash) + getAuthenticatedAt().hashCode();
+    }
+    hash = (37 * hash) + METADATA_ETAG_FIELD_NUMBER;
+    hash = (53 * hash) + getMetadataEtag().hashCode();
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -1484,6 +1705,7 @@ java.lang.String defaultValue) {
         internalGetAbsoluteExpiresAtFieldBuilder();
         internalGetRevokedAtFieldBuilder();
         internalGetEndedAtFieldBuilder();
+        internalGetAuthenticatedAtFieldBuilder();
       }
     }
     @java.lang.Override
@@ -1535,6 +1757,15 @@ java.lang.String defaultValue) {
       internalGetMutableMetadata().clear();
       endReason_ = "";
       current_ = false;
+      authLevel_ = 0;
+      authMethods_ =
+          com.google.protobuf.LazyStringArrayList.emptyList();
+      authenticatedAt_ = null;
+      if (authenticatedAtBuilder_ != null) {
+        authenticatedAtBuilder_.dispose();
+        authenticatedAtBuilder_ = null;
+      }
+      metadataEtag_ = "";
       return this;
     }
 
@@ -1651,6 +1882,22 @@ java.lang.String defaultValue) {
       if (((from_bitField0_ & 0x00100000) != 0)) {
         result.current_ = current_;
       }
+      if (((from_bitField0_ & 0x00200000) != 0)) {
+        result.authLevel_ = authLevel_;
+      }
+      if (((from_bitField0_ & 0x00400000) != 0)) {
+        authMethods_.makeImmutable();
+        result.authMethods_ = authMethods_;
+      }
+      if (((from_bitField0_ & 0x00800000) != 0)) {
+        result.authenticatedAt_ = authenticatedAtBuilder_ == null
+            ? authenticatedAt_
+            : authenticatedAtBuilder_.build();
+        to_bitField0_ |= 0x00000040;
+      }
+      if (((from_bitField0_ & 0x01000000) != 0)) {
+        result.metadataEtag_ = metadataEtag_;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -1750,6 +1997,27 @@ java.lang.String defaultValue) {
       }
       if (other.getCurrent() != false) {
         setCurrent(other.getCurrent());
+      }
+      if (other.getAuthLevel() != 0) {
+        setAuthLevel(other.getAuthLevel());
+      }
+      if (!other.authMethods_.isEmpty()) {
+        if (authMethods_.isEmpty()) {
+          authMethods_ = other.authMethods_;
+          bitField0_ |= 0x00400000;
+        } else {
+          ensureAuthMethodsIsMutable();
+          authMethods_.addAll(other.authMethods_);
+        }
+        onChanged();
+      }
+      if (other.hasAuthenticatedAt()) {
+        mergeAuthenticatedAt(other.getAuthenticatedAt());
+      }
+      if (!other.getMetadataEtag().isEmpty()) {
+        metadataEtag_ = other.metadataEtag_;
+        bitField0_ |= 0x01000000;
+        onChanged();
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -1898,6 +2166,28 @@ java.lang.String defaultValue) {
               bitField0_ |= 0x00100000;
               break;
             } // case 168
+            case 176: {
+              authLevel_ = input.readUInt32();
+              bitField0_ |= 0x00200000;
+              break;
+            } // case 176
+            case 186: {
+              ensureAuthMethodsIsMutable();
+              authMethods_.add(input.readStringRequireUtf8());
+              break;
+            } // case 186
+            case 194: {
+              input.readMessage(
+                  internalGetAuthenticatedAtFieldBuilder().getBuilder(),
+                  extensionRegistry);
+              bitField0_ |= 0x00800000;
+              break;
+            } // case 194
+            case 202: {
+              metadataEtag_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x01000000;
+              break;
+            } // case 202
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -2511,7 +2801,7 @@ java.lang.String defaultValue) {
         com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> createdAtBuilder_;
     /**
      * <pre>
-     * created_at is when Create stored the session, by the database's clock.
+     * created_at is when Create stored the session, by the database's clock. RotateSession keeps it.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp created_at = 8 [json_name = "createdAt"];</code>
@@ -2522,7 +2812,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * created_at is when Create stored the session, by the database's clock.
+     * created_at is when Create stored the session, by the database's clock. RotateSession keeps it.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp created_at = 8 [json_name = "createdAt"];</code>
@@ -2537,7 +2827,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * created_at is when Create stored the session, by the database's clock.
+     * created_at is when Create stored the session, by the database's clock. RotateSession keeps it.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp created_at = 8 [json_name = "createdAt"];</code>
@@ -2557,7 +2847,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * created_at is when Create stored the session, by the database's clock.
+     * created_at is when Create stored the session, by the database's clock. RotateSession keeps it.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp created_at = 8 [json_name = "createdAt"];</code>
@@ -2575,7 +2865,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * created_at is when Create stored the session, by the database's clock.
+     * created_at is when Create stored the session, by the database's clock. RotateSession keeps it.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp created_at = 8 [json_name = "createdAt"];</code>
@@ -2600,7 +2890,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * created_at is when Create stored the session, by the database's clock.
+     * created_at is when Create stored the session, by the database's clock. RotateSession keeps it.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp created_at = 8 [json_name = "createdAt"];</code>
@@ -2617,7 +2907,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * created_at is when Create stored the session, by the database's clock.
+     * created_at is when Create stored the session, by the database's clock. RotateSession keeps it.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp created_at = 8 [json_name = "createdAt"];</code>
@@ -2629,7 +2919,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * created_at is when Create stored the session, by the database's clock.
+     * created_at is when Create stored the session, by the database's clock. RotateSession keeps it.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp created_at = 8 [json_name = "createdAt"];</code>
@@ -2644,7 +2934,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * created_at is when Create stored the session, by the database's clock.
+     * created_at is when Create stored the session, by the database's clock. RotateSession keeps it.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp created_at = 8 [json_name = "createdAt"];</code>
@@ -3769,8 +4059,8 @@ java.lang.String defaultValue) {
     private java.lang.Object userAgent_ = "";
     /**
      * <pre>
-     * user_agent is the browser's user agent when the session was created, cut to 512 characters.
-     * Empty if the Create request did not set it.
+     * user_agent is the browser's user agent when the session was created, cut to 512 characters and
+     * with U+FFFD for each control character. Empty if the Create request did not set it.
      * </pre>
      *
      * <code>string user_agent = 17 [json_name = "userAgent"];</code>
@@ -3790,8 +4080,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * user_agent is the browser's user agent when the session was created, cut to 512 characters.
-     * Empty if the Create request did not set it.
+     * user_agent is the browser's user agent when the session was created, cut to 512 characters and
+     * with U+FFFD for each control character. Empty if the Create request did not set it.
      * </pre>
      *
      * <code>string user_agent = 17 [json_name = "userAgent"];</code>
@@ -3812,8 +4102,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * user_agent is the browser's user agent when the session was created, cut to 512 characters.
-     * Empty if the Create request did not set it.
+     * user_agent is the browser's user agent when the session was created, cut to 512 characters and
+     * with U+FFFD for each control character. Empty if the Create request did not set it.
      * </pre>
      *
      * <code>string user_agent = 17 [json_name = "userAgent"];</code>
@@ -3830,8 +4120,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * user_agent is the browser's user agent when the session was created, cut to 512 characters.
-     * Empty if the Create request did not set it.
+     * user_agent is the browser's user agent when the session was created, cut to 512 characters and
+     * with U+FFFD for each control character. Empty if the Create request did not set it.
      * </pre>
      *
      * <code>string user_agent = 17 [json_name = "userAgent"];</code>
@@ -3845,8 +4135,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * user_agent is the browser's user agent when the session was created, cut to 512 characters.
-     * Empty if the Create request did not set it.
+     * user_agent is the browser's user agent when the session was created, cut to 512 characters and
+     * with U+FFFD for each control character. Empty if the Create request did not set it.
      * </pre>
      *
      * <code>string user_agent = 17 [json_name = "userAgent"];</code>
@@ -3988,8 +4278,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * metadata is what the Create request stored with the session, at most 4 KiB in all. sessiond
-     * does not interpret it.
+     * metadata is what Create or the last UpdateMetadata stored with the session, at most 4 KiB in
+     * all. sessiond does not interpret it.
      * </pre>
      *
      * <code>map&lt;string, string&gt; metadata = 19 [json_name = "metadata"];</code>
@@ -4010,8 +4300,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * metadata is what the Create request stored with the session, at most 4 KiB in all. sessiond
-     * does not interpret it.
+     * metadata is what Create or the last UpdateMetadata stored with the session, at most 4 KiB in
+     * all. sessiond does not interpret it.
      * </pre>
      *
      * <code>map&lt;string, string&gt; metadata = 19 [json_name = "metadata"];</code>
@@ -4022,8 +4312,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * metadata is what the Create request stored with the session, at most 4 KiB in all. sessiond
-     * does not interpret it.
+     * metadata is what Create or the last UpdateMetadata stored with the session, at most 4 KiB in
+     * all. sessiond does not interpret it.
      * </pre>
      *
      * <code>map&lt;string, string&gt; metadata = 19 [json_name = "metadata"];</code>
@@ -4041,8 +4331,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * metadata is what the Create request stored with the session, at most 4 KiB in all. sessiond
-     * does not interpret it.
+     * metadata is what Create or the last UpdateMetadata stored with the session, at most 4 KiB in
+     * all. sessiond does not interpret it.
      * </pre>
      *
      * <code>map&lt;string, string&gt; metadata = 19 [json_name = "metadata"];</code>
@@ -4066,8 +4356,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * metadata is what the Create request stored with the session, at most 4 KiB in all. sessiond
-     * does not interpret it.
+     * metadata is what Create or the last UpdateMetadata stored with the session, at most 4 KiB in
+     * all. sessiond does not interpret it.
      * </pre>
      *
      * <code>map&lt;string, string&gt; metadata = 19 [json_name = "metadata"];</code>
@@ -4090,8 +4380,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * metadata is what the Create request stored with the session, at most 4 KiB in all. sessiond
-     * does not interpret it.
+     * metadata is what Create or the last UpdateMetadata stored with the session, at most 4 KiB in
+     * all. sessiond does not interpret it.
      * </pre>
      *
      * <code>map&lt;string, string&gt; metadata = 19 [json_name = "metadata"];</code>
@@ -4108,8 +4398,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * metadata is what the Create request stored with the session, at most 4 KiB in all. sessiond
-     * does not interpret it.
+     * metadata is what Create or the last UpdateMetadata stored with the session, at most 4 KiB in
+     * all. sessiond does not interpret it.
      * </pre>
      *
      * <code>map&lt;string, string&gt; metadata = 19 [json_name = "metadata"];</code>
@@ -4262,6 +4552,475 @@ java.lang.String defaultValue) {
     public Builder clearCurrent() {
       bitField0_ = (bitField0_ & ~0x00100000);
       current_ = false;
+      onChanged();
+      return this;
+    }
+
+    private int authLevel_ ;
+    /**
+     * <pre>
+     * auth_level is how strongly the user has authenticated. The calling application defines the
+     * levels; a higher one is stronger. By convention, 1 to 3 are the authenticator assurance levels
+     * (AAL) of NIST SP 800-63B. 0 if Create did not set it.
+     * </pre>
+     *
+     * <code>uint32 auth_level = 22 [json_name = "authLevel"];</code>
+     * @return The authLevel.
+     */
+    @java.lang.Override
+    public int getAuthLevel() {
+      return authLevel_;
+    }
+    /**
+     * <pre>
+     * auth_level is how strongly the user has authenticated. The calling application defines the
+     * levels; a higher one is stronger. By convention, 1 to 3 are the authenticator assurance levels
+     * (AAL) of NIST SP 800-63B. 0 if Create did not set it.
+     * </pre>
+     *
+     * <code>uint32 auth_level = 22 [json_name = "authLevel"];</code>
+     * @param value The authLevel to set.
+     * @return This builder for chaining.
+     */
+    public Builder setAuthLevel(int value) {
+
+      authLevel_ = value;
+      bitField0_ |= 0x00200000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * auth_level is how strongly the user has authenticated. The calling application defines the
+     * levels; a higher one is stronger. By convention, 1 to 3 are the authenticator assurance levels
+     * (AAL) of NIST SP 800-63B. 0 if Create did not set it.
+     * </pre>
+     *
+     * <code>uint32 auth_level = 22 [json_name = "authLevel"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearAuthLevel() {
+      bitField0_ = (bitField0_ & ~0x00200000);
+      authLevel_ = 0;
+      onChanged();
+      return this;
+    }
+
+    private com.google.protobuf.LazyStringArrayList authMethods_ =
+        com.google.protobuf.LazyStringArrayList.emptyList();
+    private void ensureAuthMethodsIsMutable() {
+      if (!authMethods_.isModifiable()) {
+        authMethods_ = new com.google.protobuf.LazyStringArrayList(authMethods_);
+      }
+      bitField0_ |= 0x00400000;
+    }
+    /**
+     * <pre>
+     * auth_methods are the methods by which the user has authenticated, such as `pwd` and `otp`: the
+     * values of the claim `amr` (RFC 8176). Empty if Create did not set them.
+     * </pre>
+     *
+     * <code>repeated string auth_methods = 23 [json_name = "authMethods"];</code>
+     * @return A list containing the authMethods.
+     */
+    public com.google.protobuf.ProtocolStringList
+        getAuthMethodsList() {
+      authMethods_.makeImmutable();
+      return authMethods_;
+    }
+    /**
+     * <pre>
+     * auth_methods are the methods by which the user has authenticated, such as `pwd` and `otp`: the
+     * values of the claim `amr` (RFC 8176). Empty if Create did not set them.
+     * </pre>
+     *
+     * <code>repeated string auth_methods = 23 [json_name = "authMethods"];</code>
+     * @return The count of authMethods.
+     */
+    public int getAuthMethodsCount() {
+      return authMethods_.size();
+    }
+    /**
+     * <pre>
+     * auth_methods are the methods by which the user has authenticated, such as `pwd` and `otp`: the
+     * values of the claim `amr` (RFC 8176). Empty if Create did not set them.
+     * </pre>
+     *
+     * <code>repeated string auth_methods = 23 [json_name = "authMethods"];</code>
+     * @param index The index of the element to return.
+     * @return The authMethods at the given index.
+     */
+    public java.lang.String getAuthMethods(int index) {
+      return authMethods_.get(index);
+    }
+    /**
+     * <pre>
+     * auth_methods are the methods by which the user has authenticated, such as `pwd` and `otp`: the
+     * values of the claim `amr` (RFC 8176). Empty if Create did not set them.
+     * </pre>
+     *
+     * <code>repeated string auth_methods = 23 [json_name = "authMethods"];</code>
+     * @param index The index of the value to return.
+     * @return The bytes of the authMethods at the given index.
+     */
+    public com.google.protobuf.ByteString
+        getAuthMethodsBytes(int index) {
+      return authMethods_.getByteString(index);
+    }
+    /**
+     * <pre>
+     * auth_methods are the methods by which the user has authenticated, such as `pwd` and `otp`: the
+     * values of the claim `amr` (RFC 8176). Empty if Create did not set them.
+     * </pre>
+     *
+     * <code>repeated string auth_methods = 23 [json_name = "authMethods"];</code>
+     * @param index The index to set the value at.
+     * @param value The authMethods to set.
+     * @return This builder for chaining.
+     */
+    public Builder setAuthMethods(
+        int index, java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      ensureAuthMethodsIsMutable();
+      authMethods_.set(index, value);
+      bitField0_ |= 0x00400000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * auth_methods are the methods by which the user has authenticated, such as `pwd` and `otp`: the
+     * values of the claim `amr` (RFC 8176). Empty if Create did not set them.
+     * </pre>
+     *
+     * <code>repeated string auth_methods = 23 [json_name = "authMethods"];</code>
+     * @param value The authMethods to add.
+     * @return This builder for chaining.
+     */
+    public Builder addAuthMethods(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      ensureAuthMethodsIsMutable();
+      authMethods_.add(value);
+      bitField0_ |= 0x00400000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * auth_methods are the methods by which the user has authenticated, such as `pwd` and `otp`: the
+     * values of the claim `amr` (RFC 8176). Empty if Create did not set them.
+     * </pre>
+     *
+     * <code>repeated string auth_methods = 23 [json_name = "authMethods"];</code>
+     * @param values The authMethods to add.
+     * @return This builder for chaining.
+     */
+    public Builder addAllAuthMethods(
+        java.lang.Iterable<java.lang.String> values) {
+      ensureAuthMethodsIsMutable();
+      com.google.protobuf.AbstractMessageLite.Builder.addAll(
+          values, authMethods_);
+      bitField0_ |= 0x00400000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * auth_methods are the methods by which the user has authenticated, such as `pwd` and `otp`: the
+     * values of the claim `amr` (RFC 8176). Empty if Create did not set them.
+     * </pre>
+     *
+     * <code>repeated string auth_methods = 23 [json_name = "authMethods"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearAuthMethods() {
+      authMethods_ =
+        com.google.protobuf.LazyStringArrayList.emptyList();
+      bitField0_ = (bitField0_ & ~0x00400000);;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * auth_methods are the methods by which the user has authenticated, such as `pwd` and `otp`: the
+     * values of the claim `amr` (RFC 8176). Empty if Create did not set them.
+     * </pre>
+     *
+     * <code>repeated string auth_methods = 23 [json_name = "authMethods"];</code>
+     * @param value The bytes of the authMethods to add.
+     * @return This builder for chaining.
+     */
+    public Builder addAuthMethodsBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      ensureAuthMethodsIsMutable();
+      authMethods_.add(value);
+      bitField0_ |= 0x00400000;
+      onChanged();
+      return this;
+    }
+
+    private com.google.protobuf.Timestamp authenticatedAt_;
+    private com.google.protobuf.SingleFieldBuilder<
+        com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> authenticatedAtBuilder_;
+    /**
+     * <pre>
+     * authenticated_at is when the user authenticated, by the database's clock unless Create or
+     * RotateSession set it. Unset in a pre-login session.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp authenticated_at = 24 [json_name = "authenticatedAt"];</code>
+     * @return Whether the authenticatedAt field is set.
+     */
+    public boolean hasAuthenticatedAt() {
+      return ((bitField0_ & 0x00800000) != 0);
+    }
+    /**
+     * <pre>
+     * authenticated_at is when the user authenticated, by the database's clock unless Create or
+     * RotateSession set it. Unset in a pre-login session.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp authenticated_at = 24 [json_name = "authenticatedAt"];</code>
+     * @return The authenticatedAt.
+     */
+    public com.google.protobuf.Timestamp getAuthenticatedAt() {
+      if (authenticatedAtBuilder_ == null) {
+        return authenticatedAt_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : authenticatedAt_;
+      } else {
+        return authenticatedAtBuilder_.getMessage();
+      }
+    }
+    /**
+     * <pre>
+     * authenticated_at is when the user authenticated, by the database's clock unless Create or
+     * RotateSession set it. Unset in a pre-login session.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp authenticated_at = 24 [json_name = "authenticatedAt"];</code>
+     */
+    public Builder setAuthenticatedAt(com.google.protobuf.Timestamp value) {
+      if (authenticatedAtBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        authenticatedAt_ = value;
+      } else {
+        authenticatedAtBuilder_.setMessage(value);
+      }
+      bitField0_ |= 0x00800000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * authenticated_at is when the user authenticated, by the database's clock unless Create or
+     * RotateSession set it. Unset in a pre-login session.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp authenticated_at = 24 [json_name = "authenticatedAt"];</code>
+     */
+    public Builder setAuthenticatedAt(
+        com.google.protobuf.Timestamp.Builder builderForValue) {
+      if (authenticatedAtBuilder_ == null) {
+        authenticatedAt_ = builderForValue.build();
+      } else {
+        authenticatedAtBuilder_.setMessage(builderForValue.build());
+      }
+      bitField0_ |= 0x00800000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * authenticated_at is when the user authenticated, by the database's clock unless Create or
+     * RotateSession set it. Unset in a pre-login session.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp authenticated_at = 24 [json_name = "authenticatedAt"];</code>
+     */
+    public Builder mergeAuthenticatedAt(com.google.protobuf.Timestamp value) {
+      if (authenticatedAtBuilder_ == null) {
+        if (((bitField0_ & 0x00800000) != 0) &&
+          authenticatedAt_ != null &&
+          authenticatedAt_ != com.google.protobuf.Timestamp.getDefaultInstance()) {
+          getAuthenticatedAtBuilder().mergeFrom(value);
+        } else {
+          authenticatedAt_ = value;
+        }
+      } else {
+        authenticatedAtBuilder_.mergeFrom(value);
+      }
+      if (authenticatedAt_ != null) {
+        bitField0_ |= 0x00800000;
+        onChanged();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * authenticated_at is when the user authenticated, by the database's clock unless Create or
+     * RotateSession set it. Unset in a pre-login session.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp authenticated_at = 24 [json_name = "authenticatedAt"];</code>
+     */
+    public Builder clearAuthenticatedAt() {
+      bitField0_ = (bitField0_ & ~0x00800000);
+      authenticatedAt_ = null;
+      if (authenticatedAtBuilder_ != null) {
+        authenticatedAtBuilder_.dispose();
+        authenticatedAtBuilder_ = null;
+      }
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * authenticated_at is when the user authenticated, by the database's clock unless Create or
+     * RotateSession set it. Unset in a pre-login session.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp authenticated_at = 24 [json_name = "authenticatedAt"];</code>
+     */
+    public com.google.protobuf.Timestamp.Builder getAuthenticatedAtBuilder() {
+      bitField0_ |= 0x00800000;
+      onChanged();
+      return internalGetAuthenticatedAtFieldBuilder().getBuilder();
+    }
+    /**
+     * <pre>
+     * authenticated_at is when the user authenticated, by the database's clock unless Create or
+     * RotateSession set it. Unset in a pre-login session.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp authenticated_at = 24 [json_name = "authenticatedAt"];</code>
+     */
+    public com.google.protobuf.TimestampOrBuilder getAuthenticatedAtOrBuilder() {
+      if (authenticatedAtBuilder_ != null) {
+        return authenticatedAtBuilder_.getMessageOrBuilder();
+      } else {
+        return authenticatedAt_ == null ?
+            com.google.protobuf.Timestamp.getDefaultInstance() : authenticatedAt_;
+      }
+    }
+    /**
+     * <pre>
+     * authenticated_at is when the user authenticated, by the database's clock unless Create or
+     * RotateSession set it. Unset in a pre-login session.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp authenticated_at = 24 [json_name = "authenticatedAt"];</code>
+     */
+    private com.google.protobuf.SingleFieldBuilder<
+        com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> 
+        internalGetAuthenticatedAtFieldBuilder() {
+      if (authenticatedAtBuilder_ == null) {
+        authenticatedAtBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+            com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder>(
+                getAuthenticatedAt(),
+                getParentForChildren(),
+                isClean());
+        authenticatedAt_ = null;
+      }
+      return authenticatedAtBuilder_;
+    }
+
+    private java.lang.Object metadataEtag_ = "";
+    /**
+     * <pre>
+     * metadata_etag names this version of the metadata: each UpdateMetadata changes it. Pass it back
+     * to UpdateMetadata, and do not interpret it.
+     * </pre>
+     *
+     * <code>string metadata_etag = 25 [json_name = "metadataEtag"];</code>
+     * @return The metadataEtag.
+     */
+    public java.lang.String getMetadataEtag() {
+      java.lang.Object ref = metadataEtag_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        metadataEtag_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * metadata_etag names this version of the metadata: each UpdateMetadata changes it. Pass it back
+     * to UpdateMetadata, and do not interpret it.
+     * </pre>
+     *
+     * <code>string metadata_etag = 25 [json_name = "metadataEtag"];</code>
+     * @return The bytes for metadataEtag.
+     */
+    public com.google.protobuf.ByteString
+        getMetadataEtagBytes() {
+      java.lang.Object ref = metadataEtag_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        metadataEtag_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * metadata_etag names this version of the metadata: each UpdateMetadata changes it. Pass it back
+     * to UpdateMetadata, and do not interpret it.
+     * </pre>
+     *
+     * <code>string metadata_etag = 25 [json_name = "metadataEtag"];</code>
+     * @param value The metadataEtag to set.
+     * @return This builder for chaining.
+     */
+    public Builder setMetadataEtag(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      metadataEtag_ = value;
+      bitField0_ |= 0x01000000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * metadata_etag names this version of the metadata: each UpdateMetadata changes it. Pass it back
+     * to UpdateMetadata, and do not interpret it.
+     * </pre>
+     *
+     * <code>string metadata_etag = 25 [json_name = "metadataEtag"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearMetadataEtag() {
+      metadataEtag_ = getDefaultInstance().getMetadataEtag();
+      bitField0_ = (bitField0_ & ~0x01000000);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * metadata_etag names this version of the metadata: each UpdateMetadata changes it. Pass it back
+     * to UpdateMetadata, and do not interpret it.
+     * </pre>
+     *
+     * <code>string metadata_etag = 25 [json_name = "metadataEtag"];</code>
+     * @param value The bytes for metadataEtag to set.
+     * @return This builder for chaining.
+     */
+    public Builder setMetadataEtagBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      metadataEtag_ = value;
+      bitField0_ |= 0x01000000;
       onChanged();
       return this;
     }

@@ -147,7 +147,7 @@ public interface SessionOrBuilder extends
 
   /**
    * <pre>
-   * created_at is when Create stored the session, by the database's clock.
+   * created_at is when Create stored the session, by the database's clock. RotateSession keeps it.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp created_at = 8 [json_name = "createdAt"];</code>
@@ -156,7 +156,7 @@ public interface SessionOrBuilder extends
   boolean hasCreatedAt();
   /**
    * <pre>
-   * created_at is when Create stored the session, by the database's clock.
+   * created_at is when Create stored the session, by the database's clock. RotateSession keeps it.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp created_at = 8 [json_name = "createdAt"];</code>
@@ -165,7 +165,7 @@ public interface SessionOrBuilder extends
   com.google.protobuf.Timestamp getCreatedAt();
   /**
    * <pre>
-   * created_at is when Create stored the session, by the database's clock.
+   * created_at is when Create stored the session, by the database's clock. RotateSession keeps it.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp created_at = 8 [json_name = "createdAt"];</code>
@@ -384,8 +384,8 @@ public interface SessionOrBuilder extends
 
   /**
    * <pre>
-   * user_agent is the browser's user agent when the session was created, cut to 512 characters.
-   * Empty if the Create request did not set it.
+   * user_agent is the browser's user agent when the session was created, cut to 512 characters and
+   * with U+FFFD for each control character. Empty if the Create request did not set it.
    * </pre>
    *
    * <code>string user_agent = 17 [json_name = "userAgent"];</code>
@@ -394,8 +394,8 @@ public interface SessionOrBuilder extends
   java.lang.String getUserAgent();
   /**
    * <pre>
-   * user_agent is the browser's user agent when the session was created, cut to 512 characters.
-   * Empty if the Create request did not set it.
+   * user_agent is the browser's user agent when the session was created, cut to 512 characters and
+   * with U+FFFD for each control character. Empty if the Create request did not set it.
    * </pre>
    *
    * <code>string user_agent = 17 [json_name = "userAgent"];</code>
@@ -428,8 +428,8 @@ public interface SessionOrBuilder extends
 
   /**
    * <pre>
-   * metadata is what the Create request stored with the session, at most 4 KiB in all. sessiond
-   * does not interpret it.
+   * metadata is what Create or the last UpdateMetadata stored with the session, at most 4 KiB in
+   * all. sessiond does not interpret it.
    * </pre>
    *
    * <code>map&lt;string, string&gt; metadata = 19 [json_name = "metadata"];</code>
@@ -437,8 +437,8 @@ public interface SessionOrBuilder extends
   int getMetadataCount();
   /**
    * <pre>
-   * metadata is what the Create request stored with the session, at most 4 KiB in all. sessiond
-   * does not interpret it.
+   * metadata is what Create or the last UpdateMetadata stored with the session, at most 4 KiB in
+   * all. sessiond does not interpret it.
    * </pre>
    *
    * <code>map&lt;string, string&gt; metadata = 19 [json_name = "metadata"];</code>
@@ -453,8 +453,8 @@ public interface SessionOrBuilder extends
   getMetadata();
   /**
    * <pre>
-   * metadata is what the Create request stored with the session, at most 4 KiB in all. sessiond
-   * does not interpret it.
+   * metadata is what Create or the last UpdateMetadata stored with the session, at most 4 KiB in
+   * all. sessiond does not interpret it.
    * </pre>
    *
    * <code>map&lt;string, string&gt; metadata = 19 [json_name = "metadata"];</code>
@@ -463,8 +463,8 @@ public interface SessionOrBuilder extends
   getMetadataMap();
   /**
    * <pre>
-   * metadata is what the Create request stored with the session, at most 4 KiB in all. sessiond
-   * does not interpret it.
+   * metadata is what Create or the last UpdateMetadata stored with the session, at most 4 KiB in
+   * all. sessiond does not interpret it.
    * </pre>
    *
    * <code>map&lt;string, string&gt; metadata = 19 [json_name = "metadata"];</code>
@@ -476,8 +476,8 @@ java.lang.String getMetadataOrDefault(
 java.lang.String defaultValue);
   /**
    * <pre>
-   * metadata is what the Create request stored with the session, at most 4 KiB in all. sessiond
-   * does not interpret it.
+   * metadata is what Create or the last UpdateMetadata stored with the session, at most 4 KiB in
+   * all. sessiond does not interpret it.
    * </pre>
    *
    * <code>map&lt;string, string&gt; metadata = 19 [json_name = "metadata"];</code>
@@ -517,4 +517,113 @@ java.lang.String defaultValue);
    * @return The current.
    */
   boolean getCurrent();
+
+  /**
+   * <pre>
+   * auth_level is how strongly the user has authenticated. The calling application defines the
+   * levels; a higher one is stronger. By convention, 1 to 3 are the authenticator assurance levels
+   * (AAL) of NIST SP 800-63B. 0 if Create did not set it.
+   * </pre>
+   *
+   * <code>uint32 auth_level = 22 [json_name = "authLevel"];</code>
+   * @return The authLevel.
+   */
+  int getAuthLevel();
+
+  /**
+   * <pre>
+   * auth_methods are the methods by which the user has authenticated, such as `pwd` and `otp`: the
+   * values of the claim `amr` (RFC 8176). Empty if Create did not set them.
+   * </pre>
+   *
+   * <code>repeated string auth_methods = 23 [json_name = "authMethods"];</code>
+   * @return A list containing the authMethods.
+   */
+  java.util.List<java.lang.String>
+      getAuthMethodsList();
+  /**
+   * <pre>
+   * auth_methods are the methods by which the user has authenticated, such as `pwd` and `otp`: the
+   * values of the claim `amr` (RFC 8176). Empty if Create did not set them.
+   * </pre>
+   *
+   * <code>repeated string auth_methods = 23 [json_name = "authMethods"];</code>
+   * @return The count of authMethods.
+   */
+  int getAuthMethodsCount();
+  /**
+   * <pre>
+   * auth_methods are the methods by which the user has authenticated, such as `pwd` and `otp`: the
+   * values of the claim `amr` (RFC 8176). Empty if Create did not set them.
+   * </pre>
+   *
+   * <code>repeated string auth_methods = 23 [json_name = "authMethods"];</code>
+   * @param index The index of the element to return.
+   * @return The authMethods at the given index.
+   */
+  java.lang.String getAuthMethods(int index);
+  /**
+   * <pre>
+   * auth_methods are the methods by which the user has authenticated, such as `pwd` and `otp`: the
+   * values of the claim `amr` (RFC 8176). Empty if Create did not set them.
+   * </pre>
+   *
+   * <code>repeated string auth_methods = 23 [json_name = "authMethods"];</code>
+   * @param index The index of the value to return.
+   * @return The bytes of the authMethods at the given index.
+   */
+  com.google.protobuf.ByteString
+      getAuthMethodsBytes(int index);
+
+  /**
+   * <pre>
+   * authenticated_at is when the user authenticated, by the database's clock unless Create or
+   * RotateSession set it. Unset in a pre-login session.
+   * </pre>
+   *
+   * <code>.google.protobuf.Timestamp authenticated_at = 24 [json_name = "authenticatedAt"];</code>
+   * @return Whether the authenticatedAt field is set.
+   */
+  boolean hasAuthenticatedAt();
+  /**
+   * <pre>
+   * authenticated_at is when the user authenticated, by the database's clock unless Create or
+   * RotateSession set it. Unset in a pre-login session.
+   * </pre>
+   *
+   * <code>.google.protobuf.Timestamp authenticated_at = 24 [json_name = "authenticatedAt"];</code>
+   * @return The authenticatedAt.
+   */
+  com.google.protobuf.Timestamp getAuthenticatedAt();
+  /**
+   * <pre>
+   * authenticated_at is when the user authenticated, by the database's clock unless Create or
+   * RotateSession set it. Unset in a pre-login session.
+   * </pre>
+   *
+   * <code>.google.protobuf.Timestamp authenticated_at = 24 [json_name = "authenticatedAt"];</code>
+   */
+  com.google.protobuf.TimestampOrBuilder getAuthenticatedAtOrBuilder();
+
+  /**
+   * <pre>
+   * metadata_etag names this version of the metadata: each UpdateMetadata changes it. Pass it back
+   * to UpdateMetadata, and do not interpret it.
+   * </pre>
+   *
+   * <code>string metadata_etag = 25 [json_name = "metadataEtag"];</code>
+   * @return The metadataEtag.
+   */
+  java.lang.String getMetadataEtag();
+  /**
+   * <pre>
+   * metadata_etag names this version of the metadata: each UpdateMetadata changes it. Pass it back
+   * to UpdateMetadata, and do not interpret it.
+   * </pre>
+   *
+   * <code>string metadata_etag = 25 [json_name = "metadataEtag"];</code>
+   * @return The bytes for metadataEtag.
+   */
+  com.google.protobuf.ByteString
+      getMetadataEtagBytes();
 }

@@ -76,7 +76,7 @@ public final class SessionProto extends com.google.protobuf.GeneratedFile {
   static {
     java.lang.String[] descriptorData = {
       "\n\031sessiond/v1/session.proto\022\013sessiond.v1" +
-      "\032\037google/protobuf/timestamp.proto\"\262\007\n\007Se" +
+      "\032\037google/protobuf/timestamp.proto\"\340\010\n\007Se" +
       "ssion\022\016\n\002id\030\001 \001(\tR\002id\022\033\n\ttenant_id\030\002 \001(\t" +
       "R\010tenantId\022\031\n\010actor_id\030\003 \001(\tR\007actorId\022\035\n" +
       "\nactor_type\030\004 \001(\tR\tactorType\022\031\n\010app_type" +
@@ -99,54 +99,59 @@ public final class SessionProto extends com.google.protobuf.GeneratedFile {
       "\022>\n\010metadata\030\023 \003(\0132\".sessiond.v1.Session" +
       ".MetadataEntryR\010metadata\022\035\n\nend_reason\030\024" +
       " \001(\tR\tendReason\022\030\n\007current\030\025 \001(\010R\007curren" +
-      "t\032;\n\rMetadataEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005" +
-      "value\030\002 \001(\tR\005value:\0028\001\"\245\001\n\nSessionRef\022\030\n" +
-      "\006cookie\030\001 \001(\tH\000R\006cookie\022\037\n\nsession_id\030\002 " +
-      "\001(\tH\000R\tsessionId\022%\n\rcookie_header\030\004 \001(\tH" +
-      "\000R\014cookieHeader\022 \n\ttenant_id\030\003 \001(\tH\001R\010te" +
-      "nantId\210\001\001B\005\n\003refB\014\n\n_tenant_id\"a\n\010ActorR" +
-      "ef\022\033\n\ttenant_id\030\001 \001(\tR\010tenantId\022\035\n\nactor" +
-      "_type\030\002 \001(\tR\tactorType\022\031\n\010actor_id\030\003 \001(\t" +
-      "R\007actorId\"\362\001\n\tSetCookie\022\022\n\004name\030\001 \001(\tR\004n" +
-      "ame\022\024\n\005value\030\002 \001(\tR\005value\022&\n\017max_age_sec" +
-      "onds\030\003 \001(\rR\rmaxAgeSeconds\022\022\n\004path\030\004 \001(\tR" +
-      "\004path\022\026\n\006secure\030\005 \001(\010R\006secure\022\033\n\thttp_on" +
-      "ly\030\006 \001(\010R\010httpOnly\0222\n\tsame_site\030\007 \001(\0162\025." +
-      "sessiond.v1.SameSiteR\010sameSite\022\026\n\006header" +
-      "\030\010 \001(\tR\006header\"\246\002\n\nSigningKey\022\016\n\002id\030\001 \001(" +
-      "\tR\002id\022\033\n\ttenant_id\030\002 \001(\tR\010tenantId\0222\n\005st" +
-      "ate\030\003 \001(\0162\034.sessiond.v1.SigningKeyStateR" +
-      "\005state\0229\n\ncreated_at\030\004 \001(\0132\032.google.prot" +
-      "obuf.TimestampR\tcreatedAt\0229\n\nretired_at\030" +
-      "\005 \001(\0132\032.google.protobuf.TimestampR\tretir" +
-      "edAt\022A\n\016verifies_until\030\006 \001(\0132\032.google.pr" +
-      "otobuf.TimestampR\rverifiesUntil\"\275\003\n\nAudi" +
-      "tEvent\022\016\n\002id\030\001 \001(\003R\002id\022;\n\013occurred_at\030\002 " +
-      "\001(\0132\032.google.protobuf.TimestampR\noccurre" +
-      "dAt\022\032\n\010category\030\003 \001(\tR\010category\022\026\n\006actio" +
-      "n\030\004 \001(\tR\006action\022&\n\017acting_actor_id\030\005 \001(\t" +
-      "R\ractingActorId\022\'\n\017calling_service\030\006 \001(\t" +
-      "R\016callingService\022\033\n\ttenant_id\030\007 \001(\tR\010ten" +
-      "antId\022#\n\rresource_type\030\010 \001(\tR\014resourceTy" +
-      "pe\022\037\n\013resource_id\030\t \001(\tR\nresourceId\022>\n\007d" +
-      "etails\030\n \003(\0132$.sessiond.v1.AuditEvent.De" +
-      "tailsEntryR\007details\032:\n\014DetailsEntry\022\020\n\003k" +
-      "ey\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005value:\0028\001*" +
-      "\246\001\n\014SessionState\022\035\n\031SESSION_STATE_UNSPEC" +
-      "IFIED\020\000\022\030\n\024SESSION_STATE_ACTIVE\020\001\022\036\n\032SES" +
-      "SION_STATE_IDLE_EXPIRED\020\002\022\"\n\036SESSION_STA" +
-      "TE_ABSOLUTE_EXPIRED\020\003\022\031\n\025SESSION_STATE_R" +
-      "EVOKED\020\004*b\n\010SameSite\022\031\n\025SAME_SITE_UNSPEC" +
-      "IFIED\020\000\022\024\n\020SAME_SITE_STRICT\020\001\022\021\n\rSAME_SI" +
-      "TE_LAX\020\002\022\022\n\016SAME_SITE_NONE\020\003*\220\001\n\017Signing" +
-      "KeyState\022!\n\035SIGNING_KEY_STATE_UNSPECIFIE" +
-      "D\020\000\022\034\n\030SIGNING_KEY_STATE_ACTIVE\020\001\022\035\n\031SIG" +
-      "NING_KEY_STATE_RETIRED\020\002\022\035\n\031SIGNING_KEY_" +
-      "STATE_EXPIRED\020\003B\256\001\n\025io.github.sessiond.v" +
-      "1B\014SessionProtoP\001Z:github.com/sessiond/s" +
-      "essiond/gen/go/sessiond/v1;sessiondv1\242\002\003" +
-      "SXX\252\002\013Sessiond.V1\312\002\013Sessiond\\V1\342\002\027Sessio" +
-      "nd\\V1\\GPBMetadata\352\002\014Sessiond::V1b\006proto3"
+      "t\022\035\n\nauth_level\030\026 \001(\rR\tauthLevel\022!\n\014auth" +
+      "_methods\030\027 \003(\tR\013authMethods\022E\n\020authentic" +
+      "ated_at\030\030 \001(\0132\032.google.protobuf.Timestam" +
+      "pR\017authenticatedAt\022#\n\rmetadata_etag\030\031 \001(" +
+      "\tR\014metadataEtag\032;\n\rMetadataEntry\022\020\n\003key\030" +
+      "\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005value:\0028\001\"\245\001\n" +
+      "\nSessionRef\022\030\n\006cookie\030\001 \001(\tH\000R\006cookie\022\037\n" +
+      "\nsession_id\030\002 \001(\tH\000R\tsessionId\022%\n\rcookie" +
+      "_header\030\004 \001(\tH\000R\014cookieHeader\022 \n\ttenant_" +
+      "id\030\003 \001(\tH\001R\010tenantId\210\001\001B\005\n\003refB\014\n\n_tenan" +
+      "t_id\"a\n\010ActorRef\022\033\n\ttenant_id\030\001 \001(\tR\010ten" +
+      "antId\022\035\n\nactor_type\030\002 \001(\tR\tactorType\022\031\n\010" +
+      "actor_id\030\003 \001(\tR\007actorId\"\362\001\n\tSetCookie\022\022\n" +
+      "\004name\030\001 \001(\tR\004name\022\024\n\005value\030\002 \001(\tR\005value\022" +
+      "&\n\017max_age_seconds\030\003 \001(\rR\rmaxAgeSeconds\022" +
+      "\022\n\004path\030\004 \001(\tR\004path\022\026\n\006secure\030\005 \001(\010R\006sec" +
+      "ure\022\033\n\thttp_only\030\006 \001(\010R\010httpOnly\0222\n\tsame" +
+      "_site\030\007 \001(\0162\025.sessiond.v1.SameSiteR\010same" +
+      "Site\022\026\n\006header\030\010 \001(\tR\006header\"\246\002\n\nSigning" +
+      "Key\022\016\n\002id\030\001 \001(\tR\002id\022\033\n\ttenant_id\030\002 \001(\tR\010" +
+      "tenantId\0222\n\005state\030\003 \001(\0162\034.sessiond.v1.Si" +
+      "gningKeyStateR\005state\0229\n\ncreated_at\030\004 \001(\013" +
+      "2\032.google.protobuf.TimestampR\tcreatedAt\022" +
+      "9\n\nretired_at\030\005 \001(\0132\032.google.protobuf.Ti" +
+      "mestampR\tretiredAt\022A\n\016verifies_until\030\006 \001" +
+      "(\0132\032.google.protobuf.TimestampR\rverifies" +
+      "Until\"\275\003\n\nAuditEvent\022\016\n\002id\030\001 \001(\003R\002id\022;\n\013" +
+      "occurred_at\030\002 \001(\0132\032.google.protobuf.Time" +
+      "stampR\noccurredAt\022\032\n\010category\030\003 \001(\tR\010cat" +
+      "egory\022\026\n\006action\030\004 \001(\tR\006action\022&\n\017acting_" +
+      "actor_id\030\005 \001(\tR\ractingActorId\022\'\n\017calling" +
+      "_service\030\006 \001(\tR\016callingService\022\033\n\ttenant" +
+      "_id\030\007 \001(\tR\010tenantId\022#\n\rresource_type\030\010 \001" +
+      "(\tR\014resourceType\022\037\n\013resource_id\030\t \001(\tR\nr" +
+      "esourceId\022>\n\007details\030\n \003(\0132$.sessiond.v1" +
+      ".AuditEvent.DetailsEntryR\007details\032:\n\014Det" +
+      "ailsEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001" +
+      "(\tR\005value:\0028\001*\246\001\n\014SessionState\022\035\n\031SESSIO" +
+      "N_STATE_UNSPECIFIED\020\000\022\030\n\024SESSION_STATE_A" +
+      "CTIVE\020\001\022\036\n\032SESSION_STATE_IDLE_EXPIRED\020\002\022" +
+      "\"\n\036SESSION_STATE_ABSOLUTE_EXPIRED\020\003\022\031\n\025S" +
+      "ESSION_STATE_REVOKED\020\004*b\n\010SameSite\022\031\n\025SA" +
+      "ME_SITE_UNSPECIFIED\020\000\022\024\n\020SAME_SITE_STRIC" +
+      "T\020\001\022\021\n\rSAME_SITE_LAX\020\002\022\022\n\016SAME_SITE_NONE" +
+      "\020\003*\220\001\n\017SigningKeyState\022!\n\035SIGNING_KEY_ST" +
+      "ATE_UNSPECIFIED\020\000\022\034\n\030SIGNING_KEY_STATE_A" +
+      "CTIVE\020\001\022\035\n\031SIGNING_KEY_STATE_RETIRED\020\002\022\035" +
+      "\n\031SIGNING_KEY_STATE_EXPIRED\020\003B\256\001\n\025io.git" +
+      "hub.sessiond.v1B\014SessionProtoP\001Z:github." +
+      "com/sessiond/sessiond/gen/go/sessiond/v1" +
+      ";sessiondv1\242\002\003SXX\252\002\013Sessiond.V1\312\002\013Sessio" +
+      "nd\\V1\342\002\027Sessiond\\V1\\GPBMetadata\352\002\014Sessio" +
+      "nd::V1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -158,7 +163,7 @@ public final class SessionProto extends com.google.protobuf.GeneratedFile {
     internal_static_sessiond_v1_Session_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_sessiond_v1_Session_descriptor,
-        new java.lang.String[] { "Id", "TenantId", "ActorId", "ActorType", "AppType", "State", "PreLogin", "CreatedAt", "LastSeenAt", "IdleExpiresAt", "AbsoluteExpiresAt", "RevokedAt", "EndedAt", "RevokeReason", "RevokedBy", "IpAddress", "UserAgent", "SigningKeyId", "Metadata", "EndReason", "Current", });
+        new java.lang.String[] { "Id", "TenantId", "ActorId", "ActorType", "AppType", "State", "PreLogin", "CreatedAt", "LastSeenAt", "IdleExpiresAt", "AbsoluteExpiresAt", "RevokedAt", "EndedAt", "RevokeReason", "RevokedBy", "IpAddress", "UserAgent", "SigningKeyId", "Metadata", "EndReason", "Current", "AuthLevel", "AuthMethods", "AuthenticatedAt", "MetadataEtag", });
     internal_static_sessiond_v1_Session_MetadataEntry_descriptor =
       internal_static_sessiond_v1_Session_descriptor.getNestedType(0);
     internal_static_sessiond_v1_Session_MetadataEntry_fieldAccessorTable = new

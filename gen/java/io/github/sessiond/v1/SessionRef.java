@@ -8,7 +8,8 @@ package io.github.sessiond.v1;
 /**
  * <pre>
  * SessionRef names a session, either by a cookie of the browser, which is verified, or by its id,
- * which is not a credential and needs a trusted caller.
+ * which is not a credential and needs a trusted caller. A cookie of a session that RotateSession has
+ * replaced names the new session until the grace ends; a session_id does not.
  * </pre>
  *
  * Protobuf type {@code sessiond.v1.SessionRef}
@@ -297,8 +298,10 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * tenant_id restricts the lookup: a session of another tenant is treated as not found.
-   * Unset: no restriction. Set and empty: INVALID_REQUEST. Sessions that were created without a
-   * tenant are of the tenant `default`.
+   * Unset: all tenants of the calling service, or INVALID_REQUEST if SESSIOND_REQUIRE_TENANT is set
+   * and the calling service may act on all tenants. Set and empty: INVALID_REQUEST. Sessions that were
+   * created without a tenant are of the tenant `default`. In `keep` and `current`, a session of
+   * another tenant than the actor's is always treated as not found.
    * </pre>
    *
    * <code>optional string tenant_id = 3 [json_name = "tenantId"];</code>
@@ -311,8 +314,10 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * tenant_id restricts the lookup: a session of another tenant is treated as not found.
-   * Unset: no restriction. Set and empty: INVALID_REQUEST. Sessions that were created without a
-   * tenant are of the tenant `default`.
+   * Unset: all tenants of the calling service, or INVALID_REQUEST if SESSIOND_REQUIRE_TENANT is set
+   * and the calling service may act on all tenants. Set and empty: INVALID_REQUEST. Sessions that were
+   * created without a tenant are of the tenant `default`. In `keep` and `current`, a session of
+   * another tenant than the actor's is always treated as not found.
    * </pre>
    *
    * <code>optional string tenant_id = 3 [json_name = "tenantId"];</code>
@@ -334,8 +339,10 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * tenant_id restricts the lookup: a session of another tenant is treated as not found.
-   * Unset: no restriction. Set and empty: INVALID_REQUEST. Sessions that were created without a
-   * tenant are of the tenant `default`.
+   * Unset: all tenants of the calling service, or INVALID_REQUEST if SESSIOND_REQUIRE_TENANT is set
+   * and the calling service may act on all tenants. Set and empty: INVALID_REQUEST. Sessions that were
+   * created without a tenant are of the tenant `default`. In `keep` and `current`, a session of
+   * another tenant than the actor's is always treated as not found.
    * </pre>
    *
    * <code>optional string tenant_id = 3 [json_name = "tenantId"];</code>
@@ -575,7 +582,8 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * SessionRef names a session, either by a cookie of the browser, which is verified, or by its id,
-   * which is not a credential and needs a trusted caller.
+   * which is not a credential and needs a trusted caller. A cookie of a session that RotateSession has
+   * replaced names the new session until the grace ends; a session_id does not.
    * </pre>
    *
    * Protobuf type {@code sessiond.v1.SessionRef}
@@ -1146,8 +1154,10 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * tenant_id restricts the lookup: a session of another tenant is treated as not found.
-     * Unset: no restriction. Set and empty: INVALID_REQUEST. Sessions that were created without a
-     * tenant are of the tenant `default`.
+     * Unset: all tenants of the calling service, or INVALID_REQUEST if SESSIOND_REQUIRE_TENANT is set
+     * and the calling service may act on all tenants. Set and empty: INVALID_REQUEST. Sessions that were
+     * created without a tenant are of the tenant `default`. In `keep` and `current`, a session of
+     * another tenant than the actor's is always treated as not found.
      * </pre>
      *
      * <code>optional string tenant_id = 3 [json_name = "tenantId"];</code>
@@ -1159,8 +1169,10 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * tenant_id restricts the lookup: a session of another tenant is treated as not found.
-     * Unset: no restriction. Set and empty: INVALID_REQUEST. Sessions that were created without a
-     * tenant are of the tenant `default`.
+     * Unset: all tenants of the calling service, or INVALID_REQUEST if SESSIOND_REQUIRE_TENANT is set
+     * and the calling service may act on all tenants. Set and empty: INVALID_REQUEST. Sessions that were
+     * created without a tenant are of the tenant `default`. In `keep` and `current`, a session of
+     * another tenant than the actor's is always treated as not found.
      * </pre>
      *
      * <code>optional string tenant_id = 3 [json_name = "tenantId"];</code>
@@ -1181,8 +1193,10 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * tenant_id restricts the lookup: a session of another tenant is treated as not found.
-     * Unset: no restriction. Set and empty: INVALID_REQUEST. Sessions that were created without a
-     * tenant are of the tenant `default`.
+     * Unset: all tenants of the calling service, or INVALID_REQUEST if SESSIOND_REQUIRE_TENANT is set
+     * and the calling service may act on all tenants. Set and empty: INVALID_REQUEST. Sessions that were
+     * created without a tenant are of the tenant `default`. In `keep` and `current`, a session of
+     * another tenant than the actor's is always treated as not found.
      * </pre>
      *
      * <code>optional string tenant_id = 3 [json_name = "tenantId"];</code>
@@ -1204,8 +1218,10 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * tenant_id restricts the lookup: a session of another tenant is treated as not found.
-     * Unset: no restriction. Set and empty: INVALID_REQUEST. Sessions that were created without a
-     * tenant are of the tenant `default`.
+     * Unset: all tenants of the calling service, or INVALID_REQUEST if SESSIOND_REQUIRE_TENANT is set
+     * and the calling service may act on all tenants. Set and empty: INVALID_REQUEST. Sessions that were
+     * created without a tenant are of the tenant `default`. In `keep` and `current`, a session of
+     * another tenant than the actor's is always treated as not found.
      * </pre>
      *
      * <code>optional string tenant_id = 3 [json_name = "tenantId"];</code>
@@ -1223,8 +1239,10 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * tenant_id restricts the lookup: a session of another tenant is treated as not found.
-     * Unset: no restriction. Set and empty: INVALID_REQUEST. Sessions that were created without a
-     * tenant are of the tenant `default`.
+     * Unset: all tenants of the calling service, or INVALID_REQUEST if SESSIOND_REQUIRE_TENANT is set
+     * and the calling service may act on all tenants. Set and empty: INVALID_REQUEST. Sessions that were
+     * created without a tenant are of the tenant `default`. In `keep` and `current`, a session of
+     * another tenant than the actor's is always treated as not found.
      * </pre>
      *
      * <code>optional string tenant_id = 3 [json_name = "tenantId"];</code>
@@ -1239,8 +1257,10 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * tenant_id restricts the lookup: a session of another tenant is treated as not found.
-     * Unset: no restriction. Set and empty: INVALID_REQUEST. Sessions that were created without a
-     * tenant are of the tenant `default`.
+     * Unset: all tenants of the calling service, or INVALID_REQUEST if SESSIOND_REQUIRE_TENANT is set
+     * and the calling service may act on all tenants. Set and empty: INVALID_REQUEST. Sessions that were
+     * created without a tenant are of the tenant `default`. In `keep` and `current`, a session of
+     * another tenant than the actor's is always treated as not found.
      * </pre>
      *
      * <code>optional string tenant_id = 3 [json_name = "tenantId"];</code>

@@ -112,8 +112,10 @@ public interface SessionRefOrBuilder extends
   /**
    * <pre>
    * tenant_id restricts the lookup: a session of another tenant is treated as not found.
-   * Unset: no restriction. Set and empty: INVALID_REQUEST. Sessions that were created without a
-   * tenant are of the tenant `default`.
+   * Unset: all tenants of the calling service, or INVALID_REQUEST if SESSIOND_REQUIRE_TENANT is set
+   * and the calling service may act on all tenants. Set and empty: INVALID_REQUEST. Sessions that were
+   * created without a tenant are of the tenant `default`. In `keep` and `current`, a session of
+   * another tenant than the actor's is always treated as not found.
    * </pre>
    *
    * <code>optional string tenant_id = 3 [json_name = "tenantId"];</code>
@@ -123,8 +125,10 @@ public interface SessionRefOrBuilder extends
   /**
    * <pre>
    * tenant_id restricts the lookup: a session of another tenant is treated as not found.
-   * Unset: no restriction. Set and empty: INVALID_REQUEST. Sessions that were created without a
-   * tenant are of the tenant `default`.
+   * Unset: all tenants of the calling service, or INVALID_REQUEST if SESSIOND_REQUIRE_TENANT is set
+   * and the calling service may act on all tenants. Set and empty: INVALID_REQUEST. Sessions that were
+   * created without a tenant are of the tenant `default`. In `keep` and `current`, a session of
+   * another tenant than the actor's is always treated as not found.
    * </pre>
    *
    * <code>optional string tenant_id = 3 [json_name = "tenantId"];</code>
@@ -134,8 +138,10 @@ public interface SessionRefOrBuilder extends
   /**
    * <pre>
    * tenant_id restricts the lookup: a session of another tenant is treated as not found.
-   * Unset: no restriction. Set and empty: INVALID_REQUEST. Sessions that were created without a
-   * tenant are of the tenant `default`.
+   * Unset: all tenants of the calling service, or INVALID_REQUEST if SESSIOND_REQUIRE_TENANT is set
+   * and the calling service may act on all tenants. Set and empty: INVALID_REQUEST. Sessions that were
+   * created without a tenant are of the tenant `default`. In `keep` and `current`, a session of
+   * another tenant than the actor's is always treated as not found.
    * </pre>
    *
    * <code>optional string tenant_id = 3 [json_name = "tenantId"];</code>

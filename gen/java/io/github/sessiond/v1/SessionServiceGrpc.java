@@ -16,16 +16,23 @@ import static io.grpc.MethodDescriptor.generateFullMethodName;
  *     checked before any session is looked up, so it takes precedence over every other reason.
  *   - JSON with a field that the contract does not have, or with null for an `optional` field, is
  *     INVALID_REQUEST: a mistyped name or a variable without a value must not skip the check that
- *     the field asks for. In binary requests, unknown fields are ignored.
+ *     the field asks for. The error names an unknown field if its name consists of letters and
+ *     underscores, 32 at most; anything else could be a secret in the wrong place. In binary
+ *     requests, unknown fields are ignored.
  *   - A call that fails has changed nothing. Only after DEADLINE_EXCEEDED, CANCELLED or UNAVAILABLE
  *     it is not known whether the change was committed.
  *   - STORAGE_UNAVAILABLE and OVERLOADED have a google.rpc.RetryInfo. The trailer
  *     grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only the
  *     idempotent calls are safe to retry.
+ *   - A calling service may be limited to some tenants. What belongs to another tenant does not exist
+ *     for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect needs a calling
+ *     service without such a limit.
  *   - Strings must be valid UTF-8 without NUL. Limits in bytes refer to UTF-8.
- *   - The role tells which callers an operator should allow to call the RPC: `app` is a backend
- *     that serves logins, `admin` is operations tooling. Roles are not enforced until callers are
- *     authenticated.
+ *   - Where callers are authenticated, each caller has a role, and each RPC requires one:
+ *     `validator` checks sessions, `issuer` also opens, changes and ends them, `admin` also manages
+ *     signing keys, audit and sweep. Each includes the one before. The option `required_role` says
+ *     the same. Any call can fail with CALLER_UNAUTHENTICATED, CALLER_FORBIDDEN and
+ *     CALLER_KEYS_UNAVAILABLE then. These are decided before the request's message is read.
  *   - No method has the option NO_SIDE_EFFECTS: Connect would then allow it as a GET request, which
  *     puts cookies into URLs, and so into logs.
  * </pre>
@@ -253,6 +260,68 @@ public final class SessionServiceGrpc {
       }
     }
     return getRotateCsrfMethod;
+  }
+
+  private static volatile io.grpc.MethodDescriptor<io.github.sessiond.v1.RotateSessionRequest,
+      io.github.sessiond.v1.RotateSessionResponse> getRotateSessionMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "RotateSession",
+      requestType = io.github.sessiond.v1.RotateSessionRequest.class,
+      responseType = io.github.sessiond.v1.RotateSessionResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<io.github.sessiond.v1.RotateSessionRequest,
+      io.github.sessiond.v1.RotateSessionResponse> getRotateSessionMethod() {
+    io.grpc.MethodDescriptor<io.github.sessiond.v1.RotateSessionRequest, io.github.sessiond.v1.RotateSessionResponse> getRotateSessionMethod;
+    if ((getRotateSessionMethod = SessionServiceGrpc.getRotateSessionMethod) == null) {
+      synchronized (SessionServiceGrpc.class) {
+        if ((getRotateSessionMethod = SessionServiceGrpc.getRotateSessionMethod) == null) {
+          SessionServiceGrpc.getRotateSessionMethod = getRotateSessionMethod =
+              io.grpc.MethodDescriptor.<io.github.sessiond.v1.RotateSessionRequest, io.github.sessiond.v1.RotateSessionResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "RotateSession"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  io.github.sessiond.v1.RotateSessionRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  io.github.sessiond.v1.RotateSessionResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new SessionServiceMethodDescriptorSupplier("RotateSession"))
+              .build();
+        }
+      }
+    }
+    return getRotateSessionMethod;
+  }
+
+  private static volatile io.grpc.MethodDescriptor<io.github.sessiond.v1.UpdateMetadataRequest,
+      io.github.sessiond.v1.UpdateMetadataResponse> getUpdateMetadataMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "UpdateMetadata",
+      requestType = io.github.sessiond.v1.UpdateMetadataRequest.class,
+      responseType = io.github.sessiond.v1.UpdateMetadataResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<io.github.sessiond.v1.UpdateMetadataRequest,
+      io.github.sessiond.v1.UpdateMetadataResponse> getUpdateMetadataMethod() {
+    io.grpc.MethodDescriptor<io.github.sessiond.v1.UpdateMetadataRequest, io.github.sessiond.v1.UpdateMetadataResponse> getUpdateMetadataMethod;
+    if ((getUpdateMetadataMethod = SessionServiceGrpc.getUpdateMetadataMethod) == null) {
+      synchronized (SessionServiceGrpc.class) {
+        if ((getUpdateMetadataMethod = SessionServiceGrpc.getUpdateMetadataMethod) == null) {
+          SessionServiceGrpc.getUpdateMetadataMethod = getUpdateMetadataMethod =
+              io.grpc.MethodDescriptor.<io.github.sessiond.v1.UpdateMetadataRequest, io.github.sessiond.v1.UpdateMetadataResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "UpdateMetadata"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  io.github.sessiond.v1.UpdateMetadataRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  io.github.sessiond.v1.UpdateMetadataResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new SessionServiceMethodDescriptorSupplier("UpdateMetadata"))
+              .build();
+        }
+      }
+    }
+    return getUpdateMetadataMethod;
   }
 
   private static volatile io.grpc.MethodDescriptor<io.github.sessiond.v1.RotateSigningKeyRequest,
@@ -514,16 +583,23 @@ public final class SessionServiceGrpc {
    *     checked before any session is looked up, so it takes precedence over every other reason.
    *   - JSON with a field that the contract does not have, or with null for an `optional` field, is
    *     INVALID_REQUEST: a mistyped name or a variable without a value must not skip the check that
-   *     the field asks for. In binary requests, unknown fields are ignored.
+   *     the field asks for. The error names an unknown field if its name consists of letters and
+   *     underscores, 32 at most; anything else could be a secret in the wrong place. In binary
+   *     requests, unknown fields are ignored.
    *   - A call that fails has changed nothing. Only after DEADLINE_EXCEEDED, CANCELLED or UNAVAILABLE
    *     it is not known whether the change was committed.
    *   - STORAGE_UNAVAILABLE and OVERLOADED have a google.rpc.RetryInfo. The trailer
    *     grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only the
    *     idempotent calls are safe to retry.
+   *   - A calling service may be limited to some tenants. What belongs to another tenant does not exist
+   *     for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect needs a calling
+   *     service without such a limit.
    *   - Strings must be valid UTF-8 without NUL. Limits in bytes refer to UTF-8.
-   *   - The role tells which callers an operator should allow to call the RPC: `app` is a backend
-   *     that serves logins, `admin` is operations tooling. Roles are not enforced until callers are
-   *     authenticated.
+   *   - Where callers are authenticated, each caller has a role, and each RPC requires one:
+   *     `validator` checks sessions, `issuer` also opens, changes and ends them, `admin` also manages
+   *     signing keys, audit and sweep. Each includes the one before. The option `required_role` says
+   *     the same. Any call can fail with CALLER_UNAUTHENTICATED, CALLER_FORBIDDEN and
+   *     CALLER_KEYS_UNAVAILABLE then. These are decided before the request's message is read.
    *   - No method has the option NO_SIDE_EFFECTS: Connect would then allow it as a GET request, which
    *     puts cookies into URLs, and so into logs.
    * </pre>
@@ -538,7 +614,7 @@ public final class SessionServiceGrpc {
      * session id from before the login is never valid after it (ASVS 7.2.4).
      * Not idempotent: a retry creates another session. If a response is lost, an unused session
      * remains until it expires.
-     * Role: app. Reasons: SESSION_LIMIT_REACHED, INITIAL_SIGNING_KEY_MINT_FAILED.
+     * Role: issuer. Reasons: SESSION_LIMIT_REACHED, INITIAL_SIGNING_KEY_MINT_FAILED.
      * </pre>
      */
     default void create(io.github.sessiond.v1.CreateRequest request,
@@ -550,11 +626,11 @@ public final class SessionServiceGrpc {
      * <pre>
      * Validate checks a cookie and returns its session. The order of the checks is: form, signing
      * key, signature, row, revocation, absolute deadline, idle deadline, pre-login, bindings,
-     * CSRF token. It always reads the session from the database, and changes nothing unless `touch`
-     * is set.
-     * Idempotent. Role: app. Reasons: INVALID_COOKIE, SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED,
-     * REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE, PRE_LOGIN_NOT_ACCEPTED, IP_MISMATCH,
-     * USER_AGENT_MISMATCH, CSRF_MISSING, CSRF_MISMATCH.
+     * CSRF token, authentication. It always reads the session from the database, and changes nothing
+     * unless `touch` is set.
+     * Idempotent. Role: validator. Reasons: INVALID_COOKIE, SIGNING_KEY_NOT_FOUND,
+     * SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE, PRE_LOGIN_NOT_ACCEPTED,
+     * IP_MISMATCH, USER_AGENT_MISMATCH, CSRF_MISSING, CSRF_MISMATCH, STEP_UP_REQUIRED.
      * </pre>
      */
     default void validate(io.github.sessiond.v1.ValidateRequest request,
@@ -565,8 +641,8 @@ public final class SessionServiceGrpc {
     /**
      * <pre>
      * ValidateCsrf checks a CSRF token against a live session.
-     * Idempotent, changes nothing. Role: app. Reasons: those of Validate except IP_MISMATCH and
-     * USER_AGENT_MISMATCH, and SESSION_NOT_FOUND.
+     * Idempotent, changes nothing. Role: validator. Reasons: those of Validate except IP_MISMATCH,
+     * USER_AGENT_MISMATCH and STEP_UP_REQUIRED, and SESSION_NOT_FOUND.
      * </pre>
      */
     default void validateCsrf(io.github.sessiond.v1.ValidateCsrfRequest request,
@@ -579,7 +655,7 @@ public final class SessionServiceGrpc {
      * Touch records activity: it sets last_seen_at to now, which moves the idle deadline. It never
      * revives an ended session and never moves the absolute deadline. It writes only if the last
      * write is at least as old as the touch interval.
-     * Idempotent. Role: app. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND,
+     * Idempotent. Role: validator. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND,
      * SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE.
      * </pre>
      */
@@ -593,7 +669,7 @@ public final class SessionServiceGrpc {
      * Revoke ends one live session. The effect is immediate, on all replicas. The row stays, with
      * the time, the reason and the acting actor of the first revocation. A session that has already
      * ended does not change.
-     * Idempotent. Role: app, admin. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
+     * Idempotent. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
      * SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED.
      * </pre>
      */
@@ -606,7 +682,7 @@ public final class SessionServiceGrpc {
      * <pre>
      * RevokeAllForActor revokes all live sessions of an actor, except the one to keep, and returns
      * their number. It succeeds even if there are none.
-     * Idempotent. Role: app, admin. Reasons, all about `keep`: INVALID_COOKIE,
+     * Idempotent. Role: issuer. Reasons, all about `keep`: INVALID_COOKIE,
      * SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, SESSION_NOT_FOUND.
      * </pre>
      */
@@ -618,8 +694,9 @@ public final class SessionServiceGrpc {
     /**
      * <pre>
      * RotateCsrf replaces the CSRF token of a live session, or of all live sessions of an actor. The
-     * old token is invalid immediately. The new one is returned only here.
-     * Not idempotent: each call creates another token. Role: app. Reasons: INVALID_COOKIE,
+     * old token is invalid immediately; only a cookie in the grace of a RotateSession keeps its own.
+     * The new token is returned only here.
+     * Not idempotent: each call creates another token. Role: issuer. Reasons: INVALID_COOKIE,
      * SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE,
      * EXPIRED_IDLE.
      * </pre>
@@ -627,6 +704,46 @@ public final class SessionServiceGrpc {
     default void rotateCsrf(io.github.sessiond.v1.RotateCsrfRequest request,
         io.grpc.stub.StreamObserver<io.github.sessiond.v1.RotateCsrfResponse> responseObserver) {
       io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getRotateCsrfMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * RotateSession replaces a live session by one with a new id, cookie and CSRF token: after a
+     * step-up, or when the user's privileges change, so that what was known of the old session is
+     * worth nothing (ASVS 7.2.4). Actor, application, metadata, created_at, idle timeout and the
+     * absolute deadline are those of the old session; the idle deadline moves, as by Touch. The old
+     * session is revoked in the same transaction, with the reason `rotated`. The session limit does
+     * not apply: there are as many live sessions as before.
+     * Without `grace`, the old cookie is refused from now on. With it, the old cookie is accepted for
+     * the new session until the grace ends, for requests that the browser has sent in the meantime:
+     * by all calls but RotateSession, which of concurrent calls for one session lets one succeed and
+     * refuses the others with REVOKED. With the old cookie, the CSRF token is the old one. Whatever
+     * ends the new session also ends the grace, such as Revoke and RevokeAllForActor.
+     * Not idempotent. If a response is lost, a session without a grace is lost, too, and the user has
+     * to log in again. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
+     * SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE,
+     * PRE_LOGIN_NOT_ACCEPTED.
+     * </pre>
+     */
+    default void rotateSession(io.github.sessiond.v1.RotateSessionRequest request,
+        io.grpc.stub.StreamObserver<io.github.sessiond.v1.RotateSessionResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getRotateSessionMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * UpdateMetadata replaces the metadata of a live session, pre-login sessions included. With
+     * metadata_etag, it changes nothing if the metadata is no longer the version that the caller has
+     * read: of concurrent calls with one etag, exactly one succeeds.
+     * Not idempotent: a retry of a call that succeeded fails with METADATA_ETAG_MISMATCH, or without
+     * metadata_etag overwrites what others have stored since. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
+     * SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE,
+     * METADATA_ETAG_MISMATCH.
+     * </pre>
+     */
+    default void updateMetadata(io.github.sessiond.v1.UpdateMetadataRequest request,
+        io.grpc.stub.StreamObserver<io.github.sessiond.v1.UpdateMetadataResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getUpdateMetadataMethod(), responseObserver);
     }
 
     /**
@@ -659,7 +776,7 @@ public final class SessionServiceGrpc {
     /**
      * <pre>
      * Get returns one session, live or ended.
-     * Idempotent, changes nothing. Role: app, admin. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
+     * Idempotent, changes nothing. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
      * SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED.
      * </pre>
      */
@@ -672,7 +789,7 @@ public final class SessionServiceGrpc {
      * <pre>
      * List returns one page of an actor's sessions, newest first. If sessions are created or end
      * between two pages, no other session is missed or returned twice.
-     * Idempotent, changes nothing. Role: app, admin. Reasons, all about `current`: INVALID_COOKIE,
+     * Idempotent, changes nothing. Role: issuer. Reasons, all about `current`: INVALID_COOKIE,
      * SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, SESSION_NOT_FOUND.
      * </pre>
      */
@@ -720,16 +837,23 @@ public final class SessionServiceGrpc {
    *     checked before any session is looked up, so it takes precedence over every other reason.
    *   - JSON with a field that the contract does not have, or with null for an `optional` field, is
    *     INVALID_REQUEST: a mistyped name or a variable without a value must not skip the check that
-   *     the field asks for. In binary requests, unknown fields are ignored.
+   *     the field asks for. The error names an unknown field if its name consists of letters and
+   *     underscores, 32 at most; anything else could be a secret in the wrong place. In binary
+   *     requests, unknown fields are ignored.
    *   - A call that fails has changed nothing. Only after DEADLINE_EXCEEDED, CANCELLED or UNAVAILABLE
    *     it is not known whether the change was committed.
    *   - STORAGE_UNAVAILABLE and OVERLOADED have a google.rpc.RetryInfo. The trailer
    *     grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only the
    *     idempotent calls are safe to retry.
+   *   - A calling service may be limited to some tenants. What belongs to another tenant does not exist
+   *     for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect needs a calling
+   *     service without such a limit.
    *   - Strings must be valid UTF-8 without NUL. Limits in bytes refer to UTF-8.
-   *   - The role tells which callers an operator should allow to call the RPC: `app` is a backend
-   *     that serves logins, `admin` is operations tooling. Roles are not enforced until callers are
-   *     authenticated.
+   *   - Where callers are authenticated, each caller has a role, and each RPC requires one:
+   *     `validator` checks sessions, `issuer` also opens, changes and ends them, `admin` also manages
+   *     signing keys, audit and sweep. Each includes the one before. The option `required_role` says
+   *     the same. Any call can fail with CALLER_UNAUTHENTICATED, CALLER_FORBIDDEN and
+   *     CALLER_KEYS_UNAVAILABLE then. These are decided before the request's message is read.
    *   - No method has the option NO_SIDE_EFFECTS: Connect would then allow it as a GET request, which
    *     puts cookies into URLs, and so into logs.
    * </pre>
@@ -757,16 +881,23 @@ public final class SessionServiceGrpc {
    *     checked before any session is looked up, so it takes precedence over every other reason.
    *   - JSON with a field that the contract does not have, or with null for an `optional` field, is
    *     INVALID_REQUEST: a mistyped name or a variable without a value must not skip the check that
-   *     the field asks for. In binary requests, unknown fields are ignored.
+   *     the field asks for. The error names an unknown field if its name consists of letters and
+   *     underscores, 32 at most; anything else could be a secret in the wrong place. In binary
+   *     requests, unknown fields are ignored.
    *   - A call that fails has changed nothing. Only after DEADLINE_EXCEEDED, CANCELLED or UNAVAILABLE
    *     it is not known whether the change was committed.
    *   - STORAGE_UNAVAILABLE and OVERLOADED have a google.rpc.RetryInfo. The trailer
    *     grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only the
    *     idempotent calls are safe to retry.
+   *   - A calling service may be limited to some tenants. What belongs to another tenant does not exist
+   *     for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect needs a calling
+   *     service without such a limit.
    *   - Strings must be valid UTF-8 without NUL. Limits in bytes refer to UTF-8.
-   *   - The role tells which callers an operator should allow to call the RPC: `app` is a backend
-   *     that serves logins, `admin` is operations tooling. Roles are not enforced until callers are
-   *     authenticated.
+   *   - Where callers are authenticated, each caller has a role, and each RPC requires one:
+   *     `validator` checks sessions, `issuer` also opens, changes and ends them, `admin` also manages
+   *     signing keys, audit and sweep. Each includes the one before. The option `required_role` says
+   *     the same. Any call can fail with CALLER_UNAUTHENTICATED, CALLER_FORBIDDEN and
+   *     CALLER_KEYS_UNAVAILABLE then. These are decided before the request's message is read.
    *   - No method has the option NO_SIDE_EFFECTS: Connect would then allow it as a GET request, which
    *     puts cookies into URLs, and so into logs.
    * </pre>
@@ -792,7 +923,7 @@ public final class SessionServiceGrpc {
      * session id from before the login is never valid after it (ASVS 7.2.4).
      * Not idempotent: a retry creates another session. If a response is lost, an unused session
      * remains until it expires.
-     * Role: app. Reasons: SESSION_LIMIT_REACHED, INITIAL_SIGNING_KEY_MINT_FAILED.
+     * Role: issuer. Reasons: SESSION_LIMIT_REACHED, INITIAL_SIGNING_KEY_MINT_FAILED.
      * </pre>
      */
     public void create(io.github.sessiond.v1.CreateRequest request,
@@ -805,11 +936,11 @@ public final class SessionServiceGrpc {
      * <pre>
      * Validate checks a cookie and returns its session. The order of the checks is: form, signing
      * key, signature, row, revocation, absolute deadline, idle deadline, pre-login, bindings,
-     * CSRF token. It always reads the session from the database, and changes nothing unless `touch`
-     * is set.
-     * Idempotent. Role: app. Reasons: INVALID_COOKIE, SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED,
-     * REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE, PRE_LOGIN_NOT_ACCEPTED, IP_MISMATCH,
-     * USER_AGENT_MISMATCH, CSRF_MISSING, CSRF_MISMATCH.
+     * CSRF token, authentication. It always reads the session from the database, and changes nothing
+     * unless `touch` is set.
+     * Idempotent. Role: validator. Reasons: INVALID_COOKIE, SIGNING_KEY_NOT_FOUND,
+     * SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE, PRE_LOGIN_NOT_ACCEPTED,
+     * IP_MISMATCH, USER_AGENT_MISMATCH, CSRF_MISSING, CSRF_MISMATCH, STEP_UP_REQUIRED.
      * </pre>
      */
     public void validate(io.github.sessiond.v1.ValidateRequest request,
@@ -821,8 +952,8 @@ public final class SessionServiceGrpc {
     /**
      * <pre>
      * ValidateCsrf checks a CSRF token against a live session.
-     * Idempotent, changes nothing. Role: app. Reasons: those of Validate except IP_MISMATCH and
-     * USER_AGENT_MISMATCH, and SESSION_NOT_FOUND.
+     * Idempotent, changes nothing. Role: validator. Reasons: those of Validate except IP_MISMATCH,
+     * USER_AGENT_MISMATCH and STEP_UP_REQUIRED, and SESSION_NOT_FOUND.
      * </pre>
      */
     public void validateCsrf(io.github.sessiond.v1.ValidateCsrfRequest request,
@@ -836,7 +967,7 @@ public final class SessionServiceGrpc {
      * Touch records activity: it sets last_seen_at to now, which moves the idle deadline. It never
      * revives an ended session and never moves the absolute deadline. It writes only if the last
      * write is at least as old as the touch interval.
-     * Idempotent. Role: app. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND,
+     * Idempotent. Role: validator. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND,
      * SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE.
      * </pre>
      */
@@ -851,7 +982,7 @@ public final class SessionServiceGrpc {
      * Revoke ends one live session. The effect is immediate, on all replicas. The row stays, with
      * the time, the reason and the acting actor of the first revocation. A session that has already
      * ended does not change.
-     * Idempotent. Role: app, admin. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
+     * Idempotent. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
      * SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED.
      * </pre>
      */
@@ -865,7 +996,7 @@ public final class SessionServiceGrpc {
      * <pre>
      * RevokeAllForActor revokes all live sessions of an actor, except the one to keep, and returns
      * their number. It succeeds even if there are none.
-     * Idempotent. Role: app, admin. Reasons, all about `keep`: INVALID_COOKIE,
+     * Idempotent. Role: issuer. Reasons, all about `keep`: INVALID_COOKIE,
      * SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, SESSION_NOT_FOUND.
      * </pre>
      */
@@ -878,8 +1009,9 @@ public final class SessionServiceGrpc {
     /**
      * <pre>
      * RotateCsrf replaces the CSRF token of a live session, or of all live sessions of an actor. The
-     * old token is invalid immediately. The new one is returned only here.
-     * Not idempotent: each call creates another token. Role: app. Reasons: INVALID_COOKIE,
+     * old token is invalid immediately; only a cookie in the grace of a RotateSession keeps its own.
+     * The new token is returned only here.
+     * Not idempotent: each call creates another token. Role: issuer. Reasons: INVALID_COOKIE,
      * SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE,
      * EXPIRED_IDLE.
      * </pre>
@@ -888,6 +1020,48 @@ public final class SessionServiceGrpc {
         io.grpc.stub.StreamObserver<io.github.sessiond.v1.RotateCsrfResponse> responseObserver) {
       io.grpc.stub.ClientCalls.asyncUnaryCall(
           getChannel().newCall(getRotateCsrfMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
+     * RotateSession replaces a live session by one with a new id, cookie and CSRF token: after a
+     * step-up, or when the user's privileges change, so that what was known of the old session is
+     * worth nothing (ASVS 7.2.4). Actor, application, metadata, created_at, idle timeout and the
+     * absolute deadline are those of the old session; the idle deadline moves, as by Touch. The old
+     * session is revoked in the same transaction, with the reason `rotated`. The session limit does
+     * not apply: there are as many live sessions as before.
+     * Without `grace`, the old cookie is refused from now on. With it, the old cookie is accepted for
+     * the new session until the grace ends, for requests that the browser has sent in the meantime:
+     * by all calls but RotateSession, which of concurrent calls for one session lets one succeed and
+     * refuses the others with REVOKED. With the old cookie, the CSRF token is the old one. Whatever
+     * ends the new session also ends the grace, such as Revoke and RevokeAllForActor.
+     * Not idempotent. If a response is lost, a session without a grace is lost, too, and the user has
+     * to log in again. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
+     * SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE,
+     * PRE_LOGIN_NOT_ACCEPTED.
+     * </pre>
+     */
+    public void rotateSession(io.github.sessiond.v1.RotateSessionRequest request,
+        io.grpc.stub.StreamObserver<io.github.sessiond.v1.RotateSessionResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getRotateSessionMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
+     * UpdateMetadata replaces the metadata of a live session, pre-login sessions included. With
+     * metadata_etag, it changes nothing if the metadata is no longer the version that the caller has
+     * read: of concurrent calls with one etag, exactly one succeeds.
+     * Not idempotent: a retry of a call that succeeded fails with METADATA_ETAG_MISMATCH, or without
+     * metadata_etag overwrites what others have stored since. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
+     * SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE,
+     * METADATA_ETAG_MISMATCH.
+     * </pre>
+     */
+    public void updateMetadata(io.github.sessiond.v1.UpdateMetadataRequest request,
+        io.grpc.stub.StreamObserver<io.github.sessiond.v1.UpdateMetadataResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getUpdateMetadataMethod(), getCallOptions()), request, responseObserver);
     }
 
     /**
@@ -922,7 +1096,7 @@ public final class SessionServiceGrpc {
     /**
      * <pre>
      * Get returns one session, live or ended.
-     * Idempotent, changes nothing. Role: app, admin. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
+     * Idempotent, changes nothing. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
      * SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED.
      * </pre>
      */
@@ -936,7 +1110,7 @@ public final class SessionServiceGrpc {
      * <pre>
      * List returns one page of an actor's sessions, newest first. If sessions are created or end
      * between two pages, no other session is missed or returned twice.
-     * Idempotent, changes nothing. Role: app, admin. Reasons, all about `current`: INVALID_COOKIE,
+     * Idempotent, changes nothing. Role: issuer. Reasons, all about `current`: INVALID_COOKIE,
      * SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, SESSION_NOT_FOUND.
      * </pre>
      */
@@ -987,16 +1161,23 @@ public final class SessionServiceGrpc {
    *     checked before any session is looked up, so it takes precedence over every other reason.
    *   - JSON with a field that the contract does not have, or with null for an `optional` field, is
    *     INVALID_REQUEST: a mistyped name or a variable without a value must not skip the check that
-   *     the field asks for. In binary requests, unknown fields are ignored.
+   *     the field asks for. The error names an unknown field if its name consists of letters and
+   *     underscores, 32 at most; anything else could be a secret in the wrong place. In binary
+   *     requests, unknown fields are ignored.
    *   - A call that fails has changed nothing. Only after DEADLINE_EXCEEDED, CANCELLED or UNAVAILABLE
    *     it is not known whether the change was committed.
    *   - STORAGE_UNAVAILABLE and OVERLOADED have a google.rpc.RetryInfo. The trailer
    *     grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only the
    *     idempotent calls are safe to retry.
+   *   - A calling service may be limited to some tenants. What belongs to another tenant does not exist
+   *     for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect needs a calling
+   *     service without such a limit.
    *   - Strings must be valid UTF-8 without NUL. Limits in bytes refer to UTF-8.
-   *   - The role tells which callers an operator should allow to call the RPC: `app` is a backend
-   *     that serves logins, `admin` is operations tooling. Roles are not enforced until callers are
-   *     authenticated.
+   *   - Where callers are authenticated, each caller has a role, and each RPC requires one:
+   *     `validator` checks sessions, `issuer` also opens, changes and ends them, `admin` also manages
+   *     signing keys, audit and sweep. Each includes the one before. The option `required_role` says
+   *     the same. Any call can fail with CALLER_UNAUTHENTICATED, CALLER_FORBIDDEN and
+   *     CALLER_KEYS_UNAVAILABLE then. These are decided before the request's message is read.
    *   - No method has the option NO_SIDE_EFFECTS: Connect would then allow it as a GET request, which
    *     puts cookies into URLs, and so into logs.
    * </pre>
@@ -1022,7 +1203,7 @@ public final class SessionServiceGrpc {
      * session id from before the login is never valid after it (ASVS 7.2.4).
      * Not idempotent: a retry creates another session. If a response is lost, an unused session
      * remains until it expires.
-     * Role: app. Reasons: SESSION_LIMIT_REACHED, INITIAL_SIGNING_KEY_MINT_FAILED.
+     * Role: issuer. Reasons: SESSION_LIMIT_REACHED, INITIAL_SIGNING_KEY_MINT_FAILED.
      * </pre>
      */
     public io.github.sessiond.v1.CreateResponse create(io.github.sessiond.v1.CreateRequest request) throws io.grpc.StatusException {
@@ -1034,11 +1215,11 @@ public final class SessionServiceGrpc {
      * <pre>
      * Validate checks a cookie and returns its session. The order of the checks is: form, signing
      * key, signature, row, revocation, absolute deadline, idle deadline, pre-login, bindings,
-     * CSRF token. It always reads the session from the database, and changes nothing unless `touch`
-     * is set.
-     * Idempotent. Role: app. Reasons: INVALID_COOKIE, SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED,
-     * REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE, PRE_LOGIN_NOT_ACCEPTED, IP_MISMATCH,
-     * USER_AGENT_MISMATCH, CSRF_MISSING, CSRF_MISMATCH.
+     * CSRF token, authentication. It always reads the session from the database, and changes nothing
+     * unless `touch` is set.
+     * Idempotent. Role: validator. Reasons: INVALID_COOKIE, SIGNING_KEY_NOT_FOUND,
+     * SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE, PRE_LOGIN_NOT_ACCEPTED,
+     * IP_MISMATCH, USER_AGENT_MISMATCH, CSRF_MISSING, CSRF_MISMATCH, STEP_UP_REQUIRED.
      * </pre>
      */
     public io.github.sessiond.v1.ValidateResponse validate(io.github.sessiond.v1.ValidateRequest request) throws io.grpc.StatusException {
@@ -1049,8 +1230,8 @@ public final class SessionServiceGrpc {
     /**
      * <pre>
      * ValidateCsrf checks a CSRF token against a live session.
-     * Idempotent, changes nothing. Role: app. Reasons: those of Validate except IP_MISMATCH and
-     * USER_AGENT_MISMATCH, and SESSION_NOT_FOUND.
+     * Idempotent, changes nothing. Role: validator. Reasons: those of Validate except IP_MISMATCH,
+     * USER_AGENT_MISMATCH and STEP_UP_REQUIRED, and SESSION_NOT_FOUND.
      * </pre>
      */
     public io.github.sessiond.v1.ValidateCsrfResponse validateCsrf(io.github.sessiond.v1.ValidateCsrfRequest request) throws io.grpc.StatusException {
@@ -1063,7 +1244,7 @@ public final class SessionServiceGrpc {
      * Touch records activity: it sets last_seen_at to now, which moves the idle deadline. It never
      * revives an ended session and never moves the absolute deadline. It writes only if the last
      * write is at least as old as the touch interval.
-     * Idempotent. Role: app. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND,
+     * Idempotent. Role: validator. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND,
      * SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE.
      * </pre>
      */
@@ -1077,7 +1258,7 @@ public final class SessionServiceGrpc {
      * Revoke ends one live session. The effect is immediate, on all replicas. The row stays, with
      * the time, the reason and the acting actor of the first revocation. A session that has already
      * ended does not change.
-     * Idempotent. Role: app, admin. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
+     * Idempotent. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
      * SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED.
      * </pre>
      */
@@ -1090,7 +1271,7 @@ public final class SessionServiceGrpc {
      * <pre>
      * RevokeAllForActor revokes all live sessions of an actor, except the one to keep, and returns
      * their number. It succeeds even if there are none.
-     * Idempotent. Role: app, admin. Reasons, all about `keep`: INVALID_COOKIE,
+     * Idempotent. Role: issuer. Reasons, all about `keep`: INVALID_COOKIE,
      * SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, SESSION_NOT_FOUND.
      * </pre>
      */
@@ -1102,8 +1283,9 @@ public final class SessionServiceGrpc {
     /**
      * <pre>
      * RotateCsrf replaces the CSRF token of a live session, or of all live sessions of an actor. The
-     * old token is invalid immediately. The new one is returned only here.
-     * Not idempotent: each call creates another token. Role: app. Reasons: INVALID_COOKIE,
+     * old token is invalid immediately; only a cookie in the grace of a RotateSession keeps its own.
+     * The new token is returned only here.
+     * Not idempotent: each call creates another token. Role: issuer. Reasons: INVALID_COOKIE,
      * SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE,
      * EXPIRED_IDLE.
      * </pre>
@@ -1111,6 +1293,46 @@ public final class SessionServiceGrpc {
     public io.github.sessiond.v1.RotateCsrfResponse rotateCsrf(io.github.sessiond.v1.RotateCsrfRequest request) throws io.grpc.StatusException {
       return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
           getChannel(), getRotateCsrfMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * RotateSession replaces a live session by one with a new id, cookie and CSRF token: after a
+     * step-up, or when the user's privileges change, so that what was known of the old session is
+     * worth nothing (ASVS 7.2.4). Actor, application, metadata, created_at, idle timeout and the
+     * absolute deadline are those of the old session; the idle deadline moves, as by Touch. The old
+     * session is revoked in the same transaction, with the reason `rotated`. The session limit does
+     * not apply: there are as many live sessions as before.
+     * Without `grace`, the old cookie is refused from now on. With it, the old cookie is accepted for
+     * the new session until the grace ends, for requests that the browser has sent in the meantime:
+     * by all calls but RotateSession, which of concurrent calls for one session lets one succeed and
+     * refuses the others with REVOKED. With the old cookie, the CSRF token is the old one. Whatever
+     * ends the new session also ends the grace, such as Revoke and RevokeAllForActor.
+     * Not idempotent. If a response is lost, a session without a grace is lost, too, and the user has
+     * to log in again. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
+     * SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE,
+     * PRE_LOGIN_NOT_ACCEPTED.
+     * </pre>
+     */
+    public io.github.sessiond.v1.RotateSessionResponse rotateSession(io.github.sessiond.v1.RotateSessionRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getRotateSessionMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * UpdateMetadata replaces the metadata of a live session, pre-login sessions included. With
+     * metadata_etag, it changes nothing if the metadata is no longer the version that the caller has
+     * read: of concurrent calls with one etag, exactly one succeeds.
+     * Not idempotent: a retry of a call that succeeded fails with METADATA_ETAG_MISMATCH, or without
+     * metadata_etag overwrites what others have stored since. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
+     * SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE,
+     * METADATA_ETAG_MISMATCH.
+     * </pre>
+     */
+    public io.github.sessiond.v1.UpdateMetadataResponse updateMetadata(io.github.sessiond.v1.UpdateMetadataRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getUpdateMetadataMethod(), getCallOptions(), request);
     }
 
     /**
@@ -1143,7 +1365,7 @@ public final class SessionServiceGrpc {
     /**
      * <pre>
      * Get returns one session, live or ended.
-     * Idempotent, changes nothing. Role: app, admin. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
+     * Idempotent, changes nothing. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
      * SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED.
      * </pre>
      */
@@ -1156,7 +1378,7 @@ public final class SessionServiceGrpc {
      * <pre>
      * List returns one page of an actor's sessions, newest first. If sessions are created or end
      * between two pages, no other session is missed or returned twice.
-     * Idempotent, changes nothing. Role: app, admin. Reasons, all about `current`: INVALID_COOKIE,
+     * Idempotent, changes nothing. Role: issuer. Reasons, all about `current`: INVALID_COOKIE,
      * SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, SESSION_NOT_FOUND.
      * </pre>
      */
@@ -1204,16 +1426,23 @@ public final class SessionServiceGrpc {
    *     checked before any session is looked up, so it takes precedence over every other reason.
    *   - JSON with a field that the contract does not have, or with null for an `optional` field, is
    *     INVALID_REQUEST: a mistyped name or a variable without a value must not skip the check that
-   *     the field asks for. In binary requests, unknown fields are ignored.
+   *     the field asks for. The error names an unknown field if its name consists of letters and
+   *     underscores, 32 at most; anything else could be a secret in the wrong place. In binary
+   *     requests, unknown fields are ignored.
    *   - A call that fails has changed nothing. Only after DEADLINE_EXCEEDED, CANCELLED or UNAVAILABLE
    *     it is not known whether the change was committed.
    *   - STORAGE_UNAVAILABLE and OVERLOADED have a google.rpc.RetryInfo. The trailer
    *     grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only the
    *     idempotent calls are safe to retry.
+   *   - A calling service may be limited to some tenants. What belongs to another tenant does not exist
+   *     for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect needs a calling
+   *     service without such a limit.
    *   - Strings must be valid UTF-8 without NUL. Limits in bytes refer to UTF-8.
-   *   - The role tells which callers an operator should allow to call the RPC: `app` is a backend
-   *     that serves logins, `admin` is operations tooling. Roles are not enforced until callers are
-   *     authenticated.
+   *   - Where callers are authenticated, each caller has a role, and each RPC requires one:
+   *     `validator` checks sessions, `issuer` also opens, changes and ends them, `admin` also manages
+   *     signing keys, audit and sweep. Each includes the one before. The option `required_role` says
+   *     the same. Any call can fail with CALLER_UNAUTHENTICATED, CALLER_FORBIDDEN and
+   *     CALLER_KEYS_UNAVAILABLE then. These are decided before the request's message is read.
    *   - No method has the option NO_SIDE_EFFECTS: Connect would then allow it as a GET request, which
    *     puts cookies into URLs, and so into logs.
    * </pre>
@@ -1239,7 +1468,7 @@ public final class SessionServiceGrpc {
      * session id from before the login is never valid after it (ASVS 7.2.4).
      * Not idempotent: a retry creates another session. If a response is lost, an unused session
      * remains until it expires.
-     * Role: app. Reasons: SESSION_LIMIT_REACHED, INITIAL_SIGNING_KEY_MINT_FAILED.
+     * Role: issuer. Reasons: SESSION_LIMIT_REACHED, INITIAL_SIGNING_KEY_MINT_FAILED.
      * </pre>
      */
     public io.github.sessiond.v1.CreateResponse create(io.github.sessiond.v1.CreateRequest request) {
@@ -1251,11 +1480,11 @@ public final class SessionServiceGrpc {
      * <pre>
      * Validate checks a cookie and returns its session. The order of the checks is: form, signing
      * key, signature, row, revocation, absolute deadline, idle deadline, pre-login, bindings,
-     * CSRF token. It always reads the session from the database, and changes nothing unless `touch`
-     * is set.
-     * Idempotent. Role: app. Reasons: INVALID_COOKIE, SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED,
-     * REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE, PRE_LOGIN_NOT_ACCEPTED, IP_MISMATCH,
-     * USER_AGENT_MISMATCH, CSRF_MISSING, CSRF_MISMATCH.
+     * CSRF token, authentication. It always reads the session from the database, and changes nothing
+     * unless `touch` is set.
+     * Idempotent. Role: validator. Reasons: INVALID_COOKIE, SIGNING_KEY_NOT_FOUND,
+     * SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE, PRE_LOGIN_NOT_ACCEPTED,
+     * IP_MISMATCH, USER_AGENT_MISMATCH, CSRF_MISSING, CSRF_MISMATCH, STEP_UP_REQUIRED.
      * </pre>
      */
     public io.github.sessiond.v1.ValidateResponse validate(io.github.sessiond.v1.ValidateRequest request) {
@@ -1266,8 +1495,8 @@ public final class SessionServiceGrpc {
     /**
      * <pre>
      * ValidateCsrf checks a CSRF token against a live session.
-     * Idempotent, changes nothing. Role: app. Reasons: those of Validate except IP_MISMATCH and
-     * USER_AGENT_MISMATCH, and SESSION_NOT_FOUND.
+     * Idempotent, changes nothing. Role: validator. Reasons: those of Validate except IP_MISMATCH,
+     * USER_AGENT_MISMATCH and STEP_UP_REQUIRED, and SESSION_NOT_FOUND.
      * </pre>
      */
     public io.github.sessiond.v1.ValidateCsrfResponse validateCsrf(io.github.sessiond.v1.ValidateCsrfRequest request) {
@@ -1280,7 +1509,7 @@ public final class SessionServiceGrpc {
      * Touch records activity: it sets last_seen_at to now, which moves the idle deadline. It never
      * revives an ended session and never moves the absolute deadline. It writes only if the last
      * write is at least as old as the touch interval.
-     * Idempotent. Role: app. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND,
+     * Idempotent. Role: validator. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND,
      * SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE.
      * </pre>
      */
@@ -1294,7 +1523,7 @@ public final class SessionServiceGrpc {
      * Revoke ends one live session. The effect is immediate, on all replicas. The row stays, with
      * the time, the reason and the acting actor of the first revocation. A session that has already
      * ended does not change.
-     * Idempotent. Role: app, admin. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
+     * Idempotent. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
      * SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED.
      * </pre>
      */
@@ -1307,7 +1536,7 @@ public final class SessionServiceGrpc {
      * <pre>
      * RevokeAllForActor revokes all live sessions of an actor, except the one to keep, and returns
      * their number. It succeeds even if there are none.
-     * Idempotent. Role: app, admin. Reasons, all about `keep`: INVALID_COOKIE,
+     * Idempotent. Role: issuer. Reasons, all about `keep`: INVALID_COOKIE,
      * SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, SESSION_NOT_FOUND.
      * </pre>
      */
@@ -1319,8 +1548,9 @@ public final class SessionServiceGrpc {
     /**
      * <pre>
      * RotateCsrf replaces the CSRF token of a live session, or of all live sessions of an actor. The
-     * old token is invalid immediately. The new one is returned only here.
-     * Not idempotent: each call creates another token. Role: app. Reasons: INVALID_COOKIE,
+     * old token is invalid immediately; only a cookie in the grace of a RotateSession keeps its own.
+     * The new token is returned only here.
+     * Not idempotent: each call creates another token. Role: issuer. Reasons: INVALID_COOKIE,
      * SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE,
      * EXPIRED_IDLE.
      * </pre>
@@ -1328,6 +1558,46 @@ public final class SessionServiceGrpc {
     public io.github.sessiond.v1.RotateCsrfResponse rotateCsrf(io.github.sessiond.v1.RotateCsrfRequest request) {
       return io.grpc.stub.ClientCalls.blockingUnaryCall(
           getChannel(), getRotateCsrfMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * RotateSession replaces a live session by one with a new id, cookie and CSRF token: after a
+     * step-up, or when the user's privileges change, so that what was known of the old session is
+     * worth nothing (ASVS 7.2.4). Actor, application, metadata, created_at, idle timeout and the
+     * absolute deadline are those of the old session; the idle deadline moves, as by Touch. The old
+     * session is revoked in the same transaction, with the reason `rotated`. The session limit does
+     * not apply: there are as many live sessions as before.
+     * Without `grace`, the old cookie is refused from now on. With it, the old cookie is accepted for
+     * the new session until the grace ends, for requests that the browser has sent in the meantime:
+     * by all calls but RotateSession, which of concurrent calls for one session lets one succeed and
+     * refuses the others with REVOKED. With the old cookie, the CSRF token is the old one. Whatever
+     * ends the new session also ends the grace, such as Revoke and RevokeAllForActor.
+     * Not idempotent. If a response is lost, a session without a grace is lost, too, and the user has
+     * to log in again. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
+     * SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE,
+     * PRE_LOGIN_NOT_ACCEPTED.
+     * </pre>
+     */
+    public io.github.sessiond.v1.RotateSessionResponse rotateSession(io.github.sessiond.v1.RotateSessionRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getRotateSessionMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * UpdateMetadata replaces the metadata of a live session, pre-login sessions included. With
+     * metadata_etag, it changes nothing if the metadata is no longer the version that the caller has
+     * read: of concurrent calls with one etag, exactly one succeeds.
+     * Not idempotent: a retry of a call that succeeded fails with METADATA_ETAG_MISMATCH, or without
+     * metadata_etag overwrites what others have stored since. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
+     * SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE,
+     * METADATA_ETAG_MISMATCH.
+     * </pre>
+     */
+    public io.github.sessiond.v1.UpdateMetadataResponse updateMetadata(io.github.sessiond.v1.UpdateMetadataRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getUpdateMetadataMethod(), getCallOptions(), request);
     }
 
     /**
@@ -1360,7 +1630,7 @@ public final class SessionServiceGrpc {
     /**
      * <pre>
      * Get returns one session, live or ended.
-     * Idempotent, changes nothing. Role: app, admin. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
+     * Idempotent, changes nothing. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
      * SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED.
      * </pre>
      */
@@ -1373,7 +1643,7 @@ public final class SessionServiceGrpc {
      * <pre>
      * List returns one page of an actor's sessions, newest first. If sessions are created or end
      * between two pages, no other session is missed or returned twice.
-     * Idempotent, changes nothing. Role: app, admin. Reasons, all about `current`: INVALID_COOKIE,
+     * Idempotent, changes nothing. Role: issuer. Reasons, all about `current`: INVALID_COOKIE,
      * SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, SESSION_NOT_FOUND.
      * </pre>
      */
@@ -1421,16 +1691,23 @@ public final class SessionServiceGrpc {
    *     checked before any session is looked up, so it takes precedence over every other reason.
    *   - JSON with a field that the contract does not have, or with null for an `optional` field, is
    *     INVALID_REQUEST: a mistyped name or a variable without a value must not skip the check that
-   *     the field asks for. In binary requests, unknown fields are ignored.
+   *     the field asks for. The error names an unknown field if its name consists of letters and
+   *     underscores, 32 at most; anything else could be a secret in the wrong place. In binary
+   *     requests, unknown fields are ignored.
    *   - A call that fails has changed nothing. Only after DEADLINE_EXCEEDED, CANCELLED or UNAVAILABLE
    *     it is not known whether the change was committed.
    *   - STORAGE_UNAVAILABLE and OVERLOADED have a google.rpc.RetryInfo. The trailer
    *     grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only the
    *     idempotent calls are safe to retry.
+   *   - A calling service may be limited to some tenants. What belongs to another tenant does not exist
+   *     for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect needs a calling
+   *     service without such a limit.
    *   - Strings must be valid UTF-8 without NUL. Limits in bytes refer to UTF-8.
-   *   - The role tells which callers an operator should allow to call the RPC: `app` is a backend
-   *     that serves logins, `admin` is operations tooling. Roles are not enforced until callers are
-   *     authenticated.
+   *   - Where callers are authenticated, each caller has a role, and each RPC requires one:
+   *     `validator` checks sessions, `issuer` also opens, changes and ends them, `admin` also manages
+   *     signing keys, audit and sweep. Each includes the one before. The option `required_role` says
+   *     the same. Any call can fail with CALLER_UNAUTHENTICATED, CALLER_FORBIDDEN and
+   *     CALLER_KEYS_UNAVAILABLE then. These are decided before the request's message is read.
    *   - No method has the option NO_SIDE_EFFECTS: Connect would then allow it as a GET request, which
    *     puts cookies into URLs, and so into logs.
    * </pre>
@@ -1456,7 +1733,7 @@ public final class SessionServiceGrpc {
      * session id from before the login is never valid after it (ASVS 7.2.4).
      * Not idempotent: a retry creates another session. If a response is lost, an unused session
      * remains until it expires.
-     * Role: app. Reasons: SESSION_LIMIT_REACHED, INITIAL_SIGNING_KEY_MINT_FAILED.
+     * Role: issuer. Reasons: SESSION_LIMIT_REACHED, INITIAL_SIGNING_KEY_MINT_FAILED.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<io.github.sessiond.v1.CreateResponse> create(
@@ -1469,11 +1746,11 @@ public final class SessionServiceGrpc {
      * <pre>
      * Validate checks a cookie and returns its session. The order of the checks is: form, signing
      * key, signature, row, revocation, absolute deadline, idle deadline, pre-login, bindings,
-     * CSRF token. It always reads the session from the database, and changes nothing unless `touch`
-     * is set.
-     * Idempotent. Role: app. Reasons: INVALID_COOKIE, SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED,
-     * REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE, PRE_LOGIN_NOT_ACCEPTED, IP_MISMATCH,
-     * USER_AGENT_MISMATCH, CSRF_MISSING, CSRF_MISMATCH.
+     * CSRF token, authentication. It always reads the session from the database, and changes nothing
+     * unless `touch` is set.
+     * Idempotent. Role: validator. Reasons: INVALID_COOKIE, SIGNING_KEY_NOT_FOUND,
+     * SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE, PRE_LOGIN_NOT_ACCEPTED,
+     * IP_MISMATCH, USER_AGENT_MISMATCH, CSRF_MISSING, CSRF_MISMATCH, STEP_UP_REQUIRED.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<io.github.sessiond.v1.ValidateResponse> validate(
@@ -1485,8 +1762,8 @@ public final class SessionServiceGrpc {
     /**
      * <pre>
      * ValidateCsrf checks a CSRF token against a live session.
-     * Idempotent, changes nothing. Role: app. Reasons: those of Validate except IP_MISMATCH and
-     * USER_AGENT_MISMATCH, and SESSION_NOT_FOUND.
+     * Idempotent, changes nothing. Role: validator. Reasons: those of Validate except IP_MISMATCH,
+     * USER_AGENT_MISMATCH and STEP_UP_REQUIRED, and SESSION_NOT_FOUND.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<io.github.sessiond.v1.ValidateCsrfResponse> validateCsrf(
@@ -1500,7 +1777,7 @@ public final class SessionServiceGrpc {
      * Touch records activity: it sets last_seen_at to now, which moves the idle deadline. It never
      * revives an ended session and never moves the absolute deadline. It writes only if the last
      * write is at least as old as the touch interval.
-     * Idempotent. Role: app. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND,
+     * Idempotent. Role: validator. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND,
      * SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE.
      * </pre>
      */
@@ -1515,7 +1792,7 @@ public final class SessionServiceGrpc {
      * Revoke ends one live session. The effect is immediate, on all replicas. The row stays, with
      * the time, the reason and the acting actor of the first revocation. A session that has already
      * ended does not change.
-     * Idempotent. Role: app, admin. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
+     * Idempotent. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
      * SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED.
      * </pre>
      */
@@ -1529,7 +1806,7 @@ public final class SessionServiceGrpc {
      * <pre>
      * RevokeAllForActor revokes all live sessions of an actor, except the one to keep, and returns
      * their number. It succeeds even if there are none.
-     * Idempotent. Role: app, admin. Reasons, all about `keep`: INVALID_COOKIE,
+     * Idempotent. Role: issuer. Reasons, all about `keep`: INVALID_COOKIE,
      * SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, SESSION_NOT_FOUND.
      * </pre>
      */
@@ -1542,8 +1819,9 @@ public final class SessionServiceGrpc {
     /**
      * <pre>
      * RotateCsrf replaces the CSRF token of a live session, or of all live sessions of an actor. The
-     * old token is invalid immediately. The new one is returned only here.
-     * Not idempotent: each call creates another token. Role: app. Reasons: INVALID_COOKIE,
+     * old token is invalid immediately; only a cookie in the grace of a RotateSession keeps its own.
+     * The new token is returned only here.
+     * Not idempotent: each call creates another token. Role: issuer. Reasons: INVALID_COOKIE,
      * SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE,
      * EXPIRED_IDLE.
      * </pre>
@@ -1552,6 +1830,48 @@ public final class SessionServiceGrpc {
         io.github.sessiond.v1.RotateCsrfRequest request) {
       return io.grpc.stub.ClientCalls.futureUnaryCall(
           getChannel().newCall(getRotateCsrfMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
+     * RotateSession replaces a live session by one with a new id, cookie and CSRF token: after a
+     * step-up, or when the user's privileges change, so that what was known of the old session is
+     * worth nothing (ASVS 7.2.4). Actor, application, metadata, created_at, idle timeout and the
+     * absolute deadline are those of the old session; the idle deadline moves, as by Touch. The old
+     * session is revoked in the same transaction, with the reason `rotated`. The session limit does
+     * not apply: there are as many live sessions as before.
+     * Without `grace`, the old cookie is refused from now on. With it, the old cookie is accepted for
+     * the new session until the grace ends, for requests that the browser has sent in the meantime:
+     * by all calls but RotateSession, which of concurrent calls for one session lets one succeed and
+     * refuses the others with REVOKED. With the old cookie, the CSRF token is the old one. Whatever
+     * ends the new session also ends the grace, such as Revoke and RevokeAllForActor.
+     * Not idempotent. If a response is lost, a session without a grace is lost, too, and the user has
+     * to log in again. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
+     * SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE,
+     * PRE_LOGIN_NOT_ACCEPTED.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<io.github.sessiond.v1.RotateSessionResponse> rotateSession(
+        io.github.sessiond.v1.RotateSessionRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getRotateSessionMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
+     * UpdateMetadata replaces the metadata of a live session, pre-login sessions included. With
+     * metadata_etag, it changes nothing if the metadata is no longer the version that the caller has
+     * read: of concurrent calls with one etag, exactly one succeeds.
+     * Not idempotent: a retry of a call that succeeded fails with METADATA_ETAG_MISMATCH, or without
+     * metadata_etag overwrites what others have stored since. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
+     * SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE,
+     * METADATA_ETAG_MISMATCH.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<io.github.sessiond.v1.UpdateMetadataResponse> updateMetadata(
+        io.github.sessiond.v1.UpdateMetadataRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getUpdateMetadataMethod(), getCallOptions()), request);
     }
 
     /**
@@ -1586,7 +1906,7 @@ public final class SessionServiceGrpc {
     /**
      * <pre>
      * Get returns one session, live or ended.
-     * Idempotent, changes nothing. Role: app, admin. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
+     * Idempotent, changes nothing. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
      * SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED.
      * </pre>
      */
@@ -1600,7 +1920,7 @@ public final class SessionServiceGrpc {
      * <pre>
      * List returns one page of an actor's sessions, newest first. If sessions are created or end
      * between two pages, no other session is missed or returned twice.
-     * Idempotent, changes nothing. Role: app, admin. Reasons, all about `current`: INVALID_COOKIE,
+     * Idempotent, changes nothing. Role: issuer. Reasons, all about `current`: INVALID_COOKIE,
      * SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, SESSION_NOT_FOUND.
      * </pre>
      */
@@ -1643,12 +1963,14 @@ public final class SessionServiceGrpc {
   private static final int METHODID_REVOKE = 4;
   private static final int METHODID_REVOKE_ALL_FOR_ACTOR = 5;
   private static final int METHODID_ROTATE_CSRF = 6;
-  private static final int METHODID_ROTATE_SIGNING_KEY = 7;
-  private static final int METHODID_GARBAGE_COLLECT = 8;
-  private static final int METHODID_GET = 9;
-  private static final int METHODID_LIST = 10;
-  private static final int METHODID_LIST_SIGNING_KEYS = 11;
-  private static final int METHODID_LIST_AUDIT_EVENTS = 12;
+  private static final int METHODID_ROTATE_SESSION = 7;
+  private static final int METHODID_UPDATE_METADATA = 8;
+  private static final int METHODID_ROTATE_SIGNING_KEY = 9;
+  private static final int METHODID_GARBAGE_COLLECT = 10;
+  private static final int METHODID_GET = 11;
+  private static final int METHODID_LIST = 12;
+  private static final int METHODID_LIST_SIGNING_KEYS = 13;
+  private static final int METHODID_LIST_AUDIT_EVENTS = 14;
 
   private static final class MethodHandlers<Req, Resp> implements
       io.grpc.stub.ServerCalls.UnaryMethod<Req, Resp>,
@@ -1694,6 +2016,14 @@ public final class SessionServiceGrpc {
         case METHODID_ROTATE_CSRF:
           serviceImpl.rotateCsrf((io.github.sessiond.v1.RotateCsrfRequest) request,
               (io.grpc.stub.StreamObserver<io.github.sessiond.v1.RotateCsrfResponse>) responseObserver);
+          break;
+        case METHODID_ROTATE_SESSION:
+          serviceImpl.rotateSession((io.github.sessiond.v1.RotateSessionRequest) request,
+              (io.grpc.stub.StreamObserver<io.github.sessiond.v1.RotateSessionResponse>) responseObserver);
+          break;
+        case METHODID_UPDATE_METADATA:
+          serviceImpl.updateMetadata((io.github.sessiond.v1.UpdateMetadataRequest) request,
+              (io.grpc.stub.StreamObserver<io.github.sessiond.v1.UpdateMetadataResponse>) responseObserver);
           break;
         case METHODID_ROTATE_SIGNING_KEY:
           serviceImpl.rotateSigningKey((io.github.sessiond.v1.RotateSigningKeyRequest) request,
@@ -1786,6 +2116,20 @@ public final class SessionServiceGrpc {
               io.github.sessiond.v1.RotateCsrfRequest,
               io.github.sessiond.v1.RotateCsrfResponse>(
                 service, METHODID_ROTATE_CSRF)))
+        .addMethod(
+          getRotateSessionMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              io.github.sessiond.v1.RotateSessionRequest,
+              io.github.sessiond.v1.RotateSessionResponse>(
+                service, METHODID_ROTATE_SESSION)))
+        .addMethod(
+          getUpdateMetadataMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              io.github.sessiond.v1.UpdateMetadataRequest,
+              io.github.sessiond.v1.UpdateMetadataResponse>(
+                service, METHODID_UPDATE_METADATA)))
         .addMethod(
           getRotateSigningKeyMethod(),
           io.grpc.stub.ServerCalls.asyncUnaryCall(
@@ -1883,6 +2227,8 @@ public final class SessionServiceGrpc {
               .addMethod(getRevokeMethod())
               .addMethod(getRevokeAllForActorMethod())
               .addMethod(getRotateCsrfMethod())
+              .addMethod(getRotateSessionMethod())
+              .addMethod(getUpdateMetadataMethod())
               .addMethod(getRotateSigningKeyMethod())
               .addMethod(getGarbageCollectMethod())
               .addMethod(getGetMethod())

@@ -107,6 +107,31 @@ public final class SessionServiceProto extends com.google.protobuf.GeneratedFile
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
       internal_static_sessiond_v1_RotatedCsrf_fieldAccessorTable;
   static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_sessiond_v1_RotateSessionRequest_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_sessiond_v1_RotateSessionRequest_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_sessiond_v1_RotateSessionResponse_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_sessiond_v1_RotateSessionResponse_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_sessiond_v1_UpdateMetadataRequest_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_sessiond_v1_UpdateMetadataRequest_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_sessiond_v1_UpdateMetadataRequest_MetadataEntry_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_sessiond_v1_UpdateMetadataRequest_MetadataEntry_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_sessiond_v1_UpdateMetadataResponse_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_sessiond_v1_UpdateMetadataResponse_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
     internal_static_sessiond_v1_RotateSigningKeyRequest_descriptor;
   static final 
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
@@ -177,148 +202,189 @@ public final class SessionServiceProto extends com.google.protobuf.GeneratedFile
     java.lang.String[] descriptorData = {
       "\n!sessiond/v1/session_service.proto\022\013ses" +
       "siond.v1\032\036google/protobuf/duration.proto" +
-      "\032\031sessiond/v1/session.proto\"\356\003\n\rCreateRe" +
-      "quest\022+\n\005actor\030\001 \001(\0132\025.sessiond.v1.Actor" +
-      "RefR\005actor\022\031\n\010app_type\030\002 \001(\tR\007appType\022D\n" +
-      "\010metadata\030\003 \003(\0132(.sessiond.v1.CreateRequ" +
-      "est.MetadataEntryR\010metadata\022<\n\014idle_time" +
-      "out\030\004 \001(\0132\031.google.protobuf.DurationR\013id" +
-      "leTimeout\022D\n\020absolute_timeout\030\005 \001(\0132\031.go" +
-      "ogle.protobuf.DurationR\017absoluteTimeout\022" +
-      "\033\n\tpre_login\030\006 \001(\010R\010preLogin\0223\n\010replaces" +
-      "\030\007 \001(\0132\027.sessiond.v1.SessionRefR\010replace" +
-      "s\022\035\n\nip_address\030\010 \001(\tR\tipAddress\022\035\n\nuser" +
-      "_agent\030\t \001(\tR\tuserAgent\032;\n\rMetadataEntry" +
-      "\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005value" +
-      ":\0028\001\"\340\001\n\016CreateResponse\022.\n\007session\030\001 \001(\013" +
-      "2\024.sessiond.v1.SessionR\007session\022\026\n\006cooki" +
-      "e\030\002 \001(\tR\006cookie\022\035\n\ncsrf_token\030\003 \001(\tR\tcsr" +
-      "fToken\0227\n\013set_cookies\030\004 \003(\0132\026.sessiond.v" +
-      "1.SetCookieR\nsetCookies\022.\n\023replaced_sess" +
-      "ion_id\030\005 \001(\tR\021replacedSessionId\"\301\002\n\017Vali" +
-      "dateRequest\022\030\n\006cookie\030\001 \001(\tH\000R\006cookie\022%\n" +
-      "\rcookie_header\030\002 \001(\tH\000R\014cookieHeader\022\"\n\n" +
-      "csrf_token\030\003 \001(\tH\001R\tcsrfToken\210\001\001\022\024\n\005touc" +
-      "h\030\004 \001(\010R\005touch\022(\n\020accept_pre_login\030\005 \001(\010" +
-      "R\016acceptPreLogin\022\035\n\nip_address\030\006 \001(\tR\tip" +
-      "Address\022\035\n\nuser_agent\030\007 \001(\tR\tuserAgent\022 " +
-      "\n\ttenant_id\030\010 \001(\tH\002R\010tenantId\210\001\001B\014\n\ncred" +
-      "entialB\r\n\013_csrf_tokenB\014\n\n_tenant_id\"\206\002\n\020" +
-      "ValidateResponse\022.\n\007session\030\001 \001(\0132\024.sess" +
-      "iond.v1.SessionR\007session\022!\n\014seconds_left" +
-      "\030\002 \001(\rR\013secondsLeft\022*\n\021idle_seconds_left" +
-      "\030\003 \001(\rR\017idleSecondsLeft\0222\n\025absolute_seco" +
-      "nds_left\030\004 \001(\rR\023absoluteSecondsLeft\022%\n\016e" +
-      "xpiry_warning\030\005 \001(\010R\rexpiryWarning\022\030\n\007to" +
-      "uched\030\006 \001(\010R\007touched\"\221\001\n\023ValidateCsrfReq" +
-      "uest\0221\n\007session\030\001 \001(\0132\027.sessiond.v1.Sess" +
-      "ionRefR\007session\022\035\n\ncsrf_token\030\002 \001(\tR\tcsr" +
-      "fToken\022(\n\020accept_pre_login\030\003 \001(\010R\016accept" +
-      "PreLogin\"F\n\024ValidateCsrfResponse\022.\n\007sess" +
-      "ion\030\001 \001(\0132\024.sessiond.v1.SessionR\007session" +
-      "\"A\n\014TouchRequest\0221\n\007session\030\001 \001(\0132\027.sess" +
-      "iond.v1.SessionRefR\007session\"Y\n\rTouchResp" +
-      "onse\022.\n\007session\030\001 \001(\0132\024.sessiond.v1.Sess" +
-      "ionR\007session\022\030\n\007touched\030\002 \001(\010R\007touched\"\202" +
-      "\001\n\rRevokeRequest\0221\n\007session\030\001 \001(\0132\027.sess" +
-      "iond.v1.SessionRefR\007session\022\026\n\006reason\030\002 " +
-      "\001(\tR\006reason\022&\n\017acting_actor_id\030\003 \001(\tR\rac" +
-      "tingActorId\"\223\001\n\016RevokeResponse\022.\n\007sessio" +
-      "n\030\001 \001(\0132\024.sessiond.v1.SessionR\007session\022\030" +
-      "\n\007revoked\030\002 \001(\010R\007revoked\0227\n\013set_cookies\030" +
-      "\003 \003(\0132\026.sessiond.v1.SetCookieR\nsetCookie" +
-      "s\"\264\001\n\030RevokeAllForActorRequest\022+\n\005actor\030" +
-      "\001 \001(\0132\025.sessiond.v1.ActorRefR\005actor\022+\n\004k" +
-      "eep\030\002 \001(\0132\027.sessiond.v1.SessionRefR\004keep" +
-      "\022\026\n\006reason\030\003 \001(\tR\006reason\022&\n\017acting_actor" +
-      "_id\030\004 \001(\tR\ractingActorId\"@\n\031RevokeAllFor" +
-      "ActorResponse\022#\n\rrevoked_count\030\001 \001(\rR\014re" +
-      "vokedCount\"\251\001\n\021RotateCsrfRequest\0223\n\007sess" +
-      "ion\030\001 \001(\0132\027.sessiond.v1.SessionRefH\000R\007se" +
-      "ssion\022-\n\005actor\030\002 \001(\0132\025.sessiond.v1.Actor" +
-      "RefH\000R\005actor\022&\n\017acting_actor_id\030\003 \001(\tR\ra" +
-      "ctingActorIdB\010\n\006target\"H\n\022RotateCsrfResp" +
-      "onse\0222\n\007rotated\030\001 \003(\0132\030.sessiond.v1.Rota" +
-      "tedCsrfR\007rotated\"\202\001\n\013RotatedCsrf\022\035\n\nsess" +
-      "ion_id\030\001 \001(\tR\tsessionId\022\035\n\ncsrf_token\030\002 " +
-      "\001(\tR\tcsrfToken\0225\n\nset_cookie\030\003 \001(\0132\026.ses" +
-      "siond.v1.SetCookieR\tsetCookie\"^\n\027RotateS" +
-      "igningKeyRequest\022\033\n\ttenant_id\030\001 \001(\tR\010ten" +
-      "antId\022&\n\017acting_actor_id\030\002 \001(\tR\ractingAc" +
-      "torId\"\214\001\n\030RotateSigningKeyResponse\0226\n\nac" +
-      "tive_key\030\001 \001(\0132\027.sessiond.v1.SigningKeyR" +
-      "\tactiveKey\0228\n\013retired_key\030\002 \001(\0132\027.sessio" +
-      "nd.v1.SigningKeyR\nretiredKey\"\027\n\025GarbageC" +
-      "ollectRequest\"\304\002\n\026GarbageCollectResponse" +
-      "\022)\n\020sessions_deleted\030\001 \001(\rR\017sessionsDele" +
-      "ted\022;\n\032pre_login_sessions_deleted\030\002 \001(\rR" +
-      "\027preLoginSessionsDeleted\0220\n\024signing_keys" +
-      "_deleted\030\003 \001(\rR\022signingKeysDeleted\0220\n\024au" +
-      "dit_events_deleted\030\004 \001(\rR\022auditEventsDel" +
-      "eted\022\022\n\004more\030\005 \001(\010R\004more\022\'\n\017already_runn" +
-      "ing\030\006 \001(\010R\016alreadyRunning\022!\n\014failed_part" +
-      "s\030\007 \003(\tR\013failedParts\"?\n\nGetRequest\0221\n\007se" +
+      "\032\037google/protobuf/timestamp.proto\032\031sessi" +
+      "ond/v1/options.proto\032\031sessiond/v1/sessio" +
+      "n.proto\"\367\004\n\rCreateRequest\022+\n\005actor\030\001 \001(\013" +
+      "2\025.sessiond.v1.ActorRefR\005actor\022\031\n\010app_ty" +
+      "pe\030\002 \001(\tR\007appType\022D\n\010metadata\030\003 \003(\0132(.se" +
+      "ssiond.v1.CreateRequest.MetadataEntryR\010m" +
+      "etadata\022<\n\014idle_timeout\030\004 \001(\0132\031.google.p" +
+      "rotobuf.DurationR\013idleTimeout\022D\n\020absolut" +
+      "e_timeout\030\005 \001(\0132\031.google.protobuf.Durati" +
+      "onR\017absoluteTimeout\022\033\n\tpre_login\030\006 \001(\010R\010" +
+      "preLogin\0223\n\010replaces\030\007 \001(\0132\027.sessiond.v1" +
+      ".SessionRefR\010replaces\022\035\n\nip_address\030\010 \001(" +
+      "\tR\tipAddress\022\035\n\nuser_agent\030\t \001(\tR\tuserAg" +
+      "ent\022\035\n\nauth_level\030\n \001(\rR\tauthLevel\022!\n\014au" +
+      "th_methods\030\013 \003(\tR\013authMethods\022E\n\020authent" +
+      "icated_at\030\014 \001(\0132\032.google.protobuf.Timest" +
+      "ampR\017authenticatedAt\032;\n\rMetadataEntry\022\020\n" +
+      "\003key\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005value:\0028" +
+      "\001\"\340\001\n\016CreateResponse\022.\n\007session\030\001 \001(\0132\024." +
+      "sessiond.v1.SessionR\007session\022\026\n\006cookie\030\002" +
+      " \001(\tR\006cookie\022\035\n\ncsrf_token\030\003 \001(\tR\tcsrfTo" +
+      "ken\0227\n\013set_cookies\030\004 \003(\0132\026.sessiond.v1.S" +
+      "etCookieR\nsetCookies\022.\n\023replaced_session" +
+      "_id\030\005 \001(\tR\021replacedSessionId\"\332\003\n\017Validat" +
+      "eRequest\022\030\n\006cookie\030\001 \001(\tH\000R\006cookie\022%\n\rco" +
+      "okie_header\030\002 \001(\tH\000R\014cookieHeader\022\"\n\ncsr" +
+      "f_token\030\003 \001(\tH\001R\tcsrfToken\210\001\001\022\024\n\005touch\030\004" +
+      " \001(\010R\005touch\022(\n\020accept_pre_login\030\005 \001(\010R\016a" +
+      "cceptPreLogin\022\035\n\nip_address\030\006 \001(\tR\tipAdd" +
+      "ress\022\035\n\nuser_agent\030\007 \001(\tR\tuserAgent\022 \n\tt" +
+      "enant_id\030\010 \001(\tH\002R\010tenantId\210\001\001\022$\n\013http_me" +
+      "thod\030\t \001(\tH\003R\nhttpMethod\210\001\001\022$\n\016min_auth_" +
+      "level\030\n \001(\rR\014minAuthLevel\022;\n\014max_auth_ag" +
+      "e\030\013 \001(\0132\031.google.protobuf.DurationR\nmaxA" +
+      "uthAgeB\014\n\ncredentialB\r\n\013_csrf_tokenB\014\n\n_" +
+      "tenant_idB\016\n\014_http_method\"\206\002\n\020ValidateRe" +
+      "sponse\022.\n\007session\030\001 \001(\0132\024.sessiond.v1.Se" +
+      "ssionR\007session\022!\n\014seconds_left\030\002 \001(\rR\013se" +
+      "condsLeft\022*\n\021idle_seconds_left\030\003 \001(\rR\017id" +
+      "leSecondsLeft\0222\n\025absolute_seconds_left\030\004" +
+      " \001(\rR\023absoluteSecondsLeft\022%\n\016expiry_warn" +
+      "ing\030\005 \001(\010R\rexpiryWarning\022\030\n\007touched\030\006 \001(" +
+      "\010R\007touched\"\221\001\n\023ValidateCsrfRequest\0221\n\007se" +
       "ssion\030\001 \001(\0132\027.sessiond.v1.SessionRefR\007se" +
-      "ssion\"=\n\013GetResponse\022.\n\007session\030\001 \001(\0132\024." +
-      "sessiond.v1.SessionR\007session\"\316\001\n\013ListReq" +
-      "uest\022+\n\005actor\030\001 \001(\0132\025.sessiond.v1.ActorR" +
-      "efR\005actor\022#\n\rinclude_ended\030\002 \001(\010R\014includ" +
-      "eEnded\0221\n\007current\030\003 \001(\0132\027.sessiond.v1.Se" +
-      "ssionRefR\007current\022\033\n\tpage_size\030\004 \001(\005R\010pa" +
-      "geSize\022\035\n\npage_token\030\005 \001(\tR\tpageToken\"h\n" +
-      "\014ListResponse\0220\n\010sessions\030\001 \003(\0132\024.sessio" +
-      "nd.v1.SessionR\010sessions\022&\n\017next_page_tok" +
-      "en\030\002 \001(\tR\rnextPageToken\"q\n\026ListSigningKe" +
-      "ysRequest\022\033\n\ttenant_id\030\001 \001(\tR\010tenantId\022\033" +
-      "\n\tpage_size\030\002 \001(\005R\010pageSize\022\035\n\npage_toke" +
-      "n\030\003 \001(\tR\tpageToken\"}\n\027ListSigningKeysRes" +
-      "ponse\022:\n\014signing_keys\030\001 \003(\0132\027.sessiond.v" +
-      "1.SigningKeyR\013signingKeys\022&\n\017next_page_t" +
-      "oken\030\002 \001(\tR\rnextPageToken\"\272\001\n\026ListAuditE" +
-      "ventsRequest\022\033\n\ttenant_id\030\001 \001(\tR\010tenantI" +
-      "d\022\037\n\013resource_id\030\002 \001(\tR\nresourceId\022&\n\017ac" +
-      "ting_actor_id\030\003 \001(\tR\ractingActorId\022\033\n\tpa" +
-      "ge_size\030\004 \001(\005R\010pageSize\022\035\n\npage_token\030\005 " +
-      "\001(\tR\tpageToken\"}\n\027ListAuditEventsRespons" +
-      "e\022:\n\014audit_events\030\001 \003(\0132\027.sessiond.v1.Au" +
-      "ditEventR\013auditEvents\022&\n\017next_page_token" +
-      "\030\002 \001(\tR\rnextPageToken2\226\010\n\016SessionService" +
-      "\022A\n\006Create\022\032.sessiond.v1.CreateRequest\032\033" +
-      ".sessiond.v1.CreateResponse\022G\n\010Validate\022" +
-      "\034.sessiond.v1.ValidateRequest\032\035.sessiond" +
-      ".v1.ValidateResponse\022S\n\014ValidateCsrf\022 .s" +
-      "essiond.v1.ValidateCsrfRequest\032!.session" +
-      "d.v1.ValidateCsrfResponse\022>\n\005Touch\022\031.ses" +
-      "siond.v1.TouchRequest\032\032.sessiond.v1.Touc" +
-      "hResponse\022A\n\006Revoke\022\032.sessiond.v1.Revoke" +
-      "Request\032\033.sessiond.v1.RevokeResponse\022b\n\021" +
-      "RevokeAllForActor\022%.sessiond.v1.RevokeAl" +
-      "lForActorRequest\032&.sessiond.v1.RevokeAll" +
-      "ForActorResponse\022M\n\nRotateCsrf\022\036.session" +
-      "d.v1.RotateCsrfRequest\032\037.sessiond.v1.Rot" +
-      "ateCsrfResponse\022_\n\020RotateSigningKey\022$.se" +
-      "ssiond.v1.RotateSigningKeyRequest\032%.sess" +
-      "iond.v1.RotateSigningKeyResponse\022Y\n\016Garb" +
-      "ageCollect\022\".sessiond.v1.GarbageCollectR" +
-      "equest\032#.sessiond.v1.GarbageCollectRespo" +
-      "nse\0228\n\003Get\022\027.sessiond.v1.GetRequest\032\030.se" +
-      "ssiond.v1.GetResponse\022;\n\004List\022\030.sessiond" +
-      ".v1.ListRequest\032\031.sessiond.v1.ListRespon" +
-      "se\022\\\n\017ListSigningKeys\022#.sessiond.v1.List" +
-      "SigningKeysRequest\032$.sessiond.v1.ListSig" +
-      "ningKeysResponse\022\\\n\017ListAuditEvents\022#.se" +
-      "ssiond.v1.ListAuditEventsRequest\032$.sessi" +
-      "ond.v1.ListAuditEventsResponseB\265\001\n\025io.gi" +
-      "thub.sessiond.v1B\023SessionServiceProtoP\001Z" +
-      ":github.com/sessiond/sessiond/gen/go/ses" +
-      "siond/v1;sessiondv1\242\002\003SXX\252\002\013Sessiond.V1\312" +
-      "\002\013Sessiond\\V1\342\002\027Sessiond\\V1\\GPBMetadata\352" +
-      "\002\014Sessiond::V1b\006proto3"
+      "ssion\022\035\n\ncsrf_token\030\002 \001(\tR\tcsrfToken\022(\n\020" +
+      "accept_pre_login\030\003 \001(\010R\016acceptPreLogin\"F" +
+      "\n\024ValidateCsrfResponse\022.\n\007session\030\001 \001(\0132" +
+      "\024.sessiond.v1.SessionR\007session\"A\n\014TouchR" +
+      "equest\0221\n\007session\030\001 \001(\0132\027.sessiond.v1.Se" +
+      "ssionRefR\007session\"Y\n\rTouchResponse\022.\n\007se" +
+      "ssion\030\001 \001(\0132\024.sessiond.v1.SessionR\007sessi" +
+      "on\022\030\n\007touched\030\002 \001(\010R\007touched\"\202\001\n\rRevokeR" +
+      "equest\0221\n\007session\030\001 \001(\0132\027.sessiond.v1.Se" +
+      "ssionRefR\007session\022\026\n\006reason\030\002 \001(\tR\006reaso" +
+      "n\022&\n\017acting_actor_id\030\003 \001(\tR\ractingActorI" +
+      "d\"\223\001\n\016RevokeResponse\022.\n\007session\030\001 \001(\0132\024." +
+      "sessiond.v1.SessionR\007session\022\030\n\007revoked\030" +
+      "\002 \001(\010R\007revoked\0227\n\013set_cookies\030\003 \003(\0132\026.se" +
+      "ssiond.v1.SetCookieR\nsetCookies\"\264\001\n\030Revo" +
+      "keAllForActorRequest\022+\n\005actor\030\001 \001(\0132\025.se" +
+      "ssiond.v1.ActorRefR\005actor\022+\n\004keep\030\002 \001(\0132" +
+      "\027.sessiond.v1.SessionRefR\004keep\022\026\n\006reason" +
+      "\030\003 \001(\tR\006reason\022&\n\017acting_actor_id\030\004 \001(\tR" +
+      "\ractingActorId\"@\n\031RevokeAllForActorRespo" +
+      "nse\022#\n\rrevoked_count\030\001 \001(\rR\014revokedCount" +
+      "\"\251\001\n\021RotateCsrfRequest\0223\n\007session\030\001 \001(\0132" +
+      "\027.sessiond.v1.SessionRefH\000R\007session\022-\n\005a" +
+      "ctor\030\002 \001(\0132\025.sessiond.v1.ActorRefH\000R\005act" +
+      "or\022&\n\017acting_actor_id\030\003 \001(\tR\ractingActor" +
+      "IdB\010\n\006target\"H\n\022RotateCsrfResponse\0222\n\007ro" +
+      "tated\030\001 \003(\0132\030.sessiond.v1.RotatedCsrfR\007r" +
+      "otated\"\202\001\n\013RotatedCsrf\022\035\n\nsession_id\030\001 \001" +
+      "(\tR\tsessionId\022\035\n\ncsrf_token\030\002 \001(\tR\tcsrfT" +
+      "oken\0225\n\nset_cookie\030\003 \001(\0132\026.sessiond.v1.S" +
+      "etCookieR\tsetCookie\"\277\002\n\024RotateSessionReq" +
+      "uest\0221\n\007session\030\001 \001(\0132\027.sessiond.v1.Sess" +
+      "ionRefR\007session\022/\n\005grace\030\002 \001(\0132\031.google." +
+      "protobuf.DurationR\005grace\022\"\n\nauth_level\030\003" +
+      " \001(\rH\000R\tauthLevel\210\001\001\022!\n\014auth_methods\030\004 \003" +
+      "(\tR\013authMethods\022E\n\020authenticated_at\030\005 \001(" +
+      "\0132\032.google.protobuf.TimestampR\017authentic" +
+      "atedAt\022&\n\017acting_actor_id\030\006 \001(\tR\ractingA" +
+      "ctorIdB\r\n\013_auth_level\"\347\001\n\025RotateSessionR" +
+      "esponse\022.\n\007session\030\001 \001(\0132\024.sessiond.v1.S" +
+      "essionR\007session\022\026\n\006cookie\030\002 \001(\tR\006cookie\022" +
+      "\035\n\ncsrf_token\030\003 \001(\tR\tcsrfToken\0227\n\013set_co" +
+      "okies\030\004 \003(\0132\026.sessiond.v1.SetCookieR\nset" +
+      "Cookies\022.\n\023previous_session_id\030\005 \001(\tR\021pr" +
+      "eviousSessionId\"\242\002\n\025UpdateMetadataReques" +
+      "t\0221\n\007session\030\001 \001(\0132\027.sessiond.v1.Session" +
+      "RefR\007session\022L\n\010metadata\030\002 \003(\01320.session" +
+      "d.v1.UpdateMetadataRequest.MetadataEntry" +
+      "R\010metadata\022#\n\rmetadata_etag\030\003 \001(\tR\014metad" +
+      "ataEtag\022&\n\017acting_actor_id\030\004 \001(\tR\racting" +
+      "ActorId\032;\n\rMetadataEntry\022\020\n\003key\030\001 \001(\tR\003k" +
+      "ey\022\024\n\005value\030\002 \001(\tR\005value:\0028\001\"H\n\026UpdateMe" +
+      "tadataResponse\022.\n\007session\030\001 \001(\0132\024.sessio" +
+      "nd.v1.SessionR\007session\"^\n\027RotateSigningK" +
+      "eyRequest\022\033\n\ttenant_id\030\001 \001(\tR\010tenantId\022&" +
+      "\n\017acting_actor_id\030\002 \001(\tR\ractingActorId\"\214" +
+      "\001\n\030RotateSigningKeyResponse\0226\n\nactive_ke" +
+      "y\030\001 \001(\0132\027.sessiond.v1.SigningKeyR\tactive" +
+      "Key\0228\n\013retired_key\030\002 \001(\0132\027.sessiond.v1.S" +
+      "igningKeyR\nretiredKey\"\027\n\025GarbageCollectR" +
+      "equest\"\304\002\n\026GarbageCollectResponse\022)\n\020ses" +
+      "sions_deleted\030\001 \001(\rR\017sessionsDeleted\022;\n\032" +
+      "pre_login_sessions_deleted\030\002 \001(\rR\027preLog" +
+      "inSessionsDeleted\0220\n\024signing_keys_delete" +
+      "d\030\003 \001(\rR\022signingKeysDeleted\0220\n\024audit_eve" +
+      "nts_deleted\030\004 \001(\rR\022auditEventsDeleted\022\022\n" +
+      "\004more\030\005 \001(\010R\004more\022\'\n\017already_running\030\006 \001" +
+      "(\010R\016alreadyRunning\022!\n\014failed_parts\030\007 \003(\t" +
+      "R\013failedParts\"?\n\nGetRequest\0221\n\007session\030\001" +
+      " \001(\0132\027.sessiond.v1.SessionRefR\007session\"=" +
+      "\n\013GetResponse\022.\n\007session\030\001 \001(\0132\024.session" +
+      "d.v1.SessionR\007session\"\316\001\n\013ListRequest\022+\n" +
+      "\005actor\030\001 \001(\0132\025.sessiond.v1.ActorRefR\005act" +
+      "or\022#\n\rinclude_ended\030\002 \001(\010R\014includeEnded\022" +
+      "1\n\007current\030\003 \001(\0132\027.sessiond.v1.SessionRe" +
+      "fR\007current\022\033\n\tpage_size\030\004 \001(\005R\010pageSize\022" +
+      "\035\n\npage_token\030\005 \001(\tR\tpageToken\"h\n\014ListRe" +
+      "sponse\0220\n\010sessions\030\001 \003(\0132\024.sessiond.v1.S" +
+      "essionR\010sessions\022&\n\017next_page_token\030\002 \001(" +
+      "\tR\rnextPageToken\"q\n\026ListSigningKeysReque" +
+      "st\022\033\n\ttenant_id\030\001 \001(\tR\010tenantId\022\033\n\tpage_" +
+      "size\030\002 \001(\005R\010pageSize\022\035\n\npage_token\030\003 \001(\t" +
+      "R\tpageToken\"}\n\027ListSigningKeysResponse\022:" +
+      "\n\014signing_keys\030\001 \003(\0132\027.sessiond.v1.Signi" +
+      "ngKeyR\013signingKeys\022&\n\017next_page_token\030\002 " +
+      "\001(\tR\rnextPageToken\"\272\001\n\026ListAuditEventsRe" +
+      "quest\022\033\n\ttenant_id\030\001 \001(\tR\010tenantId\022\037\n\013re" +
+      "source_id\030\002 \001(\tR\nresourceId\022&\n\017acting_ac" +
+      "tor_id\030\003 \001(\tR\ractingActorId\022\033\n\tpage_size" +
+      "\030\004 \001(\005R\010pageSize\022\035\n\npage_token\030\005 \001(\tR\tpa" +
+      "geToken\"}\n\027ListAuditEventsResponse\022:\n\014au" +
+      "dit_events\030\001 \003(\0132\027.sessiond.v1.AuditEven" +
+      "tR\013auditEvents\022&\n\017next_page_token\030\002 \001(\tR" +
+      "\rnextPageToken2\243\n\n\016SessionService\022G\n\006Cre" +
+      "ate\022\032.sessiond.v1.CreateRequest\032\033.sessio" +
+      "nd.v1.CreateResponse\"\004\310\333\030\002\022M\n\010Validate\022\034" +
+      ".sessiond.v1.ValidateRequest\032\035.sessiond." +
+      "v1.ValidateResponse\"\004\310\333\030\001\022Y\n\014ValidateCsr" +
+      "f\022 .sessiond.v1.ValidateCsrfRequest\032!.se" +
+      "ssiond.v1.ValidateCsrfResponse\"\004\310\333\030\001\022D\n\005" +
+      "Touch\022\031.sessiond.v1.TouchRequest\032\032.sessi" +
+      "ond.v1.TouchResponse\"\004\310\333\030\001\022G\n\006Revoke\022\032.s" +
+      "essiond.v1.RevokeRequest\032\033.sessiond.v1.R" +
+      "evokeResponse\"\004\310\333\030\002\022h\n\021RevokeAllForActor" +
+      "\022%.sessiond.v1.RevokeAllForActorRequest\032" +
+      "&.sessiond.v1.RevokeAllForActorResponse\"" +
+      "\004\310\333\030\002\022S\n\nRotateCsrf\022\036.sessiond.v1.Rotate" +
+      "CsrfRequest\032\037.sessiond.v1.RotateCsrfResp" +
+      "onse\"\004\310\333\030\002\022\\\n\rRotateSession\022!.sessiond.v" +
+      "1.RotateSessionRequest\032\".sessiond.v1.Rot" +
+      "ateSessionResponse\"\004\310\333\030\002\022_\n\016UpdateMetada" +
+      "ta\022\".sessiond.v1.UpdateMetadataRequest\032#" +
+      ".sessiond.v1.UpdateMetadataResponse\"\004\310\333\030" +
+      "\002\022e\n\020RotateSigningKey\022$.sessiond.v1.Rota" +
+      "teSigningKeyRequest\032%.sessiond.v1.Rotate" +
+      "SigningKeyResponse\"\004\310\333\030\003\022_\n\016GarbageColle" +
+      "ct\022\".sessiond.v1.GarbageCollectRequest\032#" +
+      ".sessiond.v1.GarbageCollectResponse\"\004\310\333\030" +
+      "\003\022>\n\003Get\022\027.sessiond.v1.GetRequest\032\030.sess" +
+      "iond.v1.GetResponse\"\004\310\333\030\002\022A\n\004List\022\030.sess" +
+      "iond.v1.ListRequest\032\031.sessiond.v1.ListRe" +
+      "sponse\"\004\310\333\030\002\022b\n\017ListSigningKeys\022#.sessio" +
+      "nd.v1.ListSigningKeysRequest\032$.sessiond." +
+      "v1.ListSigningKeysResponse\"\004\310\333\030\003\022b\n\017List" +
+      "AuditEvents\022#.sessiond.v1.ListAuditEvent" +
+      "sRequest\032$.sessiond.v1.ListAuditEventsRe" +
+      "sponse\"\004\310\333\030\003B\265\001\n\025io.github.sessiond.v1B\023" +
+      "SessionServiceProtoP\001Z:github.com/sessio" +
+      "nd/sessiond/gen/go/sessiond/v1;sessiondv" +
+      "1\242\002\003SXX\252\002\013Sessiond.V1\312\002\013Sessiond\\V1\342\002\027Se" +
+      "ssiond\\V1\\GPBMetadata\352\002\014Sessiond::V1b\006pr" +
+      "oto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
         new com.google.protobuf.Descriptors.FileDescriptor[] {
           com.google.protobuf.DurationProto.getDescriptor(),
+          com.google.protobuf.TimestampProto.getDescriptor(),
+          io.github.sessiond.v1.OptionsProto.getDescriptor(),
           io.github.sessiond.v1.SessionProto.getDescriptor(),
         });
     internal_static_sessiond_v1_CreateRequest_descriptor =
@@ -326,7 +392,7 @@ public final class SessionServiceProto extends com.google.protobuf.GeneratedFile
     internal_static_sessiond_v1_CreateRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_sessiond_v1_CreateRequest_descriptor,
-        new java.lang.String[] { "Actor", "AppType", "Metadata", "IdleTimeout", "AbsoluteTimeout", "PreLogin", "Replaces", "IpAddress", "UserAgent", });
+        new java.lang.String[] { "Actor", "AppType", "Metadata", "IdleTimeout", "AbsoluteTimeout", "PreLogin", "Replaces", "IpAddress", "UserAgent", "AuthLevel", "AuthMethods", "AuthenticatedAt", });
     internal_static_sessiond_v1_CreateRequest_MetadataEntry_descriptor =
       internal_static_sessiond_v1_CreateRequest_descriptor.getNestedType(0);
     internal_static_sessiond_v1_CreateRequest_MetadataEntry_fieldAccessorTable = new
@@ -344,7 +410,7 @@ public final class SessionServiceProto extends com.google.protobuf.GeneratedFile
     internal_static_sessiond_v1_ValidateRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_sessiond_v1_ValidateRequest_descriptor,
-        new java.lang.String[] { "Cookie", "CookieHeader", "CsrfToken", "Touch", "AcceptPreLogin", "IpAddress", "UserAgent", "TenantId", "Credential", });
+        new java.lang.String[] { "Cookie", "CookieHeader", "CsrfToken", "Touch", "AcceptPreLogin", "IpAddress", "UserAgent", "TenantId", "HttpMethod", "MinAuthLevel", "MaxAuthAge", "Credential", });
     internal_static_sessiond_v1_ValidateResponse_descriptor =
       getDescriptor().getMessageType(3);
     internal_static_sessiond_v1_ValidateResponse_fieldAccessorTable = new
@@ -417,81 +483,118 @@ public final class SessionServiceProto extends com.google.protobuf.GeneratedFile
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_sessiond_v1_RotatedCsrf_descriptor,
         new java.lang.String[] { "SessionId", "CsrfToken", "SetCookie", });
-    internal_static_sessiond_v1_RotateSigningKeyRequest_descriptor =
+    internal_static_sessiond_v1_RotateSessionRequest_descriptor =
       getDescriptor().getMessageType(15);
+    internal_static_sessiond_v1_RotateSessionRequest_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_sessiond_v1_RotateSessionRequest_descriptor,
+        new java.lang.String[] { "Session", "Grace", "AuthLevel", "AuthMethods", "AuthenticatedAt", "ActingActorId", });
+    internal_static_sessiond_v1_RotateSessionResponse_descriptor =
+      getDescriptor().getMessageType(16);
+    internal_static_sessiond_v1_RotateSessionResponse_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_sessiond_v1_RotateSessionResponse_descriptor,
+        new java.lang.String[] { "Session", "Cookie", "CsrfToken", "SetCookies", "PreviousSessionId", });
+    internal_static_sessiond_v1_UpdateMetadataRequest_descriptor =
+      getDescriptor().getMessageType(17);
+    internal_static_sessiond_v1_UpdateMetadataRequest_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_sessiond_v1_UpdateMetadataRequest_descriptor,
+        new java.lang.String[] { "Session", "Metadata", "MetadataEtag", "ActingActorId", });
+    internal_static_sessiond_v1_UpdateMetadataRequest_MetadataEntry_descriptor =
+      internal_static_sessiond_v1_UpdateMetadataRequest_descriptor.getNestedType(0);
+    internal_static_sessiond_v1_UpdateMetadataRequest_MetadataEntry_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_sessiond_v1_UpdateMetadataRequest_MetadataEntry_descriptor,
+        new java.lang.String[] { "Key", "Value", });
+    internal_static_sessiond_v1_UpdateMetadataResponse_descriptor =
+      getDescriptor().getMessageType(18);
+    internal_static_sessiond_v1_UpdateMetadataResponse_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_sessiond_v1_UpdateMetadataResponse_descriptor,
+        new java.lang.String[] { "Session", });
+    internal_static_sessiond_v1_RotateSigningKeyRequest_descriptor =
+      getDescriptor().getMessageType(19);
     internal_static_sessiond_v1_RotateSigningKeyRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_sessiond_v1_RotateSigningKeyRequest_descriptor,
         new java.lang.String[] { "TenantId", "ActingActorId", });
     internal_static_sessiond_v1_RotateSigningKeyResponse_descriptor =
-      getDescriptor().getMessageType(16);
+      getDescriptor().getMessageType(20);
     internal_static_sessiond_v1_RotateSigningKeyResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_sessiond_v1_RotateSigningKeyResponse_descriptor,
         new java.lang.String[] { "ActiveKey", "RetiredKey", });
     internal_static_sessiond_v1_GarbageCollectRequest_descriptor =
-      getDescriptor().getMessageType(17);
+      getDescriptor().getMessageType(21);
     internal_static_sessiond_v1_GarbageCollectRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_sessiond_v1_GarbageCollectRequest_descriptor,
         new java.lang.String[] { });
     internal_static_sessiond_v1_GarbageCollectResponse_descriptor =
-      getDescriptor().getMessageType(18);
+      getDescriptor().getMessageType(22);
     internal_static_sessiond_v1_GarbageCollectResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_sessiond_v1_GarbageCollectResponse_descriptor,
         new java.lang.String[] { "SessionsDeleted", "PreLoginSessionsDeleted", "SigningKeysDeleted", "AuditEventsDeleted", "More", "AlreadyRunning", "FailedParts", });
     internal_static_sessiond_v1_GetRequest_descriptor =
-      getDescriptor().getMessageType(19);
+      getDescriptor().getMessageType(23);
     internal_static_sessiond_v1_GetRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_sessiond_v1_GetRequest_descriptor,
         new java.lang.String[] { "Session", });
     internal_static_sessiond_v1_GetResponse_descriptor =
-      getDescriptor().getMessageType(20);
+      getDescriptor().getMessageType(24);
     internal_static_sessiond_v1_GetResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_sessiond_v1_GetResponse_descriptor,
         new java.lang.String[] { "Session", });
     internal_static_sessiond_v1_ListRequest_descriptor =
-      getDescriptor().getMessageType(21);
+      getDescriptor().getMessageType(25);
     internal_static_sessiond_v1_ListRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_sessiond_v1_ListRequest_descriptor,
         new java.lang.String[] { "Actor", "IncludeEnded", "Current", "PageSize", "PageToken", });
     internal_static_sessiond_v1_ListResponse_descriptor =
-      getDescriptor().getMessageType(22);
+      getDescriptor().getMessageType(26);
     internal_static_sessiond_v1_ListResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_sessiond_v1_ListResponse_descriptor,
         new java.lang.String[] { "Sessions", "NextPageToken", });
     internal_static_sessiond_v1_ListSigningKeysRequest_descriptor =
-      getDescriptor().getMessageType(23);
+      getDescriptor().getMessageType(27);
     internal_static_sessiond_v1_ListSigningKeysRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_sessiond_v1_ListSigningKeysRequest_descriptor,
         new java.lang.String[] { "TenantId", "PageSize", "PageToken", });
     internal_static_sessiond_v1_ListSigningKeysResponse_descriptor =
-      getDescriptor().getMessageType(24);
+      getDescriptor().getMessageType(28);
     internal_static_sessiond_v1_ListSigningKeysResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_sessiond_v1_ListSigningKeysResponse_descriptor,
         new java.lang.String[] { "SigningKeys", "NextPageToken", });
     internal_static_sessiond_v1_ListAuditEventsRequest_descriptor =
-      getDescriptor().getMessageType(25);
+      getDescriptor().getMessageType(29);
     internal_static_sessiond_v1_ListAuditEventsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_sessiond_v1_ListAuditEventsRequest_descriptor,
         new java.lang.String[] { "TenantId", "ResourceId", "ActingActorId", "PageSize", "PageToken", });
     internal_static_sessiond_v1_ListAuditEventsResponse_descriptor =
-      getDescriptor().getMessageType(26);
+      getDescriptor().getMessageType(30);
     internal_static_sessiond_v1_ListAuditEventsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_sessiond_v1_ListAuditEventsResponse_descriptor,
         new java.lang.String[] { "AuditEvents", "NextPageToken", });
     descriptor.resolveAllFeaturesImmutable();
     com.google.protobuf.DurationProto.getDescriptor();
+    com.google.protobuf.TimestampProto.getDescriptor();
+    io.github.sessiond.v1.OptionsProto.getDescriptor();
     io.github.sessiond.v1.SessionProto.getDescriptor();
+    com.google.protobuf.ExtensionRegistry registry =
+        com.google.protobuf.ExtensionRegistry.newInstance();
+    registry.add(io.github.sessiond.v1.OptionsProto.requiredRole);
+    com.google.protobuf.Descriptors.FileDescriptor
+        .internalUpdateFileDescriptor(descriptor, registry);
   }
 
   // @@protoc_insertion_point(outer_class_scope)

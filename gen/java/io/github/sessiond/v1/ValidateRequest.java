@@ -36,6 +36,7 @@ private static final long serialVersionUID = 0L;
     ipAddress_ = "";
     userAgent_ = "";
     tenantId_ = "";
+    httpMethod_ = "";
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -233,7 +234,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object csrfToken_ = "";
   /**
    * <pre>
-   * csrf_token, if set, is checked, too. If it is set but blank, the call fails with CSRF_MISSING.
+   * csrf_token, if set, is checked, too. If it is set but blank, the call fails with CSRF_MISSING. It
+   * is required by an http_method that is not safe.
    * </pre>
    *
    * <code>optional string csrf_token = 3 [json_name = "csrfToken"];</code>
@@ -245,7 +247,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * csrf_token, if set, is checked, too. If it is set but blank, the call fails with CSRF_MISSING.
+   * csrf_token, if set, is checked, too. If it is set but blank, the call fails with CSRF_MISSING. It
+   * is required by an http_method that is not safe.
    * </pre>
    *
    * <code>optional string csrf_token = 3 [json_name = "csrfToken"];</code>
@@ -266,7 +269,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * csrf_token, if set, is checked, too. If it is set but blank, the call fails with CSRF_MISSING.
+   * csrf_token, if set, is checked, too. If it is set but blank, the call fails with CSRF_MISSING. It
+   * is required by an http_method that is not safe.
    * </pre>
    *
    * <code>optional string csrf_token = 3 [json_name = "csrfToken"];</code>
@@ -370,7 +374,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object userAgent_ = "";
   /**
    * <pre>
-   * user_agent is the browser's user agent, for the binding. Empty: unknown, which is accepted.
+   * user_agent is the browser's user agent, for the binding. It is cut and cleaned as in Create.
+   * Empty: unknown, which is accepted.
    * </pre>
    *
    * <code>string user_agent = 7 [json_name = "userAgent"];</code>
@@ -391,7 +396,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * user_agent is the browser's user agent, for the binding. Empty: unknown, which is accepted.
+   * user_agent is the browser's user agent, for the binding. It is cut and cleaned as in Create.
+   * Empty: unknown, which is accepted.
    * </pre>
    *
    * <code>string user_agent = 7 [json_name = "userAgent"];</code>
@@ -418,7 +424,8 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * tenant_id restricts the lookup as in SessionRef: for a session of another tenant, the call
-   * fails with INVALID_COOKIE. Unset: no restriction. Set and empty: INVALID_REQUEST.
+   * fails with INVALID_COOKIE. Unset: no restriction, or what SessionRef has for it. Set and empty:
+   * INVALID_REQUEST.
    * </pre>
    *
    * <code>optional string tenant_id = 8 [json_name = "tenantId"];</code>
@@ -431,7 +438,8 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * tenant_id restricts the lookup as in SessionRef: for a session of another tenant, the call
-   * fails with INVALID_COOKIE. Unset: no restriction. Set and empty: INVALID_REQUEST.
+   * fails with INVALID_COOKIE. Unset: no restriction, or what SessionRef has for it. Set and empty:
+   * INVALID_REQUEST.
    * </pre>
    *
    * <code>optional string tenant_id = 8 [json_name = "tenantId"];</code>
@@ -453,7 +461,8 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * tenant_id restricts the lookup as in SessionRef: for a session of another tenant, the call
-   * fails with INVALID_COOKIE. Unset: no restriction. Set and empty: INVALID_REQUEST.
+   * fails with INVALID_COOKIE. Unset: no restriction, or what SessionRef has for it. Set and empty:
+   * INVALID_REQUEST.
    * </pre>
    *
    * <code>optional string tenant_id = 8 [json_name = "tenantId"];</code>
@@ -472,6 +481,137 @@ private static final long serialVersionUID = 0L;
     } else {
       return (com.google.protobuf.ByteString) ref;
     }
+  }
+
+  public static final int HTTP_METHOD_FIELD_NUMBER = 9;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object httpMethod_ = "";
+  /**
+   * <pre>
+   * http_method is the method of the browser's request, as it came, such as `POST`. With any other
+   * than GET, HEAD, OPTIONS and TRACE, the CSRF token is required: if csrf_token is unset or blank,
+   * the call fails with CSRF_MISSING. Methods are case-sensitive (RFC 9110, section 9.1), so `get` is
+   * not a safe one. With a safe method, a csrf_token that is set is still checked. Unset: only a
+   * csrf_token that is set is checked. Set and empty: INVALID_REQUEST.
+   * </pre>
+   *
+   * <code>optional string http_method = 9 [json_name = "httpMethod"];</code>
+   * @return Whether the httpMethod field is set.
+   */
+  @java.lang.Override
+  public boolean hasHttpMethod() {
+    return ((bitField0_ & 0x00000004) != 0);
+  }
+  /**
+   * <pre>
+   * http_method is the method of the browser's request, as it came, such as `POST`. With any other
+   * than GET, HEAD, OPTIONS and TRACE, the CSRF token is required: if csrf_token is unset or blank,
+   * the call fails with CSRF_MISSING. Methods are case-sensitive (RFC 9110, section 9.1), so `get` is
+   * not a safe one. With a safe method, a csrf_token that is set is still checked. Unset: only a
+   * csrf_token that is set is checked. Set and empty: INVALID_REQUEST.
+   * </pre>
+   *
+   * <code>optional string http_method = 9 [json_name = "httpMethod"];</code>
+   * @return The httpMethod.
+   */
+  @java.lang.Override
+  public java.lang.String getHttpMethod() {
+    java.lang.Object ref = httpMethod_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      httpMethod_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * http_method is the method of the browser's request, as it came, such as `POST`. With any other
+   * than GET, HEAD, OPTIONS and TRACE, the CSRF token is required: if csrf_token is unset or blank,
+   * the call fails with CSRF_MISSING. Methods are case-sensitive (RFC 9110, section 9.1), so `get` is
+   * not a safe one. With a safe method, a csrf_token that is set is still checked. Unset: only a
+   * csrf_token that is set is checked. Set and empty: INVALID_REQUEST.
+   * </pre>
+   *
+   * <code>optional string http_method = 9 [json_name = "httpMethod"];</code>
+   * @return The bytes for httpMethod.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getHttpMethodBytes() {
+    java.lang.Object ref = httpMethod_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      httpMethod_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
+  public static final int MIN_AUTH_LEVEL_FIELD_NUMBER = 10;
+  private int minAuthLevel_ = 0;
+  /**
+   * <pre>
+   * min_auth_level is the level at which the user must have authenticated, at least. If
+   * Session.auth_level is lower, the call fails with STEP_UP_REQUIRED. 0: any level.
+   * </pre>
+   *
+   * <code>uint32 min_auth_level = 10 [json_name = "minAuthLevel"];</code>
+   * @return The minAuthLevel.
+   */
+  @java.lang.Override
+  public int getMinAuthLevel() {
+    return minAuthLevel_;
+  }
+
+  public static final int MAX_AUTH_AGE_FIELD_NUMBER = 11;
+  private com.google.protobuf.Duration maxAuthAge_;
+  /**
+   * <pre>
+   * max_auth_age is how long ago the user may have authenticated, at most; at least 1 ms, rounded
+   * down to milliseconds. If Session.authenticated_at is longer ago or unset, the call fails with
+   * STEP_UP_REQUIRED. Unset: any time ago.
+   * </pre>
+   *
+   * <code>.google.protobuf.Duration max_auth_age = 11 [json_name = "maxAuthAge"];</code>
+   * @return Whether the maxAuthAge field is set.
+   */
+  @java.lang.Override
+  public boolean hasMaxAuthAge() {
+    return ((bitField0_ & 0x00000008) != 0);
+  }
+  /**
+   * <pre>
+   * max_auth_age is how long ago the user may have authenticated, at most; at least 1 ms, rounded
+   * down to milliseconds. If Session.authenticated_at is longer ago or unset, the call fails with
+   * STEP_UP_REQUIRED. Unset: any time ago.
+   * </pre>
+   *
+   * <code>.google.protobuf.Duration max_auth_age = 11 [json_name = "maxAuthAge"];</code>
+   * @return The maxAuthAge.
+   */
+  @java.lang.Override
+  public com.google.protobuf.Duration getMaxAuthAge() {
+    return maxAuthAge_ == null ? com.google.protobuf.Duration.getDefaultInstance() : maxAuthAge_;
+  }
+  /**
+   * <pre>
+   * max_auth_age is how long ago the user may have authenticated, at most; at least 1 ms, rounded
+   * down to milliseconds. If Session.authenticated_at is longer ago or unset, the call fails with
+   * STEP_UP_REQUIRED. Unset: any time ago.
+   * </pre>
+   *
+   * <code>.google.protobuf.Duration max_auth_age = 11 [json_name = "maxAuthAge"];</code>
+   */
+  @java.lang.Override
+  public com.google.protobuf.DurationOrBuilder getMaxAuthAgeOrBuilder() {
+    return maxAuthAge_ == null ? com.google.protobuf.Duration.getDefaultInstance() : maxAuthAge_;
   }
 
   private byte memoizedIsInitialized = -1;
@@ -512,6 +652,15 @@ private static final long serialVersionUID = 0L;
     if (((bitField0_ & 0x00000002) != 0)) {
       com.google.protobuf.GeneratedMessage.writeString(output, 8, tenantId_);
     }
+    if (((bitField0_ & 0x00000004) != 0)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 9, httpMethod_);
+    }
+    if (minAuthLevel_ != 0) {
+      output.writeUInt32(10, minAuthLevel_);
+    }
+    if (((bitField0_ & 0x00000008) != 0)) {
+      output.writeMessage(11, getMaxAuthAge());
+    }
     getUnknownFields().writeTo(output);
   }
   private int computeSerializedSize_0() {
@@ -541,6 +690,17 @@ private static final long serialVersionUID = 0L;
     }
     if (((bitField0_ & 0x00000002) != 0)) {
       size += com.google.protobuf.GeneratedMessage.computeStringSize(8, tenantId_);
+    }
+    if (((bitField0_ & 0x00000004) != 0)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(9, httpMethod_);
+    }
+    if (minAuthLevel_ != 0) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeUInt32Size(10, minAuthLevel_);
+    }
+    if (((bitField0_ & 0x00000008) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(11, getMaxAuthAge());
     }
     return size;
   }
@@ -584,6 +744,18 @@ private static final long serialVersionUID = 0L;
       if (!getTenantId()
           .equals(other.getTenantId())) return false;
     }
+    if (hasHttpMethod() != other.hasHttpMethod()) return false;
+    if (hasHttpMethod()) {
+      if (!getHttpMethod()
+          .equals(other.getHttpMethod())) return false;
+    }
+    if (getMinAuthLevel()
+        != other.getMinAuthLevel()) return false;
+    if (hasMaxAuthAge() != other.hasMaxAuthAge()) return false;
+    if (hasMaxAuthAge()) {
+      if (!getMaxAuthAge()
+          .equals(other.getMaxAuthAge())) return false;
+    }
     if (!getCredentialCase().equals(other.getCredentialCase())) return false;
     switch (credentialCase_) {
       case 1:
@@ -625,6 +797,16 @@ private static final long serialVersionUID = 0L;
     if (hasTenantId()) {
       hash = (37 * hash) + TENANT_ID_FIELD_NUMBER;
       hash = (53 * hash) + getTenantId().hashCode();
+    }
+    if (hasHttpMethod()) {
+      hash = (37 * hash) + HTTP_METHOD_FIELD_NUMBER;
+      hash = (53 * hash) + getHttpMethod().hashCode();
+    }
+    hash = (37 * hash) + MIN_AUTH_LEVEL_FIELD_NUMBER;
+    hash = (53 * hash) + getMinAuthLevel();
+    if (hasMaxAuthAge()) {
+      hash = (37 * hash) + MAX_AUTH_AGE_FIELD_NUMBER;
+      hash = (53 * hash) + getMaxAuthAge().hashCode();
     }
     switch (credentialCase_) {
       case 1:
@@ -761,13 +943,19 @@ private static final long serialVersionUID = 0L;
 
     // Construct using io.github.sessiond.v1.ValidateRequest.newBuilder()
     private Builder() {
-
+      maybeForceBuilderInitialization();
     }
 
     private Builder(
         com.google.protobuf.GeneratedMessage.BuilderParent parent) {
       super(parent);
-
+      maybeForceBuilderInitialization();
+    }
+    private void maybeForceBuilderInitialization() {
+      if (com.google.protobuf.GeneratedMessage
+              .alwaysUseFieldBuilders) {
+        internalGetMaxAuthAgeFieldBuilder();
+      }
     }
     @java.lang.Override
     public Builder clear() {
@@ -779,6 +967,13 @@ private static final long serialVersionUID = 0L;
       ipAddress_ = "";
       userAgent_ = "";
       tenantId_ = "";
+      httpMethod_ = "";
+      minAuthLevel_ = 0;
+      maxAuthAge_ = null;
+      if (maxAuthAgeBuilder_ != null) {
+        maxAuthAgeBuilder_.dispose();
+        maxAuthAgeBuilder_ = null;
+      }
       credentialCase_ = 0;
       credential_ = null;
       return this;
@@ -836,6 +1031,19 @@ private static final long serialVersionUID = 0L;
         result.tenantId_ = tenantId_;
         to_bitField0_ |= 0x00000002;
       }
+      if (((from_bitField0_ & 0x00000100) != 0)) {
+        result.httpMethod_ = httpMethod_;
+        to_bitField0_ |= 0x00000004;
+      }
+      if (((from_bitField0_ & 0x00000200) != 0)) {
+        result.minAuthLevel_ = minAuthLevel_;
+      }
+      if (((from_bitField0_ & 0x00000400) != 0)) {
+        result.maxAuthAge_ = maxAuthAgeBuilder_ == null
+            ? maxAuthAge_
+            : maxAuthAgeBuilder_.build();
+        to_bitField0_ |= 0x00000008;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -881,6 +1089,17 @@ private static final long serialVersionUID = 0L;
         tenantId_ = other.tenantId_;
         bitField0_ |= 0x00000080;
         onChanged();
+      }
+      if (other.hasHttpMethod()) {
+        httpMethod_ = other.httpMethod_;
+        bitField0_ |= 0x00000100;
+        onChanged();
+      }
+      if (other.getMinAuthLevel() != 0) {
+        setMinAuthLevel(other.getMinAuthLevel());
+      }
+      if (other.hasMaxAuthAge()) {
+        mergeMaxAuthAge(other.getMaxAuthAge());
       }
       switch (other.getCredentialCase()) {
         case COOKIE: {
@@ -965,6 +1184,23 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000080;
               break;
             } // case 66
+            case 74: {
+              httpMethod_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00000100;
+              break;
+            } // case 74
+            case 80: {
+              minAuthLevel_ = input.readUInt32();
+              bitField0_ |= 0x00000200;
+              break;
+            } // case 80
+            case 90: {
+              input.readMessage(
+                  internalGetMaxAuthAgeFieldBuilder().getBuilder(),
+                  extensionRegistry);
+              bitField0_ |= 0x00000400;
+              break;
+            } // case 90
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -1244,7 +1480,8 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object csrfToken_ = "";
     /**
      * <pre>
-     * csrf_token, if set, is checked, too. If it is set but blank, the call fails with CSRF_MISSING.
+     * csrf_token, if set, is checked, too. If it is set but blank, the call fails with CSRF_MISSING. It
+     * is required by an http_method that is not safe.
      * </pre>
      *
      * <code>optional string csrf_token = 3 [json_name = "csrfToken"];</code>
@@ -1255,7 +1492,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * csrf_token, if set, is checked, too. If it is set but blank, the call fails with CSRF_MISSING.
+     * csrf_token, if set, is checked, too. If it is set but blank, the call fails with CSRF_MISSING. It
+     * is required by an http_method that is not safe.
      * </pre>
      *
      * <code>optional string csrf_token = 3 [json_name = "csrfToken"];</code>
@@ -1275,7 +1513,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * csrf_token, if set, is checked, too. If it is set but blank, the call fails with CSRF_MISSING.
+     * csrf_token, if set, is checked, too. If it is set but blank, the call fails with CSRF_MISSING. It
+     * is required by an http_method that is not safe.
      * </pre>
      *
      * <code>optional string csrf_token = 3 [json_name = "csrfToken"];</code>
@@ -1296,7 +1535,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * csrf_token, if set, is checked, too. If it is set but blank, the call fails with CSRF_MISSING.
+     * csrf_token, if set, is checked, too. If it is set but blank, the call fails with CSRF_MISSING. It
+     * is required by an http_method that is not safe.
      * </pre>
      *
      * <code>optional string csrf_token = 3 [json_name = "csrfToken"];</code>
@@ -1313,7 +1553,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * csrf_token, if set, is checked, too. If it is set but blank, the call fails with CSRF_MISSING.
+     * csrf_token, if set, is checked, too. If it is set but blank, the call fails with CSRF_MISSING. It
+     * is required by an http_method that is not safe.
      * </pre>
      *
      * <code>optional string csrf_token = 3 [json_name = "csrfToken"];</code>
@@ -1327,7 +1568,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * csrf_token, if set, is checked, too. If it is set but blank, the call fails with CSRF_MISSING.
+     * csrf_token, if set, is checked, too. If it is set but blank, the call fails with CSRF_MISSING. It
+     * is required by an http_method that is not safe.
      * </pre>
      *
      * <code>optional string csrf_token = 3 [json_name = "csrfToken"];</code>
@@ -1530,7 +1772,8 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object userAgent_ = "";
     /**
      * <pre>
-     * user_agent is the browser's user agent, for the binding. Empty: unknown, which is accepted.
+     * user_agent is the browser's user agent, for the binding. It is cut and cleaned as in Create.
+     * Empty: unknown, which is accepted.
      * </pre>
      *
      * <code>string user_agent = 7 [json_name = "userAgent"];</code>
@@ -1550,7 +1793,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * user_agent is the browser's user agent, for the binding. Empty: unknown, which is accepted.
+     * user_agent is the browser's user agent, for the binding. It is cut and cleaned as in Create.
+     * Empty: unknown, which is accepted.
      * </pre>
      *
      * <code>string user_agent = 7 [json_name = "userAgent"];</code>
@@ -1571,7 +1815,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * user_agent is the browser's user agent, for the binding. Empty: unknown, which is accepted.
+     * user_agent is the browser's user agent, for the binding. It is cut and cleaned as in Create.
+     * Empty: unknown, which is accepted.
      * </pre>
      *
      * <code>string user_agent = 7 [json_name = "userAgent"];</code>
@@ -1588,7 +1833,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * user_agent is the browser's user agent, for the binding. Empty: unknown, which is accepted.
+     * user_agent is the browser's user agent, for the binding. It is cut and cleaned as in Create.
+     * Empty: unknown, which is accepted.
      * </pre>
      *
      * <code>string user_agent = 7 [json_name = "userAgent"];</code>
@@ -1602,7 +1848,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * user_agent is the browser's user agent, for the binding. Empty: unknown, which is accepted.
+     * user_agent is the browser's user agent, for the binding. It is cut and cleaned as in Create.
+     * Empty: unknown, which is accepted.
      * </pre>
      *
      * <code>string user_agent = 7 [json_name = "userAgent"];</code>
@@ -1623,7 +1870,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * tenant_id restricts the lookup as in SessionRef: for a session of another tenant, the call
-     * fails with INVALID_COOKIE. Unset: no restriction. Set and empty: INVALID_REQUEST.
+     * fails with INVALID_COOKIE. Unset: no restriction, or what SessionRef has for it. Set and empty:
+     * INVALID_REQUEST.
      * </pre>
      *
      * <code>optional string tenant_id = 8 [json_name = "tenantId"];</code>
@@ -1635,7 +1883,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * tenant_id restricts the lookup as in SessionRef: for a session of another tenant, the call
-     * fails with INVALID_COOKIE. Unset: no restriction. Set and empty: INVALID_REQUEST.
+     * fails with INVALID_COOKIE. Unset: no restriction, or what SessionRef has for it. Set and empty:
+     * INVALID_REQUEST.
      * </pre>
      *
      * <code>optional string tenant_id = 8 [json_name = "tenantId"];</code>
@@ -1656,7 +1905,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * tenant_id restricts the lookup as in SessionRef: for a session of another tenant, the call
-     * fails with INVALID_COOKIE. Unset: no restriction. Set and empty: INVALID_REQUEST.
+     * fails with INVALID_COOKIE. Unset: no restriction, or what SessionRef has for it. Set and empty:
+     * INVALID_REQUEST.
      * </pre>
      *
      * <code>optional string tenant_id = 8 [json_name = "tenantId"];</code>
@@ -1678,7 +1928,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * tenant_id restricts the lookup as in SessionRef: for a session of another tenant, the call
-     * fails with INVALID_COOKIE. Unset: no restriction. Set and empty: INVALID_REQUEST.
+     * fails with INVALID_COOKIE. Unset: no restriction, or what SessionRef has for it. Set and empty:
+     * INVALID_REQUEST.
      * </pre>
      *
      * <code>optional string tenant_id = 8 [json_name = "tenantId"];</code>
@@ -1696,7 +1947,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * tenant_id restricts the lookup as in SessionRef: for a session of another tenant, the call
-     * fails with INVALID_COOKIE. Unset: no restriction. Set and empty: INVALID_REQUEST.
+     * fails with INVALID_COOKIE. Unset: no restriction, or what SessionRef has for it. Set and empty:
+     * INVALID_REQUEST.
      * </pre>
      *
      * <code>optional string tenant_id = 8 [json_name = "tenantId"];</code>
@@ -1711,7 +1963,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * tenant_id restricts the lookup as in SessionRef: for a session of another tenant, the call
-     * fails with INVALID_COOKIE. Unset: no restriction. Set and empty: INVALID_REQUEST.
+     * fails with INVALID_COOKIE. Unset: no restriction, or what SessionRef has for it. Set and empty:
+     * INVALID_REQUEST.
      * </pre>
      *
      * <code>optional string tenant_id = 8 [json_name = "tenantId"];</code>
@@ -1726,6 +1979,355 @@ private static final long serialVersionUID = 0L;
       bitField0_ |= 0x00000080;
       onChanged();
       return this;
+    }
+
+    private java.lang.Object httpMethod_ = "";
+    /**
+     * <pre>
+     * http_method is the method of the browser's request, as it came, such as `POST`. With any other
+     * than GET, HEAD, OPTIONS and TRACE, the CSRF token is required: if csrf_token is unset or blank,
+     * the call fails with CSRF_MISSING. Methods are case-sensitive (RFC 9110, section 9.1), so `get` is
+     * not a safe one. With a safe method, a csrf_token that is set is still checked. Unset: only a
+     * csrf_token that is set is checked. Set and empty: INVALID_REQUEST.
+     * </pre>
+     *
+     * <code>optional string http_method = 9 [json_name = "httpMethod"];</code>
+     * @return Whether the httpMethod field is set.
+     */
+    public boolean hasHttpMethod() {
+      return ((bitField0_ & 0x00000100) != 0);
+    }
+    /**
+     * <pre>
+     * http_method is the method of the browser's request, as it came, such as `POST`. With any other
+     * than GET, HEAD, OPTIONS and TRACE, the CSRF token is required: if csrf_token is unset or blank,
+     * the call fails with CSRF_MISSING. Methods are case-sensitive (RFC 9110, section 9.1), so `get` is
+     * not a safe one. With a safe method, a csrf_token that is set is still checked. Unset: only a
+     * csrf_token that is set is checked. Set and empty: INVALID_REQUEST.
+     * </pre>
+     *
+     * <code>optional string http_method = 9 [json_name = "httpMethod"];</code>
+     * @return The httpMethod.
+     */
+    public java.lang.String getHttpMethod() {
+      java.lang.Object ref = httpMethod_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        httpMethod_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * http_method is the method of the browser's request, as it came, such as `POST`. With any other
+     * than GET, HEAD, OPTIONS and TRACE, the CSRF token is required: if csrf_token is unset or blank,
+     * the call fails with CSRF_MISSING. Methods are case-sensitive (RFC 9110, section 9.1), so `get` is
+     * not a safe one. With a safe method, a csrf_token that is set is still checked. Unset: only a
+     * csrf_token that is set is checked. Set and empty: INVALID_REQUEST.
+     * </pre>
+     *
+     * <code>optional string http_method = 9 [json_name = "httpMethod"];</code>
+     * @return The bytes for httpMethod.
+     */
+    public com.google.protobuf.ByteString
+        getHttpMethodBytes() {
+      java.lang.Object ref = httpMethod_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        httpMethod_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * http_method is the method of the browser's request, as it came, such as `POST`. With any other
+     * than GET, HEAD, OPTIONS and TRACE, the CSRF token is required: if csrf_token is unset or blank,
+     * the call fails with CSRF_MISSING. Methods are case-sensitive (RFC 9110, section 9.1), so `get` is
+     * not a safe one. With a safe method, a csrf_token that is set is still checked. Unset: only a
+     * csrf_token that is set is checked. Set and empty: INVALID_REQUEST.
+     * </pre>
+     *
+     * <code>optional string http_method = 9 [json_name = "httpMethod"];</code>
+     * @param value The httpMethod to set.
+     * @return This builder for chaining.
+     */
+    public Builder setHttpMethod(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      httpMethod_ = value;
+      bitField0_ |= 0x00000100;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * http_method is the method of the browser's request, as it came, such as `POST`. With any other
+     * than GET, HEAD, OPTIONS and TRACE, the CSRF token is required: if csrf_token is unset or blank,
+     * the call fails with CSRF_MISSING. Methods are case-sensitive (RFC 9110, section 9.1), so `get` is
+     * not a safe one. With a safe method, a csrf_token that is set is still checked. Unset: only a
+     * csrf_token that is set is checked. Set and empty: INVALID_REQUEST.
+     * </pre>
+     *
+     * <code>optional string http_method = 9 [json_name = "httpMethod"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearHttpMethod() {
+      httpMethod_ = getDefaultInstance().getHttpMethod();
+      bitField0_ = (bitField0_ & ~0x00000100);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * http_method is the method of the browser's request, as it came, such as `POST`. With any other
+     * than GET, HEAD, OPTIONS and TRACE, the CSRF token is required: if csrf_token is unset or blank,
+     * the call fails with CSRF_MISSING. Methods are case-sensitive (RFC 9110, section 9.1), so `get` is
+     * not a safe one. With a safe method, a csrf_token that is set is still checked. Unset: only a
+     * csrf_token that is set is checked. Set and empty: INVALID_REQUEST.
+     * </pre>
+     *
+     * <code>optional string http_method = 9 [json_name = "httpMethod"];</code>
+     * @param value The bytes for httpMethod to set.
+     * @return This builder for chaining.
+     */
+    public Builder setHttpMethodBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      httpMethod_ = value;
+      bitField0_ |= 0x00000100;
+      onChanged();
+      return this;
+    }
+
+    private int minAuthLevel_ ;
+    /**
+     * <pre>
+     * min_auth_level is the level at which the user must have authenticated, at least. If
+     * Session.auth_level is lower, the call fails with STEP_UP_REQUIRED. 0: any level.
+     * </pre>
+     *
+     * <code>uint32 min_auth_level = 10 [json_name = "minAuthLevel"];</code>
+     * @return The minAuthLevel.
+     */
+    @java.lang.Override
+    public int getMinAuthLevel() {
+      return minAuthLevel_;
+    }
+    /**
+     * <pre>
+     * min_auth_level is the level at which the user must have authenticated, at least. If
+     * Session.auth_level is lower, the call fails with STEP_UP_REQUIRED. 0: any level.
+     * </pre>
+     *
+     * <code>uint32 min_auth_level = 10 [json_name = "minAuthLevel"];</code>
+     * @param value The minAuthLevel to set.
+     * @return This builder for chaining.
+     */
+    public Builder setMinAuthLevel(int value) {
+
+      minAuthLevel_ = value;
+      bitField0_ |= 0x00000200;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * min_auth_level is the level at which the user must have authenticated, at least. If
+     * Session.auth_level is lower, the call fails with STEP_UP_REQUIRED. 0: any level.
+     * </pre>
+     *
+     * <code>uint32 min_auth_level = 10 [json_name = "minAuthLevel"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearMinAuthLevel() {
+      bitField0_ = (bitField0_ & ~0x00000200);
+      minAuthLevel_ = 0;
+      onChanged();
+      return this;
+    }
+
+    private com.google.protobuf.Duration maxAuthAge_;
+    private com.google.protobuf.SingleFieldBuilder<
+        com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> maxAuthAgeBuilder_;
+    /**
+     * <pre>
+     * max_auth_age is how long ago the user may have authenticated, at most; at least 1 ms, rounded
+     * down to milliseconds. If Session.authenticated_at is longer ago or unset, the call fails with
+     * STEP_UP_REQUIRED. Unset: any time ago.
+     * </pre>
+     *
+     * <code>.google.protobuf.Duration max_auth_age = 11 [json_name = "maxAuthAge"];</code>
+     * @return Whether the maxAuthAge field is set.
+     */
+    public boolean hasMaxAuthAge() {
+      return ((bitField0_ & 0x00000400) != 0);
+    }
+    /**
+     * <pre>
+     * max_auth_age is how long ago the user may have authenticated, at most; at least 1 ms, rounded
+     * down to milliseconds. If Session.authenticated_at is longer ago or unset, the call fails with
+     * STEP_UP_REQUIRED. Unset: any time ago.
+     * </pre>
+     *
+     * <code>.google.protobuf.Duration max_auth_age = 11 [json_name = "maxAuthAge"];</code>
+     * @return The maxAuthAge.
+     */
+    public com.google.protobuf.Duration getMaxAuthAge() {
+      if (maxAuthAgeBuilder_ == null) {
+        return maxAuthAge_ == null ? com.google.protobuf.Duration.getDefaultInstance() : maxAuthAge_;
+      } else {
+        return maxAuthAgeBuilder_.getMessage();
+      }
+    }
+    /**
+     * <pre>
+     * max_auth_age is how long ago the user may have authenticated, at most; at least 1 ms, rounded
+     * down to milliseconds. If Session.authenticated_at is longer ago or unset, the call fails with
+     * STEP_UP_REQUIRED. Unset: any time ago.
+     * </pre>
+     *
+     * <code>.google.protobuf.Duration max_auth_age = 11 [json_name = "maxAuthAge"];</code>
+     */
+    public Builder setMaxAuthAge(com.google.protobuf.Duration value) {
+      if (maxAuthAgeBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        maxAuthAge_ = value;
+      } else {
+        maxAuthAgeBuilder_.setMessage(value);
+      }
+      bitField0_ |= 0x00000400;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * max_auth_age is how long ago the user may have authenticated, at most; at least 1 ms, rounded
+     * down to milliseconds. If Session.authenticated_at is longer ago or unset, the call fails with
+     * STEP_UP_REQUIRED. Unset: any time ago.
+     * </pre>
+     *
+     * <code>.google.protobuf.Duration max_auth_age = 11 [json_name = "maxAuthAge"];</code>
+     */
+    public Builder setMaxAuthAge(
+        com.google.protobuf.Duration.Builder builderForValue) {
+      if (maxAuthAgeBuilder_ == null) {
+        maxAuthAge_ = builderForValue.build();
+      } else {
+        maxAuthAgeBuilder_.setMessage(builderForValue.build());
+      }
+      bitField0_ |= 0x00000400;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * max_auth_age is how long ago the user may have authenticated, at most; at least 1 ms, rounded
+     * down to milliseconds. If Session.authenticated_at is longer ago or unset, the call fails with
+     * STEP_UP_REQUIRED. Unset: any time ago.
+     * </pre>
+     *
+     * <code>.google.protobuf.Duration max_auth_age = 11 [json_name = "maxAuthAge"];</code>
+     */
+    public Builder mergeMaxAuthAge(com.google.protobuf.Duration value) {
+      if (maxAuthAgeBuilder_ == null) {
+        if (((bitField0_ & 0x00000400) != 0) &&
+          maxAuthAge_ != null &&
+          maxAuthAge_ != com.google.protobuf.Duration.getDefaultInstance()) {
+          getMaxAuthAgeBuilder().mergeFrom(value);
+        } else {
+          maxAuthAge_ = value;
+        }
+      } else {
+        maxAuthAgeBuilder_.mergeFrom(value);
+      }
+      if (maxAuthAge_ != null) {
+        bitField0_ |= 0x00000400;
+        onChanged();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * max_auth_age is how long ago the user may have authenticated, at most; at least 1 ms, rounded
+     * down to milliseconds. If Session.authenticated_at is longer ago or unset, the call fails with
+     * STEP_UP_REQUIRED. Unset: any time ago.
+     * </pre>
+     *
+     * <code>.google.protobuf.Duration max_auth_age = 11 [json_name = "maxAuthAge"];</code>
+     */
+    public Builder clearMaxAuthAge() {
+      bitField0_ = (bitField0_ & ~0x00000400);
+      maxAuthAge_ = null;
+      if (maxAuthAgeBuilder_ != null) {
+        maxAuthAgeBuilder_.dispose();
+        maxAuthAgeBuilder_ = null;
+      }
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * max_auth_age is how long ago the user may have authenticated, at most; at least 1 ms, rounded
+     * down to milliseconds. If Session.authenticated_at is longer ago or unset, the call fails with
+     * STEP_UP_REQUIRED. Unset: any time ago.
+     * </pre>
+     *
+     * <code>.google.protobuf.Duration max_auth_age = 11 [json_name = "maxAuthAge"];</code>
+     */
+    public com.google.protobuf.Duration.Builder getMaxAuthAgeBuilder() {
+      bitField0_ |= 0x00000400;
+      onChanged();
+      return internalGetMaxAuthAgeFieldBuilder().getBuilder();
+    }
+    /**
+     * <pre>
+     * max_auth_age is how long ago the user may have authenticated, at most; at least 1 ms, rounded
+     * down to milliseconds. If Session.authenticated_at is longer ago or unset, the call fails with
+     * STEP_UP_REQUIRED. Unset: any time ago.
+     * </pre>
+     *
+     * <code>.google.protobuf.Duration max_auth_age = 11 [json_name = "maxAuthAge"];</code>
+     */
+    public com.google.protobuf.DurationOrBuilder getMaxAuthAgeOrBuilder() {
+      if (maxAuthAgeBuilder_ != null) {
+        return maxAuthAgeBuilder_.getMessageOrBuilder();
+      } else {
+        return maxAuthAge_ == null ?
+            com.google.protobuf.Duration.getDefaultInstance() : maxAuthAge_;
+      }
+    }
+    /**
+     * <pre>
+     * max_auth_age is how long ago the user may have authenticated, at most; at least 1 ms, rounded
+     * down to milliseconds. If Session.authenticated_at is longer ago or unset, the call fails with
+     * STEP_UP_REQUIRED. Unset: any time ago.
+     * </pre>
+     *
+     * <code>.google.protobuf.Duration max_auth_age = 11 [json_name = "maxAuthAge"];</code>
+     */
+    private com.google.protobuf.SingleFieldBuilder<
+        com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> 
+        internalGetMaxAuthAgeFieldBuilder() {
+      if (maxAuthAgeBuilder_ == null) {
+        maxAuthAgeBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+            com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder>(
+                getMaxAuthAge(),
+                getParentForChildren(),
+                isClean());
+        maxAuthAge_ = null;
+      }
+      return maxAuthAgeBuilder_;
     }
 
     // @@protoc_insertion_point(builder_scope:sessiond.v1.ValidateRequest)

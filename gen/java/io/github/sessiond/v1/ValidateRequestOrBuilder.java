@@ -79,7 +79,8 @@ public interface ValidateRequestOrBuilder extends
 
   /**
    * <pre>
-   * csrf_token, if set, is checked, too. If it is set but blank, the call fails with CSRF_MISSING.
+   * csrf_token, if set, is checked, too. If it is set but blank, the call fails with CSRF_MISSING. It
+   * is required by an http_method that is not safe.
    * </pre>
    *
    * <code>optional string csrf_token = 3 [json_name = "csrfToken"];</code>
@@ -88,7 +89,8 @@ public interface ValidateRequestOrBuilder extends
   boolean hasCsrfToken();
   /**
    * <pre>
-   * csrf_token, if set, is checked, too. If it is set but blank, the call fails with CSRF_MISSING.
+   * csrf_token, if set, is checked, too. If it is set but blank, the call fails with CSRF_MISSING. It
+   * is required by an http_method that is not safe.
    * </pre>
    *
    * <code>optional string csrf_token = 3 [json_name = "csrfToken"];</code>
@@ -97,7 +99,8 @@ public interface ValidateRequestOrBuilder extends
   java.lang.String getCsrfToken();
   /**
    * <pre>
-   * csrf_token, if set, is checked, too. If it is set but blank, the call fails with CSRF_MISSING.
+   * csrf_token, if set, is checked, too. If it is set but blank, the call fails with CSRF_MISSING. It
+   * is required by an http_method that is not safe.
    * </pre>
    *
    * <code>optional string csrf_token = 3 [json_name = "csrfToken"];</code>
@@ -149,7 +152,8 @@ public interface ValidateRequestOrBuilder extends
 
   /**
    * <pre>
-   * user_agent is the browser's user agent, for the binding. Empty: unknown, which is accepted.
+   * user_agent is the browser's user agent, for the binding. It is cut and cleaned as in Create.
+   * Empty: unknown, which is accepted.
    * </pre>
    *
    * <code>string user_agent = 7 [json_name = "userAgent"];</code>
@@ -158,7 +162,8 @@ public interface ValidateRequestOrBuilder extends
   java.lang.String getUserAgent();
   /**
    * <pre>
-   * user_agent is the browser's user agent, for the binding. Empty: unknown, which is accepted.
+   * user_agent is the browser's user agent, for the binding. It is cut and cleaned as in Create.
+   * Empty: unknown, which is accepted.
    * </pre>
    *
    * <code>string user_agent = 7 [json_name = "userAgent"];</code>
@@ -170,7 +175,8 @@ public interface ValidateRequestOrBuilder extends
   /**
    * <pre>
    * tenant_id restricts the lookup as in SessionRef: for a session of another tenant, the call
-   * fails with INVALID_COOKIE. Unset: no restriction. Set and empty: INVALID_REQUEST.
+   * fails with INVALID_COOKIE. Unset: no restriction, or what SessionRef has for it. Set and empty:
+   * INVALID_REQUEST.
    * </pre>
    *
    * <code>optional string tenant_id = 8 [json_name = "tenantId"];</code>
@@ -180,7 +186,8 @@ public interface ValidateRequestOrBuilder extends
   /**
    * <pre>
    * tenant_id restricts the lookup as in SessionRef: for a session of another tenant, the call
-   * fails with INVALID_COOKIE. Unset: no restriction. Set and empty: INVALID_REQUEST.
+   * fails with INVALID_COOKIE. Unset: no restriction, or what SessionRef has for it. Set and empty:
+   * INVALID_REQUEST.
    * </pre>
    *
    * <code>optional string tenant_id = 8 [json_name = "tenantId"];</code>
@@ -190,7 +197,8 @@ public interface ValidateRequestOrBuilder extends
   /**
    * <pre>
    * tenant_id restricts the lookup as in SessionRef: for a session of another tenant, the call
-   * fails with INVALID_COOKIE. Unset: no restriction. Set and empty: INVALID_REQUEST.
+   * fails with INVALID_COOKIE. Unset: no restriction, or what SessionRef has for it. Set and empty:
+   * INVALID_REQUEST.
    * </pre>
    *
    * <code>optional string tenant_id = 8 [json_name = "tenantId"];</code>
@@ -198,6 +206,91 @@ public interface ValidateRequestOrBuilder extends
    */
   com.google.protobuf.ByteString
       getTenantIdBytes();
+
+  /**
+   * <pre>
+   * http_method is the method of the browser's request, as it came, such as `POST`. With any other
+   * than GET, HEAD, OPTIONS and TRACE, the CSRF token is required: if csrf_token is unset or blank,
+   * the call fails with CSRF_MISSING. Methods are case-sensitive (RFC 9110, section 9.1), so `get` is
+   * not a safe one. With a safe method, a csrf_token that is set is still checked. Unset: only a
+   * csrf_token that is set is checked. Set and empty: INVALID_REQUEST.
+   * </pre>
+   *
+   * <code>optional string http_method = 9 [json_name = "httpMethod"];</code>
+   * @return Whether the httpMethod field is set.
+   */
+  boolean hasHttpMethod();
+  /**
+   * <pre>
+   * http_method is the method of the browser's request, as it came, such as `POST`. With any other
+   * than GET, HEAD, OPTIONS and TRACE, the CSRF token is required: if csrf_token is unset or blank,
+   * the call fails with CSRF_MISSING. Methods are case-sensitive (RFC 9110, section 9.1), so `get` is
+   * not a safe one. With a safe method, a csrf_token that is set is still checked. Unset: only a
+   * csrf_token that is set is checked. Set and empty: INVALID_REQUEST.
+   * </pre>
+   *
+   * <code>optional string http_method = 9 [json_name = "httpMethod"];</code>
+   * @return The httpMethod.
+   */
+  java.lang.String getHttpMethod();
+  /**
+   * <pre>
+   * http_method is the method of the browser's request, as it came, such as `POST`. With any other
+   * than GET, HEAD, OPTIONS and TRACE, the CSRF token is required: if csrf_token is unset or blank,
+   * the call fails with CSRF_MISSING. Methods are case-sensitive (RFC 9110, section 9.1), so `get` is
+   * not a safe one. With a safe method, a csrf_token that is set is still checked. Unset: only a
+   * csrf_token that is set is checked. Set and empty: INVALID_REQUEST.
+   * </pre>
+   *
+   * <code>optional string http_method = 9 [json_name = "httpMethod"];</code>
+   * @return The bytes for httpMethod.
+   */
+  com.google.protobuf.ByteString
+      getHttpMethodBytes();
+
+  /**
+   * <pre>
+   * min_auth_level is the level at which the user must have authenticated, at least. If
+   * Session.auth_level is lower, the call fails with STEP_UP_REQUIRED. 0: any level.
+   * </pre>
+   *
+   * <code>uint32 min_auth_level = 10 [json_name = "minAuthLevel"];</code>
+   * @return The minAuthLevel.
+   */
+  int getMinAuthLevel();
+
+  /**
+   * <pre>
+   * max_auth_age is how long ago the user may have authenticated, at most; at least 1 ms, rounded
+   * down to milliseconds. If Session.authenticated_at is longer ago or unset, the call fails with
+   * STEP_UP_REQUIRED. Unset: any time ago.
+   * </pre>
+   *
+   * <code>.google.protobuf.Duration max_auth_age = 11 [json_name = "maxAuthAge"];</code>
+   * @return Whether the maxAuthAge field is set.
+   */
+  boolean hasMaxAuthAge();
+  /**
+   * <pre>
+   * max_auth_age is how long ago the user may have authenticated, at most; at least 1 ms, rounded
+   * down to milliseconds. If Session.authenticated_at is longer ago or unset, the call fails with
+   * STEP_UP_REQUIRED. Unset: any time ago.
+   * </pre>
+   *
+   * <code>.google.protobuf.Duration max_auth_age = 11 [json_name = "maxAuthAge"];</code>
+   * @return The maxAuthAge.
+   */
+  com.google.protobuf.Duration getMaxAuthAge();
+  /**
+   * <pre>
+   * max_auth_age is how long ago the user may have authenticated, at most; at least 1 ms, rounded
+   * down to milliseconds. If Session.authenticated_at is longer ago or unset, the call fails with
+   * STEP_UP_REQUIRED. Unset: any time ago.
+   * </pre>
+   *
+   * <code>.google.protobuf.Duration max_auth_age = 11 [json_name = "maxAuthAge"];</code>
+   */
+  com.google.protobuf.DurationOrBuilder getMaxAuthAgeOrBuilder();
 
   io.github.sessiond.v1.ValidateRequest.CredentialCase getCredentialCase();
 }
