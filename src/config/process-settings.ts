@@ -107,7 +107,9 @@ export const server = {
   }),
   SESSIOND_MAX_STREAMS_PER_CONNECTION: setting(parsers.integer(1, 100_000), {
     default: "100",
-    doc: "The maximum number of open streaming calls on one connection. Further ones fail with OVERLOADED.",
+    doc:
+      "The maximum number of open streaming calls on one connection. Further ones fail with OVERLOADED. " +
+      "After as many of those, an HTTP/2 connection is closed.",
   }),
   SESSIOND_MAX_STREAM_AGE: setting(parsers.duration("1s", "24h"), {
     default: "30m",

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { createServer as createHttp2Server } from "node:http2";
+import { createServer as createHttp2Server, type Http2Session } from "node:http2";
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
@@ -20,6 +20,7 @@ import {
 import { createClientErrorListener } from "./http1-failures.ts";
 import { servePipelined } from "./http1-pipelining.ts";
 import { createHttp2Connections } from "./http2-connections.ts";
+import { destroySoon } from "./http2-streams.ts";
 import { createInFlightCalls } from "./in-flight-calls.ts";
 import {
   createListener,
@@ -159,7 +160,11 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     handlers: routing.connectHandlers,
     maxDeadlineMs,
     maxStreamAgeMs,
-    streamLimits: createStreamLimits(limits, requestErrors.tooManyStreamsError),
+    streamLimits: createStreamLimits(
+      limits,
+      requestErrors.tooManyStreamsError,
+      closeAbusedConnection,
+    ),
     calls,
     requestErrors,
     checkOrigin: createOriginCheck(origins, requestErrors.forbiddenError),
@@ -327,6 +332,11 @@ function throttled<Arguments extends unknown[]>(
       report(...values);
     }
   };
+}
+
+/** Over HTTP/1.1 a connection never has two streams. */
+function closeAbusedConnection(connection: object): void {
+  destroySoon(connection as Http2Session, "too many streams above the limit");
 }
 
 type StreamListener = ReturnType<typeof limitHeaders>;

@@ -4,7 +4,8 @@ import type { TooManyStreamsErrorFactory } from "./request-errors.ts";
 /** Counts the open streaming calls, in all and on each connection. */
 export interface StreamLimits {
   /**
-   * Counts a stream until its response is closed, or returns the error for one too many.
+   * Counts a stream until its response is closed, or returns the error for one too many. A connection that
+   * goes on after as many refusals as it may have streams is reported to `onAbuse`.
    *
    * @param connection stands for the connection; undefined if that has been closed
    */
@@ -17,14 +18,23 @@ export interface StreamLimits {
 export function createStreamLimits(
   { maxStreams, maxStreamsPerConnection }: { maxStreams: number; maxStreamsPerConnection: number },
   tooManyStreamsError: TooManyStreamsErrorFactory,
+  onAbuse: (connection: object) => void,
 ): StreamLimits {
   let open = 0;
   const openByConnection = new WeakMap<object, number>();
+  const refusedByConnection = new WeakMap<object, number>();
+
+  function countRefusal(connection: object): void {
+    const refused = (refusedByConnection.get(connection) ?? 0) + 1;
+    refusedByConnection.set(connection, refused);
+    if (refused === maxStreamsPerConnection + 1) onAbuse(connection);
+  }
 
   return {
     open(connection = {}, response) {
       const onConnection = openByConnection.get(connection) ?? 0;
       if (onConnection >= maxStreamsPerConnection) {
+        countRefusal(connection);
         const message = `the connection has ${maxStreamsPerConnection} open streams, which is the limit`;
         return tooManyStreamsError(message, "maxStreamsPerConnection");
       }

@@ -1,3 +1,4 @@
+import { constants } from "node:http2";
 import { Code, type ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import { expect } from "chai";
@@ -9,7 +10,7 @@ import { createHealth } from "../../src/rpc/health.ts";
 import { createReflection } from "../../src/rpc/reflection.ts";
 import type { ObservedCall } from "../../src/server/call-observer.ts";
 import type { Server, TransportLimits } from "../../src/server/server.ts";
-import { RawHttp2, setting } from "../support/raw-http2.ts";
+import { frameType, RawHttp2, setting } from "../support/raw-http2.ts";
 import { failureOf, frame, useTransport } from "../support/transport.ts";
 import { until } from "../support/until.ts";
 
@@ -84,10 +85,24 @@ describe("limits of streaming calls", () => {
   it("bounds a flood of Watches that are never read", async () => {
     const { server, health, calls } = await start({ maxStreamsPerConnection: 5 });
     const flood = await rawClient(server, { settings: [[setting.initialWindowSize, 0]] });
+    for (let i = 0; i < 10; i += 1) flood.call(WATCH, emptyMessage);
+
+    await until("the others are refused", async () => calls.length === 5);
+    expect(health.watchers).to.equal(5);
+    expect(flood.framesOf(frameType.goaway)).to.deep.equal([]);
+  });
+
+  it("closes a connection that goes on after many refusals", async () => {
+    const { server, health } = await start({ maxStreamsPerConnection: 5 });
+    const other = await watch(server);
+    const flood = await rawClient(server);
     for (let i = 0; i < 90; i += 1) flood.call(WATCH, emptyMessage);
 
-    await until("the others are refused", async () => calls.length === 85);
-    expect(health.watchers).to.equal(5);
+    await flood.closed;
+    const [goaway] = flood.framesOf(frameType.goaway);
+    expect(goaway?.payload.readUInt32BE(4)).to.equal(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+    await until("its streams have ended", async () => health.watchers === 1);
+    await other.return?.();
   });
 
   it("ends a Watch at its maximum age with UNAVAILABLE, which is no failure", async () => {
