@@ -213,7 +213,7 @@ export const database = {
       "uses two connections, one of which only holds a lock.",
   }),
   SESSIOND_DATABASE_QUEUE_LIMIT: setting(parsers.integer(0, 1_000_000), {
-    default: "1000",
+    default: "10000",
     doc:
       "The maximum number of calls that wait for a database connection, for each kind of work: reads, " +
       "writes, waits for locks, management. It is also the limit for each kind of call that is " +

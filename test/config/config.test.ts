@@ -53,7 +53,7 @@ describe("configuration", () => {
         url: undefined,
         dataDirectory: "/data/sessiond",
         poolSize: 10,
-        queueLimit: 1000,
+        queueLimit: 10_000,
         queueTimeoutMs: 2000,
         connectTimeoutMs: 3000,
         startTimeoutMs: 30_000,
