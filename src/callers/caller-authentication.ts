@@ -23,6 +23,7 @@ export interface Presented {
 
 interface Peer {
   readonly address: string;
+  readonly connection: number;
   /** The client's certificate, verified by TLS. */
   readonly certificate: X509Certificate | undefined;
 }
@@ -108,7 +109,7 @@ class AnonymousCallers implements CallerAuthentication {
   identify({ peer }: Presented): Caller {
     const known = this.#byPeer.get(peer);
     if (known !== undefined) return known;
-    const caller = anonymousCaller(peer.address);
+    const caller = anonymousCaller(peer);
     this.#byPeer.set(peer, caller);
     return caller;
   }

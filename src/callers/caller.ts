@@ -10,13 +10,24 @@ export interface Caller {
   readonly role: Role;
   /** The tenants that it may act on. Undefined: all of them. */
   readonly tenants: ReadonlySet<string> | undefined;
-  /** What its share of limits is counted by: its name, or else the address of its connection. */
+  /** Whose turn it takes in queues: its name, or else its connection. */
   readonly clientKey: string;
+  /** What its limits are counted by: its name, or else its address. */
+  readonly limitKey: string;
 }
 
 /** Who calls where callers are not authenticated: anybody, with all rights. */
-export function anonymousCaller(address: string): Caller {
-  return { name: "", role: "admin", tenants: undefined, clientKey: address };
+export function anonymousCaller({
+  address,
+  connection,
+}: {
+  readonly address: string;
+  readonly connection: number;
+}): Caller {
+  // Callers on one machine, or behind one proxy, share an address. Limits by connection would be none:
+  // a caller could open more of them.
+  const clientKey = `${address} ${connection}`;
+  return { name: "", role: "admin", tenants: undefined, clientKey, limitKey: address };
 }
 
 /** The caller did not prove who it is. The message says why, with nothing that the caller has sent. */

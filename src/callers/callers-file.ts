@@ -151,7 +151,7 @@ function callerOf({ name, role, tenants }: Fields): Caller {
   if (!roles.includes(role as Role)) {
     throw new LineError(`needs a role: one of ${roles.join(", ")}`);
   }
-  return { name, role: role as Role, tenants: tenantsOf(tenants), clientKey: name };
+  return { name, role: role as Role, tenants: tenantsOf(tenants), clientKey: name, limitKey: name };
 }
 
 function tenantsOf(tenants: unknown): ReadonlySet<string> | undefined {

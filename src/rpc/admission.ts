@@ -48,11 +48,11 @@ export class Admission {
   /**
    * Admits a call and returns its caller, for `leave`.
    *
-   * @param clientKey callers without one share their limits
+   * @param limitKey callers without one share their limits
    * @throws {SessionError} OVERLOADED, with the limit in the message
    */
-  enter(clientKey: string | undefined): AdmittedCaller {
-    const caller = this.#callers.get(clientKey) ?? this.#add(clientKey);
+  enter(limitKey: string | undefined): AdmittedCaller {
+    const caller = this.#callers.get(limitKey) ?? this.#add(limitKey);
     const { maxCallsPerCaller, ratePerCaller } = this.#limits;
     if (caller.inFlight >= maxCallsPerCaller) {
       const limit = `has ${maxCallsPerCaller} calls in flight, as many as it may`;
@@ -80,10 +80,10 @@ export class Admission {
     caller.restoredAt = start + costMs;
   }
 
-  #add(clientKey: string | undefined): AdmittedCaller {
+  #add(limitKey: string | undefined): AdmittedCaller {
     if (this.#callers.size >= this.#maxCallers) this.#forgetIdle();
     const caller = { inFlight: 0, restoredAt: 0 };
-    this.#callers.set(clientKey, caller);
+    this.#callers.set(limitKey, caller);
     return caller;
   }
 
@@ -107,7 +107,7 @@ export function withAdmission<Handlers extends Calls>(
   const admitted =
     (handle: Calls[string]) =>
     async (request: never, context: CallContext): Promise<unknown> => {
-      const caller = admission.enter(context.clientKey);
+      const caller = admission.enter(context.limitKey);
       try {
         return await handle(request, context);
       } finally {

@@ -16,9 +16,12 @@ import { SessionError } from "../session/errors.ts";
 import { sessionErrorToConnect } from "./errors.ts";
 
 /** Where handlers find the caller. */
-export const callerKey: ContextKey<Caller> = createContextKey(anonymousCaller(""), {
-  description: "the caller",
-});
+export const callerKey: ContextKey<Caller> = createContextKey(
+  anonymousCaller({ address: "", connection: 0 }),
+  {
+    description: "the caller",
+  },
+);
 
 /** Who may use reflection. */
 export type ReflectionAccess = "open" | "authenticated" | "off";

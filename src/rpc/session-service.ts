@@ -87,12 +87,13 @@ function withErrorMapping(
 }
 
 function callContext({ signal, values }: Pick<HandlerContext, "signal" | "values">): CallContext {
-  const { name, tenants, clientKey } = values.get(callerKey);
+  const { name, tenants, clientKey, limitKey } = values.get(callerKey);
   return {
     signal,
     callingService: name,
     tenants: tenants as ReadonlySet<TenantId> | undefined,
     clientKey,
+    limitKey,
   };
 }
 

@@ -7,6 +7,8 @@ import type { TLSSocket } from "node:tls";
 export interface Peer {
   /** Its IP address; an IPv4-mapped one as IPv4. Empty if the connection is already closed. */
   readonly address: string;
+  /** Numbers the connections of this process, from 1. 0: the connection is already closed. */
+  readonly connection: number;
   /** Its certificate, if it has presented one that TLS has verified. */
   readonly certificate: X509Certificate | undefined;
 }
@@ -14,13 +16,17 @@ export interface Peer {
 /** By socket with HTTP/1.1, by session with HTTP/2. */
 const peers = new WeakMap<object, Peer>();
 
-const goneAway: Peer = { address: "", certificate: undefined };
+const goneAway: Peer = { address: "", connection: 0, certificate: undefined };
+
+let connections = 0;
 
 function createPeer(socket: Socket | TLSSocket): Peer {
   // Both are needed: Node also calls a resumed TLS 1.3 connection without a certificate authorized.
   const certificate =
     "authorized" in socket && socket.authorized ? socket.getPeerX509Certificate() : undefined;
-  return { address: (socket.remoteAddress ?? "").replace(/^::ffff:(?=[\d.]+$)/i, ""), certificate };
+  connections += 1;
+  const address = (socket.remoteAddress ?? "").replace(/^::ffff:(?=[\d.]+$)/i, "");
+  return { address, connection: connections, certificate };
 }
 
 /** Remembers the peer of an HTTP/2 connection, as long as its socket can be read. */

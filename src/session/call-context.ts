@@ -17,6 +17,8 @@ export interface CallContext {
   readonly callingService: string;
   /** The tenants that the caller may act on. Undefined: all of them. */
   readonly tenants?: ReadonlySet<TenantId> | undefined;
-  /** Whose share of queues and limits the call uses: the calling service, or else the peer's address. */
+  /** Whose turn the call takes in queues: the calling service's, or else the connection's. */
   readonly clientKey?: string | undefined;
+  /** Whose limits the call counts for: the calling service's, or else the peer's address. */
+  readonly limitKey?: string | undefined;
 }

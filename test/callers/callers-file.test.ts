@@ -33,6 +33,7 @@ describe("callers file", () => {
       role: "issuer",
       tenants: new Set(["acme", "globex"]),
       clientKey: "web",
+      limitKey: "web",
     });
     expect(file.byToken(sha256(ops))?.caller).to.include({ role: "admin", tenants: undefined });
     expect(file.byToken(sha256(newToken()))).to.equal(undefined);
