@@ -104,6 +104,7 @@ describe("README", () => {
       ...byCi,
       "npm run web-login",
       "npm start -- --print-config",
+      readmeBlock("create-token").trim(),
       readmeBlock("export SESSIOND_DATABASE_URL=").trim(),
     ]);
   });
@@ -127,6 +128,19 @@ describe("README", () => {
 
   it("npm start -- --print-config shows the settings in force", async () => {
     await outputUntil("npm start -- --print-config", {}, /SESSIOND_IDLE_TIMEOUT +30m +default/);
+  });
+
+  it("makes a token and starts with the callers file that has it", async () => {
+    const home = await mkdtemp(join(tmpdir(), "sessiond-readme-"));
+    try {
+      const script = readmeBlock("create-token").replace(/npm start$/m, "exec npm start");
+      const env = { SESSIOND_PORT: "0", HOME: home, SCRIPT: script };
+      const output = await outputUntil(`sh -c "$SCRIPT"`, env, /listens on http/);
+      expect(output).to.match(/^sessiond_[\w-]{43}$/m);
+      expect((await stat(join(home, "callers.jsonl"))).mode & 0o777).to.equal(0o600);
+    } finally {
+      await rm(home, { recursive: true, force: true });
+    }
   });
 
   it("starts on a PostgreSQL of one's own with the statements and commands that it shows", async () => {
