@@ -187,6 +187,7 @@ describe("settings that must fit together", () => {
       maxIdleMs: 5000,
       maxAbsoluteMs: 9000,
       preLoginMs: 10 * MINUTE,
+      maxRotationGraceMs: 30_000,
       touchIntervalMs: 83,
       idleWarningMs: 2000,
       absoluteWarningMs: 4000,

@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import { openSession, validate } from "../support/actors.ts";
+import { asAdmin } from "../support/database.ts";
 import { type DatabaseProxy, startDatabaseProxy } from "../support/database-proxy.ts";
 import { databaseEnv, type Started, useSessiond } from "../support/sessiond-process.ts";
 import { until } from "../support/until.ts";
@@ -90,10 +91,8 @@ describe("sessiond as a process: a start without its database", () => {
     const database = await sessiond.database();
     const [row] = await database.sql("SELECT current_database() AS name");
     const readOnly = (value: string) =>
-      database.sql(
-        `SET default_transaction_read_only = off;
-         ALTER DATABASE ${row?.name} SET default_transaction_read_only = ${value}`,
-      );
+      // From another database, where every connection may write.
+      asAdmin(`ALTER DATABASE ${row?.name} SET default_transaction_read_only = ${value}`);
     await readOnly("on");
     const started = sessiond.start({
       env: { ...databaseEnv(database), SESSIOND_DATABASE_START_TIMEOUT: "1h" },

@@ -118,7 +118,7 @@ describe("sessiond rewrap-keys", () => {
         args: ["rewrap-keys"],
         env: { ...databaseEnv(database), SESSIOND_KEY_ENCRYPTION_KEYS: keys.join(",") },
       });
-      await untilWaiting(database.sql, 4);
+      await untilWaiting(database.sql, 2);
       await started.end("SIGKILL");
     } finally {
       await held.end();
@@ -152,7 +152,7 @@ describe("sessiond rewrap-keys", () => {
         args: ["rewrap-keys"],
         env: { ...databaseEnv(database), SESSIOND_KEY_ENCRYPTION_KEYS: keys.join(",") },
       });
-      await untilWaiting(database.sql, 4);
+      await untilWaiting(database.sql, 2);
       const { code, stderr } = await started.end("SIGTERM");
       expect(code).to.equal(1);
       expect(stderr).to.match(/^sessiond: interrupted: run it again/m);

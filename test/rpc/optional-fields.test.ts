@@ -223,6 +223,8 @@ describe("optional fields (E04)", () => {
       "Revoke session.tenant_id",
       "RevokeAllForActor keep.tenant_id",
       "RotateCsrf session.tenant_id",
+      "RotateSession session.tenant_id",
+      "RotateSession auth_level",
       "UpdateMetadata session.tenant_id",
       "Get session.tenant_id",
       "List current.tenant_id",

@@ -2,6 +2,7 @@ import { AuditLog } from "../../src/session/audit-log.ts";
 import type { CallContext } from "../../src/session/call-context.ts";
 import { CsrfRotation } from "../../src/session/csrf-rotation.ts";
 import type { TenantId } from "../../src/session/ids.ts";
+import { SessionRotation } from "../../src/session/session-rotation.ts";
 import { Sessions } from "../../src/session/sessions.ts";
 import { SigningKeys } from "../../src/session/signing-keys.ts";
 
@@ -22,6 +23,7 @@ export interface CallerLimit {
 const entries = [
   [Sessions, Object.getOwnPropertyNames(Sessions.prototype)],
   [CsrfRotation, ["rotate"]],
+  [SessionRotation, ["rotate"]],
   [SigningKeys, ["rotate", "list"]],
   [AuditLog, ["list"]],
 ] as const;
