@@ -1,4 +1,5 @@
 import type { Attack } from "./attack.ts";
+import { attacks as badInput } from "./attacks/bad-input.ts";
 import { attacks as connectionErrors } from "./attacks/connection-errors.ts";
 import { attacks as connections } from "./attacks/connections.ts";
 import { attacks as contention } from "./attacks/contention.ts";
@@ -9,6 +10,7 @@ import { attacks as manyStreams } from "./attacks/many-streams.ts";
 import { attacks as overload } from "./attacks/overload.ts";
 import { attacks as ownProcess } from "./attacks/own-process.ts";
 import { attacks as pipelining } from "./attacks/pipelining.ts";
+import { attacks as randomInput } from "./attacks/random-input.ts";
 import { attacks as rapidReset } from "./attacks/rapid-reset.ts";
 import { attacks as rebinding } from "./attacks/rebinding.ts";
 import { attacks as slowPeers } from "./attacks/slow-peers.ts";
@@ -17,6 +19,8 @@ import { attacks as unacknowledgedSettings } from "./attacks/unacknowledged-sett
 import { attacks as zeroWindow } from "./attacks/zero-window.ts";
 
 export const allAttacks: readonly Attack[] = [
+  ...badInput,
+  ...randomInput,
   ...rapidReset,
   ...madeYouReset,
   ...frameFloods,

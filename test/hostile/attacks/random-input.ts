@@ -1,0 +1,92 @@
+import { type JsonValue, toBinary, toJson } from "@bufbuild/protobuf";
+import fc from "fast-check";
+import { SessionService } from "../../../gen/es/sessiond/v1/session_service_pb.ts";
+import type { Attack } from "../attack.ts";
+import { envelope } from "../attack-connection.ts";
+import { mutation, oddHeaders, randomMessage } from "../random-messages.ts";
+import { ConnectWire, GrpcWire, healthOn, isInternal, ok, pathOf } from "../wire.ts";
+
+/** How long the short run lasts, in milliseconds. */
+const SHORT_MS = 12_000;
+const EVERY = 100;
+
+const namesNoCompression = (headers: Readonly<Record<string, string>>) =>
+  ["", "identity"].includes(headers["grpc-encoding"] ?? "");
+
+/** Built once for all methods: to build it for each message would take longer than the calls. */
+const call = (known: readonly string[]) =>
+  fc.oneof(
+    ...SessionService.methods.map((method) =>
+      fc.record({
+        method: fc.constant(method),
+        message: randomMessage(method.input, known),
+        ofMessage: mutation,
+        ofEnvelope: mutation,
+        headers: oddHeaders,
+        flags: fc.constantFrom(0, 0, 0, 1, 0x80),
+      }),
+    ),
+  );
+
+export const attacks: readonly Attack[] = [
+  {
+    name: "random-input",
+    shows: "no message, and no damage of one, leads to an internal error or to no answer",
+    async run(target, scale) {
+      using grpc = new GrpcWire(target);
+      using connect = new ConnectWire(target);
+      const { id, cookie, csrfToken, actor } = await target.open();
+      const known = [id, cookie, csrfToken, actor.actorId, "user", "default", "logout"];
+      const inputs = { tried: 0, internal: 0 };
+      const outcomes: Record<string, number> = {};
+      const note = (outcome: string) => {
+        inputs.tried += 1;
+        outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
+        if (!isInternal(outcome)) return;
+        inputs.internal += 1;
+        throw new Error(outcome);
+      };
+      const property = fc.asyncProperty(call(known), async (random) => {
+        const { method, message, ofMessage, ofEnvelope, headers, flags } = random;
+        const bytes = ofMessage(toBinary(message.desc, message.message));
+        const body = ofEnvelope(envelope(bytes, flags));
+        const outcome = await grpc.send(body, { path: pathOf(method), headers });
+        // gRPC asks for INTERNAL if a message is compressed and its headers name no compression.
+        const isCompressed = ((body[0] ?? 0) & 1) === 1;
+        if (outcome === "internal" && isCompressed && namesNoCompression(headers)) {
+          outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
+        } else {
+          note(outcome);
+        }
+        if (grpc.lost > 0) throw new Error("the connection was lost");
+        if (inputs.tried % EVERY === 0) {
+          const health = await healthOn(grpc);
+          if (health !== ok)
+            throw new Error(`the connection answers a health check with ${health}`);
+        }
+        let json: JsonValue;
+        try {
+          json = toJson(message.desc, message.message);
+        } catch {
+          // Durations and texts that JSON does not have.
+          return;
+        }
+        const text = ofMessage(Buffer.from(JSON.stringify(json)));
+        note(await connect.send(text, { path: pathOf(method) }));
+      });
+      const result = await fc.check(property, {
+        numRuns: scale.full ? 50_000 : 1_000_000,
+        ...(!scale.full && { interruptAfterTimeLimit: SHORT_MS }),
+        // A failure is shrunk over the wire, too.
+        endOnFailure: false,
+      });
+      const failures = result.failed
+        ? [
+            `seed ${result.seed}, path ${result.counterexamplePath}: ${result.errorInstance}, ${result.counterexample?.map((random) => JSON.stringify({ rpc: random.method.name, message: random.message.message, headers: random.headers }, (_, value) => (typeof value === "bigint" ? String(value) : value)))}`,
+          ]
+        : [];
+      const summary = `${inputs.tried} random inputs: ${JSON.stringify(outcomes)}`;
+      return { summary, failures, inputs };
+    },
+  },
+];
