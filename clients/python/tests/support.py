@@ -42,6 +42,8 @@ class FakeSessiond:
         self.received: list[tuple[str, Any]] = []
         self.times: list[float] = []
         self.metadata: list[dict[str, Any]] = []
+        self.peers: list[str] = []
+        self.certificate_names: list[str] = []
         self.remaining: list[float | None] = []
         self.answers: dict[str, Answer] = {}
         self._server = grpc.server(futures.ThreadPoolExecutor(8))
@@ -64,6 +66,9 @@ class FakeSessiond:
             self.received.append((rpc, request))
             self.times.append(time.monotonic())
             self.metadata.append(dict(context.invocation_metadata()))
+            self.peers.append(context.peer())
+            names: Any = context.auth_context().get("x509_common_name", ())
+            self.certificate_names.extend(name.decode() for name in names)
             self.remaining.append(context.time_remaining())
             scripted = self.answers.get(rpc)
             if scripted is None:

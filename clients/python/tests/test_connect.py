@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
+from pathlib import Path
 from typing import Any, cast
 
 import grpc
@@ -11,7 +13,7 @@ import pytest
 from sessiond.v1 import session_service_pb2 as pb
 from sessiond.v1.error_pb2 import ErrorReason
 
-from sessiond_client import connect, connect_async, session_error
+from sessiond_client import _files, connect, connect_async, session_error
 from sessiond_client._channel import parse_address
 from support import (
     DEFAULT_ANSWERS,
@@ -107,6 +109,12 @@ class TestOptions:
             connect("https://host", ca="/etc/ca.pem")
         with pytest.raises(ValueError, match="must be set together"):
             connect("https://host", client_key=pem)
+        with pytest.raises(ValueError, match="ca_file is only used with TLS"):
+            connect("http://host", ca_file="ca.pem")
+        with pytest.raises(ValueError, match="client_key_file must be set together"):
+            connect("https://host", client_key_file="key.pem")
+        with pytest.raises(ValueError, match="ca and ca_file must not be set together"):
+            connect("https://host", ca=pem, ca_file="ca.pem")
 
 
 class TestTokens:
@@ -153,6 +161,81 @@ class TestTokens:
         sent = [metadata.get("authorization") for metadata in fake.metadata]
         assert sent == ["Bearer one", "Bearer two", None, "Bearer three"]
         assert fake.metadata[1]["x-request-id"] == "r"
+
+
+@pytest.fixture
+def reread_at_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files are read again at each call, not only after a second."""
+    monkeypatch.setattr(_files, "REREAD_AFTER", 0)
+
+
+class TestTokenFiles:
+    @pytest.mark.usefixtures("reread_at_each_call")
+    def test_are_read_again(self, fake: FakeSessiond, tmp_path: Path) -> None:
+        file = tmp_path / "token"
+        file.write_text("one\n")
+        with connect(fake.url, token_file=file) as client:
+            client.Validate(VALIDATE)
+            # Kubernetes replaces the directory to which the file's link leads.
+            replacement = tmp_path / "new"
+            replacement.write_text("  two\n")
+            replacement.replace(file)
+            client.Validate(VALIDATE)
+
+            async def asynchronously() -> None:
+                async with connect_async(fake.url, token_file=str(file)) as client:
+                    await client.Validate(VALIDATE)
+                    file.write_text("six")
+                    await client.Validate(VALIDATE)
+
+            asyncio.run(asynchronously())
+        sent = [metadata["authorization"] for metadata in fake.metadata]
+        assert sent == ["Bearer one", "Bearer two", "Bearer two", "Bearer six"]
+        assert fake.peers[0] == fake.peers[1]
+        assert fake.peers[2] == fake.peers[3]
+
+    def test_are_not_read_at_each_call(
+        self, fake: FakeSessiond, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(_files, "REREAD_AFTER", 3600)
+        file = tmp_path / "token"
+        file.write_text("one")
+        with connect(fake.url, token_file=file) as client:
+            file.unlink()
+            client.Validate(VALIDATE)
+        assert fake.metadata[0]["authorization"] == "Bearer one"
+
+    @pytest.mark.usefixtures("reread_at_each_call")
+    def test_that_are_missing_or_wrong_are_named(self, fake: FakeSessiond, tmp_path: Path) -> None:
+        file = tmp_path / "token"
+        with pytest.raises(ValueError, match=f"token_file {file} cannot be read: No such file"):
+            connect(fake.url, token_file=file)
+        file.write_text("fine")
+        with connect(fake.url, token_file=file) as client:
+            for content in ("", " \n", "secret token", "secr\u00e9t"):
+                file.write_text(content, encoding="utf-8")
+                expected = f"the token in the file {file} must be visible ASCII characters"
+                with pytest.raises(ValueError, match=expected) as refused:
+                    client.Validate(VALIDATE)
+                assert "secr" not in str(refused.value)
+                assert session_error(refused.value).browser_status == 503
+            assert fake.received == []
+            file.unlink()
+            with pytest.raises(ValueError, match="cannot be read"):
+                client.Validate(VALIDATE)
+            file.write_text("back")
+            client.Validate(VALIDATE)
+        assert fake.metadata[0]["authorization"] == "Bearer back"
+
+    def test_are_kept_off_plain_text_and_need_no_token_beside_them(self, tmp_path: Path) -> None:
+        file = tmp_path / "token"
+        file.write_text("secret")
+        with pytest.raises(ValueError, match="without TLS"):
+            connect("http://sessiond:8480", token_file=file)
+        connect("http://sessiond:8480", token_file=file, allow_token_over_plaintext=True)
+        connect("https://sessiond", token_file=file)
+        with pytest.raises(ValueError, match="must not be set together"):
+            connect("https://sessiond", token="secret", token_file=file)
 
 
 class TestDeadlines:
@@ -317,3 +400,117 @@ class TestTls:
             ):
                 client.Validate(VALIDATE)
             assert len(fake.received) == 1
+
+
+class MutualTls:
+    """A server that requires client certificates, and the files of a client."""
+
+    def __init__(self, directory: Path) -> None:
+        self.authority = Certificates()
+        self.ca = directory / "ca.pem"
+        self.certificate = directory / "cert.pem"
+        self.key = directory / "key.pem"
+        self.ca.write_bytes(self.authority.ca)
+        self.credentials = grpc.ssl_server_credentials(
+            [self.authority.issue("sessiond.test")], self.authority.ca, require_client_auth=True
+        )
+        self.issue("one")
+
+    def issue(self, name: str) -> None:
+        """Replace the client's certificate and key."""
+        key, certificate = self.authority.issue(name)
+        self.key.write_bytes(key)
+        self.certificate.write_bytes(certificate)
+
+    @property
+    def options(self) -> Any:
+        return {
+            "ca_file": self.ca,
+            "client_certificate_file": self.certificate,
+            "client_key_file": self.key,
+            "server_name": "sessiond.test",
+        }
+
+
+class TestCertificateFiles:
+    @pytest.mark.usefixtures("reread_at_each_call")
+    def test_are_read_again(self, tmp_path: Path) -> None:
+        tls = MutualTls(tmp_path)
+        with FakeSessiond(tls.credentials) as fake, connect(fake.url, **tls.options) as client:
+            for name in ("two", "three", None):
+                client.Validate(VALIDATE)
+                client.Validate(VALIDATE)
+                if name is not None:
+                    tls.issue(name)
+            assert fake.certificate_names == ["one", "one", "two", "two", "three", "three"]
+            # A connection goes on as long as its files do.
+            assert len(set(fake.peers)) == 3
+
+    @pytest.mark.usefixtures("reread_at_each_call")
+    def test_are_read_again_by_asyncio(self, tmp_path: Path) -> None:
+        tls = MutualTls(tmp_path)
+
+        async def asynchronously(fake: FakeSessiond) -> None:
+            async with connect_async(fake.url, **tls.options) as client:
+                for name in ("two", "three", "four"):
+                    await client.Validate(VALIDATE)
+                    tls.issue(name)
+                await client.Validate(VALIDATE)
+
+        with FakeSessiond(tls.credentials) as fake:
+            asyncio.run(asynchronously(fake))
+            assert fake.certificate_names == ["one", "two", "three", "four"]
+
+    @pytest.mark.usefixtures("reread_at_each_call")
+    def test_do_not_end_calls_in_flight(self, tmp_path: Path) -> None:
+        tls = MutualTls(tmp_path)
+        with FakeSessiond(tls.credentials) as fake:
+            arrived, answer = threading.Event(), threading.Event()
+
+            def wait(_request: Any, _context: Any) -> Any:
+                arrived.set()
+                answer.wait(30)
+                return DEFAULT_ANSWERS["Validate"]
+
+            fake.answers["Validate"] = in_turn(wait, DEFAULT_ANSWERS["Validate"])
+            with connect(fake.url, timeout=60, **tls.options) as client:
+                in_flight = client.Validate.future(VALIDATE)
+                arrived.wait(30)
+                tls.issue("two")
+                client.Validate(VALIDATE)
+                answer.set()
+                assert in_flight.result().session.actor_id == "alice"
+            assert fake.certificate_names == ["one", "two"]
+
+    @pytest.mark.usefixtures("reread_at_each_call")
+    def test_that_are_wrong_leave_the_former_ones_in_use(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        tls = MutualTls(tmp_path)
+        with FakeSessiond(tls.credentials) as fake, connect(fake.url, **tls.options) as client:
+            # The new key is there before its certificate.
+            tls.key.write_bytes(tls.authority.issue("other")[0])
+            client.Validate(VALIDATE)
+            client.Validate(VALIDATE)
+            tls.certificate.unlink()
+            client.Validate(VALIDATE)
+            tls.issue("two")
+            client.Validate(VALIDATE)
+            assert fake.certificate_names == ["one", "one", "one", "two"]
+        logged = [record.getMessage() for record in caplog.records]
+        assert [str(tls.key) in line for line in logged] == [True, False]
+        assert "cannot be read" in logged[1]
+        assert "PRIVATE KEY" not in caplog.text
+
+    def test_that_are_missing_or_wrong_are_named(self, tmp_path: Path) -> None:
+        tls = MutualTls(tmp_path)
+        missing, empty = tmp_path / "missing", tmp_path / "empty"
+        empty.touch()
+        for name in ("ca_file", "client_certificate_file", "client_key_file"):
+            with pytest.raises(ValueError, match=f"{name} {missing} cannot be read"):
+                connect("https://host", **{**tls.options, name: missing})
+            with pytest.raises(ValueError, match=f"{name} {empty} must contain PEM"):
+                connect("https://host", **{**tls.options, name: empty})
+        tls.key.write_bytes(tls.authority.issue("other")[0])
+        with pytest.raises(ValueError, match=f"{tls.key} must be a certificate and its key"):
+            connect("https://host", **tls.options)

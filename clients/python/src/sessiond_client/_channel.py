@@ -10,11 +10,13 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict, TypeVar
 from urllib.parse import urlsplit
 
 import grpc
 import grpc.aio
+
+from ._files import CertificateFiles, Pem, TokenFile, checked_token
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,6 +52,8 @@ class ConnectOptions(TypedDict, total=False):
     """False: no call is sent again. By default, idempotent calls are, up to twice."""
     token: Token
     """Sent as `authorization: Bearer …`. A function is called for each call, and must not block."""
+    token_file: str | os.PathLike[str]
+    """A file with the token, instead of `token`; read again at most once a second."""
     allow_token_over_plaintext: bool
     """True: send the token without TLS to a host that is not this machine."""
     ca: str | bytes
@@ -58,6 +62,12 @@ class ConnectOptions(TypedDict, total=False):
     """PEM certificate chain of this client, for mutual TLS. Needs `client_key`."""
     client_key: str | bytes
     """PEM private key of `client_certificate`."""
+    ca_file: str | os.PathLike[str]
+    """A file with `ca`. A change of these files opens a new connection for the calls after it."""
+    client_certificate_file: str | os.PathLike[str]
+    """A file with `client_certificate`. Needs `client_key_file`."""
+    client_key_file: str | os.PathLike[str]
+    """A file with `client_key`, without a password."""
     server_name: str
     """The name to expect in the server's certificate, if it is not the address's host."""
     keep_alive: float
@@ -77,10 +87,14 @@ class Settings:
     timeout: float = 2.0
     retry: bool = True
     token: Token | None = field(default=None, repr=False)
+    token_file: str | os.PathLike[str] | None = None
     allow_token_over_plaintext: bool = False
     ca: str | bytes | None = None
     client_certificate: str | bytes | None = None
     client_key: str | bytes | None = field(default=None, repr=False)
+    ca_file: str | os.PathLike[str] | None = None
+    client_certificate_file: str | os.PathLike[str] | None = None
+    client_key_file: str | os.PathLike[str] | None = None
     server_name: str | None = None
     keep_alive: float = 30.0
     keep_alive_timeout: float = 10.0
@@ -197,65 +211,77 @@ class ChannelFactory:
             if not (math.isfinite(seconds) and seconds > 0):
                 raise ValueError(f"{name} must be a positive number of seconds")
         self.timeout = settings.timeout
-        self._token = settings.token
-        self._check_token(settings)
+        self._token = self._check_token(settings)
         self._credentials = self._check_credentials(settings)
         self._arguments = _channel_arguments(settings)
 
-    def _check_token(self, settings: Settings) -> None:
-        if settings.token is None or self._target.tls or self._target.local:
-            return
-        if not settings.allow_token_over_plaintext:
+    def _check_token(self, settings: Settings) -> Token | None:
+        if settings.token is None and settings.token_file is None:
+            return None
+        if settings.token is not None and settings.token_file is not None:
+            raise ValueError("token and token_file must not be set together")
+        safe = self._target.tls or self._target.local or settings.allow_token_over_plaintext
+        if not safe:
             raise ValueError(
                 "the token would be sent without TLS to another machine: use https://, "
                 "or set allow_token_over_plaintext"
             )
+        return settings.token if settings.token_file is None else TokenFile(settings.token_file)
 
-    def _check_credentials(self, settings: Settings) -> grpc.ChannelCredentials | None:
-        pem = {
-            name: _pem(name, getattr(settings, name))
-            for name in ("ca", "client_certificate", "client_key")
-        }
-        if (pem["client_certificate"] is None) != (pem["client_key"] is None):
+    def _check_credentials(
+        self, settings: Settings
+    ) -> Callable[[], grpc.ChannelCredentials | None]:
+        pem = Pem(**{name: _pem(name, getattr(settings, name)) for name in _PEM_OPTIONS})
+        files = {name: getattr(settings, f"{name}_file") for name in _PEM_OPTIONS}
+        paths = {name: os.fspath(path) for name, path in files.items() if path is not None}
+        for name in paths:
+            if getattr(pem, name) is not None:
+                raise ValueError(f"{name} and {name}_file must not be set together")
+        if (pem.client_certificate is None) != (pem.client_key is None):
             raise ValueError("client_certificate and client_key must be set together")
+        if ("client_certificate" in paths) != ("client_key" in paths):
+            raise ValueError("client_certificate_file and client_key_file must be set together")
         if self._target.tls:
-            return grpc.ssl_channel_credentials(
-                root_certificates=pem["ca"],
-                private_key=pem["client_key"],
-                certificate_chain=pem["client_certificate"],
-            )
-        for name in ("ca", "client_certificate", "client_key", "server_name"):
+            if paths:
+                return CertificateFiles(pem, paths)
+            credentials = pem.credentials()
+            return lambda: credentials
+        for name in (*_PEM_OPTIONS, *(f"{name}_file" for name in _PEM_OPTIONS), "server_name"):
             if getattr(settings, name) is not None:
                 raise ValueError(f"{name} is only used with TLS: use https://")
-        return None
+        return lambda: None
+
+    def credentials(self) -> grpc.ChannelCredentials | None:
+        """Return the credentials of TLS: another object when a file has changed."""
+        return self._credentials()
 
     def metadata(self, metadata: Any) -> Any:
         """Return a call's metadata with the token added.
 
         Raises:
-            ValueError: The token cannot be a header.
+            ValueError: The token cannot be a header, or its file cannot be read.
         """
         if self._token is None:
             return metadata
         token = self._token if isinstance(self._token, str) else self._token()
         # gRPC would repeat the token in its error.
-        if not re.fullmatch(r"[!-~]+", token):
-            raise ValueError("the token must be visible ASCII characters, and not empty")
+        checked_token(token, "the token")
         return (*(metadata or ()), ("authorization", f"Bearer {token}"))
 
-    def sync_channel(self) -> grpc.Channel:
+    def sync_channel(self, credentials: grpc.ChannelCredentials | None) -> grpc.Channel:
         """Return a new channel."""
-        if self._credentials is None:
+        if credentials is None:
             return grpc.insecure_channel(self._target.name, options=self._arguments)
-        return grpc.secure_channel(self._target.name, self._credentials, options=self._arguments)
+        return grpc.secure_channel(self._target.name, credentials, options=self._arguments)
 
-    def async_channel(self) -> grpc.aio.Channel:
+    def async_channel(self, credentials: grpc.ChannelCredentials | None) -> grpc.aio.Channel:
         """Return a new channel of the running event loop."""
-        if self._credentials is None:
+        if credentials is None:
             return grpc.aio.insecure_channel(self._target.name, options=self._arguments)
-        return grpc.aio.secure_channel(
-            self._target.name, self._credentials, options=self._arguments
-        )
+        return grpc.aio.secure_channel(self._target.name, credentials, options=self._arguments)
+
+
+_PEM_OPTIONS = ("ca", "client_certificate", "client_key")
 
 
 def _pem(name: str, value: str | bytes | None) -> bytes | None:
@@ -285,31 +311,60 @@ def _channel_arguments(settings: Settings) -> list[tuple[str, Any]]:
     return list(arguments.items())
 
 
+_C = TypeVar("_C", grpc.Channel, grpc.aio.Channel)
+
+
+@dataclass(frozen=True)
+class _Made(Generic[_C]):
+    """A channel, and the one that it has replaced, whose calls may still be in flight."""
+
+    channel: _C
+    credentials: grpc.ChannelCredentials | None
+    replaced: _C | None = None
+
+    def channels(self) -> list[_C]:
+        return [self.channel] if self.replaced is None else [self.channel, self.replaced]
+
+
 class SyncChannel:
     """What a stub needs of a channel: it is made at the first call, in each process again.
 
-    gRPC's threads do not survive a fork, and servers such as gunicorn fork after the import.
+    gRPC's threads do not survive a fork, and servers such as gunicorn fork after the import. It is
+    also made again when a file with certificates has changed. The former one stays open until the
+    next change, so that its calls can end.
     """
 
     def __init__(self, factory: ChannelFactory) -> None:
         """Create it without a connection."""
         self.factory = factory
-        self._channels: dict[int, grpc.Channel] = {}
+        self._channels: dict[int, _Made[grpc.Channel]] = {}
         self._closed = False
 
     def current(self) -> grpc.Channel:
         """Return the channel of this process."""
         process = os.getpid()
-        channel = self._channels.get(process)
-        if channel is None:
-            if self._closed:
-                raise ValueError("the client is closed")
-            made = self.factory.sync_channel()
+        credentials = self.factory.credentials()
+        present = self._channels.get(process)
+        if present is not None and present.credentials is credentials:
+            return present.channel
+        if self._closed:
+            raise ValueError("the client is closed")
+        # No lock: one that another thread holds during a fork would stay locked in the new process.
+        made = _Made(
+            self.factory.sync_channel(credentials),
+            credentials,
+            present.channel if present else None,
+        )
+        if present is None:
             # Another thread may have been faster.
-            channel = self._channels.setdefault(process, made)
-            if channel is not made:
-                made.close()
-        return channel
+            first = self._channels.setdefault(process, made)
+            if first is not made:
+                made.channel.close()
+            return first.channel
+        self._channels[process] = made
+        if present.replaced is not None:
+            present.replaced.close()
+        return made.channel
 
     def unary_unary(self, method: str, **arguments: Any) -> _SyncMethod:
         """Return one RPC; called by the generated stub."""
@@ -318,8 +373,8 @@ class SyncChannel:
     def close(self) -> None:
         """Close the connection. Calls in flight are cancelled."""
         self._closed = True
-        channel = self._channels.pop(os.getpid(), None)
-        if channel is not None:
+        made = self._channels.pop(os.getpid(), None)
+        for channel in made.channels() if made else ():
             channel.close()
 
 
@@ -381,27 +436,41 @@ class AsyncChannel:
     """What a stub needs of a channel: it is made at the first call, in each event loop again.
 
     A channel of gRPC belongs to one event loop, but clients are made when a module is imported,
-    before the server or a test starts its loop.
+    before the server or a test starts its loop. When a file with certificates has changed, it is
+    made again like that of SyncChannel.
     """
 
     def __init__(self, factory: ChannelFactory) -> None:
         """Create it without a connection."""
         self.factory = factory
-        self._channels: dict[asyncio.AbstractEventLoop, grpc.aio.Channel] = {}
+        self._channels: dict[asyncio.AbstractEventLoop, _Made[grpc.aio.Channel]] = {}
+        self._closing: set[asyncio.Task[None]] = set()
         self._closed = False
 
     def current(self) -> grpc.aio.Channel:
         """Return the channel of the running event loop."""
         loop = asyncio.get_running_loop()
-        channel = self._channels.get(loop)
-        if channel is None:
-            if self._closed:
-                raise ValueError("the client is closed")
-            # A copy: another thread's loop can come at the same time.
-            for other in [other for other in list(self._channels) if other.is_closed()]:
-                self._channels.pop(other, None)
-            channel = self._channels[loop] = self.factory.async_channel()
-        return channel
+        credentials = self.factory.credentials()
+        present = self._channels.get(loop)
+        if present is not None and present.credentials is credentials:
+            return present.channel
+        if self._closed:
+            raise ValueError("the client is closed")
+        # A copy: another thread's loop can come at the same time.
+        for other in [other for other in list(self._channels) if other.is_closed()]:
+            self._channels.pop(other, None)
+        made = _Made(
+            self.factory.async_channel(credentials),
+            credentials,
+            present.channel if present else None,
+        )
+        self._channels[loop] = made
+        if present is not None and present.replaced is not None:
+            closing = loop.create_task(present.replaced.close())
+            # The loop itself does not keep tasks alive.
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+        return made.channel
 
     def unary_unary(self, method: str, **arguments: Any) -> _AsyncMethod:
         """Return one RPC; called by the generated stub."""
@@ -410,8 +479,8 @@ class AsyncChannel:
     async def close(self) -> None:
         """Close the connection of the running event loop. Calls in flight are cancelled."""
         self._closed = True
-        channel = self._channels.pop(asyncio.get_running_loop(), None)
-        if channel is not None:
+        made = self._channels.pop(asyncio.get_running_loop(), None)
+        for channel in made.channels() if made else ():
             await channel.close()
 
 
