@@ -14,8 +14,12 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -238,6 +242,123 @@ func TestToken(t *testing.T) {
 			t.Errorf("sent %q", server.authorizations)
 		}
 	})
+}
+
+func TestTokenFile(t *testing.T) {
+	eachClient(t, func(t *testing.T, flavour string, connect connectFunc) {
+		server := &scripted{script: func(context.Context, int) *refusal { return nil }}
+		path := filepath.Join(t.TempDir(), "token")
+		service := connect(server.serve(t, flavour), sessiond.WithTimeout(longTimeout), sessiond.WithTokenFile(path))
+		refused := func(want string) {
+			t.Helper()
+			err := validate(t.Context(), service)
+			if codeOf(err) != codes.Unauthenticated || !is503(err) ||
+				!strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) {
+				t.Errorf("got %v", err)
+			}
+			if strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("the error has the content: %v", err)
+			}
+		}
+		refused("cannot be read")
+		replaceFile(t, path, "\n")
+		refused("is empty")
+		replaceFile(t, path, "hunter2 hunter2")
+		refused("nothing but one token")
+		if count := server.count(); count != 0 {
+			t.Errorf("%d calls without a token", count)
+		}
+		replaceFile(t, path, " first\n")
+		if err := validate(t.Context(), service); err != nil {
+			t.Fatal(err)
+		}
+		if want := []string{"Bearer first"}; !reflect.DeepEqual(server.authorizations, want) {
+			t.Errorf("sent %q", server.authorizations)
+		}
+		replaceFile(t, path, "second")
+		deadline := time.Now().Add(time.Minute)
+		for server.lastAuthorization() != "Bearer second" {
+			if err := validate(t.Context(), service); err != nil {
+				t.Fatal(err)
+			}
+			if time.Now().After(deadline) {
+				t.Fatal("the new token is never sent")
+			}
+		}
+	})
+}
+
+// replaceFile does it as deployments do: whole, under the same name.
+func replaceFile(t *testing.T, path, content string) {
+	t.Helper()
+	if err := os.WriteFile(path+".new", []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestClientCertificateFiles(t *testing.T) {
+	var mu sync.Mutex
+	var shown [][]byte
+	server := httptest.NewUnstartedServer((&scripted{script: func(context.Context, int) *refusal { return nil }}).handler())
+	server.EnableHTTP2 = true
+	server.TLS = &tls.Config{
+		ClientAuth:             tls.RequireAnyClientCert,
+		SessionTicketsDisabled: true,
+		VerifyConnection: func(state tls.ConnectionState) error {
+			mu.Lock()
+			defer mu.Unlock()
+			shown = append(shown, state.PeerCertificates[0].Raw)
+			return nil
+		},
+	}
+	server.Config.ErrorLog = discardLog
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	eachClient(t, func(t *testing.T, _ string, connect connectFunc) {
+		certificatePath, keyPath := filepath.Join(t.TempDir(), "cert.pem"), filepath.Join(t.TempDir(), "key.pem")
+		issue := func() []byte {
+			certificate, key := clientCertificate(t)
+			replaceFile(t, certificatePath, string(certificate))
+			replaceFile(t, keyPath, string(key))
+			block, _ := pem.Decode(certificate)
+			return block.Bytes
+		}
+		mu.Lock()
+		shown = nil
+		mu.Unlock()
+		first := issue()
+		service := connect(server.URL, sessiond.WithTimeout(longTimeout), sessiond.WithCA(ca), sessiond.WithClientCertificateFiles(certificatePath, keyPath))
+		if err := validate(t.Context(), service); err != nil {
+			t.Fatal(err)
+		}
+		second := issue()
+		server.CloseClientConnections()
+		deadline := time.Now().Add(time.Minute)
+		for {
+			// The call may still get the connection that ends.
+			err := validate(t.Context(), service)
+			mu.Lock()
+			certificates := slices.Clone(shown)
+			mu.Unlock()
+			if err == nil && len(certificates) == 2 {
+				if !reflect.DeepEqual(certificates, [][]byte{first, second}) {
+					t.Error("the new certificate was not shown")
+				}
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%d connections, %v", len(certificates), err)
+			}
+		}
+	})
+	_, err := sessiond.Connect(server.URL, sessiond.WithClientCertificateFiles("/nonexistent/cert.pem", "/nonexistent/key.pem"))
+	if err == nil || !strings.Contains(err.Error(), "/nonexistent/cert.pem") {
+		t.Errorf("got %v", err)
+	}
 }
 
 func TestTLS(t *testing.T) {

@@ -195,4 +195,7 @@ const (
 	ReasonOverloaded                  = sessiondv1.ErrorReason_ERROR_REASON_OVERLOADED
 	ReasonInitialSigningKeyMintFailed = sessiondv1.ErrorReason_ERROR_REASON_INITIAL_SIGNING_KEY_MINT_FAILED
 	ReasonRequestTooLarge             = sessiondv1.ErrorReason_ERROR_REASON_REQUEST_TOO_LARGE
+	ReasonStepUpRequired              = sessiondv1.ErrorReason_ERROR_REASON_STEP_UP_REQUIRED
+	ReasonMetadataETagMismatch        = sessiondv1.ErrorReason_ERROR_REASON_METADATA_ETAG_MISMATCH
+	ReasonCallerKeysUnavailable       = sessiondv1.ErrorReason_ERROR_REASON_CALLER_KEYS_UNAVAILABLE
 )

@@ -193,6 +193,7 @@ func TestReasons(t *testing.T) {
 		sessiond.ReasonSessionNotFound, sessiond.ReasonInvalidRequest, sessiond.ReasonSessionLimitReached,
 		sessiond.ReasonCallerUnauthenticated, sessiond.ReasonCallerForbidden, sessiond.ReasonStorageUnavailable,
 		sessiond.ReasonOverloaded, sessiond.ReasonInitialSigningKeyMintFailed, sessiond.ReasonRequestTooLarge,
+		sessiond.ReasonStepUpRequired, sessiond.ReasonMetadataETagMismatch, sessiond.ReasonCallerKeysUnavailable,
 	}
 	for i, reason := range reasons {
 		if int(reason) != i {

@@ -38,6 +38,15 @@ func WithClientCertificate(certificatePEM, keyPEM []byte) Option {
 	}
 }
 
+// WithClientCertificateFiles is [WithClientCertificate] with the paths of two files, which are read for
+// each new connection. Connect fails if they are not usable. While they are not later, connections
+// fail, and calls with UNAVAILABLE.
+func WithClientCertificateFiles(certificatePath, keyPath string) Option {
+	return func(c *options.Config) {
+		c.CertificatePath, c.KeyPath = certificatePath, keyPath
+	}
+}
+
 // WithServerName sets the name that the server's certificate must have. The default is the host of
 // the address.
 func WithServerName(name string) Option {
@@ -61,6 +70,15 @@ func WithToken(token string) Option {
 // the call, with UNAUTHENTICATED and without a reason.
 func WithTokenFunc(token func(context.Context) (string, error)) Option {
 	return func(c *options.Config) { c.Token = token }
+}
+
+// WithTokenFile is [WithToken] with the path of a file, such as a service account token of Kubernetes or
+// a JWT-SVID. Space around the token is ignored. The file is read at most once a second, when there are
+// calls, so that a new token needs no new connection. While it cannot be read or has no token, calls
+// fail with UNAUTHENTICATED and without a reason; the error names the file.
+func WithTokenFile(path string) Option {
+	file := &options.TokenFile{Path: path}
+	return WithTokenFunc(func(context.Context) (string, error) { return file.Token() })
 }
 
 // AllowTokenOverPlaintext permits a token over plain text to any host, for a network that is trusted

@@ -125,6 +125,16 @@ func (s *scripted) count() int {
 	return s.calls
 }
 
+// lastAuthorization returns that of the latest call, or "".
+func (s *scripted) lastAuthorization() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.authorizations) == 0 {
+		return ""
+	}
+	return s.authorizations[len(s.authorizations)-1]
+}
+
 func (s *scripted) grpc(ctx context.Context) error {
 	md, _ := metadata.FromIncomingContext(ctx)
 	r := s.answer(ctx, md.Get("authorization"))

@@ -33,6 +33,8 @@ type Config struct {
 	CA                 []byte
 	CertificatePEM     []byte
 	KeyPEM             []byte
+	CertificatePath    string
+	KeyPath            string
 	ServerName         string
 	KeepAliveInterval  time.Duration
 	KeepAliveTimeout   time.Duration
@@ -82,7 +84,7 @@ func New(address string, opts []Option) (*Config, error) {
 
 func (c *Config) tlsConfig() (*tls.Config, error) {
 	if !c.Address.TLS {
-		if c.CA != nil || c.CertificatePEM != nil || c.ServerName != "" {
+		if c.CA != nil || c.CertificatePEM != nil || c.CertificatePath != "" || c.ServerName != "" {
 			return nil, errors.New("sessiond: a CA, a client certificate and a server name need https://")
 		}
 		return nil, nil
@@ -101,7 +103,26 @@ func (c *Config) tlsConfig() (*tls.Config, error) {
 		}
 		config.Certificates = []tls.Certificate{certificate}
 	}
+	if c.CertificatePath != "" || c.KeyPath != "" {
+		if c.CertificatePEM != nil {
+			return nil, errors.New("sessiond: WithClientCertificate and WithClientCertificateFiles exclude each other")
+		}
+		if _, err := c.readCertificate(); err != nil {
+			return nil, err
+		}
+		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			return c.readCertificate()
+		}
+	}
 	return config, nil
+}
+
+func (c *Config) readCertificate() (*tls.Certificate, error) {
+	certificate, err := tls.LoadX509KeyPair(c.CertificatePath, c.KeyPath)
+	if err != nil {
+		return nil, fmt.Errorf("sessiond: the files of the client certificate and its key: %w", err)
+	}
+	return &certificate, nil
 }
 
 // Authorization returns the value of the authorization header for a call, or "" without a token.
@@ -113,11 +134,14 @@ func (c *Config) Authorization(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("sessiond: the token: %w", err)
 	}
-	notVisible := func(r rune) bool { return r <= ' ' || r >= 0x7f }
-	if token == "" || strings.ContainsFunc(token, notVisible) {
+	if token == "" || !isVisibleASCII(token) {
 		return "", errors.New("sessiond: the token must not be empty and must be visible ASCII")
 	}
 	return "Bearer " + token, nil
+}
+
+func isVisibleASCII(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r >= 0x7f })
 }
 
 type ambientDeadline struct{}

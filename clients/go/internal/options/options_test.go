@@ -149,6 +149,8 @@ func TestBadOptions(t *testing.T) {
 		"name in plain text":  {"http://sessiond", func(c *Config) { c.ServerName = "x" }},
 		"client certificate":  {"https://sessiond", func(c *Config) { c.CertificatePEM = []byte("x") }},
 		"empty certificate":   {"https://sessiond", func(c *Config) { c.CertificatePEM = []byte{} }},
+		"files in plain text": {"http://sessiond", func(c *Config) { c.CertificatePath, c.KeyPath = "x", "x" }},
+		"certificate, no key": {"https://sessiond", func(c *Config) { c.CertificatePath = "options_test.go" }},
 		"plain text with TLS": {"https://sessiond", security(Plaintext)},
 	} {
 		if _, err := New(test.address, []Option{test.opt}); err == nil {
