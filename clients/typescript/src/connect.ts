@@ -1,9 +1,11 @@
+import { readFileSync } from "node:fs";
 import type { SecureClientSessionOptions } from "node:http2";
 import { isIP } from "node:net";
 import { type Client, createClient, type Interceptor } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { SessionService } from "../../../gen/es/sessiond/v1/session_service_pb.ts";
 import { connectionFailures, retries, token } from "./interceptors.ts";
+import { tokenOfFile } from "./token-file.ts";
 
 export interface ConnectOptions {
   /** The deadline of a call in milliseconds, retries included; that of a call itself wins. 2000. */
@@ -16,12 +18,25 @@ export interface ConnectOptions {
   readonly cert?: string | Buffer;
   /** The private key of `cert`, as PEM. */
   readonly key?: string | Buffer;
+  /** The path of a file with `ca`. This and the next two are read for each new connection. */
+  readonly caFile?: string;
+  /** The path of a file with `cert`; needs `keyFile`. */
+  readonly certFile?: string;
+  /** The path of a file with `key`. */
+  readonly keyFile?: string;
   /** The name that the server's certificate must have, instead of the address's host. */
   readonly serverName?: string;
   /** When to ping a connection with open calls, and when to give it up. 30 s and 10 s. */
   readonly keepAlive?: { readonly intervalMs?: number; readonly timeoutMs?: number };
   /** A bearer token for each call, or a function that is asked for it before each call. */
   readonly token?: string | (() => string | Promise<string>);
+  /**
+   * The path of a file with the bearer token, such as a service account token of Kubernetes or a
+   * JWT-SVID. Space around it is ignored. It is read at most once a second, when there are calls, so
+   * that a new token needs no new connection. A call fails while the file cannot be read or has no
+   * token.
+   */
+  readonly tokenFile?: string;
   /** Whether the token may be sent unencrypted to another host. False. */
   readonly allowTokenOverPlaintext?: boolean;
   /** Further interceptors, outside of the retries. */
@@ -52,7 +67,8 @@ export function connect(address: string, options: ConnectOptions = {}): Sessiond
   const { intervalMs = 30_000, timeoutMs: pingTimeoutMs = 10_000 } = keepAlive;
   positiveInteger("keepAlive.intervalMs", intervalMs);
   positiveInteger("keepAlive.timeoutMs", pingTimeoutMs);
-  if (options.token !== undefined && options.allowTokenOverPlaintext !== true) {
+  const tokenSource = tokenSourceOf(options);
+  if (tokenSource !== undefined && options.allowTokenOverPlaintext !== true) {
     refusePlaintext(url);
   }
 
@@ -62,7 +78,7 @@ export function connect(address: string, options: ConnectOptions = {}): Sessiond
     tlsOptions(url, options),
   );
   const interceptors: Interceptor[] = [...(options.interceptors ?? [])];
-  if (options.token !== undefined) interceptors.push(token(options.token));
+  if (tokenSource !== undefined) interceptors.push(token(tokenSource));
   if (retry) interceptors.push(retries());
   interceptors.push(connectionFailures);
   const transport = createGrpcTransport({
@@ -76,6 +92,12 @@ export function connect(address: string, options: ConnectOptions = {}): Sessiond
     close,
     [Symbol.dispose]: close,
   });
+}
+
+function tokenSourceOf({ token, tokenFile }: ConnectOptions): ConnectOptions["token"] {
+  if (tokenFile === undefined) return token;
+  if (token !== undefined) throw new TypeError("set either token or tokenFile");
+  return tokenOfFile(tokenFile);
 }
 
 /** Does not repeat the address in its errors: it can contain a password. */
@@ -116,20 +138,53 @@ function isLoopback(hostname: string): boolean {
   return isIP(hostname) === 4 && hostname.startsWith("127.");
 }
 
+const TLS_PAIRS = [
+  ["ca", "caFile"],
+  ["cert", "certFile"],
+  ["key", "keyFile"],
+] as const;
+
+/** @throws TypeError if the options contradict each other or the address, or a file cannot be read */
 function tlsOptions(url: URL, options: ConnectOptions): SecureClientSessionOptions {
-  const { ca, cert, key, serverName } = options;
-  const given = Object.entries({ ca, cert, key, serverName }).filter(([, value]) => value);
-  const [first] = given;
+  const names = [...TLS_PAIRS.flat(), "serverName"] as const;
+  const first = names.find((name) => options[name]);
   if (url.protocol === "http:" && first !== undefined) {
-    throw new TypeError(`${first[0]} is for TLS, but the address begins with http://`);
+    throw new TypeError(`${first} is for TLS, but the address begins with http://`);
   }
+  for (const [text, file] of TLS_PAIRS) {
+    if (options[text] !== undefined && options[file] !== undefined) {
+      throw new TypeError(`set either ${text} or ${file}`);
+    }
+  }
+  const { ca, cert, certFile, key, keyFile, serverName } = options;
   if ((cert === undefined) !== (key === undefined)) {
     throw new TypeError("cert and key must be set together");
   }
-  return {
+  if ((certFile === undefined) !== (keyFile === undefined)) {
+    throw new TypeError("certFile and keyFile must be set together");
+  }
+  const tls = {
     ...(ca !== undefined && { ca: Array.isArray(ca) ? [...ca] : (ca as string | Buffer) }),
     ...(cert !== undefined && { cert }),
     ...(key !== undefined && { key }),
     ...(serverName !== undefined && { servername: serverName }),
   };
+  for (const [text, file] of TLS_PAIRS) {
+    const path = options[file];
+    if (path !== undefined) readForEachConnection(tls, text, path);
+  }
+  return tls;
+}
+
+/** Makes the option a getter: node:http2 reads its options once for each connection. */
+function readForEachConnection(tls: SecureClientSessionOptions, name: string, path: string): void {
+  const get = () => {
+    try {
+      return readFileSync(path);
+    } catch (cause) {
+      throw new TypeError(`the file ${path} of ${name}File cannot be read`, { cause });
+    }
+  };
+  get();
+  Object.defineProperty(tls, name, { enumerable: true, get });
 }

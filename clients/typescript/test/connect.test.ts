@@ -1,8 +1,13 @@
+import { rm } from "node:fs/promises";
 import { createServer as createHttp2Server } from "node:http2";
 import { createServer as createTcpServer, type Server } from "node:net";
+import type { TLSSocket } from "node:tls";
 import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 import { expect } from "chai";
+import { createTestFile } from "../../../test/support/callers.ts";
+import { createAuthority, LOCAL_NAMES } from "../../../test/support/certificate-authority.ts";
 import { testCertificate, testKey } from "../../../test/support/test-certificate.ts";
+import { until } from "../../../test/support/until.ts";
 import { connect, ErrorReason, type SessiondClient, sessionError } from "../src/index.ts";
 import { failure, unavailable } from "./support/failures.ts";
 import { type ScriptedServer, startScriptedServer } from "./support/scripted-server.ts";
@@ -102,6 +107,25 @@ describe("connect() of the TypeScript client", () => {
     it("refuses a certificate without its key", () => {
       const options = { cert: testCertificate };
       expect(() => connect("https://localhost", options)).to.throw("cert and key");
+      const files = { certFile: import.meta.filename };
+      expect(() => connect("https://localhost", files)).to.throw("certFile and keyFile");
+    });
+
+    it("refuses a text and a file for the same", () => {
+      const path = import.meta.filename;
+      const both = [
+        { ca: "a", caFile: path },
+        { token: "a", tokenFile: path },
+      ];
+      for (const options of both) {
+        expect(() => connect("https://localhost", options)).to.throw(TypeError, "set either");
+      }
+    });
+
+    it("names a file that it cannot read", () => {
+      const options = { caFile: "/nonexistent/ca.pem" };
+      const complaint = "the file /nonexistent/ca.pem of caFile cannot be read";
+      expect(() => connect("https://localhost", options)).to.throw(TypeError, complaint);
     });
   });
 
@@ -139,6 +163,78 @@ describe("connect() of the TypeScript client", () => {
       const error = await failureOf(connected(url, { token: "hunter2\n" }).list(ACTOR));
       expect(String(error.cause)).to.contain("the token is empty or has characters");
       expect(String(error.cause)).not.to.contain("hunter2");
+    });
+  });
+
+  describe("token file", () => {
+    async function tokenFile(content: string) {
+      const file = await createTestFile(content);
+      cleanups.push(() => file.remove());
+      return file;
+    }
+
+    /** The last `authorization` that came, and how many connections there were. */
+    async function seeing() {
+      const seen = { authorization: "" as string | null };
+      const server = await serving({
+        list(_request, { requestHeader }) {
+          seen.authorization = requestHeader.get("authorization");
+          return {};
+        },
+      });
+      return { seen, server };
+    }
+
+    it("is sent without the space around it, and read again without a new connection", async () => {
+      const { seen, server } = await seeing();
+      const file = await tokenFile("  first\n");
+      const client = connected(server.url, { ...GENEROUS, tokenFile: file.path });
+      await client.list(ACTOR);
+      expect(seen.authorization).to.equal("Bearer first");
+      await file.write("second");
+      await until("the new token is sent", async () => {
+        await client.list(ACTOR);
+        return seen.authorization === "Bearer second";
+      });
+      expect(server.connectionCount()).to.equal(1);
+    });
+
+    it("fails a call while it is missing, empty or no token, and tells which file", async () => {
+      const { seen, server } = await seeing();
+      const file = await tokenFile("");
+      const client = connected(server.url, { ...GENEROUS, tokenFile: file.path });
+      const failing = async (complaint: string) => {
+        const error = await failureOf(client.list(ACTOR));
+        expect(error).to.include({ code: Code.Unauthenticated, browserStatus: 503 });
+        expect(String(error.cause)).to.contain(`the token file ${file.path} ${complaint}`);
+        expect(String(error.cause)).not.to.contain("hunter2");
+        expect(error.message).not.to.contain(file.path);
+      };
+      await failing("is empty");
+      await file.write("hunter2 hunter2");
+      await failing("must have nothing but one token");
+      await rm(file.path);
+      await failing("cannot be read");
+      expect(server.connectionCount()).to.equal(0);
+      const other = await tokenFile("usable");
+      await connected(server.url, { ...GENEROUS, tokenFile: other.path }).list(ACTOR);
+      expect(seen.authorization).to.equal("Bearer usable");
+    });
+
+    it("is used as soon as it is there", async () => {
+      const { seen, server } = await seeing();
+      const file = await tokenFile("");
+      const client = connected(server.url, { ...GENEROUS, tokenFile: file.path });
+      await failureOf(client.list(ACTOR));
+      await file.write("late");
+      await client.list(ACTOR);
+      expect(seen.authorization).to.equal("Bearer late");
+    });
+
+    it("is not sent unencrypted to another host", () => {
+      const options = { tokenFile: "/nonexistent" };
+      expect(() => connect("http://sessiond", options)).to.throw(TypeError, "unencrypted");
+      connected("https://sessiond", options);
     });
   });
 
@@ -180,7 +276,13 @@ describe("connect() of the TypeScript client", () => {
       });
     }
 
-    for (const method of ["create", "rotateCsrf", "rotateSigningKey"] as const) {
+    for (const method of [
+      "create",
+      "rotateCsrf",
+      "rotateSession",
+      "rotateSigningKey",
+      "updateMetadata",
+    ] as const) {
       it(`never makes ${method} again`, async () => {
         const { url, attempts } = await counting(method, () => unavailable(1));
         await failureOf(connected(url, GENEROUS)[method]({}));
@@ -397,6 +499,61 @@ describe("connect() of the TypeScript client", () => {
         connected(url, { ...options, serverName: "localhost" }).list(ACTOR),
       );
       expect(String(named.cause)).to.contain("reached");
+    });
+
+    it("reads the files of a client certificate for each new connection", async () => {
+      const authority = createAuthority();
+      const server = authority.issue({ san: LOCAL_NAMES });
+      const names: string[] = [];
+      const secureServer = createSecureServer(
+        {
+          cert: server.certificate,
+          key: server.key,
+          ca: authority.certificate,
+          requestCert: true,
+          rejectUnauthorized: true,
+        },
+        (request, response) => {
+          const socket = request.socket as TLSSocket;
+          names.push(String(socket.getPeerCertificate().subject.CN));
+          const status = { "grpc-status": "7", "grpc-message": "reached" };
+          response.writeHead(200, { "content-type": "application/grpc+proto", ...status });
+          response.end();
+        },
+      );
+      const url = `https://127.0.0.1:${await listening(secureServer as unknown as Server)}`;
+      const first = authority.issue({ name: "first" });
+      const [ca, cert, key] = await Promise.all([
+        createTestFile(authority.certificate),
+        createTestFile(first.certificate),
+        createTestFile(first.key),
+      ]);
+      for (const file of [ca, cert, key]) cleanups.push(() => file.remove());
+      const anonymous = connected(url, { ...GENEROUS, retry: false, caFile: ca.path });
+      expect(await failureOf(anonymous.list(ACTOR))).to.include({ browserStatus: 503 });
+      expect(names).to.deep.equal([]);
+
+      const client = connected(url, {
+        ...GENEROUS,
+        retry: false,
+        caFile: ca.path,
+        certFile: cert.path,
+        keyFile: key.path,
+      });
+      const reached = await failureOf(client.list(ACTOR));
+      expect(String(reached.cause)).to.contain("reached");
+      const second = authority.issue({ name: "second" });
+      await cert.write(second.certificate);
+      await key.write(second.key);
+      await failureOf(client.list(ACTOR));
+      client.close();
+      await failureOf(client.list(ACTOR));
+      expect(names).to.deep.equal(["first", "first", "second"]);
+      await rm(cert.path);
+      client.close();
+      const unreadable = await failureOf(client.list(ACTOR));
+      expect(unreadable.browserStatus).to.equal(503);
+      expect(String((unreadable.cause as Error).cause)).to.contain("of certFile cannot be read");
     });
 
     it("is an outage if only one side uses it", async () => {

@@ -6,6 +6,8 @@ import { SessionService } from "../../src/index.ts";
 
 export interface ScriptedServer {
   readonly url: string;
+  /** How many connections there have been. */
+  connectionCount(): number;
   /** Breaks all connections, as a process that dies does. */
   cut(): void;
   stop(): Promise<void>;
@@ -19,7 +21,9 @@ export async function startScriptedServer(
     connectNodeAdapter({ routes: (router) => router.service(SessionService, handlers) }),
   );
   const connections = new Set<Http2Session>();
+  let connectionCount = 0;
   server.on("session", (connection) => {
+    connectionCount++;
     connections.add(connection);
     connection.once("close", () => connections.delete(connection));
   });
@@ -31,6 +35,7 @@ export async function startScriptedServer(
   };
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    connectionCount: () => connectionCount,
     cut,
     async stop() {
       const stopped = new Promise((resolve) => server.close(resolve));
