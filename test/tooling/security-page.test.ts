@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
 import { parse } from "../../src/config/parsers.ts";
@@ -101,6 +101,14 @@ describe("docs/security.md", () => {
     expect([...named].sort()).to.deep.equal(scenarios.filter((n) => n !== "controls").sort());
   });
 
+  it("names attacks of the hostile suite that exist", () => {
+    const attacks = globSync("../test/hostile/attacks/*.ts", { cwd: docs });
+    const source = attacks.map((file) => readFileSync(join(docs, file), "utf8")).join("\n");
+    const links = [...page.matchAll(/\[`([^`]+)`\]\(hostile\.md\)/g)];
+    expect(links).not.to.be.empty;
+    for (const [, name] of links) expect(source).to.match(new RegExp(`["'\`]${name}["'\`,]`));
+  });
+
   it("has a row for each requirement of ASVS 5.0, chapter 7", () => {
     const rows = rowsOf("ASVS 5.0, chapter 7");
     expect(rows.map(([number]) => number)).to.deep.equal(asvsChapter7);
@@ -130,7 +138,7 @@ describe("docs/security.md", () => {
       expect(rows).not.to.be.empty;
       for (const cells of rows) {
         expect(cells[column], cells[0]).to.match(
-          /\]\(\.\.\/test\/|\]\(faults\.md|Not shown|the same/,
+          /\]\(\.\.\/test\/|\]\((faults|hostile)\.md|Not shown|the same/,
         );
       }
     });
