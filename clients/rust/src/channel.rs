@@ -16,8 +16,9 @@ use tonic::{Code, Status, TimeoutExpired};
 use tower_service::Service;
 
 use crate::ConnectOptions;
-use crate::connect::{TokenSource, chain};
+use crate::connect::{ConfigError, TokenSource, chain};
 use crate::retry::{self, Throttle};
+use crate::transport::Transport;
 
 const GRPC_STATUS: &str = "grpc-status";
 const GRPC_STATUS_DETAILS: &str = "grpc-status-details-bin";
@@ -33,11 +34,11 @@ type BoxError = Box<dyn Error + Send + Sync>;
 /// to clone. All calls of sessiond are unary, so it holds a request and its response in memory.
 #[derive(Clone)]
 pub struct Channel {
-    inner: tonic::transport::Channel,
     settings: Arc<Settings>,
 }
 
 struct Settings {
+    transport: Transport,
     timeout: Duration,
     retry: bool,
     token: Option<TokenSource>,
@@ -51,14 +52,19 @@ impl std::fmt::Debug for Channel {
 }
 
 impl Channel {
-    pub(crate) fn new(inner: tonic::transport::Channel, options: &ConnectOptions) -> Self {
+    pub(crate) fn new(
+        transport: Transport,
+        options: &ConnectOptions,
+        token: Option<TokenSource>,
+    ) -> Self {
         let settings = Settings {
+            transport,
             timeout: options.timeout,
             retry: options.retry,
-            token: options.token.clone(),
+            token,
             throttle: Throttle::new(),
         };
-        Self { inner, settings: Arc::new(settings) }
+        Self { settings: Arc::new(settings) }
     }
 
     async fn send(self, request: Request<Body>) -> Result<Response<Body>, Status> {
@@ -67,7 +73,7 @@ impl Channel {
         let deadline = Instant::now() + timeout.min(MAX_TIMEOUT);
         let message = body.collect().await?.to_bytes();
         if let Some(token) = &self.settings.token {
-            head.headers.insert(AUTHORIZATION, bearer(&token())?);
+            head.headers.insert(AUTHORIZATION, bearer(&token().map_err(no_token)?)?);
         }
         self.attempts(&head, &message, deadline).await
     }
@@ -104,7 +110,7 @@ impl Channel {
         let body = Body::new(Full::new(message.clone()));
         let mut request = Request::from_parts(head.clone(), body);
         request.headers_mut().insert(GRPC_TIMEOUT, grpc_timeout(remaining(deadline)));
-        let mut inner = self.inner.clone();
+        let mut inner = self.settings.transport.channel();
         poll_fn(|cx| inner.poll_ready(cx)).await.map_err(transport_failure)?;
         let response = inner.call(request).await.map_err(transport_failure)?;
         Answer::read(response).await
@@ -190,6 +196,10 @@ fn remove_malformed_details(headers: &mut HeaderMap) {
     if malformed {
         headers.remove(GRPC_STATUS_DETAILS);
     }
+}
+
+fn no_token(error: ConfigError) -> Status {
+    Status::internal(error.to_string())
 }
 
 fn bearer(token: &str) -> Result<HeaderValue, Status> {

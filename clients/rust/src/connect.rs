@@ -1,11 +1,14 @@
 use std::fmt;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::Uri;
 use tonic::transport::Endpoint;
 
+use crate::files::{self, TokenFile};
+use crate::transport::Transport;
 use crate::v1::session_service_client::SessionServiceClient;
 use crate::{Channel, Client};
 
@@ -16,7 +19,13 @@ const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 const USER_AGENT: &str = concat!("sessiond-client-rust/", env!("CARGO_PKG_VERSION"));
 
-pub(crate) type TokenSource = Arc<dyn Fn() -> String + Send + Sync>;
+pub(crate) type TokenSource = Arc<dyn Fn() -> Result<String, ConfigError> + Send + Sync>;
+
+#[derive(Clone)]
+enum Token {
+    Source(TokenSource),
+    File(PathBuf),
+}
 
 /// Options of [`connect`].
 #[derive(Clone)]
@@ -24,7 +33,7 @@ pub(crate) type TokenSource = Arc<dyn Fn() -> String + Send + Sync>;
 pub struct ConnectOptions {
     pub(crate) timeout: Duration,
     pub(crate) retry: bool,
-    pub(crate) token: Option<TokenSource>,
+    token: Option<Token>,
     allow_token_over_plaintext: bool,
     keep_alive: bool,
     #[cfg(feature = "tls")]
@@ -33,10 +42,25 @@ pub struct ConnectOptions {
 
 #[cfg(feature = "tls")]
 #[derive(Clone, Default)]
-struct TlsOptions {
+pub(crate) struct TlsOptions {
+    ca: Option<Pem>,
+    identity: Option<(Pem, Pem)>,
+    server_name: Option<String>,
+}
+
+#[cfg(feature = "tls")]
+#[derive(Clone)]
+enum Pem {
+    Text(Vec<u8>),
+    File(PathBuf),
+}
+
+/// What the options of TLS are at a time.
+#[cfg(feature = "tls")]
+#[derive(PartialEq)]
+pub(crate) struct Pems {
     ca: Option<Vec<u8>>,
     identity: Option<(Vec<u8>, Vec<u8>)>,
-    server_name: Option<String>,
 }
 
 impl Default for ConnectOptions {
@@ -77,7 +101,16 @@ impl ConnectOptions {
     /// Like [`token`](Self::token), with a function that is called for each call, so that the token
     /// can change. It must not block.
     pub fn token_from(mut self, token: impl Fn() -> String + Send + Sync + 'static) -> Self {
-        self.token = Some(Arc::new(token));
+        self.token = Some(Token::Source(Arc::new(move || Ok(token()))));
+        self
+    }
+
+    /// Like [`token`](Self::token), with a file that is replaced before the token expires, such as one
+    /// of Kubernetes or a JWT-SVID of SPIFFE. [`connect`] reads it, and calls read it again, at most
+    /// once a second. White space around the token does not count. A call without a token to send
+    /// fails with INTERNAL, no reason, and a message that names the file.
+    pub fn token_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.token = Some(Token::File(path.into()));
         self
     }
 
@@ -99,7 +132,14 @@ impl ConnectOptions {
     /// The certificate authorities that are trusted, in PEM, instead of those of the system.
     #[cfg(feature = "tls")]
     pub fn ca(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.tls.ca = Some(pem.into());
+        self.tls.ca = Some(Pem::Text(pem.into()));
+        self
+    }
+
+    /// Like [`ca`](Self::ca), with a file. See [`client_certificate_files`](Self::client_certificate_files).
+    #[cfg(feature = "tls")]
+    pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.tls.ca = Some(Pem::File(path.into()));
         self
     }
 
@@ -110,7 +150,21 @@ impl ConnectOptions {
         certificate: impl Into<Vec<u8>>,
         key: impl Into<Vec<u8>>,
     ) -> Self {
-        self.tls.identity = Some((certificate.into(), key.into()));
+        self.tls.identity = Some((Pem::Text(certificate.into()), Pem::Text(key.into())));
+        self
+    }
+
+    /// Like [`client_certificate`](Self::client_certificate), with files. [`connect`] reads them, and
+    /// calls read them again, at most once a second. After a change, the next call opens a new
+    /// connection; calls in flight end on the former one. While the files cannot be read or do not
+    /// belong together, the former certificate stays in use, and a warning is logged.
+    #[cfg(feature = "tls")]
+    pub fn client_certificate_files(
+        mut self,
+        certificate: impl Into<PathBuf>,
+        key: impl Into<PathBuf>,
+    ) -> Self {
+        self.tls.identity = Some((Pem::File(certificate.into()), Pem::File(key.into())));
         self
     }
 
@@ -138,7 +192,7 @@ impl fmt::Debug for ConnectOptions {
 pub struct ConfigError(String);
 
 impl ConfigError {
-    fn new(message: impl Into<String>) -> Self {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
         Self(message.into())
     }
 }
@@ -161,8 +215,8 @@ impl std::error::Error for ConfigError {}
 ///
 /// # Errors
 ///
-/// If the address has another form, TLS is not possible with the options, a token would go over plain
-/// text to another host, or there is no Tokio runtime.
+/// If the address has another form, TLS is not possible with the options, a file cannot be used, a
+/// token would go over plain text to another host, or there is no Tokio runtime.
 pub fn connect(address: &str, options: ConnectOptions) -> Result<Client, ConfigError> {
     let uri = parse_address(address)?;
     if options.token.is_some() && !options.allow_token_over_plaintext && !is_confidential(&uri) {
@@ -186,11 +240,24 @@ pub fn connect(address: &str, options: ConnectOptions) -> Result<Client, ConfigE
             .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
             .keep_alive_while_idle(true);
     }
-    if uri.scheme_str() == Some("https") {
-        endpoint = with_tls(endpoint, &options)?;
-    }
-    let channel = Channel::new(endpoint.connect_lazy(), &options);
+    let transport = if uri.scheme_str() == Some("https") {
+        with_tls(endpoint, &options)?
+    } else {
+        Transport::fixed(&endpoint)
+    };
+    let channel = Channel::new(transport, &options, token_source(options.token.as_ref())?);
     Ok(SessionServiceClient::new(channel))
+}
+
+fn token_source(token: Option<&Token>) -> Result<Option<TokenSource>, ConfigError> {
+    Ok(match token {
+        None => None,
+        Some(Token::Source(source)) => Some(Arc::clone(source)),
+        Some(Token::File(path)) => {
+            let file = TokenFile::open(path.clone(), files::REREAD_AFTER)?;
+            Some(Arc::new(move || file.token()))
+        }
+    })
 }
 
 /// The address is not repeated in the error: it may contain a password.
@@ -233,25 +300,85 @@ fn is_confidential(uri: &Uri) -> bool {
 }
 
 #[cfg(feature = "tls")]
-fn with_tls(endpoint: Endpoint, options: &ConnectOptions) -> Result<Endpoint, ConfigError> {
-    use tonic::transport::{Certificate, ClientTlsConfig, Identity};
+fn with_tls(endpoint: Endpoint, options: &ConnectOptions) -> Result<Transport, ConfigError> {
+    let tls = options.tls.clone();
+    if tls.has_files() {
+        let renewed = crate::transport::Renewed::new(endpoint, tls, files::REREAD_AFTER)?;
+        return Ok(Transport::Renewed(Box::new(renewed)));
+    }
+    Ok(Transport::fixed(&tls.endpoint(endpoint, &tls.read()?)?))
+}
 
-    let TlsOptions { ca, identity, server_name } = &options.tls;
-    let mut tls = ClientTlsConfig::new();
-    tls = match ca {
-        Some(pem) if has_certificate(pem) => tls.ca_certificate(Certificate::from_pem(pem)),
-        Some(_) => return Err(ConfigError::new("ca must have a certificate in PEM")),
-        None => tls.with_native_roots(),
-    };
-    if let Some((certificate, key)) = identity {
-        tls = tls.identity(Identity::from_pem(certificate, key));
+#[cfg(feature = "tls")]
+impl TlsOptions {
+    fn has_files(&self) -> bool {
+        let identity = self.identity.iter().flat_map(|(certificate, key)| [certificate, key]);
+        self.ca.iter().chain(identity).any(|pem| matches!(pem, Pem::File(_)))
     }
-    if let Some(name) = server_name {
-        tls = tls.domain_name(name);
+
+    pub(crate) fn read(&self) -> Result<Pems, ConfigError> {
+        let ca = self.ca.as_ref().map(|ca| ca.read("ca_file")).transpose()?;
+        let identity = match &self.identity {
+            None => None,
+            Some((certificate, key)) => Some((
+                certificate.read("client_certificate_files")?,
+                key.read("client_certificate_files")?,
+            )),
+        };
+        Ok(Pems { ca, identity })
     }
-    endpoint
-        .tls_config(tls)
-        .map_err(|error| ConfigError::new(format!("TLS is not possible: {}", chain(&error))))
+
+    pub(crate) fn endpoint(
+        &self,
+        endpoint: Endpoint,
+        pems: &Pems,
+    ) -> Result<Endpoint, ConfigError> {
+        use tonic::transport::{Certificate, ClientTlsConfig, Identity};
+
+        let mut tls = ClientTlsConfig::new();
+        tls = match &pems.ca {
+            Some(pem) if has_certificate(pem) => tls.ca_certificate(Certificate::from_pem(pem)),
+            Some(_) => return Err(self.wrong("ca must have a certificate in PEM")),
+            None => tls.with_native_roots(),
+        };
+        if let Some((certificate, key)) = &pems.identity {
+            tls = tls.identity(Identity::from_pem(certificate, key));
+        }
+        if let Some(name) = &self.server_name {
+            tls = tls.domain_name(name);
+        }
+        endpoint
+            .tls_config(tls)
+            .map_err(|error| self.wrong(&format!("TLS is not possible: {}", chain(&error))))
+    }
+
+    /// With the names of the files among the options.
+    fn wrong(&self, problem: &str) -> ConfigError {
+        let identity = self.identity.iter().flat_map(|(certificate, key)| [certificate, key]);
+        let paths: Vec<_> = self
+            .ca
+            .iter()
+            .chain(identity)
+            .filter_map(|pem| match pem {
+                Pem::File(path) => Some(path.display().to_string()),
+                Pem::Text(_) => None,
+            })
+            .collect();
+        ConfigError::new(match paths.as_slice() {
+            [] => problem.to_owned(),
+            _ => format!("{problem} (with the files {})", paths.join(", ")),
+        })
+    }
+}
+
+#[cfg(feature = "tls")]
+impl Pem {
+    fn read(&self, option: &str) -> Result<Vec<u8>, ConfigError> {
+        match self {
+            Self::Text(text) => Ok(text.clone()),
+            Self::File(path) => files::read(option, path),
+        }
+    }
 }
 
 /// tonic accepts a text without certificates, and then trusts nobody.
@@ -262,7 +389,7 @@ fn has_certificate(pem: &[u8]) -> bool {
 }
 
 #[cfg(not(feature = "tls"))]
-fn with_tls(_: Endpoint, _: &ConnectOptions) -> Result<Endpoint, ConfigError> {
+fn with_tls(_: Endpoint, _: &ConnectOptions) -> Result<Transport, ConfigError> {
     Err(ConfigError::new("an https:// address needs the feature `tls` of sessiond-client"))
 }
 

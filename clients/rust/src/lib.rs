@@ -36,9 +36,11 @@ pub mod axum;
 mod channel;
 mod connect;
 mod error;
+mod files;
 mod retry;
 #[cfg(all(feature = "testing", unix))]
 pub mod testing;
+mod transport;
 
 pub use channel::Channel;
 pub use connect::{ConfigError, ConnectOptions, connect};

@@ -1,6 +1,7 @@
 //! Tests against a real sessiond and against small servers with faults.
 
 mod calls;
+mod credentials;
 mod login;
 mod middleware;
 mod outages;
