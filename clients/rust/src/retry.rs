@@ -106,7 +106,9 @@ mod tests {
 
     #[test]
     fn calls_that_create_something_are_not_idempotent() {
-        for rpc in ["Create", "RotateCsrf", "RotateSigningKey", "New"] {
+        for rpc in
+            ["Create", "RotateCsrf", "RotateSession", "UpdateMetadata", "RotateSigningKey", "New"]
+        {
             assert!(!is_idempotent(&format!("/sessiond.v1.SessionService/{rpc}")));
         }
         assert!(is_idempotent("/sessiond.v1.SessionService/Validate"));

@@ -7,7 +7,10 @@ import java.util.Map;
 final class ServiceConfig {
   private static final String SERVICE = "sessiond.v1.SessionService";
 
-  /** Not Create, RotateCsrf and RotateSigningKey: a second attempt would do it twice. */
+  /**
+   * Not Create, RotateCsrf, RotateSession and RotateSigningKey, which a second attempt would do
+   * twice, nor UpdateMetadata, which it could do after another update or refuse by its etag.
+   */
   private static final List<String> IDEMPOTENT_METHODS =
       List.of(
           "Validate",

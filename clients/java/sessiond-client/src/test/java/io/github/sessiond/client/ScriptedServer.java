@@ -8,7 +8,11 @@ import com.google.rpc.RetryInfo;
 import io.github.sessiond.v1.CreateRequest;
 import io.github.sessiond.v1.CreateResponse;
 import io.github.sessiond.v1.ErrorDetail;
+import io.github.sessiond.v1.RotateSessionRequest;
+import io.github.sessiond.v1.RotateSessionResponse;
 import io.github.sessiond.v1.SessionServiceGrpc;
+import io.github.sessiond.v1.UpdateMetadataRequest;
+import io.github.sessiond.v1.UpdateMetadataResponse;
 import io.github.sessiond.v1.ValidateRequest;
 import io.github.sessiond.v1.ValidateResponse;
 import io.grpc.Context;
@@ -26,12 +30,13 @@ import io.grpc.StatusRuntimeException;
 import io.grpc.protobuf.StatusProto;
 import io.grpc.stub.StreamObserver;
 import java.io.IOException;
+import java.net.SocketAddress;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.function.Consumer;
 
-/** A server of Validate and Create that answers what a test says, and remembers the calls. */
+/** A server of some RPCs that answers what a test says, and remembers the calls. */
 final class ScriptedServer extends SessionServiceGrpc.SessionServiceImplBase
     implements AutoCloseable {
   static final Metadata.Key<String> PUSHBACK =
@@ -45,6 +50,7 @@ final class ScriptedServer extends SessionServiceGrpc.SessionServiceImplBase
   }
 
   final List<String> authorizations = Collections.synchronizedList(new ArrayList<>());
+  final List<SocketAddress> peers = Collections.synchronizedList(new ArrayList<>());
   final List<Deadline> deadlines = Collections.synchronizedList(new ArrayList<>());
   private final Server server;
   private final Script script;
@@ -79,6 +85,18 @@ final class ScriptedServer extends SessionServiceGrpc.SessionServiceImplBase
   @Override
   public void validate(ValidateRequest request, StreamObserver<ValidateResponse> observer) {
     answer(observer, ValidateResponse.getDefaultInstance());
+  }
+
+  @Override
+  public void rotateSession(
+      RotateSessionRequest request, StreamObserver<RotateSessionResponse> observer) {
+    answer(observer, RotateSessionResponse.getDefaultInstance());
+  }
+
+  @Override
+  public void updateMetadata(
+      UpdateMetadataRequest request, StreamObserver<UpdateMetadataResponse> observer) {
+    answer(observer, UpdateMetadataResponse.getDefaultInstance());
   }
 
   @Override
@@ -161,6 +179,7 @@ final class ScriptedServer extends SessionServiceGrpc.SessionServiceImplBase
     public <ReqT, RespT> ServerCall.Listener<ReqT> interceptCall(
         ServerCall<ReqT, RespT> call, Metadata headers, ServerCallHandler<ReqT, RespT> next) {
       authorizations.add(String.valueOf(headers.get(AUTHORIZATION)));
+      peers.add(call.getAttributes().get(Grpc.TRANSPORT_ATTR_REMOTE_ADDR));
       deadlines.add(Context.current().getDeadline());
       return next.startCall(call, headers);
     }

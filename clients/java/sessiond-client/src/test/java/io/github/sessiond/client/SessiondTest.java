@@ -12,6 +12,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.github.sessiond.client.ScriptedServer.Script;
 import io.github.sessiond.v1.CreateRequest;
 import io.github.sessiond.v1.ErrorReason;
+import io.github.sessiond.v1.RotateSessionRequest;
+import io.github.sessiond.v1.UpdateMetadataRequest;
 import io.github.sessiond.v1.ValidateRequest;
 import io.grpc.Context;
 import io.grpc.Status;
@@ -120,11 +122,14 @@ class SessiondTest {
   }
 
   @Test
-  void createIsNotRetried() throws IOException {
-    try (var server = new ScriptedServer(failTimes(1, o -> o.onError(unavailable(1))));
+  void callsThatAreNotIdempotentAreNotRetried() throws IOException {
+    try (var server = new ScriptedServer(failTimes(3, o -> o.onError(unavailable(1))));
         var sessiond = Sessiond.connect(server.address(), anHour().build())) {
-      failureOf(() -> sessiond.blocking().create(CreateRequest.getDefaultInstance()));
-      assertEquals(1, server.attempts());
+      var stub = sessiond.blocking();
+      failureOf(() -> stub.create(CreateRequest.getDefaultInstance()));
+      failureOf(() -> stub.rotateSession(RotateSessionRequest.getDefaultInstance()));
+      failureOf(() -> stub.updateMetadata(UpdateMetadataRequest.getDefaultInstance()));
+      assertEquals(3, server.attempts());
     }
   }
 
@@ -355,6 +360,9 @@ class SessiondTest {
     while (!socket.isClosed()) {
       try (Socket connection = socket.accept()) {
         connection.getOutputStream().write(garbage);
+        connection.shutdownOutput();
+        // Closing with unread input would reset the connection, and the answer with it.
+        connection.getInputStream().readAllBytes();
       } catch (IOException e) {
         // The client has gone, or the test has ended.
       }

@@ -94,6 +94,9 @@ class FaultTest {
     "UNAUTHENTICATED, EXPIRED_IDLE, 401, 401, ",
     "UNAUTHENTICATED, CALLER_UNAUTHENTICATED, 401, 500, ",
     "PERMISSION_DENIED, CALLER_FORBIDDEN, 403, 500, ",
+    "PERMISSION_DENIED, STEP_UP_REQUIRED, 403, 403, ",
+    "ABORTED, METADATA_ETAG_MISMATCH, 409, 409, ",
+    "UNAVAILABLE, CALLER_KEYS_UNAVAILABLE, 503, 503, 3",
     "INVALID_ARGUMENT, INVALID_REQUEST, 400, 500, ",
     "INTERNAL, STORAGE_UNAVAILABLE, 502, 502, ",
   })
@@ -109,6 +112,7 @@ class FaultTest {
     assertTrue(response.body().contains("\"reason\":\"" + reason + "\""), response.body());
     assertEquals(browserStatus < 500, response.body().contains("the message of"));
     assertEquals(Optional.ofNullable(retryAfter), response.headers().firstValue("Retry-After"));
+    assertEquals(List.of(), response.headers().allValues("Set-Cookie"));
     assertEquals(browserStatus < 500 ? List.of() : List.of(reason), errors);
     int optionalStatus = browserStatus == 401 ? 200 : browserStatus;
     assertEquals(optionalStatus, app.get("/optional", "Cookie", COOKIE).statusCode());
