@@ -34,6 +34,9 @@ final class BearerToken extends CallCredentials {
           Metadata headers = new Metadata();
           try {
             headers.put(AUTHORIZATION, "Bearer " + requireValid(token.get()));
+          } catch (TokenFile.UnusableException e) {
+            applier.fail(Status.UNAUTHENTICATED.withDescription(e.getMessage()));
+            return;
           } catch (RuntimeException e) {
             applier.fail(
                 Status.UNAUTHENTICATED.withDescription("no token for sessiond").withCause(e));

@@ -28,9 +28,14 @@ public final class Sessiond implements AutoCloseable {
   private final ManagedChannel managedChannel;
   private final Channel channel;
 
-  private Sessiond(ManagedChannel managedChannel, Channel channel) {
+  /** Null if there are none. */
+  private final CertificateFiles certificateFiles;
+
+  private Sessiond(
+      ManagedChannel managedChannel, Channel channel, CertificateFiles certificateFiles) {
     this.managedChannel = managedChannel;
     this.channel = channel;
+    this.certificateFiles = certificateFiles;
   }
 
   /**
@@ -52,16 +57,17 @@ public final class Sessiond implements AutoCloseable {
    *     unix:///run/sessiond.sock}
    * @param options deadline, TLS, token, retries and keep-alive
    * @return a client, which has not made a connection yet
-   * @throws IllegalArgumentException if the address or an option is wrong, or if a token would be
-   *     sent in plain text to another machine
+   * @throws IllegalArgumentException if the address or an option is wrong, if a file with
+   *     certificates cannot be used, or if a token would be sent in plain text to another machine
    */
   public static Sessiond connect(String address, SessiondOptions options) {
     Address parsed = Address.parse(address, options.security());
     if (parsed.security() == Security.PLAINTEXT) {
       options.requirePlaintextIsEnough(parsed.local());
     }
+    CertificateFiles certificateFiles = options.certificateFiles();
     ManagedChannelBuilder<?> builder =
-        newChannelBuilder(parsed, options)
+        newChannelBuilder(parsed, options, certificateFiles)
             .disableServiceConfigLookUp()
             .defaultServiceConfig(ServiceConfig.of(options.retry()))
             .keepAliveTime(options.keepAliveTime().toMillis(), TimeUnit.MILLISECONDS)
@@ -80,7 +86,15 @@ public final class Sessiond implements AutoCloseable {
             managedChannel,
             new CallDefaultsInterceptor(options.timeout(), options.token()),
             new RetryDelayInterceptor());
-    return new Sessiond(managedChannel, channel);
+    if (certificateFiles != null) {
+      certificateFiles.start();
+    }
+    return new Sessiond(managedChannel, channel, certificateFiles);
+  }
+
+  /** Null if no option is a file with certificates. */
+  CertificateFiles certificateFiles() {
+    return certificateFiles;
   }
 
   /**
@@ -130,6 +144,9 @@ public final class Sessiond implements AutoCloseable {
   /** Ends the connection. Calls in flight get a few seconds to finish. */
   @Override
   public void close() {
+    if (certificateFiles != null) {
+      certificateFiles.close();
+    }
     managedChannel.shutdown();
     try {
       if (managedChannel.awaitTermination(CLOSE_TIMEOUT_SECONDS, TimeUnit.SECONDS)) {
@@ -142,9 +159,10 @@ public final class Sessiond implements AutoCloseable {
   }
 
   private static ManagedChannelBuilder<?> newChannelBuilder(
-      Address address, SessiondOptions options) {
+      Address address, SessiondOptions options, CertificateFiles files) {
     try {
-      return Grpc.newChannelBuilder(address.target(), credentials(address.security(), options));
+      return Grpc.newChannelBuilder(
+          address.target(), credentials(address.security(), options, files));
     } catch (IOException | IllegalArgumentException e) {
       throw new IllegalArgumentException(
           "the client certificate and its key must be PEM, the key in PKCS#8 without a password",
@@ -152,8 +170,8 @@ public final class Sessiond implements AutoCloseable {
     }
   }
 
-  private static ChannelCredentials credentials(Security security, SessiondOptions options)
-      throws IOException {
+  private static ChannelCredentials credentials(
+      Security security, SessiondOptions options, CertificateFiles files) throws IOException {
     if (security == Security.PLAINTEXT) {
       return InsecureChannelCredentials.create();
     }
@@ -163,6 +181,12 @@ public final class Sessiond implements AutoCloseable {
     }
     if (options.clientCertificate() != null) {
       builder.keyManager(pem(options.clientCertificate()), pem(options.clientKey()));
+    }
+    if (files != null && files.trustManager() != null) {
+      builder.trustManager(files.trustManager());
+    }
+    if (files != null && files.keyManager() != null) {
+      builder.keyManager(files.keyManager());
     }
     return builder.build();
   }

@@ -2,6 +2,7 @@ package io.github.sessiond.client;
 
 import java.io.ByteArrayInputStream;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.security.cert.CertificateException;
 import java.security.cert.CertificateFactory;
 import java.time.Duration;
@@ -18,6 +19,9 @@ public final class SessiondOptions {
   private final String ca;
   private final String clientCertificate;
   private final String clientKey;
+  private final Path caFile;
+  private final Path clientCertificateFile;
+  private final Path clientKeyFile;
   private final String serverName;
   private final Duration keepAliveTime;
   private final Duration keepAliveTimeout;
@@ -31,6 +35,9 @@ public final class SessiondOptions {
     ca = builder.ca;
     clientCertificate = builder.clientCertificate;
     clientKey = builder.clientKey;
+    caFile = builder.caFile;
+    clientCertificateFile = builder.clientCertificateFile;
+    clientKeyFile = builder.clientKeyFile;
     serverName = builder.serverName;
     keepAliveTime = builder.keepAliveTime;
     keepAliveTimeout = builder.keepAliveTimeout;
@@ -77,6 +84,13 @@ public final class SessiondOptions {
     return clientKey;
   }
 
+  /** Null if no option is a file. */
+  CertificateFiles certificateFiles() {
+    return caFile == null && clientCertificateFile == null
+        ? null
+        : new CertificateFiles(caFile, clientCertificateFile, clientKeyFile);
+  }
+
   String serverName() {
     return serverName;
   }
@@ -98,7 +112,10 @@ public final class SessiondOptions {
   }
 
   void requirePlaintextIsEnough(boolean local) {
-    if (ca != null || clientCertificate != null) {
+    if (ca != null
+        || caFile != null
+        || clientCertificate != null
+        || clientCertificateFile != null) {
       throw new IllegalArgumentException(
           "a CA or a client certificate needs TLS: the address must begin with https://");
     }
@@ -116,6 +133,9 @@ public final class SessiondOptions {
     private String ca;
     private String clientCertificate;
     private String clientKey;
+    private Path caFile;
+    private Path clientCertificateFile;
+    private Path clientKeyFile;
     private String serverName;
     private Duration keepAliveTime = Duration.ofSeconds(30);
     private Duration keepAliveTimeout = Duration.ofSeconds(10);
@@ -158,6 +178,7 @@ public final class SessiondOptions {
      */
     public Builder ca(String pem) {
       this.ca = requireCertificates("ca", pem);
+      this.caFile = null;
       return this;
     }
 
@@ -172,6 +193,39 @@ public final class SessiondOptions {
     public Builder clientCertificate(String certificatePem, String keyPem) {
       this.clientCertificate = requireCertificates("clientCertificate", certificatePem);
       this.clientKey = Objects.requireNonNull(keyPem, "keyPem");
+      this.clientCertificateFile = null;
+      this.clientKeyFile = null;
+      return this;
+    }
+
+    /**
+     * Like {@link #ca} with a file, which is read again every few seconds. A change is for
+     * connections to come. The last of both options counts.
+     *
+     * @param pem a file with one or more X.509 certificates in PEM, which is read when the client
+     *     connects
+     * @return this builder
+     */
+    public Builder caFile(Path pem) {
+      this.caFile = Objects.requireNonNull(pem, "pem");
+      this.ca = null;
+      return this;
+    }
+
+    /**
+     * Like {@link #clientCertificate} with files, which are read again every few seconds. A change
+     * is for connections to come; while the two do not belong together, the former certificate
+     * stays in use. The last of both options counts.
+     *
+     * @param certificatePem a file with the certificate and its intermediates in PEM
+     * @param keyPem a file with its private key in PEM (PKCS#8, without a password)
+     * @return this builder
+     */
+    public Builder clientCertificateFiles(Path certificatePem, Path keyPem) {
+      this.clientCertificateFile = Objects.requireNonNull(certificatePem, "certificatePem");
+      this.clientKeyFile = Objects.requireNonNull(keyPem, "keyPem");
+      this.clientCertificate = null;
+      this.clientKey = null;
       return this;
     }
 
@@ -222,6 +276,21 @@ public final class SessiondOptions {
     public Builder token(Supplier<String> token) {
       this.token = Objects.requireNonNull(token, "token");
       return this;
+    }
+
+    /**
+     * A token in a file that is replaced before the token expires, such as one of Kubernetes or a
+     * JWT-SVID of SPIFFE. It is read again at most once a second; white space around it does not
+     * count. A call without a token to send fails with {@code UNAUTHENTICATED}, no reason, and a
+     * message that names the file. The last of this option and {@link #token(String)} counts.
+     *
+     * @param file the file, which is read now for the first time
+     * @return this builder
+     * @throws IllegalArgumentException if it cannot be read, is empty, or has other characters than
+     *     visible ASCII
+     */
+    public Builder tokenFile(Path file) {
+      return token(new TokenFile(file));
     }
 
     /**
