@@ -5,6 +5,7 @@ import { build } from "esbuild";
 import { chromium } from "playwright-core";
 import { CHROMIUM_FLAGS } from "../../test/support/chromium.ts";
 import type { CallAnswer, CallRequest, Stub } from "./clients.ts";
+import { PAGE_ORIGIN } from "./page-origin.ts";
 import { startSameOriginProxy } from "./same-origin-proxy.ts";
 
 /** What the script of the page defines. */
@@ -30,7 +31,11 @@ export async function startConnectWebStub(program: string, sessiondUrl: string) 
     executablePath: program,
     headless: true,
     // As root, Chromium needs it.
-    args: [...CHROMIUM_FLAGS, "--no-sandbox"],
+    args: [
+      ...CHROMIUM_FLAGS,
+      "--no-sandbox",
+      `--host-resolver-rules=MAP ${new URL(PAGE_ORIGIN).host}:80 ${new URL(proxy.url).host}`,
+    ],
     // They would end this process before it has cleaned up.
     handleSIGINT: false,
     handleSIGTERM: false,
@@ -38,7 +43,7 @@ export async function startConnectWebStub(program: string, sessiondUrl: string) 
   });
   stack.defer(() => context.close());
   const page = await context.newPage();
-  await page.goto(proxy.url);
+  await page.goto(PAGE_ORIGIN);
   const stub: Stub = {
     name: "connect-web",
     lacks: {
@@ -48,7 +53,7 @@ export async function startConnectWebStub(program: string, sessiondUrl: string) 
       tls: "the browser decides about TLS",
     },
     async call({ url = sessiondUrl, ...call }) {
-      const request = JSON.stringify({ ...call, url: proxy.pathTo(url) });
+      const request = JSON.stringify({ ...call, url: `${PAGE_ORIGIN}${proxy.pathTo(url)}` });
       const answer = await page.evaluate(async (text) => {
         const { callSessiond } = globalThis as unknown as Page;
         return JSON.stringify(await callSessiond(JSON.parse(text)));

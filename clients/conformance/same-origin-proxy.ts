@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 
 export interface SameOriginProxy {
   readonly url: string;
-  /** The URL by which the page reaches a server, as a path of its own origin. */
+  /** The path by which the page reaches a server. */
   pathTo(serverUrl: string): string;
   close(): Promise<void>;
 }
@@ -30,7 +30,7 @@ export async function startSameOriginProxy(script: string): Promise<SameOriginPr
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return {
     url,
-    pathTo: (serverUrl) => `${url}/to/${encodeURIComponent(serverUrl)}`,
+    pathTo: (serverUrl) => `/to/${encodeURIComponent(serverUrl)}`,
     async close() {
       server.closeAllConnections();
       server.close();

@@ -13,6 +13,7 @@ import { ErrorDetailSchema, ErrorReason } from "../../gen/es/sessiond/v1/error_p
 import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
 import { startServer } from "../../src/server/server.ts";
 import { testLimits } from "../../test/support/transport.ts";
+import { PAGE_ORIGIN } from "./page-origin.ts";
 import type { ScriptedAnswer } from "./scenario-file.ts";
 
 /** A call that the server has got. */
@@ -94,6 +95,7 @@ export async function startScriptedServer(cut: () => void): Promise<ScriptedServ
     tls: undefined,
     routes: (router) => router.service(SessionService, implementation),
     limits: testLimits,
+    origins: { allowedHosts: undefined, allowedOrigins: [PAGE_ORIGIN] },
   });
   return {
     url: server.url,

@@ -8,6 +8,7 @@ import pg from "pg";
 import { startEmbeddedPostgres } from "../../packages/embedded-postgres/index.ts";
 import type { TestDatabase } from "../../test/support/database.ts";
 import { startDatabaseProxy } from "../../test/support/database-proxy.ts";
+import { PAGE_ORIGIN } from "./page-origin.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 
@@ -46,7 +47,11 @@ export async function startSessiondServers(stack: AsyncDisposableStack): Promise
 
   const keys = randomBytes(32).toString("base64");
   const start = (env: Record<string, string>) =>
-    startSessiond(stack, { SESSIOND_KEY_ENCRYPTION_KEYS: keys, ...env });
+    startSessiond(stack, {
+      SESSIOND_KEY_ENCRYPTION_KEYS: keys,
+      SESSIOND_ALLOWED_ORIGINS: PAGE_ORIGIN,
+      ...env,
+    });
   // The first one migrates the database.
   const sessiond = await start({ SESSIOND_DATABASE_URL: postgres.url });
   const [tls, replica] = await Promise.all([
