@@ -12,6 +12,13 @@ export const BUILT_IN_VARIABLES = [
   "sessiond",
   "tls",
   "replica",
+  /** The URL of the one that authenticates its callers, and tokens of callers by their roles. */
+  "callers",
+  "validatorToken",
+  "issuerToken",
+  "adminToken",
+  /** Of an issuer that is limited to the tenant `green`. */
+  "greenToken",
   /** The URL of the scenario's proxy, and the same with https. */
   "proxy",
   "proxyTls",
@@ -58,6 +65,8 @@ export async function createStage(
     sessiond: servers.sessiond,
     tls: servers.tls,
     replica: servers.replica,
+    callers: servers.callers.url,
+    ...servers.callers.tokens,
     proxy: own.url,
     proxyTls: own.tlsUrl,
     scripted: scripted.url,

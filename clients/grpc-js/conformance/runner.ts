@@ -131,12 +131,16 @@ function makeCall(call: Call): Promise<Json> {
   });
 }
 
+const DURATIONS = new Set(["idleTimeout", "absoluteTimeout", "grace", "maxAuthAge"]);
+
 /** The JSON of a request as protobufjs wants it: durations are no strings there. */
 function fromJson(json: Json): Json {
   if (typeof json !== "object" || json === null || Array.isArray(json)) return json;
   const entries = Object.entries(json as { [key: string]: Json }).map(([name, value]) => {
-    const isDuration = name === "idleTimeout" || name === "absoluteTimeout";
-    return [name, isDuration ? duration(Number.parseFloat(String(value))) : fromJson(value)];
+    return [
+      name,
+      DURATIONS.has(name) ? duration(Number.parseFloat(String(value))) : fromJson(value),
+    ];
   });
   return Object.fromEntries(entries);
 }

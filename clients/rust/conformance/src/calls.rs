@@ -143,6 +143,8 @@ async fn send(
         "Revoke" => revoke,
         "RevokeAllForActor" => revoke_all_for_actor,
         "RotateCsrf" => rotate_csrf,
+        "RotateSession" => rotate_session,
+        "UpdateMetadata" => update_metadata,
         "RotateSigningKey" => rotate_signing_key,
         "GarbageCollect" => garbage_collect,
         "Get" => get,
