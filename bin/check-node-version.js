@@ -7,10 +7,8 @@ import { readFileSync } from "node:fs";
 const packageJson = readFileSync(new URL("../package.json", import.meta.url), "utf8");
 const { engines, devDependencies } = JSON.parse(packageJson);
 const required = engines.node.replace(">=", "");
-const [requiredMajor, requiredMinor] = required.split(".").map(Number);
-const [major, minor] = process.versions.node.split(".").map(Number);
 
-if (major < requiredMajor || (major === requiredMajor && minor < requiredMinor)) {
+if (isOlder(process.versions.node, required)) {
   // Only a checkout has development dependencies, and npm's scripts find the Node among them.
   const advice = devDependencies
     ? "install it, or run `npm ci` with the development dependencies, which bring their own"
@@ -18,4 +16,13 @@ if (major < requiredMajor || (major === requiredMajor && minor < requiredMinor))
   const versions = `sessiond needs Node ${required} or newer, this is ${process.version}`;
   process.stderr.write(`${versions}: ${advice}\n`);
   process.exit(1);
+}
+
+/** Compares two versions such as 24.14.1 by their numbers. */
+function isOlder(version, other) {
+  const [numbers, others] = [version, other].map((text) =>
+    text.split(".").map((part) => parseInt(part, 10)),
+  );
+  const index = numbers.findIndex((number, place) => number !== others[place]);
+  return index >= 0 && numbers[index] < others[index];
 }

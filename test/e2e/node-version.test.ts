@@ -27,7 +27,7 @@ function run(command: string, node: string, env: Record<string, string> = {}) {
 
 function refusalOf(version: string) {
   const stderr =
-    `sessiond needs Node 24.11 or newer, this is v${version}: install it, or run ` +
+    `sessiond needs Node 24.14.1 or newer, this is v${version}: install it, or run ` +
     "`npm ci` with the development dependencies, which bring their own\n";
   return { status: 1, stdout: "", stderr };
 }
@@ -62,12 +62,14 @@ describe("the version of Node", () => {
     });
   }
 
-  it("is 24.11 at least", () => {
+  it("is 24.14.1 at least", () => {
     const printVersion = `${start} --version`;
-    expect(run(printVersion, process.execPath, pretend("24.10.9"))).to.deep.equal(
-      refusalOf("24.10.9"),
-    );
-    for (const version of ["24.11.0", "25.0.0"]) {
+    for (const version of ["24.9.2", "24.14.0"]) {
+      expect(run(printVersion, process.execPath, pretend(version))).to.deep.equal(
+        refusalOf(version),
+      );
+    }
+    for (const version of ["24.14.1", "24.15.0", "25.0.0"]) {
       const { status, stdout } = run(printVersion, process.execPath, pretend(version));
       expect({ status, stdout }).to.deep.equal({ status: 0, stdout: `${packageJson.version}\n` });
     }
