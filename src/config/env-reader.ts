@@ -36,6 +36,11 @@ interface Resolved {
 
 class SettingError extends Error {}
 
+/** A URL with a user or a password is never shown, even where the setting is not secret. */
+function show(value: string): string {
+  return /:.*@/s.test(value) ? "(hidden)" : `is ${quote(value)}`;
+}
+
 /** One line of limited length, even if the value is a pasted file. */
 function quote(value: string): string {
   return JSON.stringify(value.length > 100 ? `${value.slice(0, 100)}…` : value);
@@ -137,7 +142,7 @@ export class EnvReader {
         throw new SettingError(`${name} is empty: give it its value, or do not set it`);
       }
       if (text === undefined || text === "") return undefined;
-      return { text, source: "environment", subject: `${name} is ${quote(text)}` };
+      return { text, source: "environment", subject: `${name} ${show(text)}` };
     }
     const fileVariable = `${name}_FILE`;
     const path = this.#variables.get(fileVariable);

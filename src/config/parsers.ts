@@ -114,7 +114,9 @@ export const text = checked((text) => /^\S+$/.test(text) && !/\p{Cc}/u.test(text
 /** A URL is an object, a path is a string. */
 export const jwks = z
   .codec(
-    z.string().refine((text) => !/^[a-z][a-z0-9+.-]*:\/\//i.test(text) || isHttpsUrl(text)),
+    z
+      .string()
+      .refine((text) => !/^\s*(https?:|[a-z][a-z0-9+.-]*:\/\/)/i.test(text) || isHttpsUrl(text)),
     z.union([z.string(), z.instanceof(URL)]),
     {
       decode: (text) => (isHttpsUrl(text) ? new URL(text) : text),

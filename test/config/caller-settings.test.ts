@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { loadConfig } from "../../src/config/config.ts";
-import { expectProblem, filesOf } from "./helpers.ts";
+import { expectProblem, filesOf, problemsOf } from "./helpers.ts";
 
 const jwt = {
   SESSIOND_CALLERS_FILE: "callers.jsonl",
@@ -59,6 +59,22 @@ describe("settings of callers", () => {
     ]) {
       const problem = "it must be a path or an https:// URL without user and password";
       expectProblem({ ...jwt, SESSIOND_JWT_JWKS: jwks }, problem);
+    }
+  });
+
+  it("never show the password of a URL that they refuse", () => {
+    for (const jwks of [
+      "https://user:canary@issuer.test/keys",
+      "https://canary@issuer.test/keys",
+      "http://user:canary@issuer.test/keys",
+      "https:user:canary@issuer.test/keys",
+      "https://user:can/canary@issuer.test/keys",
+      ` https://user:canary@${"issuer".repeat(20)}.test/keys`,
+    ]) {
+      const [problem = "", ...others] = problemsOf({ ...jwt, SESSIOND_JWT_JWKS: jwks });
+      expect(others).to.deep.equal([]);
+      expect(problem).to.match(/^SESSIOND_JWT_JWKS \(hidden\): it must be a path or an https:/);
+      expect(problem).not.to.include("canary");
     }
   });
 });
