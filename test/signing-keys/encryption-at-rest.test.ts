@@ -1,11 +1,20 @@
+import { execFileSync } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect } from "chai";
+import { loadConfig } from "../../src/config/config.ts";
 import { newActor, newTenant, openSession, validate } from "../support/actors.ts";
 import { startReplica, TEST_KEY_ENCRYPTION_KEY, withKeys } from "../support/app.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { dumpOf } from "../support/database-dump.ts";
+import { blockOf, readPage } from "../support/documentation.ts";
+import { expectFailure } from "../support/expect-failure.ts";
+import { findProgram } from "../support/programs.ts";
 import { signingSecret } from "../support/signing-keys.ts";
 import { withReplica } from "../support/with-replica.ts";
 
+const page = readPage("key-encryption-keys.md");
 const otherKey = Buffer.alloc(32, 8).toString("base64");
 
 describe("signing keys: encryption at rest", () => {
@@ -73,6 +82,20 @@ describe("signing keys: encryption at rest", () => {
     await expectServes(TEST_KEY_ENCRYPTION_KEY);
   });
 
+  it("takes the key that the documented command makes", async function () {
+    if (findProgram("openssl") === undefined) this.skip();
+    const directory = await mkdtemp(join(tmpdir(), "sessiond-first-key-"));
+    try {
+      const script = `${blockOf(page, "first-key")}\necho "$SESSIOND_KEY_ENCRYPTION_KEYS_FILE"`;
+      const options = { cwd: directory, encoding: "utf8" } as const;
+      const file = execFileSync("sh", ["-ec", script], options).trim();
+      const { keyEncryption } = loadConfig({ SESSIOND_KEY_ENCRYPTION_KEYS_FILE: file });
+      expect(keyEncryption.localKeys.map((key) => key.length)).to.deep.equal([32]);
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  });
+
   it("re-wraps all keys under a new first key-encryption key, so that the old one can go (A26)", async () => {
     const before = await storedKeys();
     const secrets = await Promise.all(before.map(({ id }) => signingSecret(database.sql, id)));
@@ -100,6 +123,22 @@ describe("signing keys: encryption at rest", () => {
       expectServes(otherKey, TEST_KEY_ENCRYPTION_KEY),
     ]);
     await expectServes(otherKey);
+  });
+
+  it("serves with a new key-encryption key once the signing keys of a lost one are deleted (A26)", async () => {
+    const sessions = await database.sql("SELECT id FROM sessions");
+    await database.sql(blockOf(page, "give-up"));
+    await withReplica(database.url, withKeys(otherKey), async ({ client }) => {
+      for (const cookie of cookies) {
+        await expectFailure(validate(client, cookie), "SIGNING_KEY_NOT_FOUND");
+      }
+      for (const tenantId of ["default", newTenant()]) {
+        const { cookie } = await openSession(client, { actor: newActor({ tenantId }) });
+        await validate(client, cookie);
+      }
+    });
+    expect(sessions).to.have.length(3);
+    expect(await database.sql("SELECT id FROM sessions")).to.have.length(5);
   });
 
   it("re-wraps no key if it does not start (A26)", async () => {
