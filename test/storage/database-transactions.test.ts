@@ -91,6 +91,21 @@ describe("database: transactions", () => {
     await deadlockWith(() => storage.database.query(all, [], undefined));
   });
 
+  it("that have begun only in part leave their connection usable", async () => {
+    // Of the statement that begins one, only the second part fails: such a lock_timeout is not valid.
+    const single = await openTestStorage(test.url, { poolSize: 1, queueTimeoutMs: -2 });
+    try {
+      const use = { bulkhead: "writes" } as const;
+      const call = single.database.waitingTransaction(undefined, async () => {}, use);
+      expect(await call.catch((error: unknown) => error)).to.be.instanceOf(StorageFault);
+      expect(await single.database.query({ text: "SELECT 1 AS one" }, [], undefined)).to.deep.equal(
+        [{ one: 1 }],
+      );
+    } finally {
+      await single.close();
+    }
+  });
+
   it("that never get through end with STORAGE_UNAVAILABLE", async () => {
     let attempts = 0;
     const call = storage.database.transaction(undefined, async (run) => {

@@ -251,8 +251,10 @@ export class Database {
       signal,
       async (lease) => {
         const run: Run = (statement, values) => this.#run(lease, statement, values, signal);
-        await run(begin, []);
         try {
+          // In here, because the first of its two statements may have begun the transaction when the
+          // second fails.
+          await run(begin, []);
           const result = await work(run);
           await run({ text: "COMMIT" }, []);
           return result;
@@ -270,7 +272,7 @@ export class Database {
 
   async #connect(): Promise<Lease> {
     const client = await this.#pool.connect();
-    return { client, release: (error) => client.release(error) };
+    return { client, release: (error) => client.release(error ?? leftInTransaction(client)) };
   }
 
   /** When the signal fires, this rejects at once; the connection is released when `work` has ended. */
@@ -370,6 +372,13 @@ export class Database {
       }
     }
   }
+}
+
+/** Why the connection cannot serve other calls, if it is still in a transaction. */
+function leftInTransaction(client: pg.PoolClient): Error | undefined {
+  const status = client.getTransactionStatus();
+  if (status === "I" || status === null) return undefined;
+  return new Error("a transaction was left open");
 }
 
 const BEGIN: Statement = { text: "BEGIN" };

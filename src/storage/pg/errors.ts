@@ -55,9 +55,10 @@ const OUTAGES = [
 
 /**
  * SQLSTATEs after which the connection cannot be used: its server shuts down or has become a
- * standby. The connection may look open after the failure, but the next statement would fail too.
+ * standby, or a transaction on it has failed and was not rolled back. The connection may look open
+ * after the failure, but the next statement would fail too.
  */
-const ENDS_CONNECTION = ["08", READ_ONLY, "25P03", "57P"] as const;
+const ENDS_CONNECTION = ["08", READ_ONLY, "25P02", "25P03", "57P"] as const;
 
 /** Errors that come from a bug in this process, not from the server or a socket. */
 const defects = [TypeError, RangeError, ReferenceError] as const;
