@@ -120,8 +120,11 @@ function openError(what: string, cause: unknown): OpenError {
   return new OpenError(`${what}: ${explain(cause)}`, cause, isTransient(cause));
 }
 
-/** SQLSTATEs, or their classes, of a server that is starting, stopping or has too many clients. */
-const TRANSIENT_STATES = ["08", "25006", "53", "57P01", "57P02", "57P03"];
+/**
+ * SQLSTATEs, or their classes, of a server that is starting, stopping or has too many clients, and of a
+ * migration that waits for a table.
+ */
+const TRANSIENT_STATES = ["08", "25006", "53", "55P03", "57P01", "57P02", "57P03"];
 
 /** PgBouncer reports what it refuses with SQLSTATE 08P01, like the failure of a server. */
 const REFUSED_BY_POOLER =

@@ -7,6 +7,7 @@ import { migrations } from "../../src/storage/schema/migrations/index.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { numbers } from "../support/in-parallel.ts";
 import { openTestStorage, type TestStorage } from "../support/storage.ts";
+import { holdTransaction } from "../support/transaction.ts";
 
 describe("storage: schema", () => {
   let test: TestDatabase;
@@ -162,6 +163,25 @@ describe("storage: migrations", () => {
       await test.sql("DROP TABLE audit_events");
       expect(await migrate(storage.dataSource)).to.deep.equal(names);
     } finally {
+      await storage.close();
+      await test.drop();
+    }
+  });
+
+  it("do not wait long for a table: what replicas send would wait behind them", async () => {
+    const test = await createTestDatabase();
+    const storage = await openTestStorage(test.url, { poolSize: 1 });
+    const backup = await holdTransaction(test);
+    try {
+      await storage.dataSource.undoLastMigration();
+      await backup.query("LOCK TABLE sessions IN ACCESS SHARE MODE");
+      const error = await migrate(storage.dataSource).catch((thrown: unknown) => thrown);
+      // open-database.ts tries again after this one.
+      expect(error).to.have.nested.property("cause.code", "55P03");
+      await backup.commit();
+      expect(await migrate(storage.dataSource)).to.deep.equal(names.slice(-1));
+    } finally {
+      await backup.end();
       await storage.close();
       await test.drop();
     }

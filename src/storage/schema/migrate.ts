@@ -7,6 +7,12 @@ export const MIGRATIONS_TABLE = "schema_migrations";
 const MIGRATION_LOCK = 7_361_512_001;
 
 /**
+ * How long a migration waits for a table, such as one that a backup reads. All later statements wait behind
+ * it, those of replicas that serve, too.
+ */
+const TABLE_LOCK_TIMEOUT_MS = 1000;
+
+/**
  * Applies all pending migrations in one transaction; returns their names. Any number of processes
  * may call it at the same time: one applies the migrations, and the others wait and find none pending.
  *
@@ -31,6 +37,7 @@ export async function migrate(
     await runner.startTransaction("READ COMMITTED");
     await runner.query("SELECT pg_advisory_xact_lock($1)", [MIGRATION_LOCK]);
     await checkSchema(runner, dataSource);
+    await runner.query(`SET LOCAL lock_timeout = ${TABLE_LOCK_TIMEOUT_MS}`);
     const executor = new MigrationExecutor(dataSource, runner);
     executor.transaction = "none";
     const applied = await executor.executePendingMigrations();
