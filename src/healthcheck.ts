@@ -25,8 +25,12 @@ async function check(): Promise<Status> {
     nodeOptions: {
       // The certificate names the host that clients use, not this one; nothing leaves the machine.
       rejectUnauthorized: false,
-      // If client certificates are required, the server's own may be one.
-      ...(server.tls && { cert: server.tls.certificate, key: server.tls.key }),
+      // Where client certificates are required, the server's own may be one. Elsewhere none is needed, and
+      // one that does not verify would be refused.
+      ...(server.tls?.clientCertificate === "required" && {
+        cert: server.tls.certificate,
+        key: server.tls.key,
+      }),
     },
   });
   const [service = ""] = process.argv.slice(2);

@@ -90,21 +90,25 @@ describe("the container's health check", () => {
     expect(await check(env, serving.url)).to.include({ code: 0, stderr: "" });
   });
 
-  it("passes where client certificates are required, with the server's own", async () => {
-    const directory = await sessiond.directory();
-    const authority = createAuthority();
-    const { certificate, key } = authority.issue({ san: LOCAL_NAMES });
-    await writeFile(join(directory, "tls.crt"), certificate);
-    await writeFile(join(directory, "tls.key"), key);
-    await writeFile(join(directory, "ca.crt"), authority.certificate);
-    const env = {
-      ...databaseEnv(await sessiond.database()),
-      SESSIOND_TLS_CERT_FILE: join(directory, "tls.crt"),
-      SESSIOND_TLS_KEY_FILE: join(directory, "tls.key"),
-      SESSIOND_TLS_CLIENT_CA_FILE: join(directory, "ca.crt"),
-      SESSIOND_TLS_CLIENT_CERTIFICATE: "required",
-    };
-    const serving = await sessiond.serve({ env });
-    expect(await check(env, serving.url)).to.include({ code: 0, stderr: "" });
-  });
+  for (const mode of ["required", "optional"]) {
+    it(`passes where client certificates are ${mode}`, async () => {
+      const directory = await sessiond.directory();
+      const authority = createAuthority();
+      // The server's own certificate is shown where one is required, and would be refused here.
+      const clients = mode === "required" ? authority : createAuthority();
+      const { certificate, key } = authority.issue({ san: LOCAL_NAMES });
+      await writeFile(join(directory, "tls.crt"), certificate);
+      await writeFile(join(directory, "tls.key"), key);
+      await writeFile(join(directory, "ca.crt"), clients.certificate);
+      const env = {
+        ...databaseEnv(await sessiond.database()),
+        SESSIOND_TLS_CERT_FILE: join(directory, "tls.crt"),
+        SESSIOND_TLS_KEY_FILE: join(directory, "tls.key"),
+        SESSIOND_TLS_CLIENT_CA_FILE: join(directory, "ca.crt"),
+        SESSIOND_TLS_CLIENT_CERTIFICATE: mode,
+      };
+      const serving = await sessiond.serve({ env });
+      expect(await check(env, serving.url)).to.include({ code: 0, stderr: "" });
+    });
+  }
 });
