@@ -7,6 +7,9 @@ const earlyMs = 10;
  */
 const deadlinePart = 0.5;
 
+/** A deadline that no honest client has: it would give up every call. */
+const shortestDeadlineMs = 5;
+
 /** How many connections' worth of early resets one peer has: reconnecting must not help an attacker. */
 const connectionsPerPeer = 4;
 
@@ -79,7 +82,8 @@ export class ResetLimiter {
     let own: Bucket | undefined;
     return {
       allow: (ageMs, deadlineMs = Number.POSITIVE_INFINITY) => {
-        if (ageMs >= earlyMs || ageMs >= deadlinePart * deadlineMs) return true;
+        if (ageMs >= earlyMs || ageMs >= deadlinePart * Math.max(deadlineMs, shortestDeadlineMs))
+          return true;
         own ??= this.#bucket(1);
         const now = this.#now();
         const ofPeer = this.#peerBucket(peer).take(now);

@@ -50,4 +50,8 @@ describe("reset limiter", () => {
     expect(allowed(500, { ageMs: 5, deadlineMs: 10 })).to.equal(500);
     expect(allowed(500, { ageMs: 4.9, deadlineMs: 10 })).to.equal(100);
   });
+
+  it("counts calls with a deadline that no honest client has", () => {
+    expect(allowed(500, { ageMs: 0.1, deadlineMs: 1e-6 })).to.equal(100);
+  });
 });
