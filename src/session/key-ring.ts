@@ -72,9 +72,9 @@ export class KeyRing {
     if (tenants !== undefined && !(await this.#existsFor(tenants, id, context))) return undefined;
     if (this.#unreadable.mustRefuse(id)) throw this.#unreadable.refuse(id);
     if (this.#absent.has(id)) return undefined;
-    const { callingService } = context;
+    const { callingService, clientKey } = context;
     const found = await this.#reads
-      .join(id, context.signal, (signal) => this.#read(id, { signal, callingService }))
+      .join(id, context.signal, (signal) => this.#read(id, { signal, callingService, clientKey }))
       .catch(rethrowAsOwn);
     if (found === "unreadable") throw this.#unreadable.refuse(id);
     return found === "absent" ? undefined : found;
@@ -106,14 +106,14 @@ export class KeyRing {
   async #existsFor(
     tenants: ReadonlySet<TenantId>,
     id: SigningKeyId,
-    { signal, callingService }: CallContext,
+    { signal, callingService, clientKey }: CallContext,
   ): Promise<boolean> {
     const unreadableOf = this.#unreadable.tenantOf(id);
     if (unreadableOf !== undefined && tenants.has(unreadableOf)) return true;
     const absent = this.#absent.forTenants(tenants);
     if (absent.has(id)) return false;
     const readTenant = async (signal: AbortSignal) =>
-      (await this.#store.find(id, { signal, callingService }))?.tenantId;
+      (await this.#store.find(id, { signal, callingService, clientKey }))?.tenantId;
     const tenantId = await this.#tenantReads.join(id, signal, readTenant).catch(rethrowAsOwn);
     if (tenantId !== undefined && tenants.has(tenantId)) return true;
     absent.add(id);
