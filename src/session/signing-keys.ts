@@ -102,17 +102,18 @@ export class SigningKeys {
    */
   async verifyAndRewrap(context: CallContext): Promise<VerifiedAndRewrapped> {
     const verified = await this.#verify(context);
-    let rewrapped = 0;
-    for (let pass = 1; ; pass += 1) {
-      const keyEncryptionKeyId = await this.#encryption.currentKeyId(context.signal);
+    let [passes, rewrapped] = [0, 0];
+    let keyEncryptionKeyId: string;
+    let isComplete: boolean;
+    do {
+      keyEncryptionKeyId = await this.#encryption.currentKeyId(context.signal);
       const found = await this.#rewrap(keyEncryptionKeyId, context);
+      passes += 1;
       rewrapped += found.rewrapped;
       // Keys that another replica has made or re-encrypted meanwhile are found by the next pass.
-      const isComplete = found.attempted === 0;
-      if (isComplete || pass === MAX_REWRAP_PASSES) {
-        return { ...verified, rewrapped, keyEncryptionKeyId, isComplete };
-      }
-    }
+      isComplete = found.attempted === 0;
+    } while (!isComplete && passes < MAX_REWRAP_PASSES);
+    return { ...verified, rewrapped, keyEncryptionKeyId, isComplete };
   }
 
   /** Goes once through all keys that are not under this key-encryption key. */
