@@ -35,6 +35,21 @@ def request_of(rpc: str) -> Message:
     return message
 
 
+_used_ports: set[int] = set()
+
+
+def _unused_port(bind: Callable[[str], int]) -> int:
+    """A port that no server of this process had before.
+
+    All channels of a process share connections by address, and their wait after a failure: a new server at
+    the port of an old one would seem to be away.
+    """
+    while (port := bind("127.0.0.1:0")) in _used_ports:
+        pass
+    _used_ports.add(port)
+    return port
+
+
 class FakeSessiond:
     """A gRPC server whose answers are functions. By default, every call is answered at once."""
 
@@ -55,10 +70,13 @@ class FakeSessiond:
                 )
             ]
         )
-        if credentials is None:
-            self.port = self._server.add_insecure_port("127.0.0.1:0")
-        else:
-            self.port = self._server.add_secure_port("127.0.0.1:0", credentials)
+        self.port = _unused_port(
+            lambda address: (
+                self._server.add_insecure_port(address)
+                if credentials is None
+                else self._server.add_secure_port(address, credentials)
+            )
+        )
         self.url = f"http{'s' if credentials else ''}://127.0.0.1:{self.port}"
 
     def _handler(self, rpc: str) -> Any:
