@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { renameSync, writeFileSync } from "node:fs";
 import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -128,7 +128,9 @@ describe("watchFiles", () => {
     // Its timer is always due before that of the watch, so the content differs at every two looks.
     const writer = setInterval(() => {
       text += "line\n";
-      writeFileSync(file("a"), text);
+      // In one step: two looks in a row could find the file truncated.
+      writeFileSync(file("b"), text);
+      renameSync(file("b"), file("a"));
       if (text.length < 500) return;
       clearInterval(writer);
       resolve();
