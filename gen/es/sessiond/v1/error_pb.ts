@@ -283,8 +283,9 @@ export const ErrorReason = {
 
   /**
    * ERROR_REASON_CALLER_FORBIDDEN: the calling service may not make this call, or may not act on a
-   * tenant that the request names, whether or not that exists. Sent only where callers are
-   * authenticated. PERMISSION_DENIED, 403.
+   * tenant that the request names, whether or not that exists. Also sent where callers are not
+   * authenticated: to web pages, and for host names, that the operator has not allowed.
+   * PERMISSION_DENIED, 403.
    *
    * @generated from enum value: ERROR_REASON_CALLER_FORBIDDEN = 16;
    */
@@ -299,8 +300,10 @@ export const ErrorReason = {
   STORAGE_UNAVAILABLE: 17,
 
   /**
-   * ERROR_REASON_OVERLOADED: a bounded queue is full. Retry after
-   * google.rpc.RetryInfo.retry_delay. RESOURCE_EXHAUSTED, 429.
+   * ERROR_REASON_OVERLOADED: a bounded queue is full, the wait in a queue or for a lock took too
+   * long, or there are more calls of one caller, or more streaming calls, than a limit allows; the
+   * message then names the limit. Retry after google.rpc.RetryInfo.retry_delay.
+   * RESOURCE_EXHAUSTED, 429.
    *
    * @generated from enum value: ERROR_REASON_OVERLOADED = 18;
    */

@@ -1298,9 +1298,9 @@ export const ListAuditEventsResponseSchema: GenMessage<ListAuditEventsResponse> 
  *     requests, unknown fields are ignored.
  *   - A call that fails has changed nothing. Only after DEADLINE_EXCEEDED, CANCELLED or UNAVAILABLE
  *     it is not known whether the change was committed.
- *   - STORAGE_UNAVAILABLE and OVERLOADED have a google.rpc.RetryInfo. The trailer
- *     grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only the
- *     idempotent calls are safe to retry.
+ *   - STORAGE_UNAVAILABLE, CALLER_KEYS_UNAVAILABLE and OVERLOADED have a google.rpc.RetryInfo. The
+ *     trailer grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only
+ *     the idempotent calls are safe to retry.
  *   - A calling service may be limited to some tenants. What belongs to another tenant does not exist
  *     for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect needs a calling
  *     service without such a limit.
@@ -1309,7 +1309,10 @@ export const ListAuditEventsResponseSchema: GenMessage<ListAuditEventsResponse> 
  *     `validator` checks sessions, `issuer` also opens, changes and ends them, `admin` also manages
  *     signing keys, audit and sweep. Each includes the one before. The option `required_role` says
  *     the same. Any call can fail with CALLER_UNAUTHENTICATED, CALLER_FORBIDDEN and
- *     CALLER_KEYS_UNAVAILABLE then. These are decided before the request's message is read.
+ *     CALLER_KEYS_UNAVAILABLE then. Credentials and roles are checked before the request's message
+ *     is read.
+ *   - Requests of web pages, and requests for host names, that the operator has not allowed fail
+ *     with CALLER_FORBIDDEN, also where callers are not authenticated.
  *   - No method has the option NO_SIDE_EFFECTS: Connect would then allow it as a GET request, which
  *     puts cookies into URLs, and so into logs.
  *
@@ -1455,9 +1458,9 @@ export const SessionService: GenService<{
    * read: of concurrent calls with one etag, exactly one succeeds.
    *
    * Not idempotent: a retry of a call that succeeded fails with METADATA_ETAG_MISMATCH, or without
-   * metadata_etag overwrites what others have stored since. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
-   * SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE,
-   * METADATA_ETAG_MISMATCH.
+   * metadata_etag overwrites what others have stored since. Role: issuer. Reasons: INVALID_COOKIE,
+   * SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE,
+   * EXPIRED_IDLE, METADATA_ETAG_MISMATCH.
    *
    * @generated from rpc sessiond.v1.SessionService.UpdateMetadata
    */

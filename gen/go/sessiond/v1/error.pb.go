@@ -73,14 +73,17 @@ const (
 	// only where callers are authenticated. UNAUTHENTICATED, 401.
 	ErrorReason_ERROR_REASON_CALLER_UNAUTHENTICATED ErrorReason = 15
 	// ERROR_REASON_CALLER_FORBIDDEN: the calling service may not make this call, or may not act on a
-	// tenant that the request names, whether or not that exists. Sent only where callers are
-	// authenticated. PERMISSION_DENIED, 403.
+	// tenant that the request names, whether or not that exists. Also sent where callers are not
+	// authenticated: to web pages, and for host names, that the operator has not allowed.
+	// PERMISSION_DENIED, 403.
 	ErrorReason_ERROR_REASON_CALLER_FORBIDDEN ErrorReason = 16
 	// ERROR_REASON_STORAGE_UNAVAILABLE: the database is unavailable or too slow. The session may be
 	// valid: retry after google.rpc.RetryInfo.retry_delay. UNAVAILABLE, 503.
 	ErrorReason_ERROR_REASON_STORAGE_UNAVAILABLE ErrorReason = 17
-	// ERROR_REASON_OVERLOADED: a bounded queue is full. Retry after
-	// google.rpc.RetryInfo.retry_delay. RESOURCE_EXHAUSTED, 429.
+	// ERROR_REASON_OVERLOADED: a bounded queue is full, the wait in a queue or for a lock took too
+	// long, or there are more calls of one caller, or more streaming calls, than a limit allows; the
+	// message then names the limit. Retry after google.rpc.RetryInfo.retry_delay.
+	// RESOURCE_EXHAUSTED, 429.
 	ErrorReason_ERROR_REASON_OVERLOADED ErrorReason = 18
 	// ERROR_REASON_INITIAL_SIGNING_KEY_MINT_FAILED: the first signing key could not be created. If
 	// this happens at startup, the process does not serve calls. INTERNAL, 500.

@@ -94,7 +94,9 @@ var file_sessiond_v1_options_proto_extTypes = []protoimpl.ExtensionInfo{
 // Extension fields to descriptorpb.MethodOptions.
 var (
 	// required_role is the least role that a caller of the method must have. Every method of
-	// SessionService has it, and sessiond enforces it where callers are authenticated.
+	// SessionService has it, and sessiond enforces it where callers are authenticated. The number is in
+	// the range that protobuf leaves to each organisation and is not registered: another option of your
+	// own with this number cannot be in one program with it.
 	//
 	// optional sessiond.v1.Role required_role = 50617;
 	E_RequiredRole = &file_sessiond_v1_options_proto_extTypes[0]

@@ -58,9 +58,9 @@ const (
 //     requests, unknown fields are ignored.
 //   - A call that fails has changed nothing. Only after DEADLINE_EXCEEDED, CANCELLED or UNAVAILABLE
 //     it is not known whether the change was committed.
-//   - STORAGE_UNAVAILABLE and OVERLOADED have a google.rpc.RetryInfo. The trailer
-//     grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only the
-//     idempotent calls are safe to retry.
+//   - STORAGE_UNAVAILABLE, CALLER_KEYS_UNAVAILABLE and OVERLOADED have a google.rpc.RetryInfo. The
+//     trailer grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only
+//     the idempotent calls are safe to retry.
 //   - A calling service may be limited to some tenants. What belongs to another tenant does not exist
 //     for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect needs a calling
 //     service without such a limit.
@@ -69,7 +69,10 @@ const (
 //     `validator` checks sessions, `issuer` also opens, changes and ends them, `admin` also manages
 //     signing keys, audit and sweep. Each includes the one before. The option `required_role` says
 //     the same. Any call can fail with CALLER_UNAUTHENTICATED, CALLER_FORBIDDEN and
-//     CALLER_KEYS_UNAVAILABLE then. These are decided before the request's message is read.
+//     CALLER_KEYS_UNAVAILABLE then. Credentials and roles are checked before the request's message
+//     is read.
+//   - Requests of web pages, and requests for host names, that the operator has not allowed fail
+//     with CALLER_FORBIDDEN, also where callers are not authenticated.
 //   - No method has the option NO_SIDE_EFFECTS: Connect would then allow it as a GET request, which
 //     puts cookies into URLs, and so into logs.
 type SessionServiceClient interface {
@@ -147,9 +150,9 @@ type SessionServiceClient interface {
 	// read: of concurrent calls with one etag, exactly one succeeds.
 	//
 	// Not idempotent: a retry of a call that succeeded fails with METADATA_ETAG_MISMATCH, or without
-	// metadata_etag overwrites what others have stored since. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
-	// SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE,
-	// METADATA_ETAG_MISMATCH.
+	// metadata_etag overwrites what others have stored since. Role: issuer. Reasons: INVALID_COOKIE,
+	// SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE,
+	// EXPIRED_IDLE, METADATA_ETAG_MISMATCH.
 	UpdateMetadata(ctx context.Context, in *UpdateMetadataRequest, opts ...grpc.CallOption) (*UpdateMetadataResponse, error)
 	// RotateSigningKey creates a new active signing key for a tenant and retires the old one, in
 	// one transaction. Cookies that the old key signed stay valid for the key retention.
@@ -366,9 +369,9 @@ func (c *sessionServiceClient) ListAuditEvents(ctx context.Context, in *ListAudi
 //     requests, unknown fields are ignored.
 //   - A call that fails has changed nothing. Only after DEADLINE_EXCEEDED, CANCELLED or UNAVAILABLE
 //     it is not known whether the change was committed.
-//   - STORAGE_UNAVAILABLE and OVERLOADED have a google.rpc.RetryInfo. The trailer
-//     grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only the
-//     idempotent calls are safe to retry.
+//   - STORAGE_UNAVAILABLE, CALLER_KEYS_UNAVAILABLE and OVERLOADED have a google.rpc.RetryInfo. The
+//     trailer grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only
+//     the idempotent calls are safe to retry.
 //   - A calling service may be limited to some tenants. What belongs to another tenant does not exist
 //     for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect needs a calling
 //     service without such a limit.
@@ -377,7 +380,10 @@ func (c *sessionServiceClient) ListAuditEvents(ctx context.Context, in *ListAudi
 //     `validator` checks sessions, `issuer` also opens, changes and ends them, `admin` also manages
 //     signing keys, audit and sweep. Each includes the one before. The option `required_role` says
 //     the same. Any call can fail with CALLER_UNAUTHENTICATED, CALLER_FORBIDDEN and
-//     CALLER_KEYS_UNAVAILABLE then. These are decided before the request's message is read.
+//     CALLER_KEYS_UNAVAILABLE then. Credentials and roles are checked before the request's message
+//     is read.
+//   - Requests of web pages, and requests for host names, that the operator has not allowed fail
+//     with CALLER_FORBIDDEN, also where callers are not authenticated.
 //   - No method has the option NO_SIDE_EFFECTS: Connect would then allow it as a GET request, which
 //     puts cookies into URLs, and so into logs.
 type SessionServiceServer interface {
@@ -455,9 +461,9 @@ type SessionServiceServer interface {
 	// read: of concurrent calls with one etag, exactly one succeeds.
 	//
 	// Not idempotent: a retry of a call that succeeded fails with METADATA_ETAG_MISMATCH, or without
-	// metadata_etag overwrites what others have stored since. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
-	// SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE,
-	// METADATA_ETAG_MISMATCH.
+	// metadata_etag overwrites what others have stored since. Role: issuer. Reasons: INVALID_COOKIE,
+	// SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE,
+	// EXPIRED_IDLE, METADATA_ETAG_MISMATCH.
 	UpdateMetadata(context.Context, *UpdateMetadataRequest) (*UpdateMetadataResponse, error)
 	// RotateSigningKey creates a new active signing key for a tenant and retires the old one, in
 	// one transaction. Cookies that the old key signed stay valid for the key retention.

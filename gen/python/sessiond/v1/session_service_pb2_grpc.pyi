@@ -45,9 +45,9 @@ class SessionServiceStub:
         requests, unknown fields are ignored.
       - A call that fails has changed nothing. Only after DEADLINE_EXCEEDED, CANCELLED or UNAVAILABLE
         it is not known whether the change was committed.
-      - STORAGE_UNAVAILABLE and OVERLOADED have a google.rpc.RetryInfo. The trailer
-        grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only the
-        idempotent calls are safe to retry.
+      - STORAGE_UNAVAILABLE, CALLER_KEYS_UNAVAILABLE and OVERLOADED have a google.rpc.RetryInfo. The
+        trailer grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only
+        the idempotent calls are safe to retry.
       - A calling service may be limited to some tenants. What belongs to another tenant does not exist
         for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect needs a calling
         service without such a limit.
@@ -56,7 +56,10 @@ class SessionServiceStub:
         `validator` checks sessions, `issuer` also opens, changes and ends them, `admin` also manages
         signing keys, audit and sweep. Each includes the one before. The option `required_role` says
         the same. Any call can fail with CALLER_UNAUTHENTICATED, CALLER_FORBIDDEN and
-        CALLER_KEYS_UNAVAILABLE then. These are decided before the request's message is read.
+        CALLER_KEYS_UNAVAILABLE then. Credentials and roles are checked before the request's message
+        is read.
+      - Requests of web pages, and requests for host names, that the operator has not allowed fail
+        with CALLER_FORBIDDEN, also where callers are not authenticated.
       - No method has the option NO_SIDE_EFFECTS: Connect would then allow it as a GET request, which
         puts cookies into URLs, and so into logs.
     """
@@ -148,9 +151,9 @@ class SessionServiceStub:
     read: of concurrent calls with one etag, exactly one succeeds.
 
     Not idempotent: a retry of a call that succeeded fails with METADATA_ETAG_MISMATCH, or without
-    metadata_etag overwrites what others have stored since. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
-    SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE,
-    METADATA_ETAG_MISMATCH.
+    metadata_etag overwrites what others have stored since. Role: issuer. Reasons: INVALID_COOKIE,
+    SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE,
+    EXPIRED_IDLE, METADATA_ETAG_MISMATCH.
     """
     RotateSigningKey: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.RotateSigningKeyRequest, _session_service_pb2.RotateSigningKeyResponse]
     """RotateSigningKey creates a new active signing key for a tenant and retires the old one, in
@@ -212,9 +215,9 @@ class SessionServiceAsyncStub(SessionServiceStub):
         requests, unknown fields are ignored.
       - A call that fails has changed nothing. Only after DEADLINE_EXCEEDED, CANCELLED or UNAVAILABLE
         it is not known whether the change was committed.
-      - STORAGE_UNAVAILABLE and OVERLOADED have a google.rpc.RetryInfo. The trailer
-        grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only the
-        idempotent calls are safe to retry.
+      - STORAGE_UNAVAILABLE, CALLER_KEYS_UNAVAILABLE and OVERLOADED have a google.rpc.RetryInfo. The
+        trailer grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only
+        the idempotent calls are safe to retry.
       - A calling service may be limited to some tenants. What belongs to another tenant does not exist
         for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect needs a calling
         service without such a limit.
@@ -223,7 +226,10 @@ class SessionServiceAsyncStub(SessionServiceStub):
         `validator` checks sessions, `issuer` also opens, changes and ends them, `admin` also manages
         signing keys, audit and sweep. Each includes the one before. The option `required_role` says
         the same. Any call can fail with CALLER_UNAUTHENTICATED, CALLER_FORBIDDEN and
-        CALLER_KEYS_UNAVAILABLE then. These are decided before the request's message is read.
+        CALLER_KEYS_UNAVAILABLE then. Credentials and roles are checked before the request's message
+        is read.
+      - Requests of web pages, and requests for host names, that the operator has not allowed fail
+        with CALLER_FORBIDDEN, also where callers are not authenticated.
       - No method has the option NO_SIDE_EFFECTS: Connect would then allow it as a GET request, which
         puts cookies into URLs, and so into logs.
     """
@@ -312,9 +318,9 @@ class SessionServiceAsyncStub(SessionServiceStub):
     read: of concurrent calls with one etag, exactly one succeeds.
 
     Not idempotent: a retry of a call that succeeded fails with METADATA_ETAG_MISMATCH, or without
-    metadata_etag overwrites what others have stored since. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
-    SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE,
-    METADATA_ETAG_MISMATCH.
+    metadata_etag overwrites what others have stored since. Role: issuer. Reasons: INVALID_COOKIE,
+    SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE,
+    EXPIRED_IDLE, METADATA_ETAG_MISMATCH.
     """
     RotateSigningKey: _aio.UnaryUnaryMultiCallable[_session_service_pb2.RotateSigningKeyRequest, _session_service_pb2.RotateSigningKeyResponse]  # type: ignore[assignment]
     """RotateSigningKey creates a new active signing key for a tenant and retires the old one, in
@@ -375,9 +381,9 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         requests, unknown fields are ignored.
       - A call that fails has changed nothing. Only after DEADLINE_EXCEEDED, CANCELLED or UNAVAILABLE
         it is not known whether the change was committed.
-      - STORAGE_UNAVAILABLE and OVERLOADED have a google.rpc.RetryInfo. The trailer
-        grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only the
-        idempotent calls are safe to retry.
+      - STORAGE_UNAVAILABLE, CALLER_KEYS_UNAVAILABLE and OVERLOADED have a google.rpc.RetryInfo. The
+        trailer grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only
+        the idempotent calls are safe to retry.
       - A calling service may be limited to some tenants. What belongs to another tenant does not exist
         for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect needs a calling
         service without such a limit.
@@ -386,7 +392,10 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         `validator` checks sessions, `issuer` also opens, changes and ends them, `admin` also manages
         signing keys, audit and sweep. Each includes the one before. The option `required_role` says
         the same. Any call can fail with CALLER_UNAUTHENTICATED, CALLER_FORBIDDEN and
-        CALLER_KEYS_UNAVAILABLE then. These are decided before the request's message is read.
+        CALLER_KEYS_UNAVAILABLE then. Credentials and roles are checked before the request's message
+        is read.
+      - Requests of web pages, and requests for host names, that the operator has not allowed fail
+        with CALLER_FORBIDDEN, also where callers are not authenticated.
       - No method has the option NO_SIDE_EFFECTS: Connect would then allow it as a GET request, which
         puts cookies into URLs, and so into logs.
     """
@@ -527,9 +536,9 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         read: of concurrent calls with one etag, exactly one succeeds.
 
         Not idempotent: a retry of a call that succeeded fails with METADATA_ETAG_MISMATCH, or without
-        metadata_etag overwrites what others have stored since. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
-        SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE,
-        METADATA_ETAG_MISMATCH.
+        metadata_etag overwrites what others have stored since. Role: issuer. Reasons: INVALID_COOKIE,
+        SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE,
+        EXPIRED_IDLE, METADATA_ETAG_MISMATCH.
         """
 
     @_abc_1.abstractmethod

@@ -150,9 +150,9 @@ type SessionServiceClient interface {
 	// read: of concurrent calls with one etag, exactly one succeeds.
 	//
 	// Not idempotent: a retry of a call that succeeded fails with METADATA_ETAG_MISMATCH, or without
-	// metadata_etag overwrites what others have stored since. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
-	// SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE,
-	// METADATA_ETAG_MISMATCH.
+	// metadata_etag overwrites what others have stored since. Role: issuer. Reasons: INVALID_COOKIE,
+	// SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE,
+	// EXPIRED_IDLE, METADATA_ETAG_MISMATCH.
 	UpdateMetadata(context.Context, *connect.Request[v1.UpdateMetadataRequest]) (*connect.Response[v1.UpdateMetadataResponse], error)
 	// RotateSigningKey creates a new active signing key for a tenant and retires the old one, in
 	// one transaction. Cookies that the old key signed stay valid for the key retention.
@@ -463,9 +463,9 @@ type SessionServiceHandler interface {
 	// read: of concurrent calls with one etag, exactly one succeeds.
 	//
 	// Not idempotent: a retry of a call that succeeded fails with METADATA_ETAG_MISMATCH, or without
-	// metadata_etag overwrites what others have stored since. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
-	// SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE,
-	// METADATA_ETAG_MISMATCH.
+	// metadata_etag overwrites what others have stored since. Role: issuer. Reasons: INVALID_COOKIE,
+	// SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE,
+	// EXPIRED_IDLE, METADATA_ETAG_MISMATCH.
 	UpdateMetadata(context.Context, *connect.Request[v1.UpdateMetadataRequest]) (*connect.Response[v1.UpdateMetadataResponse], error)
 	// RotateSigningKey creates a new active signing key for a tenant and retires the old one, in
 	// one transaction. Cookies that the old key signed stay valid for the key retention.

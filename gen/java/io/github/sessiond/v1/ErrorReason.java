@@ -160,8 +160,9 @@ public enum ErrorReason
   /**
    * <pre>
    * ERROR_REASON_CALLER_FORBIDDEN: the calling service may not make this call, or may not act on a
-   * tenant that the request names, whether or not that exists. Sent only where callers are
-   * authenticated. PERMISSION_DENIED, 403.
+   * tenant that the request names, whether or not that exists. Also sent where callers are not
+   * authenticated: to web pages, and for host names, that the operator has not allowed.
+   * PERMISSION_DENIED, 403.
    * </pre>
    *
    * <code>ERROR_REASON_CALLER_FORBIDDEN = 16;</code>
@@ -178,8 +179,10 @@ public enum ErrorReason
   ERROR_REASON_STORAGE_UNAVAILABLE(17),
   /**
    * <pre>
-   * ERROR_REASON_OVERLOADED: a bounded queue is full. Retry after
-   * google.rpc.RetryInfo.retry_delay. RESOURCE_EXHAUSTED, 429.
+   * ERROR_REASON_OVERLOADED: a bounded queue is full, the wait in a queue or for a lock took too
+   * long, or there are more calls of one caller, or more streaming calls, than a limit allows; the
+   * message then names the limit. Retry after google.rpc.RetryInfo.retry_delay.
+   * RESOURCE_EXHAUSTED, 429.
    * </pre>
    *
    * <code>ERROR_REASON_OVERLOADED = 18;</code>
@@ -388,8 +391,9 @@ public enum ErrorReason
   /**
    * <pre>
    * ERROR_REASON_CALLER_FORBIDDEN: the calling service may not make this call, or may not act on a
-   * tenant that the request names, whether or not that exists. Sent only where callers are
-   * authenticated. PERMISSION_DENIED, 403.
+   * tenant that the request names, whether or not that exists. Also sent where callers are not
+   * authenticated: to web pages, and for host names, that the operator has not allowed.
+   * PERMISSION_DENIED, 403.
    * </pre>
    *
    * <code>ERROR_REASON_CALLER_FORBIDDEN = 16;</code>
@@ -406,8 +410,10 @@ public enum ErrorReason
   public static final int ERROR_REASON_STORAGE_UNAVAILABLE_VALUE = 17;
   /**
    * <pre>
-   * ERROR_REASON_OVERLOADED: a bounded queue is full. Retry after
-   * google.rpc.RetryInfo.retry_delay. RESOURCE_EXHAUSTED, 429.
+   * ERROR_REASON_OVERLOADED: a bounded queue is full, the wait in a queue or for a lock took too
+   * long, or there are more calls of one caller, or more streaming calls, than a limit allows; the
+   * message then names the limit. Retry after google.rpc.RetryInfo.retry_delay.
+   * RESOURCE_EXHAUSTED, 429.
    * </pre>
    *
    * <code>ERROR_REASON_OVERLOADED = 18;</code>

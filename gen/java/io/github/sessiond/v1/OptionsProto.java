@@ -31,7 +31,9 @@ public final class OptionsProto extends com.google.protobuf.GeneratedFile {
   /**
    * <pre>
    * required_role is the least role that a caller of the method must have. Every method of
-   * SessionService has it, and sessiond enforces it where callers are authenticated.
+   * SessionService has it, and sessiond enforces it where callers are authenticated. The number is in
+   * the range that protobuf leaves to each organisation and is not registered: another option of your
+   * own with this number cannot be in one program with it.
    * </pre>
    *
    * <code>extend .google.protobuf.MethodOptions { ... }</code>

@@ -21,9 +21,9 @@ import static io.grpc.MethodDescriptor.generateFullMethodName;
  *     requests, unknown fields are ignored.
  *   - A call that fails has changed nothing. Only after DEADLINE_EXCEEDED, CANCELLED or UNAVAILABLE
  *     it is not known whether the change was committed.
- *   - STORAGE_UNAVAILABLE and OVERLOADED have a google.rpc.RetryInfo. The trailer
- *     grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only the
- *     idempotent calls are safe to retry.
+ *   - STORAGE_UNAVAILABLE, CALLER_KEYS_UNAVAILABLE and OVERLOADED have a google.rpc.RetryInfo. The
+ *     trailer grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only
+ *     the idempotent calls are safe to retry.
  *   - A calling service may be limited to some tenants. What belongs to another tenant does not exist
  *     for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect needs a calling
  *     service without such a limit.
@@ -32,7 +32,10 @@ import static io.grpc.MethodDescriptor.generateFullMethodName;
  *     `validator` checks sessions, `issuer` also opens, changes and ends them, `admin` also manages
  *     signing keys, audit and sweep. Each includes the one before. The option `required_role` says
  *     the same. Any call can fail with CALLER_UNAUTHENTICATED, CALLER_FORBIDDEN and
- *     CALLER_KEYS_UNAVAILABLE then. These are decided before the request's message is read.
+ *     CALLER_KEYS_UNAVAILABLE then. Credentials and roles are checked before the request's message
+ *     is read.
+ *   - Requests of web pages, and requests for host names, that the operator has not allowed fail
+ *     with CALLER_FORBIDDEN, also where callers are not authenticated.
  *   - No method has the option NO_SIDE_EFFECTS: Connect would then allow it as a GET request, which
  *     puts cookies into URLs, and so into logs.
  * </pre>
@@ -588,9 +591,9 @@ public final class SessionServiceGrpc {
    *     requests, unknown fields are ignored.
    *   - A call that fails has changed nothing. Only after DEADLINE_EXCEEDED, CANCELLED or UNAVAILABLE
    *     it is not known whether the change was committed.
-   *   - STORAGE_UNAVAILABLE and OVERLOADED have a google.rpc.RetryInfo. The trailer
-   *     grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only the
-   *     idempotent calls are safe to retry.
+   *   - STORAGE_UNAVAILABLE, CALLER_KEYS_UNAVAILABLE and OVERLOADED have a google.rpc.RetryInfo. The
+   *     trailer grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only
+   *     the idempotent calls are safe to retry.
    *   - A calling service may be limited to some tenants. What belongs to another tenant does not exist
    *     for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect needs a calling
    *     service without such a limit.
@@ -599,7 +602,10 @@ public final class SessionServiceGrpc {
    *     `validator` checks sessions, `issuer` also opens, changes and ends them, `admin` also manages
    *     signing keys, audit and sweep. Each includes the one before. The option `required_role` says
    *     the same. Any call can fail with CALLER_UNAUTHENTICATED, CALLER_FORBIDDEN and
-   *     CALLER_KEYS_UNAVAILABLE then. These are decided before the request's message is read.
+   *     CALLER_KEYS_UNAVAILABLE then. Credentials and roles are checked before the request's message
+   *     is read.
+   *   - Requests of web pages, and requests for host names, that the operator has not allowed fail
+   *     with CALLER_FORBIDDEN, also where callers are not authenticated.
    *   - No method has the option NO_SIDE_EFFECTS: Connect would then allow it as a GET request, which
    *     puts cookies into URLs, and so into logs.
    * </pre>
@@ -736,9 +742,9 @@ public final class SessionServiceGrpc {
      * metadata_etag, it changes nothing if the metadata is no longer the version that the caller has
      * read: of concurrent calls with one etag, exactly one succeeds.
      * Not idempotent: a retry of a call that succeeded fails with METADATA_ETAG_MISMATCH, or without
-     * metadata_etag overwrites what others have stored since. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
-     * SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE,
-     * METADATA_ETAG_MISMATCH.
+     * metadata_etag overwrites what others have stored since. Role: issuer. Reasons: INVALID_COOKIE,
+     * SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE,
+     * EXPIRED_IDLE, METADATA_ETAG_MISMATCH.
      * </pre>
      */
     default void updateMetadata(io.github.sessiond.v1.UpdateMetadataRequest request,
@@ -842,9 +848,9 @@ public final class SessionServiceGrpc {
    *     requests, unknown fields are ignored.
    *   - A call that fails has changed nothing. Only after DEADLINE_EXCEEDED, CANCELLED or UNAVAILABLE
    *     it is not known whether the change was committed.
-   *   - STORAGE_UNAVAILABLE and OVERLOADED have a google.rpc.RetryInfo. The trailer
-   *     grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only the
-   *     idempotent calls are safe to retry.
+   *   - STORAGE_UNAVAILABLE, CALLER_KEYS_UNAVAILABLE and OVERLOADED have a google.rpc.RetryInfo. The
+   *     trailer grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only
+   *     the idempotent calls are safe to retry.
    *   - A calling service may be limited to some tenants. What belongs to another tenant does not exist
    *     for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect needs a calling
    *     service without such a limit.
@@ -853,7 +859,10 @@ public final class SessionServiceGrpc {
    *     `validator` checks sessions, `issuer` also opens, changes and ends them, `admin` also manages
    *     signing keys, audit and sweep. Each includes the one before. The option `required_role` says
    *     the same. Any call can fail with CALLER_UNAUTHENTICATED, CALLER_FORBIDDEN and
-   *     CALLER_KEYS_UNAVAILABLE then. These are decided before the request's message is read.
+   *     CALLER_KEYS_UNAVAILABLE then. Credentials and roles are checked before the request's message
+   *     is read.
+   *   - Requests of web pages, and requests for host names, that the operator has not allowed fail
+   *     with CALLER_FORBIDDEN, also where callers are not authenticated.
    *   - No method has the option NO_SIDE_EFFECTS: Connect would then allow it as a GET request, which
    *     puts cookies into URLs, and so into logs.
    * </pre>
@@ -886,9 +895,9 @@ public final class SessionServiceGrpc {
    *     requests, unknown fields are ignored.
    *   - A call that fails has changed nothing. Only after DEADLINE_EXCEEDED, CANCELLED or UNAVAILABLE
    *     it is not known whether the change was committed.
-   *   - STORAGE_UNAVAILABLE and OVERLOADED have a google.rpc.RetryInfo. The trailer
-   *     grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only the
-   *     idempotent calls are safe to retry.
+   *   - STORAGE_UNAVAILABLE, CALLER_KEYS_UNAVAILABLE and OVERLOADED have a google.rpc.RetryInfo. The
+   *     trailer grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only
+   *     the idempotent calls are safe to retry.
    *   - A calling service may be limited to some tenants. What belongs to another tenant does not exist
    *     for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect needs a calling
    *     service without such a limit.
@@ -897,7 +906,10 @@ public final class SessionServiceGrpc {
    *     `validator` checks sessions, `issuer` also opens, changes and ends them, `admin` also manages
    *     signing keys, audit and sweep. Each includes the one before. The option `required_role` says
    *     the same. Any call can fail with CALLER_UNAUTHENTICATED, CALLER_FORBIDDEN and
-   *     CALLER_KEYS_UNAVAILABLE then. These are decided before the request's message is read.
+   *     CALLER_KEYS_UNAVAILABLE then. Credentials and roles are checked before the request's message
+   *     is read.
+   *   - Requests of web pages, and requests for host names, that the operator has not allowed fail
+   *     with CALLER_FORBIDDEN, also where callers are not authenticated.
    *   - No method has the option NO_SIDE_EFFECTS: Connect would then allow it as a GET request, which
    *     puts cookies into URLs, and so into logs.
    * </pre>
@@ -1053,9 +1065,9 @@ public final class SessionServiceGrpc {
      * metadata_etag, it changes nothing if the metadata is no longer the version that the caller has
      * read: of concurrent calls with one etag, exactly one succeeds.
      * Not idempotent: a retry of a call that succeeded fails with METADATA_ETAG_MISMATCH, or without
-     * metadata_etag overwrites what others have stored since. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
-     * SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE,
-     * METADATA_ETAG_MISMATCH.
+     * metadata_etag overwrites what others have stored since. Role: issuer. Reasons: INVALID_COOKIE,
+     * SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE,
+     * EXPIRED_IDLE, METADATA_ETAG_MISMATCH.
      * </pre>
      */
     public void updateMetadata(io.github.sessiond.v1.UpdateMetadataRequest request,
@@ -1166,9 +1178,9 @@ public final class SessionServiceGrpc {
    *     requests, unknown fields are ignored.
    *   - A call that fails has changed nothing. Only after DEADLINE_EXCEEDED, CANCELLED or UNAVAILABLE
    *     it is not known whether the change was committed.
-   *   - STORAGE_UNAVAILABLE and OVERLOADED have a google.rpc.RetryInfo. The trailer
-   *     grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only the
-   *     idempotent calls are safe to retry.
+   *   - STORAGE_UNAVAILABLE, CALLER_KEYS_UNAVAILABLE and OVERLOADED have a google.rpc.RetryInfo. The
+   *     trailer grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only
+   *     the idempotent calls are safe to retry.
    *   - A calling service may be limited to some tenants. What belongs to another tenant does not exist
    *     for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect needs a calling
    *     service without such a limit.
@@ -1177,7 +1189,10 @@ public final class SessionServiceGrpc {
    *     `validator` checks sessions, `issuer` also opens, changes and ends them, `admin` also manages
    *     signing keys, audit and sweep. Each includes the one before. The option `required_role` says
    *     the same. Any call can fail with CALLER_UNAUTHENTICATED, CALLER_FORBIDDEN and
-   *     CALLER_KEYS_UNAVAILABLE then. These are decided before the request's message is read.
+   *     CALLER_KEYS_UNAVAILABLE then. Credentials and roles are checked before the request's message
+   *     is read.
+   *   - Requests of web pages, and requests for host names, that the operator has not allowed fail
+   *     with CALLER_FORBIDDEN, also where callers are not authenticated.
    *   - No method has the option NO_SIDE_EFFECTS: Connect would then allow it as a GET request, which
    *     puts cookies into URLs, and so into logs.
    * </pre>
@@ -1325,9 +1340,9 @@ public final class SessionServiceGrpc {
      * metadata_etag, it changes nothing if the metadata is no longer the version that the caller has
      * read: of concurrent calls with one etag, exactly one succeeds.
      * Not idempotent: a retry of a call that succeeded fails with METADATA_ETAG_MISMATCH, or without
-     * metadata_etag overwrites what others have stored since. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
-     * SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE,
-     * METADATA_ETAG_MISMATCH.
+     * metadata_etag overwrites what others have stored since. Role: issuer. Reasons: INVALID_COOKIE,
+     * SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE,
+     * EXPIRED_IDLE, METADATA_ETAG_MISMATCH.
      * </pre>
      */
     public io.github.sessiond.v1.UpdateMetadataResponse updateMetadata(io.github.sessiond.v1.UpdateMetadataRequest request) throws io.grpc.StatusException {
@@ -1431,9 +1446,9 @@ public final class SessionServiceGrpc {
    *     requests, unknown fields are ignored.
    *   - A call that fails has changed nothing. Only after DEADLINE_EXCEEDED, CANCELLED or UNAVAILABLE
    *     it is not known whether the change was committed.
-   *   - STORAGE_UNAVAILABLE and OVERLOADED have a google.rpc.RetryInfo. The trailer
-   *     grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only the
-   *     idempotent calls are safe to retry.
+   *   - STORAGE_UNAVAILABLE, CALLER_KEYS_UNAVAILABLE and OVERLOADED have a google.rpc.RetryInfo. The
+   *     trailer grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only
+   *     the idempotent calls are safe to retry.
    *   - A calling service may be limited to some tenants. What belongs to another tenant does not exist
    *     for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect needs a calling
    *     service without such a limit.
@@ -1442,7 +1457,10 @@ public final class SessionServiceGrpc {
    *     `validator` checks sessions, `issuer` also opens, changes and ends them, `admin` also manages
    *     signing keys, audit and sweep. Each includes the one before. The option `required_role` says
    *     the same. Any call can fail with CALLER_UNAUTHENTICATED, CALLER_FORBIDDEN and
-   *     CALLER_KEYS_UNAVAILABLE then. These are decided before the request's message is read.
+   *     CALLER_KEYS_UNAVAILABLE then. Credentials and roles are checked before the request's message
+   *     is read.
+   *   - Requests of web pages, and requests for host names, that the operator has not allowed fail
+   *     with CALLER_FORBIDDEN, also where callers are not authenticated.
    *   - No method has the option NO_SIDE_EFFECTS: Connect would then allow it as a GET request, which
    *     puts cookies into URLs, and so into logs.
    * </pre>
@@ -1590,9 +1608,9 @@ public final class SessionServiceGrpc {
      * metadata_etag, it changes nothing if the metadata is no longer the version that the caller has
      * read: of concurrent calls with one etag, exactly one succeeds.
      * Not idempotent: a retry of a call that succeeded fails with METADATA_ETAG_MISMATCH, or without
-     * metadata_etag overwrites what others have stored since. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
-     * SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE,
-     * METADATA_ETAG_MISMATCH.
+     * metadata_etag overwrites what others have stored since. Role: issuer. Reasons: INVALID_COOKIE,
+     * SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE,
+     * EXPIRED_IDLE, METADATA_ETAG_MISMATCH.
      * </pre>
      */
     public io.github.sessiond.v1.UpdateMetadataResponse updateMetadata(io.github.sessiond.v1.UpdateMetadataRequest request) {
@@ -1696,9 +1714,9 @@ public final class SessionServiceGrpc {
    *     requests, unknown fields are ignored.
    *   - A call that fails has changed nothing. Only after DEADLINE_EXCEEDED, CANCELLED or UNAVAILABLE
    *     it is not known whether the change was committed.
-   *   - STORAGE_UNAVAILABLE and OVERLOADED have a google.rpc.RetryInfo. The trailer
-   *     grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only the
-   *     idempotent calls are safe to retry.
+   *   - STORAGE_UNAVAILABLE, CALLER_KEYS_UNAVAILABLE and OVERLOADED have a google.rpc.RetryInfo. The
+   *     trailer grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only
+   *     the idempotent calls are safe to retry.
    *   - A calling service may be limited to some tenants. What belongs to another tenant does not exist
    *     for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect needs a calling
    *     service without such a limit.
@@ -1707,7 +1725,10 @@ public final class SessionServiceGrpc {
    *     `validator` checks sessions, `issuer` also opens, changes and ends them, `admin` also manages
    *     signing keys, audit and sweep. Each includes the one before. The option `required_role` says
    *     the same. Any call can fail with CALLER_UNAUTHENTICATED, CALLER_FORBIDDEN and
-   *     CALLER_KEYS_UNAVAILABLE then. These are decided before the request's message is read.
+   *     CALLER_KEYS_UNAVAILABLE then. Credentials and roles are checked before the request's message
+   *     is read.
+   *   - Requests of web pages, and requests for host names, that the operator has not allowed fail
+   *     with CALLER_FORBIDDEN, also where callers are not authenticated.
    *   - No method has the option NO_SIDE_EFFECTS: Connect would then allow it as a GET request, which
    *     puts cookies into URLs, and so into logs.
    * </pre>
@@ -1863,9 +1884,9 @@ public final class SessionServiceGrpc {
      * metadata_etag, it changes nothing if the metadata is no longer the version that the caller has
      * read: of concurrent calls with one etag, exactly one succeeds.
      * Not idempotent: a retry of a call that succeeded fails with METADATA_ETAG_MISMATCH, or without
-     * metadata_etag overwrites what others have stored since. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
-     * SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE,
-     * METADATA_ETAG_MISMATCH.
+     * metadata_etag overwrites what others have stored since. Role: issuer. Reasons: INVALID_COOKIE,
+     * SESSION_NOT_FOUND, SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE,
+     * EXPIRED_IDLE, METADATA_ETAG_MISMATCH.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<io.github.sessiond.v1.UpdateMetadataResponse> updateMetadata(
