@@ -24,8 +24,16 @@ function normalise(output: string): string {
     .replace(/econds(Left)?":\d+/gi, (text) => text.replace(/\d+/, "N"));
 }
 
-/** Starts a command and resolves with its first output that matches; then stops it gently. */
-async function outputUntil(command: string, env: Record<string, string>, expected: RegExp) {
+/**
+ * Starts a command and resolves with its first output that matches; then stops it gently, after
+ * `whileItRuns`.
+ */
+async function outputUntil(
+  command: string,
+  env: Record<string, string>,
+  expected: RegExp,
+  whileItRuns: (output: string) => Promise<void> = async () => {},
+) {
   const child = spawn("sh", ["-c", `exec ${command}`], {
     cwd: root,
     env: { PATH, HOME: process.env.HOME ?? "/", ...env },
@@ -45,8 +53,12 @@ async function outputUntil(command: string, env: Record<string, string>, expecte
     void exited.then(() => resolve(false));
   });
   const found = await matched;
-  // The whole group, as a terminal does; npm does not always pass signals on.
-  if (found) process.kill(-(child.pid as number), "SIGTERM");
+  try {
+    if (found) await whileItRuns(output);
+  } finally {
+    // The whole group, as a terminal does; npm does not always pass signals on.
+    if (found) process.kill(-(child.pid as number), "SIGTERM");
+  }
   const code = await exited;
   expect(found, `output of ${command} (exit ${code}):\n${output}`).to.equal(true);
   return output;
@@ -105,6 +117,7 @@ describe("README", () => {
       "npm run web-login",
       "npm start -- --print-config",
       readmeBlock("create-token").trim(),
+      readmeBlock("curl").trim(),
       readmeBlock("export SESSIOND_DATABASE_URL=").trim(),
     ]);
   });
@@ -130,14 +143,28 @@ describe("README", () => {
     await outputUntil("npm start -- --print-config", {}, /SESSIOND_IDLE_TIMEOUT +30m +default/);
   });
 
-  it("makes a token and starts with the callers file that has it", async () => {
+  it("makes a token, starts with the callers file that has it, and calls with it", async () => {
     const home = await mkdtemp(join(tmpdir(), "sessiond-readme-"));
+    const token = join(home, "web.token");
+    const sh = (script: string) =>
+      promisify(execFile)("sh", ["-c", script], { env: { PATH, HOME: home } });
     try {
       const script = readmeBlock("create-token").replace(/npm start$/m, "exec npm start");
       const env = { SESSIOND_PORT: "0", HOME: home, SCRIPT: script };
-      const output = await outputUntil(`sh -c "$SCRIPT"`, env, /listens on http/);
-      expect(output).to.match(/^sessiond_[\w-]{43}$/m);
-      expect((await stat(join(home, "callers.jsonl"))).mode & 0o777).to.equal(0o600);
+      await outputUntil(`sh -c "$SCRIPT"`, env, /listens on http/, async (output) => {
+        expect(await readFile(token, "utf8")).to.match(/^sessiond_[\w-]{43}\n$/);
+        for (const file of [token, join(home, "callers.jsonl")]) {
+          expect((await stat(file)).mode & 0o777).to.equal(0o600);
+        }
+        const [url = ""] = /http:\/\/[\d.]+:\d+/.exec(output) ?? [];
+        const call = readmeBlock("curl").replace("http://127.0.0.1:8480", url);
+        expect(JSON.parse((await sh(call)).stdout)).to.have.nested.property(
+          "session.actorId",
+          "alice",
+        );
+        const refused = await sh(call.replace("Bearer", "Basic"));
+        expect(refused.stdout).to.include("CALLER_UNAUTHENTICATED");
+      });
     } finally {
       await rm(home, { recursive: true, force: true });
     }
