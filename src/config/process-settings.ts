@@ -1,4 +1,4 @@
-/** The settings of the process: server, database, key encryption and log. */
+/** The settings of the process: server, callers, database, key encryption and log. */
 
 import * as parsers from "./parsers.ts";
 import { type SettingGroup, setting } from "./setting.ts";
@@ -166,7 +166,7 @@ export const callers = {
   SESSIOND_JWT_JWKS: setting(parsers.jwks, {
     unset: "JWTs are not accepted",
     doc:
-      "Where the public keys (JSON Web Key Set) are that verify the callers' JWTs. A file is read again " +
+      "The path or URL of the public keys (JSON Web Key Set) that verify the callers' JWTs. A file is read again " +
       "when it changes; the set of a URL is fetched again every 10 minutes, and when a token names an " +
       "unknown key. It requires SESSIOND_JWT_ISSUER, SESSIOND_JWT_AUDIENCE and SESSIOND_CALLERS_FILE.",
   }),
@@ -206,11 +206,9 @@ export const database = {
   SESSIOND_DATABASE_POOL_SIZE: setting(parsers.integer(2, 1000), {
     default: "10",
     doc:
-      "The maximum number of database connections of one process. Writes, calls that wait for locked " +
-      "rows, and management (lists, keys, the sweep) have shares of them: the others always leave one " +
-      "connection to reads, two from 8 on. With 3 or more, those that wait for locks and management " +
-      "also leave one to writes; with 2, they share one with them. They may each use a fifth. A sweep " +
-      "uses two connections, one of which only holds a lock.",
+      "The maximum number of database connections of one process. One is kept for reads (two from 8 on), " +
+      "and from 3 on one for writes. Calls that wait for locked rows, and management (lists, keys, the " +
+      "sweep), may each use a fifth. A sweep uses two connections, one of which only holds a lock.",
   }),
   SESSIOND_DATABASE_QUEUE_LIMIT: setting(parsers.integer(0, 1_000_000), {
     default: "10000",
