@@ -1,25 +1,33 @@
 import { randomBytes } from "node:crypto";
 import { fromJson, type JsonObject, toJson } from "@bufbuild/protobuf";
-import { type Client, ConnectError, createClient } from "@connectrpc/connect";
+import { ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { expect } from "chai";
 import fc from "fast-check";
 import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
-import type { TenantId } from "../../src/session/ids.ts";
+import { AbsentKeys } from "../../src/session/absent-keys.ts";
 import { PageTokens } from "../../src/session/pages.ts";
 import { byId, newTenant, openSession } from "../support/actors.ts";
-import { type Replica, startReplica, startTestApp, type TestApp } from "../support/app.ts";
+import { type SessionClient, startReplica, startTestApp, type TestApp } from "../support/app.ts";
 import { setAbsolute } from "../support/back-dating.ts";
-import { type CallerLimit, limitCallers } from "../support/limited-callers.ts";
+import {
+  clientOf,
+  createTestFile,
+  newToken,
+  type TestFile,
+  tokenLine,
+  withToken,
+} from "../support/callers.ts";
 import { signingSecret } from "../support/signing-keys.ts";
 import { countStatements } from "../support/statement-log.ts";
 import { reEncrypt } from "../support/unreadable-signing-keys.ts";
 
 type Method = keyof typeof SessionService.method;
 const methods = Object.keys(SessionService.method) as Method[];
+const protocols = ["gRPC", "Connect"] as const;
 
 /** A session, with all that names it or belongs to it. */
-interface Thing {
+interface OpenSession {
   readonly tenantId: string;
   readonly id: string;
   readonly keyId: string;
@@ -31,7 +39,7 @@ const hex = (bytes: number) => randomBytes(bytes).toString("hex");
 const token = () => randomBytes(32).toString("base64url");
 
 /** Well-formed, and never made by anybody. */
-function nonexistent(): Thing {
+function nonexistent(): OpenSession {
   const [id, keyId] = [`ses-${hex(22)}`, `sk-${hex(16)}`];
   const cookie = `v1.${id}.${keyId}.${token()}`;
   return { tenantId: newTenant(), id, keyId, cookie, csrfToken: token() };
@@ -41,7 +49,7 @@ const ALICE = { actorType: "user", actorId: "alice" };
 const ACTING = { reason: "logout", actingActorId: "alice" };
 
 /** Every way to name the other session, without its tenant and with each that may be named. */
-function refsTo(other: Thing, mine: Thing): JsonObject[] {
+function refsTo(other: OpenSession, mine: OpenSession): JsonObject[] {
   const [version, , myKey, myMac] = mine.cookie.split(".");
   const [, , , theirMac] = other.cookie.split(".");
   const cookies = [
@@ -64,7 +72,7 @@ function refsTo(other: Thing, mine: Thing): JsonObject[] {
 }
 
 /** Requests of a caller of `mine` that try what they can with `other`, for every call. */
-const attempts: Record<Method, (other: Thing, mine: Thing) => JsonObject[]> = {
+const attempts: Record<Method, (other: OpenSession, mine: OpenSession) => JsonObject[]> = {
   create: (other, mine) => [
     ...refsTo(other, mine).map((replaces) => ({ actor: actorOf(mine), replaces })),
     ...refsTo(other, mine).map((replaces) => ({
@@ -108,8 +116,7 @@ const attempts: Record<Method, (other: Thing, mine: Thing) => JsonObject[]> = {
   rotateSession: (other, mine) =>
     refsTo(other, mine).map((session) => ({ session, grace: "5s", actingActorId: "alice" })),
   rotateSigningKey: (other) => [{ tenantId: other.tenantId, actingActorId: "alice" }],
-  // It names nothing: who may call it is shown by sweep-rules.
-  garbageCollect: () => [],
+  garbageCollect: () => [{}],
   get: (other, mine) => refsTo(other, mine).map((session) => ({ session })),
   list: (other, mine) => [
     ...refsTo(other, mine).map((current) => ({ actor: actorOf(mine), current })),
@@ -132,61 +139,94 @@ const attempts: Record<Method, (other: Thing, mine: Thing) => JsonObject[]> = {
   ],
 };
 
-function actorOf({ tenantId }: Thing, actorId = "alice") {
+function actorOf({ tenantId }: OpenSession, actorId = "alice") {
   return { ...ALICE, tenantId, actorId };
 }
 
 /** Tokens like those of the tenant's own lists. */
-const sessionsPage = ({ tenantId, id }: Thing) =>
+const sessionsPage = ({ tenantId, id }: OpenSession) =>
   new PageTokens("sessions", tenantId, "user", "alice", true).encode("1735689600000", id);
-const keysPage = ({ tenantId, keyId }: Thing) =>
+const keysPage = ({ tenantId, keyId }: OpenSession) =>
   new PageTokens("signing_keys", tenantId).encode("1735689600000", keyId);
-const auditPage = ({ tenantId }: Thing) =>
+const auditPage = ({ tenantId }: OpenSession) =>
   new PageTokens("audit_events", tenantId, "", "").encode("1000000");
 
 describe("callers that are limited to tenants (ASVS 8.2.2, 8.4.1)", () => {
-  let app: TestApp;
-  let callers: CallerLimit;
-  let mine: Thing;
   const second = newTenant();
-  const theirs = new Map<string, Thing>();
-  const clients: Record<string, Client<typeof SessionService>> = {};
+  const ownTenant = newTenant();
+  const tokens = { operator: newToken(), ofOne: newToken(), ofTwo: newToken() };
+  /** May do everything, in all tenants. */
+  let operator: SessionClient;
+  /** Callers of the tenant, and of two tenants, by protocol. */
+  const limited = {} as Record<
+    (typeof protocols)[number],
+    Record<"ofOne" | "ofTwo", SessionClient>
+  >;
+  const { has } = AbsentKeys.prototype;
+  const close: (() => void)[] = [];
+  let file: TestFile;
+  let app: TestApp;
+  let mine: OpenSession;
+  const theirs = new Map<string, OpenSession>();
 
-  async function open(replica: Pick<Replica, "client">, tenantId: string, preLogin = false) {
+  async function open(client: SessionClient, tenantId: string, preLogin = false) {
     const actor = { ...ALICE, tenantId };
-    const { id, cookie, csrfToken, created } = await openSession(replica.client, {
-      actor,
-      preLogin,
-    });
+    const { id, cookie, csrfToken, created } = await openSession(client, { actor, preLogin });
     return { tenantId, id, cookie, csrfToken, keyId: created.session?.signingKeyId ?? "" };
   }
 
+  /** A client over gRPC or, in JSON over HTTP/1.1, Connect. */
+  function clientWith(token: string, protocol: (typeof protocols)[number]): SessionClient {
+    if (protocol === "gRPC") {
+      const caller = clientOf(app.url, withToken(token));
+      close.push(caller.close);
+      return caller.client;
+    }
+    const transport = createConnectTransport({
+      baseUrl: app.url,
+      httpVersion: "1.1",
+      useBinaryFormat: false,
+      interceptors: [withToken(token)],
+    });
+    return createClient(SessionService, transport);
+  }
+
   before(async () => {
-    app = await startTestApp();
-    const json = { baseUrl: app.url, httpVersion: "1.1", useBinaryFormat: false } as const;
-    clients.gRPC = app.client;
-    clients.Connect = createClient(SessionService, createConnectTransport(json));
-    mine = await open(app, newTenant());
-    await open(app, second);
+    const role = "admin";
+    file = await createTestFile(
+      tokenLine(tokens.operator, { name: "ops", role }),
+      tokenLine(tokens.ofOne, { name: "one", role, tenants: [ownTenant] }),
+      tokenLine(tokens.ofTwo, { name: "two", role, tenants: [ownTenant, second] }),
+    );
+    app = await startTestApp({ env: { SESSIOND_CALLERS_FILE: file.path } });
+    operator = clientWith(tokens.operator, "gRPC");
+    for (const protocol of protocols) {
+      limited[protocol] = {
+        ofOne: clientWith(tokens.ofOne, protocol),
+        ofTwo: clientWith(tokens.ofTwo, protocol),
+      };
+    }
+    mine = await open(operator, ownTenant);
+    await open(operator, second);
     const other = await startReplica(app.database.url);
     try {
       for (const kind of ["live", "revoked", "expired", "with a retired key", "with an old key"]) {
-        theirs.set(kind, await open(app, newTenant()));
+        theirs.set(kind, await open(operator, newTenant()));
       }
-      theirs.set("pre-login", await open(app, newTenant(), true));
+      theirs.set("pre-login", await open(operator, newTenant(), true));
       // This process does not have their keys in its cache.
       for (const kind of ["of another replica", "with an unreadable key"]) {
-        theirs.set(kind, await open(other, newTenant()));
+        theirs.set(kind, await open(other.client, newTenant()));
       }
     } finally {
       await other.stop();
     }
-    const of = (kind: string) => theirs.get(kind) as Thing;
-    await app.client.revoke({ session: byId(of("revoked").id), ...ACTING });
+    const of = (kind: string) => theirs.get(kind) as OpenSession;
+    await operator.revoke({ session: byId(of("revoked").id), ...ACTING });
     await setAbsolute(app, of("expired").id, -1);
     for (const kind of ["with a retired key", "with an old key"]) {
       const { tenantId } = of(kind);
-      await app.client.rotateSigningKey({ tenantId, actingActorId: "alice" });
+      await operator.rotateSigningKey({ tenantId, actingActorId: "alice" });
     }
     await app.sql("UPDATE signing_keys SET retired_at = 'epoch' WHERE id = $1", [
       of("with an old key").keyId,
@@ -194,19 +234,19 @@ describe("callers that are limited to tenants (ASVS 8.2.2, 8.4.1)", () => {
     const unreadable = of("with an unreadable key");
     await signingSecret(app.sql, unreadable.keyId);
     await reEncrypt(app.sql, unreadable.keyId);
-    await app.client.get({ session: { ref: { case: "cookie", value: unreadable.cookie } } }).then(
+    await operator.get({ session: { ref: { case: "cookie", value: unreadable.cookie } } }).then(
       () => expect.fail("the key can be read"),
       () => {},
     );
     await app.app.storage.denialAudit.flush();
-    callers = limitCallers();
-  });
-  afterEach(() => {
-    callers.tenants = undefined;
+    // Every look-up is the first one: what the look-ups before it have found is remembered for a second.
+    AbsentKeys.prototype.has = () => false;
   });
   after(async () => {
-    callers?.restore();
+    AbsentKeys.prototype.has = has;
+    for (const one of close) one();
     await app.stop();
+    await file.remove();
   });
 
   /** Everything that belongs to the other tenants. */
@@ -219,9 +259,8 @@ describe("callers that are limited to tenants (ASVS 8.2.2, 8.4.1)", () => {
   }
 
   /** What the caller can observe of a call: answer, headers, and how many statements it takes. */
-  async function observe(protocol: string, method: Method, request: JsonObject) {
+  async function observe(client: SessionClient, method: Method, request: JsonObject) {
     const { input, output } = SessionService.method[method];
-    const client = clients[protocol] as Client<typeof SessionService>;
     let answer: unknown;
     const metadata: [string, string][] = [];
     const keep = (headers: Headers) => void metadata.push(...headers);
@@ -245,26 +284,23 @@ describe("callers that are limited to tenants (ASVS 8.2.2, 8.4.1)", () => {
     const before = await dump();
     const draw = fc.record({
       kind: fc.constantFrom(...theirs.keys()),
-      protocol: fc.constantFrom(...Object.keys(clients)),
-      method: fc.constantFrom(...methods.filter((method) => method !== "garbageCollect")),
-      several: fc.boolean(),
+      protocol: fc.constantFrom(...protocols),
+      tenants: fc.constantFrom("ofOne" as const, "ofTwo" as const),
       which: fc.noBias(fc.nat({ max: 9999 })),
     });
-    const property = fc.asyncProperty(draw, async ({ kind, protocol, method, several, which }) => {
-      const ofOthers = attempts[method](theirs.get(kind) as Thing, mine);
-      const ofNobody = attempts[method](nonexistent(), mine);
-      const index = which % ofOthers.length;
-      const tenants = [mine.tenantId, ...(several ? [second] : [])] as TenantId[];
-      const seen = [];
-      for (const requests of [ofOthers, ofNobody]) {
-        // Each is the first look-up of a caller: what it has found out is remembered by the set.
-        callers.tenants = new Set(tenants);
-        seen.push(await observe(protocol, method, requests[index] as JsonObject));
-      }
-      expect(seen[0]).to.deep.equal(seen[1]);
-    });
-    await fc.assert(property, { numRuns: 400 });
-    callers.tenants = undefined;
+    for (const method of methods) {
+      const property = fc.asyncProperty(draw, async ({ kind, protocol, tenants, which }) => {
+        const client = limited[protocol][tenants];
+        const ofOthers = attempts[method](theirs.get(kind) as OpenSession, mine);
+        const ofNobody = attempts[method](nonexistent(), mine);
+        const index = which % ofOthers.length;
+        const seen = await observe(client, method, ofOthers[index] as JsonObject);
+        expect(seen, method).to.deep.equal(
+          await observe(client, method, ofNobody[index] as JsonObject),
+        );
+      });
+      await fc.assert(property, { numRuns: 32 });
+    }
     expect(await dump()).to.deep.equal(before);
   });
 
@@ -273,29 +309,28 @@ describe("callers that are limited to tenants (ASVS 8.2.2, 8.4.1)", () => {
   });
 
   it("reach what is theirs, without naming it if they have one tenant (the control)", async () => {
-    for (const tenants of [[mine.tenantId], [mine.tenantId, second]]) {
-      callers.tenants = new Set(tenants as TenantId[]);
-      const { session } = await app.client.get({ session: byId(mine.id) });
+    const { ofOne: one, ofTwo: two } = limited.gRPC;
+    for (const client of [one, two]) {
+      const { session } = await client.get({ session: byId(mine.id) });
       expect(session?.id).to.equal(mine.id);
       const credential = { case: "cookie", value: mine.cookie } as const;
-      await app.client.validate({ credential, csrfToken: mine.csrfToken });
-      await app.client.validate({ credential, tenantId: mine.tenantId });
+      await client.validate({ credential, csrfToken: mine.csrfToken });
+      await client.validate({ credential, tenantId: mine.tenantId });
     }
-    callers.tenants = new Set([mine.tenantId as TenantId]);
-    const { sessions } = await app.client.list({ actor: { ...ALICE, tenantId: "" } });
+    const { sessions } = await one.list({ actor: { ...ALICE, tenantId: "" } });
     expect(sessions.map(({ id }) => id)).to.include(mine.id);
-    const { signingKeys } = await app.client.listSigningKeys({});
+    const { signingKeys } = await one.listSigningKeys({});
     expect(signingKeys.map(({ id }) => id)).to.deep.equal([mine.keyId]);
-    const { auditEvents } = await app.client.listAuditEvents({ resourceId: mine.id });
+    const { auditEvents } = await one.listAuditEvents({ resourceId: mine.id });
     expect(auditEvents.map(({ tenantId }) => tenantId)).to.include(mine.tenantId);
-    const created = await app.client.create({ actor: { ...ALICE, tenantId: "" } });
+    const created = await one.create({ actor: { ...ALICE, tenantId: "" } });
     expect(created.session?.tenantId).to.equal(mine.tenantId);
   });
 
   it("make no signing key for another tenant", async () => {
-    callers.tenants = new Set([mine.tenantId as TenantId]);
+    const { ofOne: one } = limited.gRPC;
     const tenantId = newTenant();
-    await app.client.create({ actor: { ...ALICE, tenantId } }).then(
+    await one.create({ actor: { ...ALICE, tenantId } }).then(
       () => expect.fail("the session was created"),
       ({ rawMessage }: ConnectError) =>
         expect(rawMessage).to.equal(
@@ -307,15 +342,15 @@ describe("callers that are limited to tenants (ASVS 8.2.2, 8.4.1)", () => {
 
   for (const field of ["actor.tenant_id", "tenant_id"]) {
     it(`of several tenants must name one in ${field}`, async () => {
-      callers.tenants = new Set([mine.tenantId, second] as TenantId[]);
+      const { ofTwo: two } = limited.gRPC;
       const calls =
         field === "tenant_id"
           ? [
-              app.client.listSigningKeys({}),
-              app.client.listAuditEvents({}),
-              app.client.rotateSigningKey({ actingActorId: "alice" }),
+              two.listSigningKeys({}),
+              two.listAuditEvents({}),
+              two.rotateSigningKey({ actingActorId: "alice" }),
             ]
-          : [app.client.create({ actor: ALICE }), app.client.list({ actor: ALICE })];
+          : [two.create({ actor: ALICE }), two.list({ actor: ALICE })];
       for (const call of calls) {
         const error = ConnectError.from(await call.catch((thrown: unknown) => thrown));
         expect(error.rawMessage).to.equal(
