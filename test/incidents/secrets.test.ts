@@ -1,17 +1,38 @@
 import { inspect } from "node:util";
 import { expect } from "chai";
+import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
 import { createPrettifier } from "../../src/log/pretty.ts";
 import { byCookie, byId, newActor, newTenant, openSession, validate } from "../support/actors.ts";
-import { type Replica, startReplica, TEST_KEY_ENCRYPTION_KEY } from "../support/app.ts";
+import {
+  type Replica,
+  type SessionClient,
+  startReplica,
+  TEST_KEY_ENCRYPTION_KEY,
+} from "../support/app.ts";
+import {
+  type CallerClient,
+  clientOf,
+  createTestFile,
+  line,
+  newToken,
+  type TestFile,
+  tokenLine,
+  withToken,
+} from "../support/callers.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { failureOf } from "../support/expect-failure.ts";
 import { logEverything, postgresLog } from "../support/postgres-log.ts";
 import { signingSecret } from "../support/signing-keys.ts";
+import { startVault, type TestVault } from "../support/vault.ts";
 
 describe("secrets in logs (Okta 2023, open-mercato #2668)", () => {
   let database: TestDatabase;
   let replica: Replica;
+  let client: SessionClient;
+  let vault: TestVault;
+  const files: TestFile[] = [];
+  const callers: CallerClient[] = [];
   const log: string[] = [];
   const errors: string[] = [];
   /** By what it is, so that a failure does not print the secret alone. */
@@ -20,11 +41,36 @@ describe("secrets in logs (Okta 2023, open-mercato #2668)", () => {
   before(async () => {
     database = await createTestDatabase();
     await logEverything(database);
-    replica = await startReplica(database.url, {
-      env: { SESSIOND_BIND_IP: "true", SESSIOND_LOG_VALIDATE_SAMPLE: "1" },
-      onLog: (line) => log.push(line),
+    const token = newToken();
+    const jwtKey = await generateKeyPair("RS256");
+    const keys = JSON.stringify({
+      keys: [{ ...(await exportJWK(jwtKey.publicKey)), alg: "RS256" }],
     });
+    files.push(
+      await createTestFile(
+        tokenLine(token, { name: "web", role: "admin" }),
+        line({ name: "shop", jwt_subject: "shop" }),
+      ),
+      await createTestFile(keys),
+    );
+    vault = await startVault();
+    replica = await startReplica(database.url, {
+      env: {
+        SESSIOND_BIND_IP: "true",
+        SESSIOND_LOG_VALIDATE_SAMPLE: "1",
+        SESSIOND_CALLERS_FILE: files[0]?.path,
+        SESSIOND_JWT_JWKS: files[1]?.path,
+        SESSIOND_JWT_ISSUER: "https://issuer.example",
+        SESSIOND_JWT_AUDIENCE: "sessiond",
+        ...vault.env,
+      },
+      onLog: (text) => log.push(text),
+    });
+    client = callerWith(token);
+    secrets.set("caller's token", token);
+    secrets.set("Vault's token", vault.token);
     await useEverything();
+    await callWithJwts(jwtKey.privateKey);
     await failInEveryWay();
     await replica.app.storage.denialAudit.flush();
     for (const { id } of await database.sql<{ id: string }>("SELECT id FROM signing_keys")) {
@@ -38,9 +84,45 @@ describe("secrets in logs (Okta 2023, open-mercato #2668)", () => {
     secrets.set("key-encryption key in hex", keyBytes.toString("hex"));
   });
   after(async () => {
+    for (const { close } of callers) close();
     await replica.stop();
+    await vault.stop();
+    for (const file of files) await file.remove();
     await database.drop();
   });
+
+  function callerWith(token: string): SessionClient {
+    const caller = clientOf(replica.url, withToken(token));
+    callers.push(caller);
+    return caller.client;
+  }
+
+  /** A JWT that is accepted, one that is expired, one of nobody, and a token that is none. */
+  async function callWithJwts(
+    key: Awaited<ReturnType<typeof generateKeyPair>>["privateKey"],
+  ): Promise<void> {
+    const session = byId((await open("session of a JWT's caller")).id);
+    const now = Math.floor(Date.now() / 1000);
+    const jwts = {
+      accepted: ["shop", now + 60],
+      expired: ["shop", now - 60],
+      unknown: ["x", now + 60],
+    };
+    for (const [what, [subject, expiry]] of Object.entries(jwts)) {
+      const jwt = await new SignJWT({ iss: "https://issuer.example", aud: "sessiond" })
+        .setSubject(String(subject))
+        .setExpirationTime(Number(expiry))
+        .setProtectedHeader({ alg: "RS256" })
+        .sign(key);
+      secrets.set(`${what} JWT`, jwt);
+      secrets.set(`${what} JWT's signature`, jwt.split(".")[2] ?? "");
+      const call = callerWith(jwt).get({ session });
+      await (what === "accepted" ? call : failed(call));
+    }
+    const token = newToken();
+    secrets.set("unknown token", token);
+    await failed(callerWith(token).get({ session }));
+  }
 
   /** A cookie's MAC or a CSRF token, in every spelling that something might have turned it into. */
   function keep(what: string, secret: string): void {
@@ -51,7 +133,7 @@ describe("secrets in logs (Okta 2023, open-mercato #2668)", () => {
   }
 
   async function open(what: string, request: Parameters<typeof openSession>[1] = {}) {
-    const opened = await openSession(replica.client, request);
+    const opened = await openSession(client, request);
     keep(`${what}'s MAC`, opened.cookie.split(".")[3] ?? "");
     keep(`${what}'s CSRF token`, opened.csrfToken);
     return opened;
@@ -64,7 +146,6 @@ describe("secrets in logs (Okta 2023, open-mercato #2668)", () => {
   }
 
   async function useEverything(): Promise<void> {
-    const { client } = replica;
     const before = await open("pre-login session", { preLogin: true });
     const actor = newActor({ tenantId: newTenant() });
     const ipAddress = "192.0.2.1";
@@ -106,7 +187,6 @@ describe("secrets in logs (Okta 2023, open-mercato #2668)", () => {
   }
 
   async function failInEveryWay(): Promise<void> {
-    const { client } = replica;
     const { id, actor, cookie, csrfToken } = await open("refused session");
     const session = byCookie(cookie);
     const credential = { case: "cookie", value: cookie } as const;
@@ -156,7 +236,8 @@ describe("secrets in logs (Okta 2023, open-mercato #2668)", () => {
   }
 
   it("are found by the search where there are any (the control)", () => {
-    expect(secrets.size).to.be.greaterThan(30);
+    expect(vault.server.requests.map(({ token }) => token)).to.include(vault.token);
+    expect(secrets.size).to.be.greaterThan(40);
     for (const [what, secret] of secrets) expect(foundIn(`a ${secret} b`)).to.include(what);
   });
 
