@@ -92,7 +92,7 @@ describe("incidents of other services", () => {
       client.rotateCsrf({ target: { case: "session", value: byCookie(cookie) } }),
   };
   for (const [name, save] of Object.entries(saves)) {
-    it(`a ${name} in flight does not undo a logout (express-session #632, connect-redis #328)`, async () => {
+    it(`a ${name} in flight does not undo a logout (express-session #632, connect-redis #328, connect-typeorm #25)`, async () => {
       const { id, cookie } = await openSession(app.client);
       const session = byCookie(cookie);
       await idle(app, id, 60);
@@ -119,7 +119,7 @@ describe("incidents of other services", () => {
     });
   }
 
-  it("no cache and no restart forgets a revocation (Keycloak #31296, Oathkeeper #1082)", async () => {
+  it("no cache and no restart forgets a revocation (Keycloak #31296, Oathkeeper #1082, better-auth GHSA-xg6x-h9c9-2m83)", async () => {
     const { cookie } = await openSession(app.client);
     const other = await startReplica(app.database.url);
     try {
