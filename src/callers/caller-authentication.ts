@@ -23,6 +23,7 @@ export interface Presented {
 
 interface Peer {
   readonly address: string;
+  readonly network: string;
   readonly connection: number;
   /** The client's certificate, verified by TLS. */
   readonly certificate: X509Certificate | undefined;

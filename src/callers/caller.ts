@@ -12,22 +12,24 @@ export interface Caller {
   readonly tenants: ReadonlySet<string> | undefined;
   /** Whose turn it takes in queues: its name, or else its connection. */
   readonly clientKey: string;
-  /** What its limits are counted by: its name, or else its address. */
+  /** What its limits are counted by: its name, or else its network (IPv6: 64 bits). */
   readonly limitKey: string;
 }
 
 /** Who calls where callers are not authenticated: anybody, with all rights. */
 export function anonymousCaller({
   address,
+  network,
   connection,
 }: {
   readonly address: string;
+  readonly network: string;
   readonly connection: number;
 }): Caller {
   // Callers on one machine, or behind one proxy, share an address. Limits by connection would be none:
   // a caller could open more of them.
   const clientKey = `${address} ${connection}`;
-  return { name: "", role: "admin", tenants: undefined, clientKey, limitKey: address };
+  return { name: "", role: "admin", tenants: undefined, clientKey, limitKey: network };
 }
 
 /** The caller did not prove who it is. The message says why, with nothing that the caller has sent. */

@@ -121,8 +121,8 @@ export const server = {
     default: "10000",
     doc:
       "The maximum number of calls in flight of one caller. Further ones fail with OVERLOADED at once. " +
-      "A caller is the calling service, or without authentication the peer's address: behind a proxy " +
-      "or in a service mesh, all callers then share the limits. Health checks have no limit. Below it, " +
+      "A caller is the calling service, or without authentication the peer's address (IPv6: its " +
+      "network of 64 bits): behind a proxy or in a service mesh, all callers then share the limits. Health checks have no limit. Below it, " +
       "callers take turns, so it need not be low to be fair.",
   }),
   SESSIOND_RATE_PER_CALLER: setting(parsers.callRateOrOff, {

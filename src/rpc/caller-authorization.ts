@@ -17,7 +17,7 @@ import { sessionErrorToConnect } from "./errors.ts";
 
 /** Where handlers find the caller. */
 export const callerKey: ContextKey<Caller> = createContextKey(
-  anonymousCaller({ address: "", connection: 0 }),
+  anonymousCaller({ address: "", network: "", connection: 0 }),
   {
     description: "the caller",
   },

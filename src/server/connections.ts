@@ -1,4 +1,5 @@
-import { isIPv6, type Socket } from "node:net";
+import type { Socket } from "node:net";
+import { networkOf } from "./peer.ts";
 
 export interface ConnectionsOptions {
   readonly maxConnections: number;
@@ -44,7 +45,7 @@ export class Connections {
   /** Counts a TCP connection until it is closed, or destroys it and returns false if it is one too many. */
   accept(socket: Socket): boolean {
     const { maxConnections, maxConnectionsPerPeer, onRefused } = this.#options;
-    const peer = peerOf(socket.remoteAddress);
+    const peer = networkOf(socket.remoteAddress);
     const open = this.#byPeer.get(peer)?.size ?? 0;
     if (open >= maxConnectionsPerPeer) {
       onRefused("maxConnectionsPerPeer", open);
@@ -98,23 +99,4 @@ export class Connections {
 
 function clientOf({ remoteAddress, remotePort }: ClientAddress): string {
   return `${remoteAddress} ${remotePort}`;
-}
-
-/**
- * Whose connection it is. A client on IPv6 usually has a network of 64 bits, and may use any address of
- * it.
- */
-export function peerOf(address = ""): string {
-  if (!isIPv6(address)) return address;
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
-  return mapped ?? networkOf(address);
-}
-
-/** The first four groups of an IPv6 address. */
-function networkOf(address: string): string {
-  const [head = "", tail] = address.split("%", 1)[0]?.split("::") ?? [];
-  const [first, last] = [head, tail ?? ""].map((part) => (part === "" ? [] : part.split(":")));
-  const missing = tail === undefined ? 0 : 8 - (first?.length ?? 0) - (last?.length ?? 0);
-  const groups = [...(first ?? []), ...Array<string>(missing).fill("0"), ...(last ?? [])];
-  return groups.slice(0, 4).join(":");
 }

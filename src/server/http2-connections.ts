@@ -7,11 +7,11 @@ import {
   type ServerHttp2Stream,
 } from "node:http2";
 import type { Socket } from "node:net";
-import { peerOf, type RequestCount } from "./connections.ts";
+import type { RequestCount } from "./connections.ts";
 import { parseGrpcTimeout } from "./deadline.ts";
 import { hardHeaderLimits } from "./header-limits.ts";
 import { destroySoon } from "./http2-streams.ts";
-import { rememberPeer } from "./peer.ts";
+import { type Peer, rememberPeer } from "./peer.ts";
 import { hardResetLimits, ResetLimiter } from "./reset-limiter.ts";
 
 /** How long a client may take to acknowledge the server's settings. They bind it only from then on. */
@@ -85,20 +85,16 @@ export function createHttp2Connections(options: Http2ConnectionsOptions): Http2C
     // ended its side has gone.
     socket.allowHalfOpen = false;
     const onSession = (session: ServerHttp2Session) => {
-      const { certificate } = rememberPeer(session, socket);
-      enforceTimeouts(session, socket, certificate?.validToDate);
+      enforceLimits(session, socket, rememberPeer(session, socket));
     };
     server.once("session", onSession);
     server.emit("connection", socket);
     server.off("session", onSession);
   }
 
-  /** @param closeAt when to send GOAWAY, so that the client connects again */
-  function enforceTimeouts(
-    session: ServerHttp2Session,
-    socket: Socket,
-    closeAt: Date | undefined,
-  ): void {
+  function enforceLimits(session: ServerHttp2Session, socket: Socket, peer: Peer): void {
+    // So that the client connects again with its next certificate.
+    const closeAt = peer.certificate?.validToDate;
     const open = options.requestCount(socket);
     let idleSince = performance.now();
     // Calls do not restart the timer, which would cost each of them: it restarts itself.
@@ -136,7 +132,7 @@ export function createHttp2Connections(options: Http2ConnectionsOptions): Http2C
       }
     }
 
-    const resets = resetLimiter.connection(peerOf(socket.remoteAddress));
+    const resets = resetLimiter.connection(peer.network);
     function limitResets(ageMs: number, timeout: string | string[] | undefined): void {
       const deadlineMs = typeof timeout === "string" ? parseGrpcTimeout(timeout) : undefined;
       if (!resets.allow(ageMs, deadlineMs)) destroySoon(session, "too many rapid resets");

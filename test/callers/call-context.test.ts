@@ -24,14 +24,19 @@ describe("what the rules know of a caller", () => {
     }
   });
 
-  it("is its name as the key of its turns and limits, or else its connection and its address", async () => {
+  it("is its name as the key of its turns and limits, or else its connection and its network", async () => {
     const token = newToken();
     const file = await createTestFile(tokenLine(token, { name: "shop" }));
     const config = { file: file.path, certificates: false, jwt: undefined };
     const known = await createCallerAuthentication({ config, events });
     const anonymous = await createCallerAuthentication({ config: undefined, events });
     const rawHeaders = ["authorization", `Bearer ${token}`];
-    const peer = { address: "192.0.2.7", connection: 3, certificate: undefined };
+    const peer = {
+      address: "2001:db8:1:2::7",
+      network: "2001:db8:1:2",
+      connection: 3,
+      certificate: undefined,
+    };
     expect(await known.identify({ rawHeaders, peer })).to.include({
       clientKey: "shop",
       limitKey: "shop",
@@ -40,8 +45,8 @@ describe("what the rules know of a caller", () => {
       name: "",
       role: "admin",
       tenants: undefined,
-      clientKey: "192.0.2.7 3",
-      limitKey: "192.0.2.7",
+      clientKey: "2001:db8:1:2::7 3",
+      limitKey: "2001:db8:1:2",
     });
     expect(anonymous.identify({ rawHeaders: [], peer })).to.equal(
       anonymous.identify({ rawHeaders, peer }),

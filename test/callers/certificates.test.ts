@@ -183,7 +183,12 @@ describe("callers with certificates", () => {
       now: () => now,
     });
     const { certificate } = authority.issue({ san: ["dns:a.test"], notAfter });
-    const peer = { address: "", connection: 1, certificate: new X509Certificate(certificate) };
+    const peer = {
+      address: "",
+      network: "",
+      connection: 1,
+      certificate: new X509Certificate(certificate),
+    };
     const name = () => {
       try {
         const caller = authentication.identify({ rawHeaders: [], peer });

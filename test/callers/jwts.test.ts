@@ -345,7 +345,7 @@ describe("callers with JWTs", () => {
         events: { onChange() {}, onError: (_file, error) => errors.push(error) },
         now: () => clock,
       });
-      const peer = { address: "", connection: 1, certificate: undefined };
+      const peer = { address: "", network: "", connection: 1, certificate: undefined };
       return {
         authentication,
         errors,
@@ -418,7 +418,7 @@ describe("callers with JWTs", () => {
       expect(await test.identify(token)).to.equal("shop");
       // At once: it is not verified again.
       const rawHeaders = ["authorization", `Bearer ${token}`];
-      const peer = { address: "", connection: 1, certificate: undefined };
+      const peer = { address: "", network: "", connection: 1, certificate: undefined };
       expect(test.authentication.identify({ rawHeaders, peer })).to.have.property("name", "shop");
       test.pass(36_000);
       const error = await test.identify(token).catch((error: Error) => error.message);
