@@ -15,11 +15,11 @@ export interface RequestCount {
 
 interface Connection extends RequestCount {
   readonly peer: string;
-  readonly client: string;
+  readonly ends: string;
   readonly socket: Socket;
 }
 
-type ClientAddress = Pick<Socket, "remoteAddress" | "remotePort">;
+type Ends = Pick<Socket, "remoteAddress" | "remotePort" | "localAddress">;
 
 /**
  * The open connections, in all and of each peer.
@@ -31,15 +31,15 @@ export class Connections {
   readonly #options: ConnectionsOptions;
   /** Oldest first. */
   readonly #byPeer = new Map<string, Set<Connection>>();
-  /** By the address and port of the client, which a TLS socket and its TCP socket have in common. */
-  readonly #byClient = new Map<string, Connection>();
+  /** By `endsOf`. */
+  readonly #byEnds = new Map<string, Connection>();
 
   constructor(options: ConnectionsOptions) {
     this.#options = options;
   }
 
   get sockets(): Socket[] {
-    return [...this.#byClient.values()].map(({ socket }) => socket);
+    return [...this.#byEnds.values()].map(({ socket }) => socket);
   }
 
   /** Counts a TCP connection until it is closed, or destroys it and returns false if it is one too many. */
@@ -49,8 +49,8 @@ export class Connections {
     const open = this.#byPeer.get(peer)?.size ?? 0;
     if (open >= maxConnectionsPerPeer) {
       onRefused("maxConnectionsPerPeer", open);
-    } else if (this.#byClient.size >= maxConnections && !this.#makeRoom(open)) {
-      onRefused("maxConnections", this.#byClient.size);
+    } else if (this.#byEnds.size >= maxConnections && !this.#makeRoom(open)) {
+      onRefused("maxConnections", this.#byEnds.size);
     } else {
       this.#add(socket, peer);
       return true;
@@ -60,21 +60,21 @@ export class Connections {
   }
 
   /** The count for a socket of a connection, either the TCP socket or the TLS socket on it. */
-  requestCount(socket: ClientAddress): RequestCount {
-    return this.#byClient.get(clientOf(socket)) ?? { requests: 0 };
+  requestCount(socket: Ends): RequestCount {
+    return this.#byEnds.get(endsOf(socket)) ?? { requests: 0 };
   }
 
   #add(socket: Socket, peer: string): void {
-    const connection: Connection = { peer, client: clientOf(socket), socket, requests: 0 };
+    const connection: Connection = { peer, ends: endsOf(socket), socket, requests: 0 };
     const ofPeer = this.#byPeer.get(peer) ?? new Set();
     this.#byPeer.set(peer, ofPeer.add(connection));
-    this.#byClient.set(connection.client, connection);
+    this.#byEnds.set(connection.ends, connection);
     socket.once("close", () => this.#delete(connection));
   }
 
   #delete(connection: Connection): void {
-    const { client } = connection;
-    if (this.#byClient.get(client) === connection) this.#byClient.delete(client);
+    const { ends } = connection;
+    if (this.#byEnds.get(ends) === connection) this.#byEnds.delete(ends);
     const ofPeer = this.#byPeer.get(connection.peer);
     ofPeer?.delete(connection);
     if (ofPeer?.size === 0) this.#byPeer.delete(connection.peer);
@@ -97,6 +97,10 @@ export class Connections {
   }
 }
 
-function clientOf({ remoteAddress, remotePort }: ClientAddress): string {
-  return `${remoteAddress} ${remotePort}`;
+/**
+ * Identifies a connection by both its ends, since a client may use one port for two addresses of the
+ * server. It is the same for the TCP socket of a connection and its TLS socket.
+ */
+export function endsOf({ remoteAddress, remotePort, localAddress }: Ends): string {
+  return `${remoteAddress} ${remotePort} ${localAddress}`;
 }

@@ -4,6 +4,7 @@ import { createServer as createHttpsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import { createSecureContext, type SecureContextOptions, type TLSSocket } from "node:tls";
 import { parseAuthorities } from "../files/pem.ts";
+import { endsOf } from "./connections.ts";
 import { hardMaxHeaders } from "./header-limits.ts";
 
 /** A certificate chain and its private key, both in PEM. */
@@ -184,11 +185,6 @@ function authoritiesOf(credentials: TlsCredentials | undefined): string | undefi
 /** Whether the client of a connection has shown a certificate. */
 export function hasClientCertificate(socket: Socket | TLSSocket): socket is TLSSocket {
   return "getPeerX509Certificate" in socket && socket.getPeerX509Certificate() !== undefined;
-}
-
-/** The same for the TCP socket of a connection and its TLS socket. */
-function endsOf({ remoteAddress, remotePort, localAddress }: Socket): string {
-  return `${remoteAddress} ${remotePort} ${localAddress}`;
 }
 
 /** The server cannot listen. */

@@ -7,11 +7,13 @@ class FakeSocket extends EventEmitter {
   destroyed = false;
   readonly remoteAddress: string;
   readonly remotePort: number;
+  readonly localAddress: string;
 
-  constructor(remoteAddress: string, remotePort: number) {
+  constructor(remoteAddress: string, remotePort: number, localAddress: string) {
     super();
     this.remoteAddress = remoteAddress;
     this.remotePort = remotePort;
+    this.localAddress = localAddress;
   }
 
   destroy(): void {
@@ -20,7 +22,12 @@ class FakeSocket extends EventEmitter {
 }
 
 describe("connections", () => {
-  let port = 0;
+  let lastPort = 0;
+
+  function newPort(): number {
+    lastPort += 1;
+    return lastPort;
+  }
 
   function create(maxConnections: number, maxConnectionsPerPeer: number) {
     const refused: unknown[] = [];
@@ -29,9 +36,9 @@ describe("connections", () => {
       maxConnectionsPerPeer,
       onRefused: (limit) => refused.push(limit),
     });
-    const connect = (address: string) => {
-      port += 1;
-      const socket = new FakeSocket(address, port);
+    /** The client uses a new port for each connection, unless `port` is given. */
+    const connect = (address: string, { port = newPort(), localAddress = "198.51.100.1" } = {}) => {
+      const socket = new FakeSocket(address, port, localAddress);
       const accepted = connections.accept(socket as unknown as Socket);
       expect(socket.destroyed).to.equal(!accepted);
       return { accepted, socket };
@@ -73,6 +80,17 @@ describe("connections", () => {
     socket.emit("close");
     expect(connections.sockets).to.deep.equal([]);
     expect(connect("192.0.2.1").accepted).to.equal(true);
+  });
+
+  it("tells connections apart that a client has from one port to two addresses of the server", () => {
+    const { connect, connections } = create(2, 2);
+    const { socket: busy } = connect("192.0.2.1", { port: 1 });
+    const { socket: idle } = connect("192.0.2.1", { port: 1, localAddress: "198.51.100.2" });
+    expect(connections.sockets).to.deep.equal([busy, idle]);
+
+    connections.requestCount(busy).requests += 1;
+    expect(connect("192.0.2.2").accepted).to.equal(true);
+    expect([busy.destroyed, idle.destroyed]).to.deep.equal([false, true]);
   });
 
   it("shares what there is among the peers that want it", () => {
