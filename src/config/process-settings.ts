@@ -90,7 +90,7 @@ export const server = {
     default: "10000",
     doc:
       "The maximum number of open connections. Above it, a new connection takes the place of an idle " +
-      "one of the peer that has the most. If there is none, it is closed immediately.",
+      "one of a peer that has more of them. If there is none, it is closed immediately.",
   }),
   SESSIOND_MAX_CONNECTIONS_PER_PEER: setting(parsers.integer(1, 1_000_000), {
     derived: "a quarter of SESSIOND_MAX_CONNECTIONS",

@@ -25,7 +25,7 @@ type Ends = Pick<Socket, "remoteAddress" | "remotePort" | "localAddress">;
  * The open connections, in all and of each peer.
  *
  * Nobody can take all of them: no peer gets more than its share. And if none is left, a new connection
- * takes the place of an idle one of the peer that has the most, unless the new one is of that peer.
+ * takes the place of an idle one of a peer that has more than its own, the peer with the most first.
  */
 export class Connections {
   readonly #options: ConnectionsOptions;
@@ -80,21 +80,33 @@ export class Connections {
     if (ofPeer?.size === 0) this.#byPeer.delete(connection.peer);
   }
 
-  /** Closes the oldest idle connection of the peer that has the most, if that is more than `open`. */
+  /**
+   * Closes the oldest idle connection of the peer that has the most, of those that have an idle one and
+   * at least two more than `open`.
+   */
   #makeRoom(open: number): boolean {
-    let most: Set<Connection> | undefined;
+    let most = open + 1;
+    let idle: Connection | undefined;
     for (const ofPeer of this.#byPeer.values()) {
-      if (ofPeer.size > (most?.size ?? open + 1)) most = ofPeer;
+      if (ofPeer.size <= most) continue;
+      const oldest = oldestIdle(ofPeer);
+      if (oldest === undefined) continue;
+      most = ofPeer.size;
+      idle = oldest;
     }
-    for (const connection of most ?? []) {
-      if (connection.requests > 0) continue;
-      // Now, because its "close" event comes too late for the next one.
-      this.#delete(connection);
-      connection.socket.destroy();
-      return true;
-    }
-    return false;
+    if (idle === undefined) return false;
+    // Now, because its "close" event comes too late for the next one.
+    this.#delete(idle);
+    idle.socket.destroy();
+    return true;
   }
+}
+
+function oldestIdle(connections: Iterable<Connection>): Connection | undefined {
+  for (const connection of connections) {
+    if (connection.requests === 0) return connection;
+  }
+  return undefined;
 }
 
 /**

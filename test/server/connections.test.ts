@@ -110,6 +110,18 @@ describe("connections", () => {
     ]);
   });
 
+  it("takes an idle connection of another peer if the one with the most has none", () => {
+    const { connect, connections } = create(5, 3);
+    const busy = Array.from({ length: 3 }, () => connect("192.0.2.1").socket);
+    for (const socket of busy) connections.requestCount(socket).requests += 1;
+    const idle = Array.from({ length: 2 }, () => connect("192.0.2.2").socket);
+
+    expect(connect("192.0.2.3").accepted).to.equal(true);
+    expect(idle.map(({ destroyed }) => destroyed)).to.deep.equal([true, false]);
+    // The second peer has no more than the third now.
+    expect(connect("192.0.2.4").accepted).to.equal(false);
+  });
+
   it("closes no connection that serves a request", () => {
     const { connect, connections, refused } = create(2, 2);
     const sockets = [connect("192.0.2.1").socket, connect("192.0.2.1").socket];
