@@ -62,6 +62,8 @@ function resolveServer(reader: EnvReader): void {
   const connections = ["SESSIOND_MAX_CONNECTIONS"] as const;
   const quarter = Math.ceil(reader.get("SESSIOND_MAX_CONNECTIONS") / 4);
   reader.resolve("SESSIOND_MAX_CONNECTIONS_PER_PEER", connections, quarter);
+  const streams = Math.ceil(reader.get("SESSIOND_MAX_STREAMS") / 4);
+  reader.resolve("SESSIOND_MAX_STREAMS_PER_PEER", ["SESSIOND_MAX_STREAMS"], streams);
 }
 
 function vault(reader: EnvReader) {
@@ -148,6 +150,8 @@ function assemble(reader: EnvReader) {
         maxConnectionsPerPeer: reader.get("SESSIOND_MAX_CONNECTIONS_PER_PEER"),
         /** Streaming calls at a time: 1 to 1,000,000. */
         maxStreams: reader.get("SESSIOND_MAX_STREAMS"),
+        /** Streaming calls at a time from one peer address: 1 to 1,000,000. */
+        maxStreamsPerPeer: reader.get("SESSIOND_MAX_STREAMS_PER_PEER"),
         /** Streaming calls at a time on one connection: 1 to 100,000. */
         maxStreamsPerConnection: reader.get("SESSIOND_MAX_STREAMS_PER_CONNECTION"),
         /** A streaming call is ended after this time: 1 s to 24 h. */

@@ -105,6 +105,13 @@ export const server = {
       "The maximum number of open streaming calls: Watch of the health service, and reflection. " +
       "Further ones fail with OVERLOADED.",
   }),
+  SESSIOND_MAX_STREAMS_PER_PEER: setting(parsers.integer(1, 1_000_000), {
+    derived: "a quarter of SESSIOND_MAX_STREAMS",
+    doc:
+      "The maximum number of open streaming calls from one address (IPv6: one network of 64 bits). " +
+      "Further ones fail with OVERLOADED. Behind a load balancer or proxy, set it to " +
+      "SESSIOND_MAX_STREAMS.",
+  }),
   SESSIOND_MAX_STREAMS_PER_CONNECTION: setting(parsers.integer(1, 100_000), {
     default: "100",
     doc:

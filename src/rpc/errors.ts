@@ -145,6 +145,7 @@ export function forbiddenError(why: string, option: keyof typeof settingOfOrigin
 
 const settingOfStreams = {
   maxStreams: "SESSIOND_MAX_STREAMS",
+  maxStreamsPerPeer: "SESSIOND_MAX_STREAMS_PER_PEER",
   maxStreamsPerConnection: "SESSIOND_MAX_STREAMS_PER_CONNECTION",
 } as const;
 

@@ -27,7 +27,7 @@ import { explainRefusal } from "./http-refusals.ts";
 import { closeUnreadStream } from "./http2-streams.ts";
 import { InFlightCall } from "./in-flight-call.ts";
 import type { InFlightCalls } from "./in-flight-calls.ts";
-import { peerOfSession, peerOfSocket } from "./peer.ts";
+import { type Peer, peerOfSession, peerOfSocket } from "./peer.ts";
 import type { ObserveRefusal } from "./refusal-observation.ts";
 import type { RequestErrors } from "./request-errors.ts";
 import type { StreamLimits } from "./stream-limits.ts";
@@ -114,8 +114,7 @@ export function createConnectHandler(options: ConnectHandlerOptions): NodeHandle
     }
     const { methodKind } = handler.method;
     const isUnary = methodKind === "unary";
-    const connection = "stream" in req ? req.stream.session : req.socket;
-    const excess = isUnary ? undefined : streamLimits.open(connection, res);
+    const excess = isUnary ? undefined : streamLimits.open(originOf(req), res);
     if (excess !== undefined) {
       refuseRequest(req, res, excess, 429);
       return;
@@ -148,6 +147,15 @@ export function createConnectHandler(options: ConnectHandlerOptions): NodeHandle
       destroy(req);
     });
   };
+}
+
+function originOf(req: NodeRequest) {
+  const connection = "stream" in req ? req.stream.session : req.socket;
+  return { connection, network: peerOf(req).network };
+}
+
+function peerOf(req: NodeRequest): Peer {
+  return "stream" in req ? peerOfSession(req.stream.session) : peerOfSocket(req.socket);
 }
 
 /** So that streams which were opened together do not end, and are not opened again, together. */
@@ -272,7 +280,7 @@ async function identify(
 ): Promise<UniversalServerRequest> {
   const { contextKey } = authentication;
   const { contextValues } = request;
-  const peer = "stream" in req ? peerOfSession(req.stream.session) : peerOfSocket(req.socket);
+  const peer = peerOf(req);
   try {
     const { rawHeaders } = req;
     const identity = await authentication.authenticate({ method, rawHeaders, peer });

@@ -21,7 +21,7 @@ export type ForbiddenErrorFactory = (
 /** Creates the error for a streaming call above a limit. `message` has the limit's value. */
 export type TooManyStreamsErrorFactory = (
   message: string,
-  limit: "maxStreams" | "maxStreamsPerConnection",
+  limit: "maxStreams" | "maxStreamsPerPeer" | "maxStreamsPerConnection",
 ) => ConnectError;
 
 /** The errors for requests that no handler gets. */

@@ -54,8 +54,9 @@ export interface TransportLimits {
   readonly maxConnections: number;
   /** Further connections of the same peer are closed as soon as they are accepted. */
   readonly maxConnectionsPerPeer: number;
-  /** The most streaming calls, and the most of them on one connection. Further ones are refused. */
+  /** The most streaming calls: in all, of one peer and on one connection. Further ones are refused. */
   readonly maxStreams: number;
+  readonly maxStreamsPerPeer: number;
   readonly maxStreamsPerConnection: number;
   /**
    * How long a streaming call may take. One whose client streams too is a conversation, and may take

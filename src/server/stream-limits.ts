@@ -1,27 +1,40 @@
 import type { ConnectError } from "@connectrpc/connect";
 import type { TooManyStreamsErrorFactory } from "./request-errors.ts";
 
-/** Counts the open streaming calls, in all and on each connection. */
+/** See `TransportLimits`. */
+interface Limits {
+  readonly maxStreams: number;
+  readonly maxStreamsPerPeer: number;
+  readonly maxStreamsPerConnection: number;
+}
+
+interface StreamOrigin {
+  /** Stands for the connection; undefined if that has been closed. */
+  readonly connection: object | undefined;
+  /** What counts as one peer: see `networkOf`. */
+  readonly network: string;
+}
+
+/** Counts the open streaming calls: in all, of each peer and on each connection. */
 export interface StreamLimits {
   /**
    * Counts a stream until its response is closed, or returns the error for one too many. A connection that
    * goes on after as many refusals as it may have streams is reported to `onAbuse`.
-   *
-   * @param connection stands for the connection; undefined if that has been closed
    */
   open(
-    connection: object | undefined,
+    origin: StreamOrigin,
     response: { once(event: "close", listener: () => void): unknown },
   ): ConnectError | undefined;
 }
 
 export function createStreamLimits(
-  { maxStreams, maxStreamsPerConnection }: { maxStreams: number; maxStreamsPerConnection: number },
+  { maxStreams, maxStreamsPerPeer, maxStreamsPerConnection }: Limits,
   tooManyStreamsError: TooManyStreamsErrorFactory,
   onAbuse: (connection: object) => void,
 ): StreamLimits {
   let open = 0;
-  const openByConnection = new WeakMap<object, number>();
+  const openByPeer = new Counts<string>();
+  const openByConnection = new Counts<object>();
   const refusedByConnection = new WeakMap<object, number>();
 
   function countRefusal(connection: object): void {
@@ -30,25 +43,46 @@ export function createStreamLimits(
     if (refused === maxStreamsPerConnection + 1) onAbuse(connection);
   }
 
+  function excess(connection: object, network: string): ConnectError | undefined {
+    const error = (who: string, limit: keyof Limits, max: number) =>
+      tooManyStreamsError(`${who} has ${max} open streams, which is the limit`, limit);
+    if (openByConnection.of(connection) >= maxStreamsPerConnection) {
+      countRefusal(connection);
+      return error("the connection", "maxStreamsPerConnection", maxStreamsPerConnection);
+    }
+    if (openByPeer.of(network) >= maxStreamsPerPeer) {
+      return error("the client's address", "maxStreamsPerPeer", maxStreamsPerPeer);
+    }
+    return open >= maxStreams ? error("the server", "maxStreams", maxStreams) : undefined;
+  }
+
   return {
-    open(connection = {}, response) {
-      const onConnection = openByConnection.get(connection) ?? 0;
-      if (onConnection >= maxStreamsPerConnection) {
-        countRefusal(connection);
-        const message = `the connection has ${maxStreamsPerConnection} open streams, which is the limit`;
-        return tooManyStreamsError(message, "maxStreamsPerConnection");
-      }
-      if (open >= maxStreams) {
-        const message = `the server has ${maxStreams} open streams, which is the limit`;
-        return tooManyStreamsError(message, "maxStreams");
-      }
-      open += 1;
-      openByConnection.set(connection, onConnection + 1);
-      response.once("close", () => {
-        open -= 1;
-        openByConnection.set(connection, (openByConnection.get(connection) as number) - 1);
-      });
+    open({ connection = {}, network }, response) {
+      const refusal = excess(connection, network);
+      if (refusal !== undefined) return refusal;
+      const count = (change: 1 | -1) => {
+        open += change;
+        openByPeer.add(network, change);
+        openByConnection.add(connection, change);
+      };
+      count(1);
+      response.once("close", () => count(-1));
       return undefined;
     },
   };
+}
+
+/** Numbers by key. Keys whose number is 0 take no memory. */
+class Counts<Key> {
+  readonly #counts = new Map<Key, number>();
+
+  of(key: Key): number {
+    return this.#counts.get(key) ?? 0;
+  }
+
+  add(key: Key, change: number): void {
+    const count = this.of(key) + change;
+    if (count === 0) this.#counts.delete(key);
+    else this.#counts.set(key, count);
+  }
 }

@@ -82,6 +82,7 @@ async function startOurs(): Promise<number> {
       maxConnections: 1000,
       maxConnectionsPerPeer: 1000,
       maxStreams: 1000,
+      maxStreamsPerPeer: 1000,
       maxStreamsPerConnection: 100,
       maxStreamAgeMs: maxDeadlineMs,
       idleConnectionTimeoutMs: 60_000,

@@ -82,6 +82,26 @@ describe("limits of streaming calls", () => {
     await Promise.all(watches.map((updates) => updates.return?.()));
   });
 
+  it("refuses one too many of a peer, however many connections it has, and none of another", async () => {
+    const { server, health } = await start({ maxStreamsPerPeer: 2 });
+    const flood = [await rawClient(server), await rawClient(server)];
+    for (const client of flood) client.call(WATCH, emptyMessage);
+    await until("both are open", async () => health.watchers === 2);
+
+    const failure = await failureOf<ConnectError>(watch(server));
+    expect(failure.code).to.equal(Code.ResourceExhausted);
+    expect(failure.rawMessage).to.include("(SESSIOND_MAX_STREAMS_PER_PEER)");
+
+    const other = await rawClient(server, { localAddress: "127.0.0.2" });
+    other.call(WATCH, emptyMessage);
+    await until("that of another peer is open", async () => health.watchers === 3);
+
+    flood[0]?.socket.destroy();
+    await until("it has ended", async () => health.watchers === 2);
+    const again = await watch(server);
+    await again.return?.();
+  });
+
   it("bounds a flood of Watches that are never read", async () => {
     const { server, health, calls } = await start({ maxStreamsPerConnection: 5 });
     const flood = await rawClient(server, { settings: [[setting.initialWindowSize, 0]] });

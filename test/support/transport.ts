@@ -33,6 +33,7 @@ export const testLimits: TransportLimits = {
   maxConnections: 1000,
   maxConnectionsPerPeer: 1000,
   maxStreams: 1000,
+  maxStreamsPerPeer: 1000,
   maxStreamsPerConnection: 1000,
   maxStreamAgeMs: 600_000,
   idleConnectionTimeoutMs: 600_000,
