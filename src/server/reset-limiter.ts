@@ -13,7 +13,7 @@ const shortestDeadlineMs = 5;
 /** How many connections' worth of early resets one peer has: reconnecting must not help an attacker. */
 const connectionsPerPeer = 4;
 
-/** How many peers are remembered. */
+/** How many peers are remembered: those whose last early reset is the latest. */
 const maxPeers = 10_000;
 
 /** Counts what is taken, and forgets it at a constant rate. */
@@ -70,6 +70,7 @@ export function hardResetLimits(maxConcurrentStreams: number) {
 export class ResetLimiter {
   readonly #maxConcurrentStreams: number;
   readonly #now: () => number;
+  /** The one whose last early reset is the longest ago is the first. */
   readonly #peers = new Map<string, Bucket>();
 
   /** @param now returns milliseconds and never goes back */
@@ -93,11 +94,10 @@ export class ResetLimiter {
   }
 
   #peerBucket(peer: string): Bucket {
-    const known = this.#peers.get(peer);
-    if (known !== undefined) return known;
-    if (this.#peers.size >= maxPeers) this.#peers.clear();
-    const bucket = this.#bucket(connectionsPerPeer);
+    const bucket = this.#peers.get(peer) ?? this.#bucket(connectionsPerPeer);
+    this.#peers.delete(peer);
     this.#peers.set(peer, bucket);
+    if (this.#peers.size > maxPeers) this.#peers.delete(this.#peers.keys().next().value as string);
     return bucket;
   }
 

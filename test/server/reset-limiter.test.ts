@@ -41,6 +41,15 @@ describe("reset limiter", () => {
     expect(allowed(90, { peer: "b" })).to.equal(90);
   });
 
+  it("remembers an attacker among more peers than it can remember", () => {
+    expect(allowed(500)).to.equal(100);
+    for (let i = 0; i < 20_000; i += 1) {
+      allowed(1, { peer: `peer ${i}` });
+      if (i % 5000 === 0) expect(allowed(1)).to.equal(0);
+    }
+    expect(allowed(1)).to.equal(0);
+  });
+
   it("does not count calls that were given up late", () => {
     expect(allowed(500, { ageMs: 10 })).to.equal(500);
     expect(allowed(500, { ageMs: 9.9 })).to.equal(100);
