@@ -314,22 +314,28 @@ describe("limits", () => {
       return client;
     }
 
-    it("closes connections with rapid resets, and those that take their place", async () => {
-      const server = await transport.start({ limits: { maxConcurrentStreams: 10 } });
-      const client = transport.grpcClient(server);
-      let closed = 0;
-      // Four connections have as many as a peer may have; then each is closed at its first.
-      for (let i = 0; i < 8; i += 1) {
-        const flood = await rawClient(server);
-        const resets = Array.from({ length: i < 4 ? 15 : 2 }, () => reset(flood));
-        flood.write(...resets);
-        await flood.closed;
-        closed += 1;
-      }
-      expect(closed).to.equal(8);
-      // What resets nothing is not affected.
-      expect((await validateOverGrpc(client, "b")).session?.id).to.equal("b");
-    });
+    const floods: Record<string, [string, string][]> = {
+      "rapid resets": [],
+      "rapid resets after a deadline that no client has": [["grpc-timeout", "1n"]],
+    };
+    for (const [what, headers] of Object.entries(floods)) {
+      it(`closes connections with ${what}, and those that take their place`, async () => {
+        const server = await transport.start({ limits: { maxConcurrentStreams: 10 } });
+        const client = transport.grpcClient(server);
+        let closed = 0;
+        // Four connections have as many as a peer may have; then each is closed at its first.
+        for (let i = 0; i < 8; i += 1) {
+          const flood = await rawClient(server);
+          const resets = Array.from({ length: i < 4 ? 15 : 2 }, () => reset(flood, headers));
+          flood.write(...resets);
+          await flood.closed;
+          closed += 1;
+        }
+        expect(closed).to.equal(8);
+        // What resets nothing is not affected.
+        expect((await validateOverGrpc(client, "b")).session?.id).to.equal("b");
+      });
+    }
 
     it("does not close the connection of a client whose deadlines pass", async () => {
       const { service, started, release } = pendingHandler();
