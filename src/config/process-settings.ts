@@ -116,7 +116,7 @@ export const server = {
     default: "100",
     doc:
       "The maximum number of open streaming calls on one connection. Further ones fail with OVERLOADED. " +
-      "After as many of those, an HTTP/2 connection is closed.",
+      "An HTTP/2 connection is closed after as many of those; a tenth of them is forgotten each second.",
   }),
   SESSIOND_MAX_STREAM_AGE: setting(parsers.duration("1s", "24h"), {
     default: "30m",

@@ -1,3 +1,5 @@
+import { Bucket } from "./bucket.ts";
+
 /** A stream that is reset younger than this may be a part of a rapid-reset attack (CVE-2023-44487). */
 const earlyMs = 10;
 
@@ -15,29 +17,6 @@ const connectionsPerPeer = 4;
 
 /** How many peers are remembered: those whose last early reset is the latest. */
 const maxPeers = 10_000;
-
-/** Counts what is taken, and forgets it at a constant rate. */
-class Bucket {
-  readonly #capacity: number;
-  readonly #perSecond: number;
-  #taken = 0;
-  #at: number;
-
-  constructor(capacity: number, perSecond: number, now: number) {
-    this.#capacity = capacity;
-    this.#perSecond = perSecond;
-    this.#at = now;
-  }
-
-  /** Takes one; false if there is none left. */
-  take(now: number): boolean {
-    this.#taken = Math.max(0, this.#taken - ((now - this.#at) * this.#perSecond) / 1000);
-    this.#at = now;
-    if (this.#taken + 1 > this.#capacity) return false;
-    this.#taken += 1;
-    return true;
-  }
-}
 
 /** The resets of one connection. */
 export interface ConnectionResets {

@@ -1,4 +1,5 @@
 import type { ConnectError } from "@connectrpc/connect";
+import { Bucket } from "./bucket.ts";
 import type { TooManyStreamsErrorFactory } from "./request-errors.ts";
 
 /** See `TransportLimits`. */
@@ -19,7 +20,8 @@ interface StreamOrigin {
 export interface StreamLimits {
   /**
    * Counts a stream until its response is closed, or returns the error for one too many. A connection that
-   * goes on after as many refusals as it may have streams is reported to `onAbuse`.
+   * has more refusals at once than it may have streams, and then a tenth of that a second, is reported to
+   * `onAbuse`.
    */
   open(
     origin: StreamOrigin,
@@ -27,20 +29,24 @@ export interface StreamLimits {
   ): ConnectError | undefined;
 }
 
+/** @param now returns milliseconds and never goes back */
 export function createStreamLimits(
   { maxStreams, maxStreamsPerPeer, maxStreamsPerConnection }: Limits,
   tooManyStreamsError: TooManyStreamsErrorFactory,
   onAbuse: (connection: object) => void,
+  now = () => performance.now(),
 ): StreamLimits {
   let open = 0;
   const openByPeer = new Counts<string>();
   const openByConnection = new Counts<object>();
-  const refusedByConnection = new WeakMap<object, number>();
+  const refusedByConnection = new WeakMap<object, Bucket>();
 
   function countRefusal(connection: object): void {
-    const refused = (refusedByConnection.get(connection) ?? 0) + 1;
+    const refused =
+      refusedByConnection.get(connection) ??
+      new Bucket(maxStreamsPerConnection, maxStreamsPerConnection / 10, now());
     refusedByConnection.set(connection, refused);
-    if (refused === maxStreamsPerConnection + 1) onAbuse(connection);
+    if (!refused.take(now())) onAbuse(connection);
   }
 
   function excess(connection: object, network: string): ConnectError | undefined {

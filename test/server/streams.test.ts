@@ -1,3 +1,4 @@
+import { EventEmitter } from "node:events";
 import { constants } from "node:http2";
 import { Code, type ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
@@ -10,6 +11,7 @@ import { createHealth } from "../../src/rpc/health.ts";
 import { createReflection } from "../../src/rpc/reflection.ts";
 import type { ObservedCall } from "../../src/server/call-observer.ts";
 import type { Server, TransportLimits } from "../../src/server/server.ts";
+import { createStreamLimits } from "../../src/server/stream-limits.ts";
 import { frameType, RawHttp2, setting } from "../support/raw-http2.ts";
 import { failureOf, frame, useTransport } from "../support/transport.ts";
 import { until } from "../support/until.ts";
@@ -123,6 +125,29 @@ describe("limits of streaming calls", () => {
     expect(goaway?.payload.readUInt32BE(4)).to.equal(constants.NGHTTP2_ENHANCE_YOUR_CALM);
     await until("its streams have ended", async () => health.watchers === 1);
     await other.return?.();
+  });
+
+  it("does not close a connection whose refusals are spread over time", () => {
+    let now = 0;
+    let abused = 0;
+    const streams = createStreamLimits(
+      { maxStreams: 100, maxStreamsPerPeer: 100, maxStreamsPerConnection: 10 },
+      tooManyStreamsError,
+      () => {
+        abused += 1;
+      },
+      () => now,
+    );
+    const origin = { connection: {}, network: "192.0.2.1" };
+    const open = () => streams.open(origin, new EventEmitter());
+    for (let i = 0; i < 10; i += 1) expect(open()).to.equal(undefined);
+
+    for (; now < 60_000; now += 1000) expect(open()).not.to.equal(undefined);
+    expect(abused, "one a second").to.equal(0);
+    for (let i = 0; i < 10; i += 1) open();
+    expect(abused, "the last second's and ten at once").to.equal(0);
+    open();
+    expect(abused).to.equal(1);
   });
 
   it("ends a Watch at its maximum age with UNAVAILABLE, which is no failure", async () => {
