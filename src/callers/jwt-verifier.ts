@@ -31,11 +31,13 @@ export interface VerifiedJwt {
 const CLOCK_TOLERANCE_S = 5;
 /** How long a request for the keys may take. */
 const FETCH_TIMEOUT_MS = 3000;
-/** Keys are fetched again after this time, and then in the background. */
-const REFRESH_MS = 600_000;
-/** An unknown key id makes them be fetched again, but not more often than this. */
+/** The first JWT after this time makes the keys be fetched again, in the background. */
+const REFRESH_MS = 540_000;
+/** With keys older than this, a JWT waits until they are fetched again, or that has failed. */
+const MAX_AGE_MS = 600_000;
+/** How often keys are fetched at most while some are known: for unknown key ids, and after a failure. */
 const COOLDOWN_MS = 30_000;
-/** After a failure, the next request is made only after this time. */
+/** The same after a failure while none are known. */
 const RETRY_MS = 1000;
 
 /** These are about the token. All other failures to find a key are about the keys. */
@@ -118,26 +120,29 @@ export function keysOfSet(text: string): JwtKeys {
 
 /**
  * The keys of the JSON Web Key Set at a URL. They are fetched at the first use, when a token names an
- * unknown key, and every ten minutes. If that fails, the keys that are known stay in use.
+ * unknown key, and when a JWT finds them too old. If that fails, the keys that are known stay in use.
  *
- * @param onError called if keys that are in use cannot be refreshed
+ * @param onError called once for each time that keys in use cannot be refreshed
  */
 export function keysOfUrl(
   url: URL,
   onError: (error: unknown) => void,
   { now = Date.now, fetch = globalThis.fetch } = {},
 ): JwtKeys {
-  let fetchedAt = Number.NEGATIVE_INFINITY;
+  let fetchedAt: number | undefined;
   let failedAt = Number.NEGATIVE_INFINITY;
 
-  const guardedFetch: typeof globalThis.fetch = async (...request) => {
-    if (now() - failedAt < RETRY_MS)
+  const checkedFetch: typeof globalThis.fetch = async (...request) => {
+    if (now() - failedAt < (fetchedAt === undefined ? RETRY_MS : COOLDOWN_MS)) {
       throw new Error("the last request for the keys has just failed");
+    }
     try {
       const response = await fetch(...request);
-      if (response.ok) fetchedAt = now();
-      else failedAt = now();
-      return response;
+      if (response.status !== 200) throw new Error(`the answer has the status ${response.status}`);
+      const text = await response.text();
+      keysOfSet(text); // For its errors.
+      fetchedAt = now();
+      return new Response(text);
     } catch (error) {
       failedAt = now();
       throw error;
@@ -146,14 +151,30 @@ export function keysOfUrl(
   const set = createRemoteJWKSet(url, {
     timeoutDuration: FETCH_TIMEOUT_MS,
     cooldownDuration: COOLDOWN_MS,
-    // It would fail all calls if the keys cannot be fetched at the moment when they become too old.
+    // With a limit, all calls would fail if the keys cannot be fetched when it is reached.
     cacheMaxAge: Number.POSITIVE_INFINITY,
-    [customFetch]: guardedFetch,
+    [customFetch]: checkedFetch,
   });
   const find = asAvailable(set);
+
+  let refreshing: Promise<void> | undefined;
+  const refresh = (): Promise<void> => {
+    refreshing ??= set
+      .reload()
+      .catch(onError)
+      .finally(() => {
+        refreshing = undefined;
+      });
+    return refreshing;
+  };
+
   return async (header, token) => {
-    const isOld = set.jwks() !== undefined && now() - fetchedAt >= REFRESH_MS;
-    if (isOld && !set.reloading && now() - failedAt >= COOLDOWN_MS) set.reload().catch(onError);
+    const age = fetchedAt === undefined ? 0 : now() - fetchedAt;
+    const mayFetch = refreshing !== undefined || now() - failedAt >= COOLDOWN_MS;
+    if (age >= REFRESH_MS && mayFetch) {
+      const refreshed = refresh();
+      if (age >= MAX_AGE_MS) await refreshed;
+    }
     return await find(header, token);
   };
 }

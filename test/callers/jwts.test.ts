@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
+import { mock } from "node:test";
 import tls from "node:tls";
 import { expect } from "chai";
 import {
@@ -298,6 +299,7 @@ describe("callers with JWTs", () => {
     beforeEach(async () => {
       [served, status, requests] = [await setOf(key), 200, 0];
     });
+    afterEach(() => mock.restoreAll());
 
     it("are accepted with one request for all, also if the server fails afterwards", async () => {
       const replica = await startReplica(app.database.url, { env: env(url) });
@@ -381,7 +383,7 @@ describe("callers with JWTs", () => {
       const test = await withClock();
       const claims = { exp: now() + 86_400 };
       await test.identify(await sign(key, claims));
-      test.pass(599_999);
+      test.pass(539_999);
       await test.identify(await sign(key, { ...claims, jti: "2" }));
       expect(requests).to.equal(1);
       test.pass(1);
@@ -398,7 +400,7 @@ describe("callers with JWTs", () => {
       const old = await sign(key, claims);
       await test.identify(old);
       served = await setOf(other);
-      test.pass(600_000);
+      test.pass(540_000);
       await test.identify(await sign(key, { ...claims, jti: "2" }));
       const next = await sign(other, claims);
       await until(
@@ -409,6 +411,90 @@ describe("callers with JWTs", () => {
       expect(await test.identify(old).catch((error: Error) => error.message)).to.match(
         /NO_MATCHING/,
       );
+      await test.authentication[Symbol.asyncDispose]();
+    });
+
+    it("wait for new keys when no JWT was verified for long, and share the request", async () => {
+      const test = await withClock();
+      const claims = { exp: now() + 86_400 };
+      await test.identify(await sign(key, claims));
+      served = await setOf(other);
+      test.pass(600_000);
+      const outcomes = ["2", "3", "4"].map(async (jti) => {
+        const token = await sign(key, { ...claims, jti });
+        return test.identify(token).catch((error: Error) => error.message);
+      });
+      for (const outcome of await Promise.all(outcomes)) expect(outcome).to.match(/NO_MATCHING/);
+      expect(await test.identify(await sign(other, claims))).to.equal("shop");
+      expect(requests).to.equal(2);
+      await test.authentication[Symbol.asyncDispose]();
+    });
+
+    it("stay in use when no JWT was verified for long and the server fails, with one report", async () => {
+      const test = await withClock();
+      const claims = { exp: now() + 86_400 };
+      await test.identify(await sign(key, claims));
+      status = 500;
+      test.pass(3_600_000);
+      const identified = ["2", "3", "4"].map(async (jti) =>
+        test.identify(await sign(key, { ...claims, jti })),
+      );
+      expect(await Promise.all(identified)).to.deep.equal(["shop", "shop", "shop"]);
+      expect(test.errors.map(String)).to.deep.equal(["Error: the answer has the status 500"]);
+      expect(requests).to.equal(2);
+      await test.authentication[Symbol.asyncDispose]();
+    });
+
+    it("are not replaced by an answer that is no set of public keys", async () => {
+      const test = await withClock();
+      const claims = { exp: now() + 86_400 };
+      await test.identify(await sign(key, claims));
+      const privateSet = JSON.stringify({ keys: [await exportJWK(key.pair.privateKey)] });
+      const answers = ["<html>maintenance</html>", "{}", '{"keys":[]}', privateSet];
+      test.pass(600_000);
+      for (const [index, answer] of answers.entries()) {
+        served = answer;
+        expect(await test.identify(await sign(key, { ...claims, jti: `${index}` }))).to.equal(
+          "shop",
+        );
+        expect(requests, answer).to.equal(index + 2);
+        // The failure counts: within 30 seconds there is no further request.
+        test.pass(29_999);
+        await test.identify(await sign(key, { ...claims, jti: `${index} again` }));
+        expect(requests, answer).to.equal(index + 2);
+        test.pass(1);
+      }
+      expect(test.errors.map(String)).to.deep.equal([
+        "Error: it is not JSON",
+        "Error: it has no list of keys",
+        "Error: it has no list of keys",
+        "Error: key 1 is not a public key",
+      ]);
+      served = await setOf(key);
+      await test.identify(await sign(key, { ...claims, jti: "last" }));
+      expect(test.errors).to.have.length(4);
+      await test.authentication[Symbol.asyncDispose]();
+    });
+
+    it("are fetched at most every 30 seconds for an unknown key id, also while that fails", async () => {
+      const test = await withClock();
+      const claims = { exp: now() + 86_400 };
+      await test.identify(await sign(key, claims));
+      const unknown = await sign({ ...key, kid: "three" }, claims);
+      const refused = async () => await test.identify(unknown).catch((error: Error) => error);
+      [served, status] = ["<html>", 200];
+      // The cooldown after a success is by jose's clock.
+      const later = Date.now() + 60_000;
+      mock.method(Date, "now", () => later);
+      test.pass(60_000);
+      expect(await refused()).to.be.instanceOf(KeysUnavailableError);
+      expect(await refused()).to.be.instanceOf(KeysUnavailableError);
+      test.pass(29_999);
+      expect(await refused()).to.be.instanceOf(KeysUnavailableError);
+      expect(requests).to.equal(2);
+      test.pass(1);
+      expect(await refused()).to.be.instanceOf(KeysUnavailableError);
+      expect(requests).to.equal(3);
       await test.authentication[Symbol.asyncDispose]();
     });
 
