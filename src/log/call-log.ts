@@ -19,13 +19,15 @@ export interface CallFields {
 }
 
 /** What a failed call is a part of. */
-export type OutageKind = "database" | "overload";
+export type OutageKind = "database" | "overload" | "keys";
 
 export interface FailedCall {
   readonly fields: CallFields;
   /** The error to log with its stack and causes: for defects, and for what caused an outage. */
   readonly unexpected?: unknown;
   readonly outage?: OutageKind | undefined;
+  /** The limit of its caller that it is above. The number of limits must be bounded. */
+  readonly callerLimit?: string | undefined;
   /** Whether it was denied without an audit event. */
   readonly unaudited?: boolean | undefined;
 }
@@ -34,6 +36,10 @@ export interface FailedCall {
 const LINES_PER_SECOND = 10;
 /** How often calls are reported that were only counted. */
 const SUMMARY_INTERVAL_MS = 60_000;
+/** How many callers above their limits the summary names. */
+const MAX_NAMED_CALLERS = 20;
+/** How long no call must fail for lack of keys before that outage is over. */
+const KEYS_QUIET_MS = 30_000;
 
 const DEFECTS = ["UNKNOWN", "INTERNAL", "DATA_LOSS"];
 /** The client has to be changed, or the server is slow or too small. */
@@ -52,6 +58,12 @@ const outageMessages = {
     end: (seconds: number, failed: number) =>
       `no longer overloaded after ${seconds} s, ${failed} calls were refused`,
   },
+  keys: {
+    begin: "the keys that verify JWTs are not available: calls fail",
+    report: "the keys that verify JWTs are still not available: calls fail",
+    end: (seconds: number, failed: number) =>
+      `calls no longer fail for lack of JWT keys after ${seconds} s, ${failed} calls failed`,
+  },
 } as const satisfies Record<OutageKind, object>;
 
 export interface CallLogOptions {
@@ -64,8 +76,8 @@ export interface CallLogOptions {
 /**
  * Logs calls: each one at level debug, and above that those that failed. However many
  * fail, only a limited number of these lines is written: what belongs to an outage is combined, and of
- * everything else there are ten lines a second for each code and reason. The rest is counted, and
- * told once a minute.
+ * everything else there are ten lines a second for each code and reason; of callers above their own
+ * limits, one a minute for each. The rest is counted, and told once a minute.
  */
 export class CallLog {
   /** Whether `callSucceeded` has to be called: at level debug, and while an outage lasts. */
@@ -76,9 +88,11 @@ export class CallLog {
   #sampledCalls = 0;
   #logsEveryCall = false;
   readonly #limit = new LineLimit(LINES_PER_SECOND);
-  readonly #outages = { database: new Outage(), overload: new Outage() };
+  readonly #outages = { database: new Outage(), overload: new Outage(), keys: new Outage() };
   /** Calls that were not logged, by RPC, code and reason. */
   readonly #notLogged = new Map<string, { call: object; count: number }>();
+  /** Calls above a limit of their caller, by both. The callers file bounds the number of callers. */
+  readonly #aboveLimit = new Map<string, { caller?: string; limit: string; count: number }>();
   /** Denied calls that the audit does not know of, by reason. */
   readonly #unaudited = new Map<string, number>();
   #summarizedAt: number;
@@ -97,7 +111,8 @@ export class CallLog {
       const { code, reason = code } = call.fields;
       this.#unaudited.set(reason, (this.#unaudited.get(reason) ?? 0) + 1);
     }
-    if (call.outage !== undefined) this.#outageContinues(call, call.outage);
+    if (call.callerLimit !== undefined) this.#callerAboveLimit(call.fields, call.callerLimit);
+    else if (call.outage !== undefined) this.#outageContinues(call, call.outage);
     else this.#failed(call);
   }
 
@@ -106,20 +121,19 @@ export class CallLog {
     if (this.#logsEveryCall && this.#isSampled(fields.rpc)) this.#log.debug(fields, "call");
     const now = this.#clock();
     for (const kind of ["database", "overload"] as const) {
-      const report = this.#outages[kind].callSucceeded(now);
-      if (report === undefined) continue;
-      this.#log.warn(report, outageMessages[kind].end(report.seconds, report.failed));
-      this.#update();
+      this.#outageEnded(kind, this.#outages[kind].callSucceeded(now));
     }
   }
 
   /** Writes the reports that are due. To be called about once a second. */
   tick(): void {
     const now = this.#clock();
-    for (const kind of ["database", "overload"] as const) {
+    for (const kind of ["database", "overload", "keys"] as const) {
       const report = this.#outages[kind].report(now);
       if (report !== undefined) this.#reportOutage(kind, report);
     }
+    // A success says nothing of the keys: most calls do without them.
+    this.#outageEnded("keys", this.#outages.keys.endIfQuiet(now, KEYS_QUIET_MS));
     if (now - this.#summarizedAt >= SUMMARY_INTERVAL_MS) this.#summarize();
   }
 
@@ -135,6 +149,13 @@ export class CallLog {
       const calls = [...this.#notLogged.values()].map(({ call, count }) => ({ ...call, count }));
       this.#notLogged.clear();
       this.#log.warn({ calls }, "calls failed, not logged one by one");
+    }
+    if (this.#aboveLimit.size > 0) {
+      const all = [...this.#aboveLimit.values()].sort((a, b) => b.count - a.count);
+      this.#aboveLimit.clear();
+      const callers = all.slice(0, MAX_NAMED_CALLERS);
+      const others = all.length - callers.length || undefined;
+      this.#log.warn({ callers, others }, "calls refused: their callers are above their limits");
     }
     if (this.#unaudited.size > 0) {
       const reasons = Object.fromEntries(this.#unaudited);
@@ -152,8 +173,30 @@ export class CallLog {
     this.#update();
   }
 
+  #outageEnded(kind: OutageKind, report: OutageReport | undefined): void {
+    if (report === undefined) return;
+    this.#log.warn(report, outageMessages[kind].end(report.seconds, report.failed));
+    this.#update();
+  }
+
   #reportOutage(kind: OutageKind, report: OutageReport): void {
     this.#log.error(report, outageMessages[kind].report);
+  }
+
+  /** The others are served, so this is no outage. One line a minute for each caller and limit. */
+  #callerAboveLimit(fields: CallFields, limit: string): void {
+    const { caller } = fields;
+    const key = `${limit} ${caller}`;
+    const counted = this.#aboveLimit.get(key);
+    if (counted !== undefined) {
+      counted.count += 1;
+      this.#log.debug({ ...fields, limit }, "call failed");
+      return;
+    }
+    this.#aboveLimit.set(key, { ...(caller !== undefined && { caller }), limit, count: 1 });
+    if (this.#limit.allows("above limit", this.#clock())) {
+      this.#log.warn({ ...fields, limit }, "call refused: the caller is above its limit");
+    }
   }
 
   #failed({ fields, unexpected }: FailedCall): void {

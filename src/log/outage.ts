@@ -48,7 +48,12 @@ export class Outage {
    * fail in turns for a while, which is one outage.
    */
   callSucceeded(now: number): OutageReport | undefined {
-    if (this.#since === undefined || now - this.#failedAt < QUIET_MS) return undefined;
+    return this.endIfQuiet(now, QUIET_MS);
+  }
+
+  /** Returns the report of the whole outage, which is over if nothing has failed for `quietMs`. */
+  endIfQuiet(now: number, quietMs: number): OutageReport | undefined {
+    if (this.#since === undefined || now - this.#failedAt < quietMs) return undefined;
     const report = { failed: this.#failed, seconds: seconds(this.#since, now) };
     this.#since = undefined;
     return report;

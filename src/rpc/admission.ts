@@ -1,5 +1,5 @@
 import type { CallContext } from "../session/call-context.ts";
-import { SessionError } from "../session/errors.ts";
+import { CallerLimitError } from "./caller-limit-error.ts";
 
 /** A sustained rate, and how many calls may come at once after a pause. */
 export interface CallRate {
@@ -49,14 +49,14 @@ export class Admission {
    * Admits a call and returns its caller, for `leave`.
    *
    * @param limitKey callers without one share their limits
-   * @throws {SessionError} OVERLOADED, with the limit in the message
+   * @throws {CallerLimitError} OVERLOADED, with the limit in the message
    */
   enter(limitKey: string | undefined): AdmittedCaller {
     const caller = this.#callers.get(limitKey) ?? this.#add(limitKey);
     const { maxCallsPerCaller, ratePerCaller } = this.#limits;
     if (caller.inFlight >= maxCallsPerCaller) {
       const limit = `has ${maxCallsPerCaller} calls in flight, as many as it may`;
-      throw overloaded(limit, "SESSIOND_MAX_CALLS_PER_CALLER");
+      throw new CallerLimitError(limit, "SESSIOND_MAX_CALLS_PER_CALLER");
     }
     if (ratePerCaller !== undefined) this.#spend(caller, ratePerCaller);
     caller.inFlight += 1;
@@ -75,7 +75,7 @@ export class Admission {
     // A millionth of a call, because sums of fractions are not exact.
     if (start - now > (burst - 1 + 1e-6) * costMs) {
       const limit = `is above its rate of ${perSecond} per second with bursts of ${burst}`;
-      throw overloaded(limit, "SESSIOND_RATE_PER_CALLER");
+      throw new CallerLimitError(limit, "SESSIOND_RATE_PER_CALLER");
     }
     caller.restoredAt = start + costMs;
   }
@@ -118,9 +118,4 @@ export function withAdmission<Handlers extends Calls>(
   return Object.fromEntries(
     entries.map(([name, handle]) => [name, admitted(handle)]),
   ) as unknown as Handlers;
-}
-
-function overloaded(limit: string, setting: string): SessionError {
-  const message = `the caller ${limit} (${setting}); retry later`;
-  return new SessionError("OVERLOADED", { message });
 }

@@ -3,6 +3,7 @@ import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { ErrorInfoSchema } from "../../gen/es/google/rpc/error_details_pb.ts";
 import { type Reason, SessionError, UnreadableKeyError } from "../session/errors.ts";
 import { CallerError, callerKey } from "./caller-authorization.ts";
+import { CallerLimitError } from "./caller-limit-error.ts";
 
 /** What a handler knows of its call. */
 export interface CallNotes {
@@ -28,7 +29,9 @@ export interface CallDescription extends CallNotes {
   readonly detail?: string | undefined;
   /** The defect, or the failure with the cause of the outage. Undefined for what is expected. */
   readonly unexpected?: unknown;
-  readonly outage?: "database" | "overload" | undefined;
+  readonly outage?: "database" | "overload" | "keys" | undefined;
+  /** The setting of the caller's own limit that the call is above. */
+  readonly callerLimit?: string | undefined;
   /** Whether the call was denied and the audit does not know of it, as for a forged cookie. */
   readonly unaudited?: boolean;
 }
@@ -37,9 +40,10 @@ const defectCodes = [Code.Unknown, Code.Internal, Code.DataLoss];
 
 const denialCodes = [Code.Unauthenticated, Code.PermissionDenied];
 
-const outages: Partial<Record<Reason, "database" | "overload">> = {
+const outages: Partial<Record<Reason, CallDescription["outage"]>> = {
   STORAGE_UNAVAILABLE: "database",
   OVERLOADED: "overload",
+  CALLER_KEYS_UNAVAILABLE: "keys",
 };
 
 /**
@@ -64,6 +68,9 @@ export function describeCall(
     const unexpected = isDefect || cause.cause !== undefined ? cause : undefined;
     const unaudited = denialCodes.includes(error.code) && !cause.audited;
     const described = { ...notes, code: nameOf(error.code), reason, unexpected, outage, unaudited };
+    if (cause instanceof CallerLimitError) {
+      return { ...described, outage: undefined, callerLimit: cause.setting };
+    }
     if (!(cause instanceof CallerError)) return described;
     return { ...described, caller: cause.caller, detail: cause.detail };
   }

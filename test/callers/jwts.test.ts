@@ -315,8 +315,13 @@ describe("callers with JWTs", () => {
       }
     });
 
-    it("are UNAVAILABLE, not UNAUTHENTICATED, until the keys are there", async () => {
-      const replica = await startReplica(app.database.url, { env: env(url) });
+    it("are UNAVAILABLE, not UNAUTHENTICATED, until the keys are there, with one error in the log", async () => {
+      const errors: string[] = [];
+      const onLog = (text: string) => {
+        const { level, msg } = JSON.parse(text);
+        if (level >= 50) errors.push(msg);
+      };
+      const replica = await startReplica(app.database.url, { env: env(url), onLog });
       try {
         status = 503;
         const unavailable = await sign(key);
@@ -324,6 +329,7 @@ describe("callers with JWTs", () => {
         // A second request within a second is not made.
         await expectFailure(validateWith(unavailable, replica.url), "CALLER_KEYS_UNAVAILABLE");
         expect(requests).to.be.at.most(2);
+        expect(errors).to.deep.equal(["the keys that verify JWTs are not available: calls fail"]);
       } finally {
         await replica.stop();
       }

@@ -161,6 +161,96 @@ describe("CallLog", () => {
     ]);
   });
 
+  it("combines calls that fail for lack of JWT keys, and observes no success for them", () => {
+    const unexpected = new Error("fetch failed");
+    const keysFail = () =>
+      fail("UNAVAILABLE", "CALLER_KEYS_UNAVAILABLE", { outage: "keys", unexpected });
+    for (let call = 0; call < 25; call += 1) keysFail();
+    expect(lines).to.have.length(1);
+    expect(lines[0]).to.include({
+      level: 50,
+      msg: "the keys that verify JWTs are not available: calls fail",
+    });
+    expect(lines[0]).to.have.nested.property("err.stack");
+    expect(callLog.observesSuccess).to.equal(false);
+
+    now = 10_000;
+    keysFail();
+    // Of a call with a token: the keys are still missing.
+    succeed();
+    callLog.tick();
+    expect(lines.slice(1)).to.deep.equal([
+      {
+        level: 50,
+        failed: 25,
+        rpcs: { "s/A": 25 },
+        seconds: 10,
+        msg: "the keys that verify JWTs are still not available: calls fail",
+      },
+    ]);
+    now = 39_999;
+    callLog.tick();
+    expect(lines).to.have.length(2);
+    now = 40_000;
+    callLog.tick();
+    expect(lines.slice(2)).to.deep.equal([
+      {
+        level: 40,
+        failed: 26,
+        seconds: 40,
+        msg: "calls no longer fail for lack of JWT keys after 40 s, 26 calls failed",
+      },
+    ]);
+  });
+
+  it("has a line a minute for each caller above its limit, counts the rest, and sees no overload", () => {
+    const refuse = (caller: string | undefined, callerLimit = "RATE") => {
+      const fields = { rpc: "s/A", requestId: "id", caller, code: "RESOURCE_EXHAUSTED", ms: 1 };
+      callLog.callFailed({ fields, callerLimit });
+    };
+    for (let call = 0; call < 15; call += 1) refuse("web");
+    for (let call = 0; call < 3; call += 1) refuse("shop");
+    refuse("web", "CALLS");
+    refuse(undefined);
+    const msg = "call refused: the caller is above its limit";
+    expect(lines.map((line) => [line.level, line.caller, line.limit, line.msg])).to.deep.equal([
+      [40, "web", "RATE", msg],
+      [40, "shop", "RATE", msg],
+      [40, "web", "CALLS", msg],
+      [40, undefined, "RATE", msg],
+    ]);
+    expect(callLog.observesSuccess).to.equal(false);
+
+    lines = [];
+    now = 60_000;
+    callLog.tick();
+    expect(lines).to.deep.equal([
+      {
+        level: 40,
+        callers: [
+          { caller: "web", limit: "RATE", count: 15 },
+          { caller: "shop", limit: "RATE", count: 3 },
+          { caller: "web", limit: "CALLS", count: 1 },
+          { limit: "RATE", count: 1 },
+        ],
+        msg: "calls refused: their callers are above their limits",
+      },
+    ]);
+    refuse("web");
+    expect(lines.at(-1)).to.include({ caller: "web", msg });
+  });
+
+  it("names at most ten callers above their limits a second, and twenty a minute", () => {
+    for (let caller = 0; caller < 50; caller += 1) {
+      const fields = { rpc: "s/A", requestId: "id", caller: `${caller}`, code: "X", ms: 1 };
+      callLog.callFailed({ fields, callerLimit: "RATE" });
+    }
+    expect(lines).to.have.length(10);
+    callLog.close();
+    expect(lines.at(-1)?.callers).to.have.length(20);
+    expect(lines.at(-1)?.others).to.equal(30);
+  });
+
   describe("at level debug", () => {
     beforeEach(() => start("debug"));
 
