@@ -52,8 +52,27 @@ function visible(session: Session | undefined, context: CallContext): Session | 
   return session !== undefined && mayAccess(context, session.tenantId) ? session : undefined;
 }
 
+/** Changes the session, or, if it has been rotated, what `readAgain` finds in its place. */
+async function changeLatest(
+  session: Session,
+  change: (session: Session) => Promise<SessionSnapshot | undefined>,
+  readAgain: (session: Session) => Promise<SessionSnapshot>,
+): Promise<ChangedSession> {
+  const changed = await change(session);
+  if (changed !== undefined) return { changed: true, current: changed };
+  const current = await readAgain(session);
+  return current.session.id === session.id
+    ? { changed: false, current }
+    : changeLatest(current.session, change, readAgain);
+}
+
 function isLive(found: SessionSnapshot | SessionError): found is SessionSnapshot {
   return !(found instanceof SessionError) && stateAt(found.session, found.now) === "ACTIVE";
+}
+
+export interface ChangedSession {
+  readonly changed: boolean;
+  readonly current: SessionSnapshot;
 }
 
 export interface AuthenticatorDependencies {
@@ -134,11 +153,10 @@ export class Authenticator {
    */
   async readAgain(
     ref: SessionRef,
-    { id }: Session,
+    session: Session,
     context: CallContext,
   ): Promise<SessionSnapshot> {
-    const snapshot = await this.#store.find(id, context);
-    if (snapshot === undefined) throw notFound(ref);
+    const snapshot = await this.#readById(ref, session, context);
     return ref.kind === "id" ? snapshot : this.#followRotation(snapshot, context);
   }
 
@@ -155,13 +173,30 @@ export class Authenticator {
     session: Session,
     change: (session: Session) => Promise<SessionSnapshot | undefined>,
     context: CallContext,
-  ): Promise<{ readonly changed: boolean; readonly current: SessionSnapshot }> {
-    const changed = await change(session);
-    if (changed !== undefined) return { changed: true, current: changed };
-    const current = await this.readAgain(ref, session, context);
-    return current.session.id === session.id
-      ? { changed: false, current }
-      : this.change(ref, current.session, change, context);
+  ): Promise<ChangedSession> {
+    return changeLatest(session, change, (rotated) => this.readAgain(ref, rotated, context));
+  }
+
+  /**
+   * Ends a session that this call has already found by `ref`. If it was not revoked then and has been
+   * rotated since, ends its successor, also without a grace and also if `ref` is an id: what took its
+   * place during the call must not outlive it.
+   *
+   * @param end undefined if the session has ended
+   * @returns `changed`, if this call ended a session, and else the session as it is now
+   * @throws {SessionError} as `readAgain`
+   */
+  async end(
+    ref: SessionRef,
+    session: Session,
+    end: (session: Session) => Promise<SessionSnapshot | undefined>,
+    context: CallContext,
+  ): Promise<ChangedSession> {
+    if (session.revokedAt !== undefined) return this.change(ref, session, end, context);
+    return changeLatest(session, end, async (rotated) => {
+      const snapshot = await this.#readById(ref, rotated, context);
+      return this.#followRotation(snapshot, context, { ignoreGrace: true });
+    });
   }
 
   /**
@@ -238,12 +273,26 @@ export class Authenticator {
       : this.#followRotation({ session, now }, context);
   }
 
-  /** The successor of a rotated session within the grace. Else the session itself. */
-  async #followRotation(snapshot: SessionSnapshot, context: CallContext): Promise<SessionSnapshot> {
+  /** The successor of a rotated session, within the grace unless that is ignored. Else the session itself. */
+  async #followRotation(
+    snapshot: SessionSnapshot,
+    context: CallContext,
+    options = { ignoreGrace: false },
+  ): Promise<SessionSnapshot> {
     const { session } = snapshot;
     if (session.revokeReason !== ROTATED) return snapshot;
-    const successor = await this.#store.findSuccessor(session.id, context);
+    const successor = await this.#store.findSuccessor(session.id, options, context);
     return successor === undefined ? snapshot : { ...successor, predecessor: session };
+  }
+
+  async #readById(
+    ref: SessionRef,
+    { id }: Session,
+    context: CallContext,
+  ): Promise<SessionSnapshot> {
+    const snapshot = await this.#store.find(id, context);
+    if (snapshot === undefined) throw notFound(ref);
+    return snapshot;
   }
 
   async #findById(

@@ -56,6 +56,8 @@ export type CreateOutcome =
       /** The session of `replaces`, if it was live and of this tenant, and was revoked by this call. */
       readonly replaced: ReplacedSession | undefined;
     }
+  /** Nothing was stored: the session of `replaces` has been rotated into this one. */
+  | { readonly kind: "replaced_was_rotated"; readonly successorId: SessionId }
   /** Nothing was stored: the tenant has no active signing key yet. */
   | { readonly kind: "no_active_key" }
   /** Nothing was stored: the actor is at the session limit, and the policy is `reject`. */
@@ -148,10 +150,16 @@ export interface SessionStore {
 
   /**
    * The session, live or ended, into which this one was rotated; if that was rotated as well, the last
-   * one that can be reached within the graces. Undefined if this one was not rotated, or its grace has
-   * ended.
+   * one that can be reached within the graces, but at most eight rotations on. Undefined if this one
+   * was not rotated, or its grace has ended.
+   *
+   * @param ignoreGrace whether to follow also rotations whose grace has ended or that had none
    */
-  findSuccessor(id: SessionId, context: CallContext): Promise<SessionSnapshot | undefined>;
+  findSuccessor(
+    id: SessionId,
+    options: { readonly ignoreGrace: boolean },
+    context: CallContext,
+  ): Promise<SessionSnapshot | undefined>;
 
   /** Undefined, with nothing changed, if the session does not exist or has ended. */
   rotateCsrf(

@@ -186,7 +186,7 @@ export class Sessions {
 
     const { session } = await authenticator.find(ref, context);
     const revocation = { reason, revokedBy: actingActorId ?? session.actorId };
-    const { changed, current } = await authenticator.change(
+    const { changed, current } = await authenticator.end(
       ref,
       session,
       ({ id }) => store.revoke(id, revocation, context),
@@ -278,13 +278,20 @@ export class Sessions {
     return ref;
   }
 
-  /** The session that Create may replace. Undefined if the reference is stale, forged or unverifiable. */
+  /**
+   * The session that Create may replace, which is not revoked. Undefined if the reference is stale,
+   * forged or unverifiable.
+   */
   async #replaceable(ref: SessionRef, context: CallContext): Promise<SessionId | undefined> {
     const found = await snapshotOrDenial(this.#deps.authenticator.find(ref, context));
-    return found instanceof SessionError ? undefined : found.session.id;
+    if (found instanceof SessionError || found.session.revokedAt !== undefined) return undefined;
+    return found.session.id;
   }
 
-  /** Stores the session. The first Create of a tenant also creates its signing key. */
+  /**
+   * Stores the session. The first Create of a tenant also creates its signing key. If `replaces` is
+   * rotated during the call, replaces its successor, with or without a grace.
+   */
   async #store(
     session: NewSession,
     replaces: SessionId | undefined,
@@ -299,6 +306,8 @@ export class Sessions {
     switch (outcome.kind) {
       case "created":
         return outcome;
+      case "replaced_was_rotated":
+        return this.#store(session, outcome.successorId, context);
       case "limit_reached":
         throw new SessionLimitError(outcome);
       case "no_active_key":

@@ -1,11 +1,11 @@
 import { expect } from "chai";
-import { byCookie, type newActor, openSession, validate } from "../support/actors.ts";
+import { byCookie, byId, type newActor, openSession, validate } from "../support/actors.ts";
 import { type Replica, startReplica } from "../support/app.ts";
 import { expectFailure } from "../support/expect-failure.ts";
 import { inParallel, numbers } from "../support/in-parallel.ts";
 import { type HeldTransaction, holdTransaction } from "../support/transaction.ts";
 import { startTwoReplicas, type TwoReplicas } from "../support/two-replicas.ts";
-import { untilWaiting } from "../support/until.ts";
+import { until, untilWaiting } from "../support/until.ts";
 
 const grace = { seconds: 30n, nanos: 0 };
 const LOCK_ROW = "SELECT FROM sessions WHERE id = $1 FOR UPDATE";
@@ -13,15 +13,20 @@ const LOCK_ROW = "SELECT FROM sessions WHERE id = $1 FOR UPDATE";
 describe("races of RotateSession", () => {
   let replicas: TwoReplicas;
   let limited: Replica;
+  let rejecting: Replica;
   let held: HeldTransaction | undefined;
   before(async () => {
     replicas = await startTwoReplicas({ env: { SESSIOND_TOUCH_INTERVAL: "0s" } });
     limited = await startReplica(replicas.app.database.url, {
       env: { SESSIOND_MAX_SESSIONS_PER_ACTOR: "1" },
     });
+    rejecting = await startReplica(replicas.app.database.url, {
+      env: { SESSIOND_MAX_SESSIONS_PER_ACTOR: "1", SESSIOND_SESSION_LIMIT_POLICY: "reject" },
+    });
   });
   afterEach(() => held?.end());
   after(async () => {
+    await rejecting?.stop();
     await limited?.stop();
     await replicas?.stop();
   });
@@ -29,10 +34,11 @@ describe("races of RotateSession", () => {
   const liveOf = async (actor: ReturnType<typeof newActor>) =>
     (await replicas.app.client.list({ actor })).sessions.map(({ id }) => id);
 
-  for (const [how, request] of [
+  const rotations = [
     ["without a grace", {}],
     ["with a grace", { grace }],
-  ] as const) {
+  ] as const;
+  for (const [how, request] of rotations) {
     it(`lets exactly one of ten calls on two replicas succeed, ${how}`, async () => {
       const { app, other } = replicas;
       await inParallel(4, numbers(20), async () => {
@@ -60,15 +66,67 @@ describe("races of RotateSession", () => {
   }
 
   /** A rotation that has the lock of its actor and waits for the row of its session. */
-  async function waitingRotation() {
+  async function waitingRotation(request: { grace?: typeof grace } = { grace }) {
     const { app } = replicas;
     const { id, actor, cookie } = await openSession(app.client);
     held = await holdTransaction(app.database);
     await held.query(LOCK_ROW, [id]);
-    const rotation = app.client.rotateSession({ session: byCookie(cookie), grace });
+    const rotation = app.client.rotateSession({ session: byCookie(cookie), ...request });
     rotation.catch(() => {});
-    await untilWaiting(app.sql, 1);
-    return { actor, cookie, rotation, held };
+    await until("the rotation waits, for longer than its first, brief attempt", async () => {
+      const text = `SELECT FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid))
+        AND query_start < clock_timestamp() - interval '200 milliseconds'`;
+      return (await app.sql(text, [held?.pid])).length > 0;
+    });
+    return { id, actor, cookie, rotation, held };
+  }
+
+  type Waiting = Awaited<ReturnType<typeof waitingRotation>>;
+  const namings = {
+    cookie: ({ cookie }: Waiting) => byCookie(cookie),
+    id: ({ id }: Waiting) => byId(id),
+  };
+  for (const [how, request] of rotations) {
+    for (const [what, naming] of Object.entries(namings)) {
+      it(`leaves nothing live after a Revoke by ${what} that comes while one ${how} is under way`, async () => {
+        const { app, other } = replicas;
+        const waiting = await waitingRotation(request);
+        const { actor, cookie, rotation, held } = waiting;
+        const revoke = { session: naming(waiting), reason: "logout", actingActorId: "alice" };
+        const revocation = other.client.revoke(revoke);
+        await untilWaiting(app.sql, 2);
+
+        await held.commit();
+
+        const { session, cookie: next } = await rotation;
+        expect(await revocation).to.deep.include({ revoked: true });
+        expect((await revocation).session?.id).to.equal(session?.id);
+        expect(await liveOf(actor)).to.deep.equal([]);
+        for (const value of [cookie, next]) {
+          await expectFailure(validate(app.client, value), "REVOKED");
+        }
+      });
+
+      it(`leaves a login alone live that replaces a session by ${what} while one ${how} is under way`, async () => {
+        const { app } = replicas;
+        for (const replica of [replicas.other, rejecting]) {
+          const waiting = await waitingRotation(request);
+          const { actor, cookie, rotation, held } = waiting;
+          const login = openSession(replica.client, { actor, replaces: naming(waiting) });
+          await untilWaiting(app.sql, 2);
+
+          await held.commit();
+
+          const { session, cookie: next } = await rotation;
+          const { id, created } = await login;
+          expect(created.replacedSessionId).to.equal(session?.id);
+          expect(await liveOf(actor)).to.deep.equal([id]);
+          for (const value of [cookie, next]) {
+            await expectFailure(validate(app.client, value), "REVOKED");
+          }
+        }
+      });
+    }
   }
 
   it("leaves nothing live after a RevokeAllForActor that comes while a rotation is under way", async () => {

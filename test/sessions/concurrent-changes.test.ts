@@ -238,15 +238,55 @@ describe("sessions that are rotated between the read and the write", () => {
     expect(rotated?.session.id).to.equal(NEXT_ID);
   });
 
-  it("changes by id, and changes after the grace, find the old session revoked", async () => {
+  it("a revocation ends the successor, also by id and without a grace", async () => {
+    for (const given of [ref, byCookie]) {
+      const reads = given === ref ? [session, old] : [old];
+      const { sessions } = rotatedMeanwhile({
+        find: async () => ({ session: reads.shift() as Session, now: T0 }),
+        revoke: onlyOfSuccessor,
+        findSuccessor: async (_, { ignoreGrace }) =>
+          ignoreGrace ? { session: successor, now: T0 } : undefined,
+      });
+      const command = { session: given, reason: "ban", actingActorId: "root" };
+      const outcome = await sessions.revoke(command, context);
+      expect([outcome.session.id, outcome.revoked]).to.deep.equal([NEXT_ID, true]);
+    }
+  });
+
+  it("a revocation ends the last session of a chain that grows meanwhile", async () => {
+    const chain = [session.id, ...["a", "b", "c"].map((end) => SESSION_ID.replace(/.$/, end))];
+    const revoked: string[] = [];
+    const { sessions } = rotatedMeanwhile({
+      find: async (id) => ({ session: { ...old, id }, now: T0 }),
+      findSuccessor: async (id) => {
+        const next = chain[chain.indexOf(id) + 1] as SessionId;
+        return { session: aSession({ id: next }), now: T0 };
+      },
+      revoke: async (id) => {
+        revoked.push(id);
+        return id === chain[3] ? { session: aSession({ id }), now: T0 } : undefined;
+      },
+    });
+    const command = { session: byCookie, reason: "", actingActorId: "" };
+    expect((await sessions.revoke(command, context)).session.id).to.equal(chain[3]);
+    expect(revoked).to.deep.equal(chain);
+  });
+
+  it("a revocation by id of a session that was rotated before the call finds it revoked", async () => {
+    const { sessions } = rotatedMeanwhile({ revoke: onlyOfSuccessor });
+    const command = { session: ref, reason: "ban", actingActorId: "root" };
+    const outcome = await sessions.revoke(command, context);
+    expect([outcome.session, outcome.revoked]).to.deep.equal([old, false]);
+  });
+
+  it("other changes by id, and those after the grace, find the old session revoked", async () => {
     for (const [given, followed] of [
       [ref, true],
       [byCookie, false],
     ] as const) {
-      const { sessions } = rotatedMeanwhile({ revoke: onlyOfSuccessor }, followed);
-      const command = { session: given, reason: "ban", actingActorId: "root" };
-      const outcome = await sessions.revoke(command, context);
-      expect([outcome.session, outcome.revoked]).to.deep.equal([old, false]);
+      const { sessions } = rotatedMeanwhile({ updateMetadata: onlyOfSuccessor }, followed);
+      const command = { session: given, metadata: {}, metadataEtag: "", actingActorId: "root" };
+      await rejected(sessions.updateMetadata(command, context), "REVOKED");
     }
   });
 

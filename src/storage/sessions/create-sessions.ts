@@ -66,8 +66,9 @@ const INSERTED = sessionColumns.map(({ name }) => COMPUTED[name] ?? name).join("
 /**
  * Reads the tenant's active key in the statement that inserts the session, so that a replica never
  * signs with a key that another replica has retired. Without an active key, it inserts nothing and
- * returns no row. It also inserts nothing for an item whose replaced session was skipped. The
- * replaced session is locked before it is evaluated, for the same reason as in revoke-sessions.ts.
+ * returns no row. It also inserts nothing for an item whose replaced session was skipped, or has been
+ * rotated: then it returns the successor, which this statement may not see yet. The replaced session is
+ * locked before it is evaluated, for the same reason as in revoke-sessions.ts.
  */
 function createStatement({ suffix, lock, isSkipped }: Locking): Statement {
   return {
@@ -78,11 +79,11 @@ function createStatement({ suffix, lock, isSkipped }: Locking): Statement {
       FROM ${itemsFrom("new", ITEM)}
       JOIN signing_keys ON signing_keys.tenant_id = new.tenant_id AND retired_at IS NULL
     ), target AS (
-      SELECT sessions.id AS target_id, revoked_at, last_seen_at, sessions.idle_timeout_seconds,
+      SELECT sessions.id AS target_id, rotated_to, revoked_at, last_seen_at, sessions.idle_timeout_seconds,
         absolute_expires_at, item.id AS item_id, item.actor_id AS acting_actor_id, calling_service
       FROM item JOIN sessions ON sessions.id = replaces
         AND sessions.tenant_id = item.tenant_id
-      WHERE revoked_at IS NULL ${lock}
+      WHERE (revoked_at IS NULL OR rotated_to IS NOT NULL) ${lock}
     ), replaced AS (
       UPDATE sessions SET revoked_at = ${NOW}, revoke_reason = 'replaced',
         revoked_by = acting_actor_id
@@ -90,11 +91,13 @@ function createStatement({ suffix, lock, isSkipped }: Locking): Statement {
       RETURNING sessions.id, sessions.tenant_id, sessions.pre_login, revoked_by, item_id,
         calling_service
     ), evaluated AS (
-      SELECT *, ${isSkipped("replaces", "revoked_at IS NULL AND tenant_id = item.tenant_id")} AS skipped
+      SELECT *, ${isSkipped("replaces", "revoked_at IS NULL AND tenant_id = item.tenant_id")} AS skipped,
+        (SELECT rotated_to FROM target WHERE item_id = item.id) AS successor_id
       FROM item
+    ), accepted AS (
+      SELECT * FROM evaluated WHERE NOT skipped AND successor_id IS NULL
     ), created AS (
-      INSERT INTO sessions (${SESSION_COLUMNS})
-      SELECT ${INSERTED} FROM evaluated WHERE NOT skipped
+      INSERT INTO sessions (${SESSION_COLUMNS}) SELECT ${INSERTED} FROM accepted
       RETURNING ${SESSION_COLUMNS}
     ), audited AS (
       INSERT INTO audit_events (${AUDIT_COLUMNS})
@@ -104,15 +107,16 @@ function createStatement({ suffix, lock, isSkipped }: Locking): Statement {
       UNION ALL
       SELECT ${NOW}, 'auth', 'auth.session_created', actor_id, calling_service, tenant_id,
         'session', id, jsonb_build_object('actor_type', actor_type, 'pre_login', pre_login::text)
-      FROM evaluated WHERE NOT skipped
+      FROM accepted
     )
     SELECT ${SESSION_COLUMNS}, ${NOW} AS now, NULL AS replaced_id, NULL AS replaced_pre_login,
-      false AS skipped
+      NULL AS successor_id, false AS skipped
     FROM created
     UNION ALL
-    SELECT item_id, ${NO_SESSION}, NULL, id, pre_login, false FROM replaced
+    SELECT item_id, ${NO_SESSION}, NULL, id, pre_login, NULL, false FROM replaced
     UNION ALL
-    SELECT id, ${NO_SESSION}, NULL, NULL, NULL, true FROM evaluated WHERE skipped`,
+    SELECT id, ${NO_SESSION}, NULL, NULL, NULL, successor_id, skipped
+    FROM evaluated WHERE skipped OR successor_id IS NOT NULL`,
   };
 }
 
@@ -148,6 +152,7 @@ function outcomesOf(
     const row = created.get(id);
     if (row === undefined) return { kind: "no_active_key" };
     if (row.skipped) return RETRY_ALONE;
+    if (row.successor_id !== null) return replacedWasRotated(row.successor_id);
     return {
       kind: "created",
       session: sessionOf(row),
@@ -155,6 +160,10 @@ function outcomesOf(
       replaced: replacedOf(replaced.get(id)),
     };
   });
+}
+
+export function replacedWasRotated(successorId: unknown): CreateOutcome {
+  return { kind: "replaced_was_rotated", successorId: successorId as SessionId };
 }
 
 function replacedOf(row: Row | undefined): ReplacedSession | undefined {

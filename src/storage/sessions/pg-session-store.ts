@@ -124,7 +124,8 @@ export function createSessionStore(database: Database): SessionStore {
 
     rotate: (id, rotation, context) => rotateSession(database, id, rotation, context),
 
-    findSuccessor: (id, context) => batchers.findSuccessor(id, context),
+    findSuccessor: (id, { ignoreGrace }, context) =>
+      batchers.findSuccessor({ id, ignoreGrace }, context),
 
     rotateCsrf(id, hash, actingActorId, context) {
       const { callingService } = context;

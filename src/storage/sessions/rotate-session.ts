@@ -5,7 +5,7 @@ import { AUDIT_COLUMNS } from "../audit/audit-columns.ts";
 import type { Execute } from "../pg/batcher.ts";
 import type { Database, Query } from "../pg/database.ts";
 import { instant } from "../pg/instants.ts";
-import { arrayParameter, NOW } from "../pg/sql.ts";
+import { itemsFrom, NOW } from "../pg/sql.ts";
 import { actorValues, LOCK_ACTOR_SHARED } from "./actor-lock.ts";
 import { actorKey } from "./change-keys.ts";
 import {
@@ -99,29 +99,47 @@ export function rotateSession(
 /** Nobody needs more of them within one grace, and a query must have an end. */
 const MAX_ROTATIONS = 8;
 
+export interface SuccessorOf {
+  readonly id: SessionId;
+  readonly ignoreGrace: boolean;
+}
+
+const SUCCESSOR_OF = { item: "integer", first_id: "text", ignore_grace: "boolean" };
+
+const IS_FOLLOWED = `sessions.rotated_to IS NOT NULL
+  AND (ignore_grace OR sessions.rotation_grace_until > ${NOW})`;
+
 const FIND_SUCCESSORS = {
   name: "find_successors",
   text: `
     WITH RECURSIVE rotation AS (
-      SELECT id AS first_id, rotated_to, 1 AS number FROM sessions
-      WHERE id = ANY (${arrayParameter(1, "text")}) AND rotation_grace_until > ${NOW}
+      SELECT item, ignore_grace, sessions.rotated_to, 1 AS number
+      FROM ${itemsFrom("items", SUCCESSOR_OF)} JOIN sessions ON id = first_id
+      WHERE ${IS_FOLLOWED}
       UNION ALL
-      SELECT first_id, sessions.rotated_to, number + 1
+      SELECT item, ignore_grace, sessions.rotated_to, number + 1
       FROM rotation JOIN sessions ON sessions.id = rotation.rotated_to
-      WHERE number < ${MAX_ROTATIONS} AND sessions.rotation_grace_until > ${NOW}
+      WHERE number < ${MAX_ROTATIONS} AND ${IS_FOLLOWED}
     ), latest AS (
-      SELECT DISTINCT ON (first_id) first_id, rotated_to FROM rotation
-      ORDER BY first_id, number DESC
+      SELECT DISTINCT ON (item) item, rotated_to FROM rotation ORDER BY item, number DESC
     )
-    SELECT first_id, ${QUALIFIED_SESSION_COLUMNS}, ${NOW} AS now
+    SELECT item, ${QUALIFIED_SESSION_COLUMNS}, ${NOW} AS now
     FROM latest JOIN sessions ON sessions.id = latest.rotated_to`,
 };
 
-/** Finds the sessions into which a batch of sessions has been rotated, if the grace has not ended. */
-export function findSuccessors(query: Query): Execute<SessionId, SessionSnapshot | undefined> {
+/** Finds the sessions into which a batch of sessions has been rotated. */
+export function findSuccessors(query: Query): Execute<SuccessorOf, SessionSnapshot | undefined> {
   return async (close, signal) => {
-    const rows = await query(FIND_SUCCESSORS, () => [close()], signal);
-    const byFirstId = new Map(rows.map((row) => [row.first_id, row]));
-    return close().map((id) => snapshotOf(byFirstId.get(id)));
+    const values = () => {
+      const items = close();
+      return [
+        items.map((_, index) => index),
+        items.map(({ id }) => id),
+        items.map(({ ignoreGrace }) => ignoreGrace),
+      ];
+    };
+    const rows = await query(FIND_SUCCESSORS, values, signal);
+    const byItem = new Map(rows.map((row) => [row.item, row]));
+    return close().map((_, index) => snapshotOf(byItem.get(index)));
   };
 }

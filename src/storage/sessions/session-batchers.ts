@@ -11,7 +11,7 @@ import { type Create, createSessions } from "./create-sessions.ts";
 import { type CookieIds, findByCookies, findSessions } from "./find-sessions.ts";
 import { type Revoke, revokeSessions } from "./revoke-sessions.ts";
 import { type CsrfChange, rotateCsrfOfSessions } from "./rotate-csrf-of-sessions.ts";
-import { findSuccessors } from "./rotate-session.ts";
+import { findSuccessors, type SuccessorOf } from "./rotate-session.ts";
 import { type Locking, SKIP_LOCKED, WAIT_FOR_LOCKED } from "./session-conditions.ts";
 import { type Touch, touchSessions } from "./touch-sessions.ts";
 
@@ -25,7 +25,7 @@ type Add<Item, Result> = (item: Item, context: CallContext) => Promise<Result>;
 export class SessionBatchers {
   readonly findByCookie: Add<CookieIds, CookieLookup>;
   readonly find: Add<SessionId, SessionSnapshot | undefined>;
-  readonly findSuccessor: Add<SessionId, SessionSnapshot | undefined>;
+  readonly findSuccessor: Add<SuccessorOf, SessionSnapshot | undefined>;
   readonly create: Add<Create, CreateOutcome>;
   readonly touch: Add<Touch, SessionSnapshot | undefined>;
   readonly revoke: Add<Revoke, SessionSnapshot | undefined>;

@@ -6,14 +6,16 @@ import type { Database } from "../pg/database.ts";
 import { NOW } from "../pg/sql.ts";
 import { actorValues, LOCK_ACTOR } from "./actor-lock.ts";
 import { actorKey } from "./change-keys.ts";
-import { type Create, createWithin } from "./create-sessions.ts";
+import { type Create, createWithin, replacedWasRotated } from "./create-sessions.ts";
 import { SESSION_COLUMNS, sessionOf } from "./session-columns.ts";
 import { LIVE } from "./session-conditions.ts";
 
 const COUNT_LIVE = {
   name: "count_live",
   text: `
-    SELECT count(*)::integer AS count FROM sessions
+    SELECT count(*)::integer AS count,
+      (SELECT rotated_to FROM sessions WHERE id = $4 AND tenant_id = $1) AS successor_id
+    FROM sessions
     WHERE tenant_id = $1 AND actor_type = $2 AND actor_id = $3 AND NOT pre_login AND id <> $4
       AND ${LIVE}`,
 };
@@ -63,11 +65,15 @@ export function createWithinLimit(
   const actor = actorValues(session);
   return database.lockingTransaction(context, actorKey(session), async (run) => {
     await run(LOCK_ACTOR, actor);
-    // Without the session that will be replaced. Until the commit, no other Create can change the
-    // count, and no rotation can replace a session that is counted.
+    // Without the session that will be replaced, or its successor. Until the commit, no other Create
+    // can change the count, and no rotation can replace a session that is counted.
     const others = [...actor, replaces ?? ""];
     const [row] = await run(COUNT_LIVE, others);
-    const total = row?.count as number;
+    const { count: total, successor_id: successorId } = row as {
+      count: number;
+      successor_id: unknown;
+    };
+    if (successorId !== null) return replacedWasRotated(successorId);
     const excess = total + 1 - maxPerActor;
     if (excess > 0 && policy === "reject") {
       const oldest = (await run(OLDEST_LIVE, others)).map(sessionOf);

@@ -34,7 +34,8 @@ const calls: Record<string, (stores: Stores, context: CallContext) => Promise<un
     sessions.revokeAllForActor(actor, undefined, revocation, context),
   rotateCsrf: ({ sessions }, context) => sessions.rotateCsrf(id, hash, "root", context),
   rotate: ({ sessions }, context) => sessions.rotate(id, rotationOf(actor), context),
-  findSuccessor: ({ sessions }, context) => sessions.findSuccessor(id, context),
+  findSuccessor: ({ sessions }, context) =>
+    sessions.findSuccessor(id, { ignoreGrace: false }, context),
   updateMetadata: ({ sessions }, context) => sessions.updateMetadata(id, {}, "", "root", context),
   rotateCsrfForActor: ({ sessions }, context) =>
     sessions.rotateCsrfForActor(actor, 10, () => hash, "root", context),

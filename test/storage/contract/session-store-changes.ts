@@ -198,8 +198,8 @@ export function sessionStoreChanges(given: Given): void {
       return outcome?.session ?? expect.fail("it was not rotated");
     }
 
-    const successorOf = async ({ id }: Session) =>
-      (await given().sessions.findSuccessor(id, context))?.session;
+    const successorOf = async ({ id }: Session, options = { ignoreGrace: false }) =>
+      (await given().sessions.findSuccessor(id, options, context))?.session;
 
     it("puts a successor in its place, of the same actor, data and absolute deadline", async () => {
       const stores = given();
@@ -298,6 +298,31 @@ export function sessionStoreChanges(given: Given): void {
       expect(await successorOf(first)).to.include({ id: second.id, revokeReason: "rotated" });
     });
 
+    it("findSuccessor finds the last of several whatever their graces, if these are ignored", async () => {
+      const ignored = { ignoreGrace: true };
+      const first = await opened();
+      expect(await successorOf(first, ignored), "it is not rotated").to.equal(undefined);
+      const second = await rotated(first);
+      const third = await rotated(second, GRACE);
+      const fourth = await rotated(third);
+      for (const session of [first, second, third]) {
+        expect(await successorOf(session, ignored)).to.deep.equal(fourth);
+      }
+      await given().sessions.revoke(fourth.id, revocation, context);
+      const last = { id: fourth.id, revokeReason: revocation.reason };
+      expect(await successorOf(first, ignored)).to.deep.include(last);
+      expect(await successorOf(fourth, ignored)).to.equal(undefined);
+    });
+
+    it("findSuccessor keeps calls at once apart that ignore the grace and that do not", async () => {
+      const first = await opened();
+      const second = await rotated(first);
+      const found = await Promise.all(
+        numbers(8).map((index) => successorOf(first, { ignoreGrace: index % 2 === 1 })),
+      );
+      expect(found).to.deep.equal(numbers(8).map((index) => (index % 2 ? second : undefined)));
+    });
+
     it("findSuccessor follows eight rotations", async () => {
       const chain = [await opened()];
       for (const _ of numbers(9)) chain.push(await rotated(chain.at(-1) as Session, GRACE));
@@ -306,13 +331,12 @@ export function sessionStoreChanges(given: Given): void {
     });
 
     it("findSuccessor keeps the sessions of calls at once apart", async () => {
-      const { sessions } = given();
       const all = await Promise.all(numbers(8).map(() => opened()));
       const successors = await Promise.all(
         all.map((session, index) => (index % 2 ? rotated(session, GRACE) : undefined)),
       );
-      const found = await Promise.all(all.map(({ id }) => sessions.findSuccessor(id, context)));
-      expect(found.map((read) => read?.session.id)).to.deep.equal(
+      const found = await Promise.all(all.map((session) => successorOf(session)));
+      expect(found.map((successor) => successor?.id)).to.deep.equal(
         successors.map((session) => session?.id),
       );
     });

@@ -13,6 +13,7 @@ import {
   newTenant,
   noLimit,
   revocation,
+  rotationOf,
   tenantWithKey,
 } from "./stores.ts";
 
@@ -125,6 +126,35 @@ export function sessionStoreCreates(given: Given): void {
         revocation.reason,
       );
     });
+  });
+
+  describe("SessionStore: create that replaces a session that has been rotated", () => {
+    for (const [how, limit] of Object.entries({
+      "without a limit": noLimit,
+      "at the limit, rejecting": { maxPerActor: 1, policy: "reject" },
+      "at the limit, evicting": { maxPerActor: 1, policy: "evict_oldest" },
+    } as const)) {
+      it(`stores nothing, and says into which: ${how}`, async () => {
+        const stores = given();
+        const tenantId = await tenantWithKey(stores);
+        const old = (await create(stores, newSession(tenantId))).session;
+        const rotation = rotationOf(old);
+        await stores.sessions.rotate(old.id, rotation, context);
+        const audit = await auditOf(stores, tenantId);
+        for (const actorId of ["alice", "bob"]) {
+          const session = newSession(tenantId, { actorId });
+          const outcome = await stores.sessions.create(session, old.id, limit, context);
+          expect(outcome).to.deep.equal({
+            kind: "replaced_was_rotated",
+            successorId: rotation.newId,
+          });
+          expect(await stores.sessions.find(session.id, context)).to.equal(undefined);
+        }
+        const successor = await stores.sessions.find(rotation.newId, context);
+        expect(successor?.session.revokedAt).to.equal(undefined);
+        expect(await auditOf(stores, tenantId)).to.deep.equal(audit);
+      });
+    }
   });
 
   describe("SessionStore: the limit", () => {

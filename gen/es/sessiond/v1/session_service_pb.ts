@@ -76,7 +76,8 @@ export type CreateRequest = Message<"sessiond.v1.CreateRequest"> & {
    * replaces names the session that this one replaces, usually the pre-login session. It is
    * revoked in the same transaction, with the reason `replaced`. If it is unknown, not genuine,
    * already ended or of another tenant, it is ignored and the call succeeds, because a stale
-   * cookie must not prevent a login: see replaced_session_id. A reference that no browser can
+   * cookie must not prevent a login: see replaced_session_id. If RotateSession replaces it during
+   * the call, the session that is then in its place is revoked. A reference that no browser can
    * cause, such as a session_id of another form or an empty tenant_id, is INVALID_REQUEST.
    *
    * @generated from field: sessiond.v1.SessionRef replaces = 7;
@@ -169,7 +170,8 @@ export type CreateResponse = Message<"sessiond.v1.CreateResponse"> & {
   setCookies: SetCookie[];
 
   /**
-   * replaced_session_id is the session that `replaces` named, if this call revoked it. Else empty.
+   * replaced_session_id is the session that `replaces` named, or that has taken its place since, if
+   * this call revoked it. Else empty.
    *
    * @generated from field: string replaced_session_id = 5;
    */
@@ -508,7 +510,7 @@ export const RevokeRequestSchema: GenMessage<RevokeRequest> = /*@__PURE__*/
  */
 export type RevokeResponse = Message<"sessiond.v1.RevokeResponse"> & {
   /**
-   * session is the session.
+   * session is the session that was named, or that has taken its place during the call.
    *
    * @generated from field: sessiond.v1.Session session = 1;
    */
@@ -1384,7 +1386,8 @@ export const SessionService: GenService<{
   /**
    * Revoke ends one live session. The effect is immediate, on all replicas. The row stays, with
    * the time, the reason and the acting actor of the first revocation. A session that has already
-   * ended does not change.
+   * ended does not change. If RotateSession replaces the session during the call, the new one is
+   * revoked instead, even if a session_id named the old one.
    *
    * Idempotent. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
    * SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED.
