@@ -9,9 +9,11 @@ import type {
   RevokeOperation,
   RotateCsrfOperation,
   RotateKeyOperation,
+  RotateSessionOperation,
   SessionRecord,
   SweepOperation,
   TouchOperation,
+  UpdateMetadataOperation,
   ValidateOperation,
 } from "./history.ts";
 
@@ -144,6 +146,49 @@ const rotateCsrf = (from: number, csrfHash: string, overrides: object = {}) =>
     overrides,
   );
 
+/** Of `s` into `s2`, without a grace. */
+const rotateSession = (from: number, overrides: object = {}) =>
+  made<RotateSessionOperation>(
+    {
+      ...base,
+      ...during(from, from + 10),
+      kind: "rotate_session",
+      id: `rotate-session-${from}`,
+      sessionId: "s",
+      actorId: "alice",
+      graceMs: 0,
+      result: {
+        lastSeenAt: EPOCH + from + 5,
+        idleExpiresAt: EPOCH + from + 5 + IDLE_MS,
+        absoluteExpiresAt: sessionTimes.absoluteExpiresAt,
+        sessionId: "s",
+        successorId: "s2",
+        csrfHash: "c2",
+      },
+    },
+    overrides,
+  );
+
+/** Of version 1, into version 2. */
+const updateMetadata = (from: number, overrides: object = {}) =>
+  made<UpdateMetadataOperation>(
+    {
+      ...base,
+      ...during(from, from + 10),
+      kind: "update_metadata",
+      id: `update-metadata-${from}`,
+      sessionId: "s",
+      etag: "1",
+      result: { ...sessionTimes, sessionId: "s", etag: "2" },
+    },
+    overrides,
+  );
+
+const mismatch = denied("METADATA_ETAG_MISMATCH", "ABORTED");
+
+/** The result of a call with the cookie of `s` that was accepted for `s2`. */
+const asSuccessor = { result: { ...sessionTimes, sessionId: "s2" } };
+
 const rotateKey = (from: number, activeKeyId: string, overrides: object = {}) =>
   made<RotateKeyOperation>(
     {
@@ -176,6 +221,9 @@ const row = (overrides: Partial<SessionRecord> = {}): SessionRecord => ({
   revokeReason: "",
   revokedBy: "",
   csrfHash: "c0",
+  rotatedTo: "",
+  metadataVersion: 1,
+  updatedBy: "",
   ...overrides,
 });
 
@@ -198,6 +246,16 @@ const keyEvent = (by: string, id: string, retired: string) =>
   event("auth.session_signing_key_rotated", by, id, { retired_key_id: retired });
 const firstKeyEvent = event("auth.session_signing_key_bootstrap", "", "k0");
 
+const updatedEvent = (by: string, id = "s") => event("auth.session_metadata_updated", by, id);
+const rotatedEvents = (by: string, graceMs = 0, successor = "s2"): readonly AuditRecord[] => [
+  event(REVOKED, by, "s", { reason: "rotated", rotated_to: successor }),
+  event("auth.session_rotated", by, successor, { rotated_from: "s", grace_ms: String(graceMs) }),
+];
+const rotatedRow = (by: string, overrides: Partial<SessionRecord> = {}) =>
+  revokedRow(by, { revokeReason: "rotated", rotatedTo: "s2", ...overrides });
+const successorRow = (overrides: Partial<SessionRecord> = {}) =>
+  row({ id: "s2", lastSeenAt: EPOCH + 25, csrfHash: "c2", ...overrides });
+
 const final = (
   sessions: readonly SessionRecord[],
   audit: readonly AuditRecord[],
@@ -213,6 +271,51 @@ const final = (
 
 const live = final([row()], [createdEvent]);
 const revokedBy = (id: string) => final([revokedRow(id)], [createdEvent, revokedEvent(id)]);
+
+/** After the rotation from 20 to 30. */
+const rotated = (graceMs = 0) =>
+  final(
+    [rotatedRow("rotate-session-20"), successorRow()],
+    [createdEvent, ...rotatedEvents("rotate-session-20", graceMs)],
+  );
+/** After a rotation with a grace of one second, and a Revoke of its successor from 40 on. */
+const rotatedAndRevoked = final(
+  [
+    rotatedRow("rotate-session-20"),
+    successorRow({ revokedAt: EPOCH + 45, revokeReason: "logout", revokedBy: "revoke-40" }),
+  ],
+  [
+    createdEvent,
+    ...rotatedEvents("rotate-session-20", 1000),
+    event(REVOKED, "revoke-40", "s2", { reason: "logout" }),
+  ],
+);
+const successorRevoked = (from: number) =>
+  revoke(from, { sessionId: "s2", result: { sessionId: "s2", revoked: true } });
+
+/** Alice's sessions of the ids, with their Creates and audit events. */
+const sessionsOfAlice = (...ids: readonly string[]) => ({
+  operations: ids.map((id) =>
+    create({ id: `create-${id}`, result: { ...create().result, sessionId: id } }),
+  ),
+  rows: ids.map((id) => row({ id, createdBy: `create-${id}` })),
+  events: ids.map((id) => event(CREATED, "alice", id)),
+});
+const two = sessionsOfAlice("s", "s2");
+
+/** A Create from 20 to 30 that was asked to replace `s`, and says that it has replaced nothing. */
+const createInsteadOf = (overrides: object = {}) =>
+  create({
+    ...during(20, 30),
+    id: "successor",
+    replaces: "s",
+    result: { ...create().result, createdAt: EPOCH + 25, sessionId: "s3" },
+    ...overrides,
+  });
+const notReplaced = final(
+  [row(), row({ id: "s3", createdBy: "successor" })],
+  [createdEvent, event(CREATED, "alice", "s3")],
+);
 
 const rulesOf = (operations: readonly Operation[], finalState: FinalState) =>
   checkHistory(operations, finalState).map(({ rule }) => rule);
@@ -343,6 +446,118 @@ describe("the checker of the fault suite", () => {
           { id: "k1", tenantId: "default", isActive: true },
         ],
       }),
+    },
+    {
+      title: "a rotated session, whose cookie is denied and whose successor is accepted",
+      operations: [
+        create(),
+        rotateSession(20),
+        validate(40, denied("REVOKED")),
+        validate(40, { ...asSuccessor, sessionId: "s2" }),
+      ],
+      final: rotated(),
+    },
+    {
+      title: "a rotation of unknown outcome that was done",
+      operations: [create(), rotateSession(20, unknown), validate(40, denied("REVOKED"))],
+      final: rotated(),
+    },
+    {
+      title: "a rotation of unknown outcome that was not done",
+      operations: [create(), rotateSession(20, unknown), validate(40)],
+      final: live,
+    },
+    {
+      title: "an old cookie that is accepted for the successor until the grace ends",
+      operations: [
+        create(),
+        rotateSession(20, { graceMs: 1000 }),
+        validate(1000, asSuccessor),
+        validate(1050, denied("REVOKED")),
+      ],
+      final: rotated(1000),
+    },
+    {
+      title: "an old cookie that is denied within its grace, because its successor was revoked",
+      operations: [
+        create(),
+        rotateSession(20, { graceMs: 1000 }),
+        successorRevoked(40),
+        validate(60, denied("REVOKED")),
+      ],
+      final: rotatedAndRevoked,
+    },
+    {
+      title: "a Revoke by an old cookie without a grace, which ends nothing",
+      operations: [
+        create(),
+        rotateSession(20),
+        revoke(40, { result: { sessionId: "s", revoked: false } }),
+        validate(60, { ...asSuccessor, sessionId: "s2" }),
+      ],
+      final: rotated(),
+    },
+    {
+      title: "an updated version of the metadata, and one that is refused afterwards",
+      operations: [create(), updateMetadata(20), updateMetadata(40, mismatch)],
+      final: final(
+        [row({ metadataVersion: 2, updatedBy: "update-metadata-20" })],
+        [createdEvent, updatedEvent("update-metadata-20")],
+      ),
+    },
+    {
+      title: "an update that is refused because one of unknown outcome was done",
+      operations: [create(), updateMetadata(20, unknown), updateMetadata(40, mismatch)],
+      final: final(
+        [row({ metadataVersion: 2, updatedBy: "update-metadata-20" })],
+        [createdEvent, updatedEvent("update-metadata-20")],
+      ),
+    },
+    {
+      title: "an update that the successor of a rotation has inherited",
+      operations: [create(), updateMetadata(12), rotateSession(24)],
+      final: final(
+        [
+          rotatedRow("rotate-session-24", { metadataVersion: 2, updatedBy: "update-metadata-12" }),
+          successorRow({ metadataVersion: 2, updatedBy: "update-metadata-12" }),
+        ],
+        [createdEvent, updatedEvent("update-metadata-12"), ...rotatedEvents("rotate-session-24")],
+      ),
+    },
+    {
+      title: "as many live sessions as the limit, and an older one that was revoked for it",
+      operations: [...two.operations, ...sessionsOfAlice("s3").operations],
+      final: final(
+        [
+          revokedRow("alice", { createdBy: "create-s", revokeReason: "session_limit" }),
+          ...two.rows.slice(1),
+          ...sessionsOfAlice("s3").rows,
+        ],
+        [
+          ...two.events,
+          ...sessionsOfAlice("s3").events,
+          event(REVOKED, "alice", "s", { reason: "session_limit" }),
+        ],
+        { maxSessionsPerActor: 2 },
+      ),
+    },
+    {
+      title: "a RevokeAllForActor that keeps a session, and revokes the other one",
+      operations: [
+        ...two.operations,
+        revokeAll(20, { keep: "s2" }),
+        validate(40, denied("REVOKED")),
+        validate(40, { ...asSuccessor, sessionId: "s2" }),
+      ],
+      final: final(
+        [revokedRow("revoke-all-20", { createdBy: "create-s" }), ...two.rows.slice(1)],
+        [...two.events, revokedEvent("revoke-all-20"), allRevokedEvent("revoke-all-20", 1)],
+      ),
+    },
+    {
+      title: "a Create that had to replace a session, and whose outcome is unknown",
+      operations: [create(), createInsteadOf(unknown), validate(40)],
+      final: live,
     },
     {
       title: "an expired session that is denied and swept",
@@ -556,6 +771,216 @@ describe("the checker of the fault suite", () => {
       ],
       final: final([row({ csrfHash: "c1" })], [createdEvent, csrfEvent("rotate-csrf-20")]),
       rules: ["current CSRF token denied"],
+    },
+    {
+      title: "an acknowledged rotation of a session that was lost",
+      operations: [create(), rotateSession(20), validate(40, denied("REVOKED"))],
+      final: live,
+      rules: [
+        "revocation undone",
+        "audit of rotate_session",
+        "acknowledged RotateSession lost",
+        "RotateSession half done",
+      ],
+    },
+    {
+      title: "a rotation that left no successor",
+      operations: [create(), rotateSession(20)],
+      final: final(
+        [rotatedRow("rotate-session-20")],
+        [createdEvent, ...rotatedEvents("rotate-session-20")],
+      ),
+      rules: ["acknowledged RotateSession lost"],
+    },
+    {
+      title: "a rotation of unknown outcome that left both sessions live",
+      operations: [create(), rotateSession(20, unknown)],
+      final: final(
+        [row({ rotatedTo: "s2" }), successorRow()],
+        [createdEvent, ...rotatedEvents("rotate-session-20").slice(1)],
+      ),
+      rules: ["RotateSession half done", "two live successors"],
+    },
+    {
+      title: "two rotations of one session that were both acknowledged, and two live successors",
+      operations: [
+        create(),
+        rotateSession(20),
+        rotateSession(25, { result: { ...rotateSession(25).result, successorId: "s3" } }),
+      ],
+      final: final(
+        [rotatedRow("rotate-session-20"), successorRow(), successorRow({ id: "s3" })],
+        [
+          createdEvent,
+          ...rotatedEvents("rotate-session-20"),
+          ...rotatedEvents("rotate-session-25", 0, "s3").slice(1),
+        ],
+      ),
+      rules: ["RotateSession half done", "two live successors"],
+    },
+    {
+      title: "an old cookie that is accepted as before after an acknowledged rotation",
+      operations: [create(), rotateSession(20), validate(40)],
+      final: rotated(),
+      rules: ["validate accepted after the session was revoked"],
+    },
+    {
+      title: "an old cookie that is accepted for the successor without a grace",
+      operations: [create(), rotateSession(20), validate(40, asSuccessor)],
+      final: rotated(),
+      rules: ["old cookie accepted without a grace"],
+    },
+    {
+      title: "an old cookie that is accepted for the successor after the grace",
+      operations: [create(), rotateSession(20, { graceMs: 1000 }), validate(1031, asSuccessor)],
+      final: rotated(1000),
+      rules: ["old cookie accepted after its grace"],
+    },
+    {
+      title: "an old cookie that is denied within its grace",
+      operations: [
+        create(),
+        rotateSession(20, { graceMs: 1000 }),
+        validate(1000, denied("REVOKED")),
+      ],
+      final: rotated(1000),
+      rules: ["old cookie denied within its grace"],
+    },
+    {
+      title: "a Revoke by an old cookie within its grace that leaves the successor live",
+      operations: [
+        create(),
+        rotateSession(20, { graceMs: 1000 }),
+        revoke(40, { result: { sessionId: "s", revoked: false } }),
+        validate(60, { ...asSuccessor, sessionId: "s2" }),
+      ],
+      final: rotated(1000),
+      rules: ["acknowledged Revoke lost", "validate accepted after the session was revoked"],
+    },
+    {
+      title:
+        "a Revoke that found the session live before the rotation, and leaves its successor live",
+      operations: [
+        create(),
+        rotateSession(20),
+        revoke(22, { foundLive: true, result: { sessionId: "s", revoked: false } }),
+      ],
+      final: rotated(),
+      rules: ["acknowledged Revoke lost"],
+    },
+    {
+      title: "a rotation that moves the absolute deadline",
+      operations: [create(), rotateSession(20, unknown)],
+      final: final(
+        [rotatedRow("rotate-session-20"), successorRow({ absoluteExpiresAt: EPOCH + 200_000 })],
+        [createdEvent, ...rotatedEvents("rotate-session-20")],
+      ),
+      rules: ["absolute deadline moved"],
+    },
+    {
+      title: "an acknowledged update of the metadata that was lost",
+      operations: [create(), updateMetadata(20)],
+      final: live,
+      rules: ["audit of update_metadata", "acknowledged UpdateMetadata lost"],
+    },
+    {
+      title: "an acknowledged update that another one with the same version has overwritten",
+      operations: [create(), updateMetadata(20), updateMetadata(25, unknown)],
+      final: final(
+        [row({ metadataVersion: 2, updatedBy: "update-metadata-25" })],
+        [createdEvent, updatedEvent("update-metadata-20")],
+      ),
+      rules: ["acknowledged UpdateMetadata lost"],
+    },
+    {
+      title: "an update that the successor of a rotation has not inherited",
+      operations: [create(), updateMetadata(12), rotateSession(24)],
+      final: final(
+        [
+          rotatedRow("rotate-session-24", { metadataVersion: 2, updatedBy: "update-metadata-12" }),
+          successorRow(),
+        ],
+        [createdEvent, updatedEvent("update-metadata-12"), ...rotatedEvents("rotate-session-24")],
+      ),
+      rules: ["acknowledged UpdateMetadata lost", "UpdateMetadata half done"],
+    },
+    {
+      title: "two updates with one etag that have both succeeded",
+      operations: [
+        create(),
+        updateMetadata(20),
+        updateMetadata(25, { result: { ...updateMetadata(25).result, etag: "3" } }),
+      ],
+      final: final(
+        [row({ metadataVersion: 3, updatedBy: "update-metadata-25" })],
+        [createdEvent, updatedEvent("update-metadata-20"), updatedEvent("update-metadata-25")],
+      ),
+      rules: ["two updates with one etag"],
+    },
+    {
+      title: "two updates that have made the same version",
+      operations: [create(), updateMetadata(20), updateMetadata(25, { etag: "" })],
+      final: final(
+        [row({ metadataVersion: 3, updatedBy: "update-metadata-25" })],
+        [createdEvent, updatedEvent("update-metadata-20"), updatedEvent("update-metadata-25")],
+      ),
+      rules: ["two updates made one version"],
+    },
+    {
+      title: "the current version of the metadata that is refused",
+      operations: [create(), updateMetadata(20, mismatch), updateMetadata(40)],
+      final: final(
+        [row({ metadataVersion: 2, updatedBy: "update-metadata-40" })],
+        [createdEvent, updatedEvent("update-metadata-40")],
+      ),
+      rules: ["current etag refused"],
+    },
+    {
+      title: "more live sessions than the limit",
+      operations: two.operations,
+      final: final(two.rows, two.events, { maxSessionsPerActor: 1 }),
+      rules: ["more live sessions than the limit"],
+    },
+    {
+      title: "a session that is accepted after a RevokeAllForActor that has kept another one",
+      operations: [
+        ...two.operations,
+        revokeAll(20, { keep: "s2", result: { count: 0 } }),
+        validate(40),
+      ],
+      final: final(two.rows, [...two.events, allRevokedEvent("revoke-all-20", 0)]),
+      rules: [
+        "acknowledged RevokeAllForActor lost",
+        "validate accepted after the session was revoked",
+      ],
+    },
+    {
+      title: "a RevokeAllForActor that revokes the session to keep",
+      operations: [create(), revokeAll(20, { keep: "s" })],
+      final: final(
+        [revokedRow("revoke-all-20")],
+        [createdEvent, revokedEvent("revoke-all-20"), allRevokedEvent("revoke-all-20", 1)],
+      ),
+      rules: ["kept session revoked"],
+    },
+    {
+      title: "a session that is accepted after a Create that had to replace it",
+      operations: [create(), createInsteadOf(), validate(40)],
+      final: notReplaced,
+      rules: ["acknowledged replacement lost", "validate accepted after the session was revoked"],
+    },
+    {
+      title: "a Create that had to replace a session in its grace, and leaves its successor live",
+      operations: [create(), rotateSession(12, { graceMs: 1000 }), createInsteadOf(during(24, 34))],
+      final: final(
+        [
+          rotatedRow("rotate-session-12"),
+          successorRow(),
+          row({ id: "s3", createdBy: "successor" }),
+        ],
+        [createdEvent, ...rotatedEvents("rotate-session-12", 1000), event(CREATED, "alice", "s3")],
+      ),
+      rules: ["acknowledged replacement lost"],
     },
     {
       title: "two active signing keys",

@@ -10,8 +10,11 @@ import { checkCreates } from "./rules/creates.ts";
 import { checkCsrf } from "./rules/csrf.ts";
 import { checkEnds } from "./rules/ends.ts";
 import { History } from "./rules/indexed-history.ts";
+import { checkMetadata } from "./rules/metadata.ts";
 import { checkResponses } from "./rules/responses.ts";
 import { checkRevocations } from "./rules/revocations.ts";
+import { checkSessionLimit } from "./rules/session-limit.ts";
+import { checkSessionRotations } from "./rules/session-rotations.ts";
 import { checkSigningKeys } from "./rules/signing-keys.ts";
 
 const RULES = [
@@ -20,6 +23,9 @@ const RULES = [
   checkRevocations,
   checkEnds,
   checkCsrf,
+  checkSessionRotations,
+  checkMetadata,
+  checkSessionLimit,
   checkSigningKeys,
   checkClocks,
 ];

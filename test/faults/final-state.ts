@@ -20,7 +20,9 @@ const SESSIONS = `
     ${inMs("last_seen_at")} AS "lastSeenAt", idle_timeout_seconds * 1000 AS "idleTimeoutMs",
     ${inMs("absolute_expires_at")} AS "absoluteExpiresAt", ${inMs("revoked_at")} AS "revokedAt",
     revoke_reason AS "revokeReason", revoked_by AS "revokedBy",
-    encode(csrf_token_hash, 'hex') AS "csrfHash"
+    encode(csrf_token_hash, 'hex') AS "csrfHash", COALESCE(rotated_to, '') AS "rotatedTo",
+    metadata_etag::integer AS "metadataVersion",
+    COALESCE(metadata->>'update', '') AS "updatedBy"
   FROM sessions`;
 
 /** Denials are audited, too, but are not part of the model: under load they may be dropped. */
@@ -33,6 +35,8 @@ const CHANGES = [
   "auth.session_revoked",
   "auth.sessions_revoked_for_actor",
   "auth.session_csrf_rotated",
+  "auth.session_rotated",
+  "auth.session_metadata_updated",
   "auth.session_signing_key_rotated",
   "auth.session_signing_key_bootstrap",
 ];

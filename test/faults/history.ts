@@ -38,6 +38,8 @@ export interface CreateOperation extends Base {
   readonly actorId: string;
   /** The id of the session that it was asked to replace. */
   readonly replaces?: string;
+  /** As of a Revoke, for `replaces`. */
+  readonly foundLive?: true;
   readonly result?: SessionTimes & {
     readonly sessionId: string;
     readonly createdAt: Instant;
@@ -65,12 +67,19 @@ export interface TouchOperation extends Base {
 export interface RevokeOperation extends Base {
   readonly kind: "revoke";
   readonly sessionId: string;
+  /**
+   * The order of events was enforced: the call had found the session live before any rotation of it was
+   * done.
+   */
+  readonly foundLive?: true;
   readonly result?: { readonly sessionId: string; readonly revoked: boolean };
 }
 
 export interface RevokeAllOperation extends Base {
   readonly kind: "revoke_all";
   readonly actorId: string;
+  /** The id of the session that was not to be revoked. */
+  readonly keep?: string;
   readonly result?: { readonly count: number };
 }
 
@@ -78,6 +87,34 @@ export interface RotateCsrfOperation extends Base {
   readonly kind: "rotate_csrf";
   readonly sessionId: string;
   readonly result?: { readonly sessionId: string; readonly csrfHash: string };
+}
+
+export interface RotateSessionOperation extends Base {
+  readonly kind: "rotate_session";
+  readonly sessionId: string;
+  readonly actorId: string;
+  /** 0 without a grace. */
+  readonly graceMs: number;
+  /** The times are those of the successor. */
+  readonly result?: SessionTimes & {
+    /** The session that was replaced. */
+    readonly sessionId: string;
+    readonly successorId: string;
+    /** That of the successor's CSRF token. */
+    readonly csrfHash: string;
+  };
+}
+
+export interface UpdateMetadataOperation extends Base {
+  readonly kind: "update_metadata";
+  readonly sessionId: string;
+  /** The metadata_etag of the request. */
+  readonly etag: string;
+  readonly result?: SessionTimes & {
+    readonly sessionId: string;
+    /** The metadata_etag that the update has made. */
+    readonly etag: string;
+  };
 }
 
 export interface RotateKeyOperation extends Base {
@@ -99,12 +136,17 @@ export type Operation =
   | RevokeOperation
   | RevokeAllOperation
   | RotateCsrfOperation
+  | RotateSessionOperation
+  | UpdateMetadataOperation
   | RotateKeyOperation
   | SweepOperation;
 
 export interface SessionRecord {
   readonly id: string;
-  /** The id of the Create, which is in the session's metadata. */
+  /**
+   * The id of the Create, which is in the session's metadata. A rotation copies it, and an update of the
+   * metadata keeps it.
+   */
   readonly createdBy: string;
   readonly actorId: string;
   readonly lastSeenAt: Instant;
@@ -114,6 +156,12 @@ export interface SessionRecord {
   readonly revokeReason: string;
   readonly revokedBy: string;
   readonly csrfHash: string;
+  /** The session that has replaced it by a rotation; empty if there is none. */
+  readonly rotatedTo: string;
+  /** The number of the metadata's version: 1, and one more with each update. */
+  readonly metadataVersion: number;
+  /** The id of the last UpdateMetadata, which is in the session's metadata; empty if there was none. */
+  readonly updatedBy: string;
 }
 
 export interface AuditRecord {
@@ -138,6 +186,8 @@ export interface FinalState {
   readonly readAt: Instant;
   /** The database's clock minus the suite's, in milliseconds, is between these two. */
   readonly clockOffset: { readonly min: number; readonly max: number };
+  /** The configured limit. Undefined: none. */
+  readonly maxSessionsPerActor?: number | undefined;
 }
 
 export interface Violation {

@@ -7,10 +7,12 @@ import type { OpenedSession, Recorder, RecordingClient } from "./recorder.ts";
  */
 const SESSIONS = 60;
 const ACTORS = 20;
+/** Of the rotations that have one: short, so that its end is seen, too. */
+const GRACE_MS = 1000;
 
 type Step = (load: Load, client: RecordingClient) => Promise<unknown>;
 
-/** How often each call is made, in hundredths. */
+/** How often each call is made, compared to the others. */
 const MIX: readonly (readonly [weight: number, step: Step])[] = [
   [34, (load, client) => load.withSession(client, (session) => client.validate(session))],
   [
@@ -25,7 +27,18 @@ const MIX: readonly (readonly [weight: number, step: Step])[] = [
   [12, (load, client) => load.withSession(client, (session) => client.touch(session))],
   [12, (load, client) => load.withSession(client, (session) => client.revoke(session))],
   [6, (load, client) => load.withSession(client, (session) => client.rotateCsrf(session))],
+  [6, (load, client) => load.withSession(client, (session) => load.rotate(client, session))],
+  [6, (load, client) => load.withSession(client, (session) => client.updateMetadata(session))],
+  [
+    2,
+    (load, client) =>
+      load.withSession(client, (session) => client.updateMetadata(session, { anyVersion: true })),
+  ],
   [1, (load, client) => client.revokeAll(load.anyActor())],
+  [
+    1,
+    (load, client) => load.withSession(client, (keep) => client.revokeAll(keep.actorId, { keep })),
+  ],
   [1, (_, client) => client.rotateKey()],
 ];
 
@@ -69,7 +82,17 @@ export class Load {
   async open(client: RecordingClient, replaces?: OpenedSession): Promise<void> {
     const actorId = replaces?.actorId ?? this.anyActor();
     const session = await client.create({ actorId, ...(replaces && { replaces }) });
-    if (session === undefined) return;
+    if (session !== undefined) this.#keep(session);
+  }
+
+  /** The old session stays in use, too, so that it is seen how its cookie ends. */
+  async rotate(client: RecordingClient, session: OpenedSession): Promise<void> {
+    const graceMs = Math.random() < 0.5 ? GRACE_MS : 0;
+    const successor = await client.rotateSession(session, { graceMs });
+    if (successor !== undefined) this.#keep(successor);
+  }
+
+  #keep(session: OpenedSession): void {
     if (this.#sessions.length < SESSIONS) this.#sessions.push(session);
     else this.#sessions[Math.floor(Math.random() * SESSIONS)] = session;
   }

@@ -3,7 +3,11 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { DescMethodUnary, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { durationFromMs, type Timestamp, timestampMs } from "@bufbuild/protobuf/wkt";
 import type { Session } from "../../gen/es/sessiond/v1/session_pb.ts";
-import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
+import {
+  type CreateResponse,
+  type RotateSessionResponse,
+  SessionService,
+} from "../../gen/es/sessiond/v1/session_service_pb.ts";
 import { byCookie } from "../support/actors.ts";
 import { type Caller, CallFailure } from "./callers.ts";
 import type { Operation, Outcome, SessionTimes } from "./history.ts";
@@ -14,6 +18,10 @@ export interface OpenedSession {
   readonly actorId: string;
   readonly cookie: string;
   csrfToken: string;
+  /** The id of the Create, which each update of the metadata keeps. */
+  readonly createdBy: string;
+  /** The last version of the metadata that a response has shown. */
+  metadataEtag: string;
 }
 
 export interface RecordOptions {
@@ -21,7 +29,12 @@ export interface RecordOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface CreateOptions extends RecordOptions {
+export interface EndOptions extends RecordOptions {
+  /** See RevokeOperation. */
+  readonly foundLive?: true;
+}
+
+export interface CreateOptions extends EndOptions {
   /** A new actor by default. */
   readonly actorId?: string;
   readonly replaces?: OpenedSession;
@@ -71,8 +84,12 @@ export class RecordingClient {
   }
 
   async create(options: CreateOptions = {}): Promise<OpenedSession | undefined> {
-    const { actorId = `user-${randomUUID()}`, replaces } = options;
-    const subject = { actorId, ...(replaces && { replaces: replaces.id }) };
+    const { actorId = `user-${randomUUID()}`, replaces, foundLive } = options;
+    const subject = {
+      actorId,
+      ...(replaces && { replaces: replaces.id }),
+      ...(foundLive && { foundLive }),
+    };
     const response = await this.#record("create", subject, options, {
       method: method.create,
       request: (id) => ({
@@ -90,9 +107,7 @@ export class RecordingClient {
         replacedSessionId,
       }),
     });
-    if (response === undefined) return undefined;
-    const { session, cookie, csrfToken } = response;
-    return { id: session?.id ?? "", actorId, cookie, csrfToken };
+    return response && openedSession(response, actorId);
   }
 
   async validate(
@@ -112,6 +127,7 @@ export class RecordingClient {
       }),
       result: ({ session }) => ({ ...timesOf(session), sessionId: session?.id ?? "" }),
     });
+    if (response?.session !== undefined) session.metadataEtag = response.session.metadataEtag;
     return response !== undefined;
   }
 
@@ -128,8 +144,10 @@ export class RecordingClient {
     return response !== undefined;
   }
 
-  async revoke(session: OpenedSession, options: RecordOptions = {}): Promise<boolean> {
-    const response = await this.#record("revoke", { sessionId: session.id }, options, {
+  async revoke(session: OpenedSession, options: EndOptions = {}): Promise<boolean> {
+    const { foundLive } = options;
+    const subject = { sessionId: session.id, ...(foundLive && { foundLive }) };
+    const response = await this.#record("revoke", subject, options, {
       method: method.revoke,
       request: (id) => ({ session: byCookie(session.cookie), actingActorId: id }),
       result: ({ session, revoked }) => ({ sessionId: session?.id ?? "", revoked }),
@@ -137,11 +155,17 @@ export class RecordingClient {
     return response !== undefined;
   }
 
-  async revokeAll(actorId: string, options: RecordOptions = {}): Promise<boolean> {
-    const response = await this.#record("revoke_all", { actorId }, options, {
+  async revokeAll(
+    actorId: string,
+    options: RecordOptions & { readonly keep?: OpenedSession } = {},
+  ): Promise<boolean> {
+    const { keep } = options;
+    const subject = { actorId, ...(keep && { keep: keep.id }) };
+    const response = await this.#record("revoke_all", subject, options, {
       method: method.revokeAllForActor,
       request: (id) => ({
         actor: { actorType: "user", actorId },
+        ...(keep && { keep: byCookie(keep.cookie) }),
         reason: "logout",
         actingActorId: id,
       }),
@@ -162,8 +186,60 @@ export class RecordingClient {
         csrfHash: hashOf(rotated?.csrfToken ?? ""),
       }),
     });
-    const csrfToken = response?.rotated[0]?.csrfToken;
-    if (csrfToken !== undefined) session.csrfToken = csrfToken;
+    const rotated = response?.rotated[0];
+    // In a grace, the token is that of the successor.
+    if (rotated?.sessionId === session.id) session.csrfToken = rotated.csrfToken;
+    return response !== undefined;
+  }
+
+  /** @returns the successor */
+  async rotateSession(
+    session: OpenedSession,
+    options: RecordOptions & { readonly graceMs?: number } = {},
+  ): Promise<OpenedSession | undefined> {
+    const { graceMs = 0 } = options;
+    const { actorId } = session;
+    const subject = { sessionId: session.id, actorId, graceMs };
+    const response = await this.#record("rotate_session", subject, options, {
+      method: method.rotateSession,
+      request: (id) => ({
+        session: byCookie(session.cookie),
+        grace: durationFromMs(graceMs),
+        actingActorId: id,
+      }),
+      result: ({ session: successor, previousSessionId, csrfToken }) => ({
+        ...timesOf(successor),
+        sessionId: previousSessionId,
+        successorId: successor?.id ?? "",
+        csrfHash: hashOf(csrfToken),
+      }),
+    });
+    return response && openedSession(response, actorId);
+  }
+
+  /** Replaces the version that a response has shown last, or whichever there is. */
+  async updateMetadata(
+    session: OpenedSession,
+    options: RecordOptions & { readonly anyVersion?: boolean } = {},
+  ): Promise<boolean> {
+    const { createdBy } = session;
+    const etag = options.anyVersion === true ? "" : session.metadataEtag;
+    const subject = { sessionId: session.id, etag };
+    const response = await this.#record("update_metadata", subject, options, {
+      method: method.updateMetadata,
+      request: (id) => ({
+        session: byCookie(session.cookie),
+        metadata: { operation: createdBy, update: id },
+        metadataEtag: etag,
+        actingActorId: id,
+      }),
+      result: ({ session: updated }) => ({
+        ...timesOf(updated),
+        sessionId: updated?.id ?? "",
+        etag: updated?.metadataEtag ?? "",
+      }),
+    });
+    if (response?.session !== undefined) session.metadataEtag = response.session.metadataEtag;
     return response !== undefined;
   }
 
@@ -223,6 +299,14 @@ export class RecordingClient {
       return undefined;
     }
   }
+}
+
+function openedSession(
+  { session, cookie, csrfToken }: CreateResponse | RotateSessionResponse,
+  actorId: string,
+): OpenedSession {
+  const { id = "", metadata = {}, metadataEtag = "" } = session ?? {};
+  return { id, actorId, cookie, csrfToken, createdBy: metadata.operation ?? "", metadataEtag };
 }
 
 function timesOf(session: Session | undefined): SessionTimes {

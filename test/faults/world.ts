@@ -16,6 +16,8 @@ import type { FaultDatabase, FaultServer } from "./server.ts";
 export interface WorldOptions {
   /** Settings of the replicas. */
   readonly env?: Readonly<Record<string, string>>;
+  /** The limit that both replicas are given, and that must hold. */
+  readonly maxSessionsPerActor?: number;
   /** What Node is started with, for each replica. */
   readonly nodeArgs?: (replica: string) => readonly string[];
   /** Further environment of one replica. */
@@ -92,16 +94,19 @@ export class World implements AsyncDisposable {
   #slowestRecoveryMs = 0;
   /** For recovery and the last look. */
   readonly #probes: readonly RecordingClient[];
+  readonly #maxSessionsPerActor: number | undefined;
 
   private constructor(
     database: FaultDatabase,
     replicas: readonly FaultReplica[],
     clockOffset: ClockOffset,
+    maxSessionsPerActor: number | undefined,
     stack: AsyncDisposableStack,
   ) {
     this.database = database;
     this.replicas = replicas;
     this.#clockOffset = clockOffset;
+    this.#maxSessionsPerActor = maxSessionsPerActor;
     this.#stack = stack;
     this.#probes = replicas.map((replica) => this.client(replica));
   }
@@ -115,7 +120,13 @@ export class World implements AsyncDisposable {
     for (const name of NAMES) {
       const proxy = await startDatabaseProxy(options.databaseUrl ?? database.url);
       stack.defer(() => proxy.close());
-      const all = { ...DEFAULTS, ...env, ...replicaEnv(name) };
+      const limit = String(options.maxSessionsPerActor ?? 0);
+      const all = {
+        ...DEFAULTS,
+        SESSIOND_MAX_SESSIONS_PER_ACTOR: limit,
+        ...env,
+        ...replicaEnv(name),
+      };
       replicas.push(new FaultReplica(name, proxy, all, nodeArgs(name)));
     }
     stack.defer(async () => {
@@ -123,7 +134,8 @@ export class World implements AsyncDisposable {
     });
     await Promise.all(replicas.map((replica) => replica.start()));
     const clockOffset = await measureClockOffset(database.sql);
-    return new World(database, replicas, clockOffset, stack.move());
+    const { maxSessionsPerActor } = options;
+    return new World(database, replicas, clockOffset, maxSessionsPerActor, stack.move());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -199,8 +211,9 @@ export class World implements AsyncDisposable {
     for (const client of this.#probes) {
       await inParallel(8, this.load.sessions, (session: OpenedSession) => client.validate(session));
     }
-    const final = await readFinalState(this.database.sql, this.#clockOffset);
-    const violations = checkHistory(this.recorder.operations, final);
+    const maxSessionsPerActor = this.#maxSessionsPerActor;
+    const state = await readFinalState(this.database.sql, this.#clockOffset);
+    const violations = checkHistory(this.recorder.operations, { ...state, maxSessionsPerActor });
     return [...this.#deadProcesses(), ...recovery, ...violations];
   }
 

@@ -21,8 +21,13 @@ const RESOLUTION_MS = 1;
  */
 export function* checkClocks(history: History): Iterable<Violation> {
   for (const session of history.sessions.values()) {
-    const { create } = session;
-    yield* checkWithin(history, create, create.result.createdAt);
+    const { origin } = session;
+    const { result } = origin;
+    yield* checkWithin(
+      history,
+      origin,
+      "createdAt" in result ? result.createdAt : result.lastSeenAt,
+    );
     const touches = session.uses.filter(
       (use): use is Touch => use.kind === "touch" && isAcknowledged(use) && use.result.touched,
     );
@@ -42,7 +47,7 @@ function times({ final }: History, { invokedAt, endedAt }: { invokedAt: number; 
 
 function* checkWithin(
   history: History,
-  operation: SessionHistory["create"] | Touch,
+  operation: SessionHistory["origin"] | Touch,
   instant: number,
 ): Iterable<Violation> {
   const { earliest, latest } = times(history, operation);
@@ -59,13 +64,13 @@ function* checkTouch(history: History, { row }: SessionHistory, touch: Touch): I
 
 function* checkAcceptance(
   history: History,
-  { create }: SessionHistory,
+  { origin }: SessionHistory,
   use: Use,
 ): Iterable<Violation> {
   if (use.kind === "rotate_csrf" || !isAcknowledged(use)) return;
   const { absoluteExpiresAt, idleExpiresAt } = use.result;
-  if (absoluteExpiresAt !== create.result.absoluteExpiresAt) {
-    yield violation("absolute deadline moved", `to ${absoluteExpiresAt}`, create, use);
+  if (absoluteExpiresAt !== origin.result.absoluteExpiresAt) {
+    yield violation("absolute deadline moved", `to ${absoluteExpiresAt}`, origin, use);
   }
   const { earliest } = times(history, use);
   if (earliest <= Math.min(absoluteExpiresAt, idleExpiresAt)) return;
@@ -78,11 +83,11 @@ function* checkExpiry(
   touches: readonly Touch[],
   use: Use,
 ): Iterable<Violation> {
-  const { create, uses } = session;
-  const { absoluteExpiresAt, lastSeenAt, idleExpiresAt } = create.result;
+  const { origin, uses } = session;
+  const { absoluteExpiresAt, lastSeenAt, idleExpiresAt } = origin.result;
   const { earliest, latest } = times(history, use);
   if (use.reason === "EXPIRED_ABSOLUTE" && latest < absoluteExpiresAt) {
-    yield violation("session expired early", "its absolute deadline was ahead", create, use);
+    yield violation("session expired early", "its absolute deadline was ahead", origin, use);
   }
   const idleMs = idleExpiresAt - lastSeenAt;
   const idleDeadline = (candidates: readonly Touch[]) =>
@@ -90,7 +95,7 @@ function* checkExpiry(
   if (use.reason === "EXPIRED_IDLE") {
     const deadline = idleDeadline(touches.filter((touch) => isBefore(touch, use)));
     if (latest >= deadline) return;
-    yield violation("session expired early", "its idle deadline was ahead", create, use);
+    yield violation("session expired early", "its idle deadline was ahead", origin, use);
   }
   if (use.kind !== "touch" || !isAcknowledged(use)) return;
   // A touch that nobody knows the outcome of may have moved the deadline.
@@ -98,5 +103,5 @@ function* checkExpiry(
   if (others.some((other) => other.outcome === "unknown" && mayPrecede(other, use))) return;
   const deadline = idleDeadline(touches.filter((touch) => touch !== use && mayPrecede(touch, use)));
   if (earliest <= deadline) return;
-  yield violation("expired session revived", "its idle deadline had passed", create, use);
+  yield violation("expired session revived", "its idle deadline had passed", origin, use);
 }

@@ -1,4 +1,9 @@
-import type { CreateOperation, RotateCsrfOperation, Violation } from "../history.ts";
+import type {
+  CreateOperation,
+  RotateCsrfOperation,
+  RotateSessionOperation,
+  Violation,
+} from "../history.ts";
 import {
   type History,
   isAcknowledged,
@@ -13,7 +18,7 @@ const ROTATED = "auth.session_csrf_rotated";
 
 type Rotation = RotateCsrfOperation;
 /** A call that may have set the session's CSRF token. */
-type Write = CreateOperation | Rotation;
+type Write = CreateOperation | RotateSessionOperation | Rotation;
 
 /** The CSRF token of a session is always that of the last rotation, and rotations are audited. */
 export function* checkCsrf(history: History): Iterable<Violation> {
@@ -24,7 +29,7 @@ export function* checkCsrf(history: History): Iterable<Violation> {
   for (const session of history.sessions.values()) {
     const rotations = session.uses.filter((use): use is Rotation => use.kind === "rotate_csrf");
     yield* checkFinalToken(history, session, rotations);
-    yield* checkTokens(session, rotations);
+    yield* checkTokens(history, session, rotations);
   }
 }
 
@@ -34,13 +39,15 @@ function hashOf(write: Write): string | undefined {
 
 function* checkFinalToken(
   history: History,
-  { create, row }: SessionHistory,
+  { origin, row }: SessionHistory,
   rotations: readonly Rotation[],
 ): Iterable<Violation> {
   if (row === undefined) return;
   // The audit tells of each rotation of unknown outcome whether it was done.
-  const done = rotations.filter(({ id }) => history.auditedBy(ROTATED, id).length > 0);
-  const writes: Write[] = [create, ...rotations.filter(isAcknowledged), ...done];
+  const isDone = ({ id }: Rotation) =>
+    history.auditedBy(ROTATED, id).some(({ resourceId }) => resourceId === row.id);
+  const done = rotations.filter(isDone);
+  const writes: Write[] = [origin, ...rotations.filter(isAcknowledged), ...done];
   // What is unknown may have been done after its call was over.
   const isOverwritten = (write: Write) =>
     isAcknowledged(write) && writes.some((other) => isBefore(write, other));
@@ -55,12 +62,15 @@ function* checkFinalToken(
 
 /** An old token is refused as soon as a rotation has been acknowledged, the current one never. */
 function* checkTokens(
-  { create, uses }: SessionHistory,
+  { rotations: sessionRotations }: History,
+  { id, origin, uses }: SessionHistory,
   rotations: readonly Rotation[],
 ): Iterable<Violation> {
-  const writes: Write[] = [create, ...rotations];
+  const writes: Write[] = [origin, ...rotations];
+  // Once a session is rotated, its cookie keeps the token that the session had then.
+  const ends = sessionRotations.of(id).flatMap(({ operation }) => operation ?? []);
   for (const use of uses) {
-    if (use.kind !== "validate" || use.csrfHash === undefined) continue;
+    if (use.kind !== "validate" || use.csrfHash === undefined || use.sessionId !== id) continue;
     const write = writes.find((candidate) => hashOf(candidate) === use.csrfHash);
     if (write === undefined) continue;
     const others = rotations.filter((rotation) => rotation !== write);
@@ -72,7 +82,7 @@ function* checkTokens(
       yield violation("old CSRF token accepted", "it had been replaced", write, later, use);
     } else if (use.reason === "CSRF_MISMATCH" && isBefore(write, use)) {
       const isReplaced = others.some((other) => mayPrecede(other, use) && !isOver(other, write));
-      if (isReplaced) continue;
+      if (isReplaced || ends.some((end) => mayPrecede(end, use))) continue;
       yield violation("current CSRF token denied", "nobody has replaced it by then", write, use);
     }
   }

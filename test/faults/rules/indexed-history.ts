@@ -6,11 +6,14 @@ import type {
   RevokeAllOperation,
   RevokeOperation,
   RotateCsrfOperation,
+  RotateSessionOperation,
   SessionRecord,
   TouchOperation,
+  UpdateMetadataOperation,
   ValidateOperation,
   Violation,
 } from "../history.ts";
+import { Rotations } from "./rotations.ts";
 
 export type Check = (history: History) => Iterable<Violation>;
 
@@ -18,19 +21,33 @@ export type Check = (history: History) => Iterable<Violation>;
 export type Acknowledged<T extends Operation> = T & { readonly result: NonNullable<T["result"]> };
 
 /** An operation that shows whether a session is accepted. */
-export type Use = ValidateOperation | TouchOperation | RotateCsrfOperation;
+export type Use =
+  | ValidateOperation
+  | TouchOperation
+  | RotateCsrfOperation
+  | UpdateMetadataOperation
+  | RotateSessionOperation;
 
-/** What happened to one session that a Create has acknowledged. */
+/** An operation that ends the session of the cookie in it. */
+export type End = RevokeOperation | CreateOperation;
+
+/** What happened to one session whose cookie an acknowledged Create or RotateSession has returned. */
 export interface SessionHistory {
   readonly id: string;
+  /** The call that has returned its cookie. */
+  readonly origin: Acknowledged<CreateOperation> | Acknowledged<RotateSessionOperation>;
+  /** The login of which it is a session: that of its oldest predecessor. */
   readonly create: Acknowledged<CreateOperation>;
   /** In the order of their beginnings. */
   readonly uses: readonly Use[];
-  readonly revokes: readonly RevokeOperation[];
-  /** Those of the session's actor. */
+  /** The acknowledged Revokes and Creates that must have ended it. */
+  readonly ends: readonly Acknowledged<End>[];
+  /** The Revokes and Creates that may have ended it: they named it, or a session that it has replaced. */
+  readonly possibleEnds: readonly End[];
+  /** Those of the session's actor that did not name its login as the one to keep. */
   readonly revokeAlls: readonly RevokeAllOperation[];
-  /** The Creates that were asked to replace it. */
-  readonly replacements: readonly CreateOperation[];
+  /** The Creates that may have ended it because of the session limit. */
+  readonly evictions: readonly CreateOperation[];
   /** Its row at the end; undefined if there is none. */
   readonly row: SessionRecord | undefined;
 }
@@ -41,6 +58,7 @@ export class History {
   readonly final: FinalState;
   readonly sessions: ReadonlyMap<string, SessionHistory>;
   readonly rows: ReadonlyMap<string, SessionRecord>;
+  readonly rotations: Rotations;
   /** Whether sessions past their absolute deadline may have been deleted. */
   readonly isSwept: boolean;
   readonly #auditByActor: ReadonlyMap<string, readonly AuditRecord[]>;
@@ -50,6 +68,7 @@ export class History {
     this.operations = [...operations].sort((a, b) => a.invokedAt - b.invokedAt);
     this.final = final;
     this.rows = new Map(final.sessions.map((row) => [row.id, row]));
+    this.rotations = new Rotations(this.ofKind("rotate_session"), final);
     this.isSwept = operations.some(({ kind }) => kind === "sweep");
     this.#auditByActor = Map.groupBy(final.audit, ({ actingActorId }) => actingActorId);
     this.#auditByResource = Map.groupBy(final.audit, ({ resourceId }) => resourceId);
@@ -79,47 +98,101 @@ export class History {
     return this.isSwept && absoluteExpiresAt <= this.final.readAt;
   }
 
+  /** Whether the session was still live when the database was read. */
+  isLive({ revokedAt, lastSeenAt, idleTimeoutMs, absoluteExpiresAt }: SessionRecord): boolean {
+    const deadline = Math.min(lastSeenAt + idleTimeoutMs, absoluteExpiresAt);
+    return revokedAt === undefined && deadline > this.final.readAt;
+  }
+
+  /** The sessions that an acknowledged call must have ended: that of its cookie, and successors. */
+  endedBy(end: Acknowledged<End>): readonly string[] {
+    const named = end.kind === "create" ? end.replaces : end.sessionId;
+    const found = end.kind === "create" ? end.result.replacedSessionId : end.result.sessionId;
+    if (named === undefined) return [];
+    // A call that ends the session of a cookie follows the cookie's grace.
+    const successors = this.rotations.reachable(
+      named,
+      (rotation) => end.foundLive === true || end.endedAt < rotation.graceEndsAt.earliest,
+    );
+    return [...new Set([named, ...successors, ...(found === "" ? [] : [found])])];
+  }
+
   #sessionHistories(): ReadonlyMap<string, SessionHistory> {
     const uses = new Map<string, Use[]>();
-    const revokes = new Map<string, RevokeOperation[]>();
+    const ends = new Map<string, Acknowledged<End>[]>();
+    const possibleEnds = new Map<string, End[]>();
     const revokeAlls = new Map<string, RevokeAllOperation[]>();
-    const replacements = new Map<string, CreateOperation[]>();
-    const add = <T>(map: Map<string, T[]>, key: string, item: T) => {
-      const items = map.get(key);
-      if (items === undefined) map.set(key, [item]);
-      else items.push(item);
+    const creates = new Map<string, CreateOperation[]>();
+    const add = <T>(map: Map<string, T[]>, keys: Iterable<string>, item: T) => {
+      for (const key of keys) {
+        const items = map.get(key);
+        if (items === undefined) map.set(key, [item]);
+        else items.push(item);
+      }
     };
     for (const operation of this.operations) {
       switch (operation.kind) {
         case "validate":
         case "touch":
         case "rotate_csrf":
-          add(uses, operation.sessionId, operation);
+        case "update_metadata":
+        case "rotate_session":
+          add(uses, this.#used(operation), operation);
           break;
         case "revoke":
-          add(revokes, operation.sessionId, operation);
+          add(possibleEnds, this.#named(operation), operation);
+          if (isAcknowledged(operation)) add(ends, this.endedBy(operation), operation);
           break;
         case "revoke_all":
-          add(revokeAlls, operation.actorId, operation);
+          add(revokeAlls, [operation.actorId], operation);
           break;
         case "create":
-          if (operation.replaces !== undefined) add(replacements, operation.replaces, operation);
+          add(creates, [operation.actorId], operation);
+          add(possibleEnds, this.#named(operation), operation);
+          if (isAcknowledged(operation)) add(ends, this.endedBy(operation), operation);
       }
     }
     const sessions = new Map<string, SessionHistory>();
-    for (const create of this.ofKind("create").filter(isAcknowledged)) {
-      const id = create.result.sessionId;
+    const open = (id: string, origin: SessionHistory["origin"], create: SessionHistory["create"]) =>
       sessions.set(id, {
         id,
+        origin,
         create,
         uses: uses.get(id) ?? [],
-        revokes: revokes.get(id) ?? [],
-        revokeAlls: revokeAlls.get(create.actorId) ?? [],
-        replacements: replacements.get(id) ?? [],
+        ends: ends.get(id) ?? [],
+        possibleEnds: possibleEnds.get(id) ?? [],
+        revokeAlls: (revokeAlls.get(create.actorId) ?? []).filter(
+          ({ keep }) => keep === undefined || !this.rotations.areRelated(keep, id),
+        ),
+        evictions:
+          this.final.maxSessionsPerActor === undefined ? [] : (creates.get(create.actorId) ?? []),
         row: this.rows.get(id),
       });
+    for (const create of this.ofKind("create").filter(isAcknowledged)) {
+      open(create.result.sessionId, create, create);
+    }
+    // Each of them began after the call that has returned the cookie in it.
+    for (const rotation of this.ofKind("rotate_session").filter(isAcknowledged)) {
+      const predecessor = sessions.get(rotation.sessionId);
+      if (predecessor === undefined) continue;
+      open(rotation.result.successorId, rotation, predecessor.create);
     }
     return sessions;
+  }
+
+  /**
+   * The sessions that a call with a cookie is about: the one that it has answered with, or, if its outcome
+   * is unknown, each one that the cookie may have named.
+   */
+  #used({ sessionId, outcome, result }: Use): readonly string[] {
+    if (result !== undefined) return [result.sessionId];
+    if (outcome === "failed") return [sessionId];
+    return [sessionId, ...this.rotations.reachable(sessionId, ({ graceMs }) => graceMs > 0)];
+  }
+
+  #named(end: End): readonly string[] {
+    const named = end.kind === "create" ? end.replaces : end.sessionId;
+    return named === undefined ? [] : [named, ...this.rotations.reachable(named, () => true)];
   }
 }
 

@@ -5,7 +5,14 @@ import type {
   SessionRecord,
   Violation,
 } from "../history.ts";
-import { type History, isAcknowledged, isBefore, violation } from "./indexed-history.ts";
+import {
+  type Acknowledged,
+  type End,
+  type History,
+  isAcknowledged,
+  isBefore,
+  violation,
+} from "./indexed-history.ts";
 
 const REVOKED = "auth.session_revoked";
 const ALL_REVOKED = "auth.sessions_revoked_for_actor";
@@ -35,12 +42,15 @@ function* checkRow(history: History, row: SessionRecord): Iterable<Violation> {
 function* checkRevoke(history: History, revoke: RevokeOperation): Iterable<Violation> {
   const audited = history.auditedBy(REVOKED, revoke.id).length;
   yield* checkAudit(revoke, audited, isAcknowledged(revoke) && revoke.result.revoked ? 1 : 0);
-  if (!isAcknowledged(revoke)) return;
-  const row = history.rows.get(revoke.sessionId);
-  if (row === undefined || row.revokedAt !== undefined) return;
-  const idleExpiresAt = row.lastSeenAt + row.idleTimeoutMs;
-  if (Math.min(idleExpiresAt, row.absoluteExpiresAt) <= history.final.readAt) return;
-  yield violation("acknowledged Revoke lost", `${row.id} is live`, revoke);
+  if (isAcknowledged(revoke)) yield* checkEnded(history, revoke, "acknowledged Revoke lost");
+}
+
+/** None of the sessions that the call must have ended is live. */
+function* checkEnded(history: History, end: Acknowledged<End>, rule: string): Iterable<Violation> {
+  for (const id of history.endedBy(end)) {
+    const row = history.rows.get(id);
+    if (row !== undefined && history.isLive(row)) yield violation(rule, `${id} is live`, end);
+  }
 }
 
 function* checkRevokeAll(history: History, revokeAll: RevokeAllOperation): Iterable<Violation> {
@@ -57,10 +67,14 @@ function* checkRevokeAll(history: History, revokeAll: RevokeAllOperation): Itera
     const text = `it answered ${revokeAll.result.count}, and ${count} have been revoked`;
     yield violation("RevokeAllForActor half done", text, revokeAll);
   }
-  for (const { create, row } of history.sessions.values()) {
-    if (create.actorId !== revokeAll.actorId || !isBefore(create, revokeAll)) continue;
+  for (const { create, row, revokeAlls } of history.sessions.values()) {
+    if (!revokeAlls.includes(revokeAll) || !isBefore(create, revokeAll)) continue;
     if (row === undefined || row.revokedAt !== undefined) continue;
     yield violation("acknowledged RevokeAllForActor lost", `${row.id} is live`, revokeAll, create);
+  }
+  const kept = history.rows.get(revokeAll.keep ?? "");
+  if (kept?.revokedBy === revokeAll.id) {
+    yield violation("kept session revoked", `${kept.id} was to be kept`, revokeAll);
   }
 }
 
@@ -92,6 +106,7 @@ function* checkReplacements(history: History): Iterable<Violation> {
     yield violation("Create half done", `${id} was replaced by ${successor}, which is not there`);
   }
   for (const create of history.ofKind("create").filter(isAcknowledged)) {
+    yield* checkEnded(history, create, "acknowledged replacement lost");
     const { replacedSessionId, sessionId } = create.result;
     if (replacedSessionId === "") continue;
     if (replacedBy.get(replacedSessionId) === sessionId) continue;

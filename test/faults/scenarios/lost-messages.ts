@@ -3,7 +3,15 @@ import { broken, type Scenario } from "../scenario.ts";
 import { World } from "../world.ts";
 
 /** What changes something, by the name of its prepared statement or by its text. */
-const CHANGES = ["create", "revoke", "touch", "rotate_csrf", "COMMIT"];
+const CHANGES = [
+  "create",
+  "revoke",
+  "touch",
+  "rotate_csrf",
+  "rotate_session",
+  "update_metadata",
+  "COMMIT",
+];
 
 /** The connection breaks when a change is on its way to the database, or its answer on the way back. */
 export const lostMessages: Scenario = {
