@@ -12,6 +12,7 @@ import type { Exposure } from "./config/exposure.ts";
 import { watchReadiness } from "./jobs/readiness.ts";
 import { startSweepSchedule } from "./jobs/sweep-schedule.ts";
 import { CallLog } from "./log/call-log.ts";
+import { RefusalLog } from "./log/refusal-log.ts";
 import { openEncryptedStorage } from "./open-encrypted-storage.ts";
 import { Admission } from "./rpc/admission.ts";
 import { describeCall } from "./rpc/call-description.ts";
@@ -46,11 +47,6 @@ import type { UnreadableKeys } from "./session/unreadable-keys.ts";
 import type { Storage } from "./storage/storage.ts";
 import { watchTls } from "./tls-files.ts";
 import { reportUnreadableKeys, watchUnreadableKeys } from "./unreadable-key-log.ts";
-
-const settingOfConnections = {
-  maxConnections: "SESSIOND_MAX_CONNECTIONS",
-  maxConnectionsPerPeer: "SESSIOND_MAX_CONNECTIONS_PER_PEER",
-} as const;
 
 const CALL_LOG_TICK_MS = 1000;
 const VALIDATE = `${SessionService.typeName}/${SessionService.method.validate.name}`;
@@ -147,6 +143,7 @@ async function start(options: AppOptions): Promise<App> {
       context,
     ).then((result) => logSweep(log, result));
 
+  const refusals = stack.use(new RefusalLog(log));
   const health = createHealth([SessionService.typeName]);
   const server = await startServer({
     ...config.server,
@@ -165,12 +162,8 @@ async function start(options: AppOptions): Promise<App> {
     tooManyStreamsError,
     about,
     onError: (error, where) => log.debug({ err: error, where }, "connection or call failed"),
-    onConnectionRefused: (open, limit) => {
-      const setting = settingOfConnections[limit];
-      log.warn({ open }, `connections are refused: as many are open as ${setting}`);
-    },
-    onClientCertificateRefused: (reason, peer) =>
-      log.warn({ reason, peer }, "a client certificate is refused: see SESSIOND_TLS_CLIENT_CA"),
+    onConnectionRefused: (refusal) => refusals.connectionRefused(refusal),
+    onClientCertificateRefused: (reason, peer) => refusals.certificateRefused(reason, peer),
     observer: createCallObserver(callLog),
     authentication: authorizeCallers((call) => callers.identify(call), config.reflection),
   });

@@ -1,5 +1,5 @@
 import type { Logger } from "pino";
-import { throttledReport } from "./jobs/throttled-report.ts";
+import { throttledReport } from "./log/throttled-report.ts";
 import type { KeyVerification } from "./session/signing-keys.ts";
 import { UnreadableKeys } from "./session/unreadable-keys.ts";
 

@@ -4,8 +4,16 @@ import { networkOf } from "./peer.ts";
 export interface ConnectionsOptions {
   readonly maxConnections: number;
   readonly maxConnectionsPerPeer: number;
-  /** Called for each connection that is closed because of a limit, with how many are open. */
-  readonly onRefused: (limit: "maxConnections" | "maxConnectionsPerPeer", open: number) => void;
+  /** Called for each connection that is closed because of a limit. */
+  readonly onRefused: (refusal: RefusedConnection) => void;
+}
+
+export interface RefusedConnection {
+  readonly limit: "maxConnections" | "maxConnectionsPerPeer";
+  /** How many connections are open, in all or of the peer. */
+  readonly open: number;
+  /** What counts as one peer: see `networkOf`. */
+  readonly peer: string;
 }
 
 /** Counts the requests of a connection that have not ended. Without any, the connection is idle. */
@@ -48,9 +56,9 @@ export class Connections {
     const peer = networkOf(socket.remoteAddress);
     const open = this.#byPeer.get(peer)?.size ?? 0;
     if (open >= maxConnectionsPerPeer) {
-      onRefused("maxConnectionsPerPeer", open);
+      onRefused({ limit: "maxConnectionsPerPeer", open, peer });
     } else if (this.#byEnds.size >= maxConnections && !this.#makeRoom(open)) {
-      onRefused("maxConnections", this.#byEnds.size);
+      onRefused({ limit: "maxConnections", open: this.#byEnds.size, peer });
     } else {
       this.#add(socket, peer);
       return true;

@@ -7,7 +7,7 @@ import type { Authentication } from "./authentication.ts";
 import { createOriginCheck, type OriginLimits } from "./browser-origin.ts";
 import type { CallObserver } from "./call-observer.ts";
 import { createConnectHandler } from "./connect-handler.ts";
-import { Connections } from "./connections.ts";
+import { Connections, type RefusedConnection } from "./connections.ts";
 import { FairTurns } from "./fair-turns.ts";
 import { sendOverHttp1 } from "./fixed-response.ts";
 import {
@@ -84,11 +84,12 @@ export interface ServerOptions extends Partial<RequestErrors> {
   about?: string;
   /** Called with failures that no caller sees, and where they happened. Clients cause many of them. */
   onError?: (error: unknown, where: string) => void;
-  /** Called, at most every ten seconds, when a connection is refused because `open` ones are open. */
-  onConnectionRefused?: (open: number, limit: "maxConnections" | "maxConnectionsPerPeer") => void;
+  /** Called for each connection that is refused because of a limit. There may be a flood of them. */
+  onConnectionRefused?: (refusal: RefusedConnection) => void;
   /**
-   * Called, at most every ten seconds, when a client's certificate is refused: OpenSSL's reason, such
-   * as CERT_HAS_EXPIRED, and the client's address, which Node does not tell if they are required.
+   * Called for each client's certificate that is refused: OpenSSL's reason, such as CERT_HAS_EXPIRED, and
+   * the client's address, which Node does not tell if certificates are required. There may be a flood of
+   * them.
    */
   onClientCertificateRefused?: (reason: string, peer: string | undefined) => void;
   /** Learns how each call ends. Without it, calls have no request ids. */
@@ -119,9 +120,6 @@ export interface Server {
 /** How long calls that are aborted at the end of a drain have to send their status. */
 const finalFlushMs = 100;
 
-/** Refused connections and certificates are each reported at most this often. */
-const refusalReportMs = 10_000;
-
 /**
  * Serves gRPC, gRPC-Web and Connect over HTTP/1.1 and HTTP/2 on one port. ALPN selects the HTTP
  * version with TLS, the connection's first bytes without.
@@ -141,11 +139,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const origins = options.origins ?? { allowedHosts: undefined, allowedOrigins: [] };
   const turns = new FairTurns();
   const calls = createInFlightCalls(turns);
-  const reportRefused = throttled(onConnectionRefused);
-  const connections = new Connections({
-    ...limits,
-    onRefused: (limit, open) => reportRefused(open, limit),
-  });
+  const connections = new Connections({ ...limits, onRefused: onConnectionRefused });
   const http1Responses = new Set<ServerResponse>();
   const http1WithCertificate = new Set<Socket>();
   let draining: Promise<{ forced: number }> | undefined;
@@ -202,15 +196,13 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const headerLimits = { maxHeaderBytes, observeRefusal, ...requestErrors };
   http2.server.on("stream", inTurns(turns, limitHeaders(headerLimits, serveStream)));
 
-  const { onClientCertificateRefused } = options;
-  const reportCertificate = onClientCertificateRefused && throttled(onClientCertificateRefused);
   const { server, serveHttp1, setCredentials } = createListener(
     {
       tls: options.tls,
       requestTimeoutMs: limits.maxDeadlineMs + headersTimeoutMs,
       ...limits,
       onClientCertificateRefused: (reason, socket) =>
-        reportCertificate?.(reason, socket.remoteAddress),
+        options.onClientCertificateRefused?.(reason, socket.remoteAddress),
     },
     (socket) => connections.accept(socket),
     onConnection,
@@ -319,19 +311,6 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       draining ??= drain(graceMs);
       return draining;
     },
-  };
-}
-
-/** Passes on one call in each interval, since there may be a flood of them. */
-function throttled<Arguments extends unknown[]>(
-  report: (...values: Arguments) => void,
-): (...values: Arguments) => void {
-  let reportedAt = Number.NEGATIVE_INFINITY;
-  return (...values) => {
-    if (performance.now() - reportedAt > refusalReportMs) {
-      reportedAt = performance.now();
-      report(...values);
-    }
   };
 }
 

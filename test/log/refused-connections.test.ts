@@ -6,17 +6,28 @@ import { until } from "../support/until.ts";
 
 const WARN = 40;
 
+interface Line {
+  readonly level: number;
+  readonly msg: string;
+  readonly count: number;
+  readonly open: number;
+  readonly peer?: string;
+}
+
 describe("the log of refused connections", () => {
   let app: TestApp;
-  let lines: { level: number; msg?: string; open?: number }[];
+  let lines: Line[];
   let sockets: net.Socket[];
 
   beforeEach(async () => {
     lines = [];
     sockets = [];
     app = await startTestApp({
-      env: { SESSIOND_MAX_CONNECTIONS: "1" },
-      onLog: (line) => lines.push(JSON.parse(line)),
+      env: { SESSIOND_MAX_CONNECTIONS: "2", SESSIOND_MAX_CONNECTIONS_PER_PEER: "1" },
+      onLog(text) {
+        const line = JSON.parse(text) as Line;
+        if (line.msg.startsWith("connections are refused")) lines.push(line);
+      },
     });
   });
   afterEach(async () => {
@@ -24,19 +35,36 @@ describe("the log of refused connections", () => {
     await app.stop();
   });
 
-  function connect(): net.Socket {
-    const socket = net.connect(app.app.server.port, app.app.server.host);
+  function connect(localAddress: string): net.Socket {
+    const { port, host } = app.app.server;
+    const socket = net.connect({ port, host, localAddress });
     sockets.push(socket);
     socket.on("error", () => {});
     return socket;
   }
 
-  it("warns, and names the setting", async () => {
-    await once(connect(), "connect");
-    await once(connect(), "close");
-    const line = await until("it is logged", async () =>
-      lines.find(({ msg }) => msg?.includes("SESSIOND_MAX_CONNECTIONS")),
-    );
-    expect(line).to.include({ level: WARN, open: 1 });
+  async function refused(localAddress: string): Promise<void> {
+    await once(connect(localAddress), "close");
+  }
+
+  it("warns of each limit, and names its setting", async () => {
+    await once(connect("127.0.0.1"), "connect");
+    await refused("127.0.0.1");
+    await once(connect("127.0.0.2"), "connect");
+    await refused("127.0.0.3");
+
+    await until("both are logged", async () => lines.length === 2);
+    const [ofPeer, ofAll] = lines;
+    expect(ofPeer).to.include({ level: WARN, count: 1, open: 1, peer: "127.0.0.1" });
+    expect(ofPeer?.msg).to.match(/ SESSIOND_MAX_CONNECTIONS_PER_PEER$/);
+    expect(ofAll).to.include({ level: WARN, count: 1, open: 2 });
+    expect(ofAll?.msg).to.match(/ SESSIOND_MAX_CONNECTIONS$/);
+  });
+
+  it("counts what is refused within ten seconds", async () => {
+    await once(connect("127.0.0.1"), "connect");
+    for (let i = 0; i < 3; i += 1) await refused("127.0.0.1");
+    await app.app.stop();
+    expect(lines.map(({ count }) => count)).to.deep.equal([1, 2]);
   });
 });

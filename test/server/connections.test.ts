@@ -34,7 +34,7 @@ describe("connections", () => {
     const connections = new Connections({
       maxConnections,
       maxConnectionsPerPeer,
-      onRefused: (limit) => refused.push(limit),
+      onRefused: ({ limit }) => refused.push(limit),
     });
     /** The client uses a new port for each connection, unless `port` is given. */
     const connect = (address: string, { port = newPort(), localAddress = "198.51.100.1" } = {}) => {

@@ -167,7 +167,7 @@ describe("limits", () => {
       const refusals: number[] = [];
       const server = await transport.start({
         limits: { maxConnections: 1 },
-        onConnectionRefused: (open) => refusals.push(open),
+        onConnectionRefused: ({ open }) => refusals.push(open),
       });
       const first = await transport.http2(server);
 
@@ -188,7 +188,7 @@ describe("limits", () => {
         const server = await transport.start({
           tls,
           limits: { maxConnectionsPerPeer: 2 },
-          onConnectionRefused: (...refusal) => refusals.push(refusal),
+          onConnectionRefused: (refusal) => refusals.push(refusal),
         });
         await Promise.all([transport.http2(server), transport.http2(server)]);
 
@@ -204,7 +204,7 @@ describe("limits", () => {
           await once(other, "connect");
         }
       }
-      const refusal = [2, "maxConnectionsPerPeer"];
+      const refusal = { limit: "maxConnectionsPerPeer", open: 2, peer: "127.0.0.1" };
       expect(refusals).to.deep.equal([refusal, refusal]);
     });
 
