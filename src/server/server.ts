@@ -140,7 +140,8 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const turns = new FairTurns();
   const calls = createInFlightCalls(turns);
   const connections = new Connections({ ...limits, onRefused: onConnectionRefused });
-  const http1Responses = new Set<ServerResponse>();
+  /** The response that each connection waits for; `servePipelined` begins no second one. */
+  const http1Responses = new Map<Socket, ServerResponse>();
   const http1WithCertificate = new Set<Socket>();
   let draining: Promise<{ forced: number }> | undefined;
 
@@ -211,12 +212,13 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     if (draining !== undefined) {
       closeAfter(res);
     }
-    http1Responses.add(res);
-    const open = requestCount(req.socket);
+    const { socket } = req;
+    http1Responses.set(socket, res);
+    const open = requestCount(socket);
     open.requests += 1;
     res.once("close", () => {
       open.requests -= 1;
-      http1Responses.delete(res);
+      http1Responses.delete(socket);
       if (draining !== undefined) {
         server.closeIdleConnections();
       }
@@ -232,7 +234,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     "clientError",
     createClientErrorListener(
       () => headerOverflowResponse(headerLimits),
-      (socket) => [...http1Responses].some((res) => res.socket === socket && res.headersSent),
+      (socket) => http1Responses.get(socket)?.headersSent === true,
       onError,
     ),
   );
@@ -267,11 +269,10 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     }
     http2.close(hasClientCertificate);
     for (const socket of http1WithCertificate) {
-      const responses = [...http1Responses].filter((res) => res.socket === socket);
-      if (responses.length === 0) {
+      const res = http1Responses.get(socket);
+      if (res === undefined) {
         socket.destroy();
-      }
-      for (const res of responses) {
+      } else {
         closeAfter(res);
         res.once("close", () => socket.end());
       }
@@ -285,7 +286,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     detector.destroyPending();
     http2.drain();
-    http1Responses.forEach(closeAfter);
+    for (const res of http1Responses.values()) closeAfter(res);
     calls.drain();
     if (await settlesWithin(closed, graceMs)) {
       return { forced: 0 };
