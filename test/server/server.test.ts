@@ -275,6 +275,20 @@ describe("server", () => {
       });
     }
 
+    it("sends no second response after one that has begun over HTTP/1.1", async () => {
+      const socket = transport.connect(await transport.start({ routes }));
+      const received = text(socket);
+      const headers = "Host: x\r\nContent-Type: application/connect+json\r\nContent-Length: 7";
+      const message = Buffer.concat([Buffer.from([0, 0, 0, 0, 2]), Buffer.from("{}")]);
+      socket.write(`POST ${watchPath} HTTP/1.1\r\n${headers}\r\n\r\n`);
+      socket.write(message);
+      await once(socket, "readable");
+      socket.write("this is no request\r\n\r\n");
+      expect(await received)
+        .to.match(/^HTTP\/1\.1 200 /)
+        .and.not.to.include(" 400 ");
+    });
+
     it("refuses a bidirectional stream over HTTP/1.1 with 505 and says what to use", async () => {
       const server = await transport.start({
         routes: (router) => createReflection([SessionService], []).routes(router),
