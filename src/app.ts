@@ -1,48 +1,28 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
-import { file_google_rpc_error_details } from "../gen/es/google/rpc/error_details_pb.ts";
-import { Health } from "../gen/es/health/v1/health_pb.ts";
-import { file_sessiond_v1_error } from "../gen/es/sessiond/v1/error_pb.ts";
 import { SessionService } from "../gen/es/sessiond/v1/session_service_pb.ts";
 import type { EmbeddedPostgres } from "../packages/embedded-postgres/index.ts";
 import { about } from "./about.ts";
-import { type CallersEvents, createCallerAuthentication } from "./callers/caller-authentication.ts";
+import { callersEvents, logSweep, warnOfExposure } from "./app-log.ts";
+import { createCallObserver } from "./call-observer.ts";
+import { createCallerAuthentication } from "./callers/caller-authentication.ts";
 import type { Config } from "./config/config.ts";
-import type { Exposure } from "./config/exposure.ts";
 import { watchReadiness } from "./jobs/readiness.ts";
 import { startSweepSchedule } from "./jobs/sweep-schedule.ts";
 import { CallLog } from "./log/call-log.ts";
 import { RefusalLog } from "./log/refusal-log.ts";
 import { openEncryptedStorage } from "./open-encrypted-storage.ts";
-import { Admission } from "./rpc/admission.ts";
-import { describeCall } from "./rpc/call-description.ts";
+import { composeRoutes } from "./routes.ts";
 import { authorizeCallers } from "./rpc/caller-authorization.ts";
-import {
-  decodeError,
-  type ErrorMapping,
-  forbiddenError,
-  tooLargeError,
-  tooManyStreamsError,
-} from "./rpc/errors.ts";
-import { createHealth, type HealthService } from "./rpc/health.ts";
-import { createReflection } from "./rpc/reflection.ts";
-import { sessionService } from "./rpc/session-service.ts";
-import type { CallObserver } from "./server/call-observer.ts";
+import { decodeError, forbiddenError, tooLargeError, tooManyStreamsError } from "./rpc/errors.ts";
+import { createHealth } from "./rpc/health.ts";
 import { type Server, startServer } from "./server/server.ts";
 import { AbsentKeys } from "./session/absent-keys.ts";
-import { AuditLog } from "./session/audit-log.ts";
-import { Authenticator } from "./session/authenticator.ts";
-import { BrowserCookies } from "./session/browser-cookies.ts";
 import type { CallContext } from "./session/call-context.ts";
-import { CsrfRotation } from "./session/csrf-rotation.ts";
-import { Denials } from "./session/denials.ts";
 import { type RandomBytes, secureRandomBytes } from "./session/ids.ts";
 import { KeyRing } from "./session/key-ring.ts";
-import { SessionRotation } from "./session/session-rotation.ts";
-import { Sessions } from "./session/sessions.ts";
-import { SetCookieFactory } from "./session/set-cookie.ts";
 import { SigningKeys } from "./session/signing-keys.ts";
-import { type SweepResult, sweep } from "./session/sweep.ts";
+import { sweep } from "./session/sweep.ts";
 import type { UnreadableKeys } from "./session/unreadable-keys.ts";
 import type { Storage } from "./storage/storage.ts";
 import { watchTls } from "./tls-files.ts";
@@ -148,12 +128,13 @@ async function start(options: AppOptions): Promise<App> {
   const server = await startServer({
     ...config.server,
     routes: composeRoutes({
-      ...options,
+      config,
+      random,
       storage,
       signingKeys,
       keyRing,
       health,
-      callLog,
+      observer: callLog,
       runSweep,
     }),
     decodeError,
@@ -226,130 +207,7 @@ async function start(options: AppOptions): Promise<App> {
   };
 }
 
-function warnOfExposure(exposure: Exposure, log: Logger): void {
-  if (exposure === "unauthenticated") {
-    log.warn(
-      "callers are not authenticated: everyone who can connect can log in as anyone " +
-        "(SESSIOND_INSECURE_NO_CALLER_AUTHENTICATION is true)",
-    );
-  } else if (exposure === "plain-text") {
-    log.warn(
-      "there is no TLS: credentials and cookies are sent in plain text unless a proxy or mesh encrypts " +
-        "them (SESSIOND_INSECURE_PLAIN_TEXT_CREDENTIALS is true)",
-    );
-  }
-}
-
-function callersEvents(log: Logger): CallersEvents {
-  return {
-    onChange: (file, callers) => log.info({ file, callers }, "who may call was read"),
-    onError: (file, err) =>
-      log.error({ file, err }, "who may call cannot be read: what was read before stays in force"),
-  };
-}
-
 async function drain(server: Server, config: Config, log: Logger): Promise<void> {
   const { forced } = await server.drain(config.server.shutdownGraceMs);
   if (forced > 0) log.warn({ forced }, "calls ended by force after the shutdown grace");
-}
-
-/** Describes the calls of the server to the log. */
-function createCallObserver(callLog: CallLog): CallObserver {
-  return {
-    get observesSuccess() {
-      return callLog.observesSuccess;
-    },
-    callEnded({ rpc = "(unknown)", requestId, error, durationMs, values }) {
-      const { tenant, caller, code, reason, detail, ...failure } = describeCall(error, values);
-      const ms = Math.round(durationMs * 10) / 10;
-      const fields = { rpc, requestId, caller, tenant, code, reason, detail, ms };
-      if (error !== undefined) callLog.callFailed({ fields, ...failure });
-      // Health checks and reflection do not use the database, and would only fill the log.
-      else if (rpc.startsWith(SessionService.typeName)) callLog.callSucceeded(fields);
-    },
-  };
-}
-
-interface Parts extends AppOptions {
-  readonly storage: Storage;
-  readonly signingKeys: SigningKeys;
-  readonly keyRing: KeyRing;
-  readonly health: HealthService;
-  readonly callLog: CallLog;
-  readonly runSweep: (
-    context: CallContext,
-    timeLimitMs: number,
-  ) => Promise<SweepResult | undefined>;
-}
-
-function composeRoutes(parts: Parts): Parameters<typeof startServer>[0]["routes"] {
-  const { config, storage, signingKeys, keyRing, health, callLog, runSweep } = parts;
-  const { random = secureRandomBytes } = parts;
-  const { timeouts, bindings, sessionLimit: limit, tenants } = config;
-  const cookies = new SetCookieFactory(config.cookies);
-  const denialAudit = config.audit.denials ? storage.denialAudit : undefined;
-  const denials = new Denials(denialAudit, () => performance.now());
-  const store = storage.sessions;
-  const authenticator = new Authenticator({ store, keyRing, timeouts, denials, cookies });
-  const browserCookies = new BrowserCookies(cookies);
-  const sessions = new Sessions({
-    store,
-    keyRing,
-    signingKeys,
-    authenticator,
-    denials,
-    browserCookies,
-    timeouts,
-    bindings,
-    limit,
-    tenants,
-    random,
-    wallClock: Date.now,
-  });
-  const errors: ErrorMapping = { uniform: config.uniformErrors };
-  // The sweep has to end, and to be answered, within the call's own deadline.
-  const { maxDeadlineMs } = config.server.limits;
-  const callTimeLimitMs = Math.min(config.sweep.timeLimitMs, maxDeadlineMs / 2);
-  const serveSessions = sessionService({
-    sessions,
-    sessionRotation: new SessionRotation({
-      store,
-      keyRing,
-      authenticator,
-      denials,
-      browserCookies,
-      timeouts,
-      tenants,
-      random,
-      wallClock: Date.now,
-    }),
-    csrfRotation: new CsrfRotation({ store, authenticator, browserCookies, tenants, random }),
-    signingKeys,
-    auditLog: new AuditLog(storage.audit, tenants),
-    timeouts,
-    sweep: (context) => runSweep(context, callTimeLimitMs),
-    admission: new Admission(config.admission, () => performance.now()),
-    errors,
-    observer: callLog,
-  });
-  const reflection = createReflection(
-    [SessionService, Health],
-    [file_sessiond_v1_error, file_google_rpc_error_details],
-  );
-  return (router) => {
-    serveSessions(router);
-    health.routes(router);
-    if (config.reflection !== "off") reflection.routes(router);
-  };
-}
-
-function logSweep(log: Logger, result: SweepResult | undefined): SweepResult | undefined {
-  if (result === undefined) {
-    log.info("sweep skipped: another one is at work");
-    return result;
-  }
-  const { deleted, more, failures } = result;
-  log.info({ deleted, more }, "sweep done");
-  for (const [part, error] of failures) log.error({ err: error, part }, "part of the sweep failed");
-  return result;
 }

@@ -1,0 +1,101 @@
+import { file_google_rpc_error_details } from "../gen/es/google/rpc/error_details_pb.ts";
+import { Health } from "../gen/es/health/v1/health_pb.ts";
+import { file_sessiond_v1_error } from "../gen/es/sessiond/v1/error_pb.ts";
+import { SessionService } from "../gen/es/sessiond/v1/session_service_pb.ts";
+import type { Config } from "./config/config.ts";
+import { Admission } from "./rpc/admission.ts";
+import type { ErrorMapping } from "./rpc/errors.ts";
+import type { HealthService } from "./rpc/health.ts";
+import { createReflection } from "./rpc/reflection.ts";
+import { type SuccessObserver, sessionService } from "./rpc/session-service.ts";
+import type { ServerOptions } from "./server/server.ts";
+import { AuditLog } from "./session/audit-log.ts";
+import { Authenticator } from "./session/authenticator.ts";
+import { BrowserCookies } from "./session/browser-cookies.ts";
+import type { CallContext } from "./session/call-context.ts";
+import { CsrfRotation } from "./session/csrf-rotation.ts";
+import { Denials } from "./session/denials.ts";
+import type { RandomBytes } from "./session/ids.ts";
+import type { KeyRing } from "./session/key-ring.ts";
+import { SessionRotation } from "./session/session-rotation.ts";
+import { Sessions } from "./session/sessions.ts";
+import { SetCookieFactory } from "./session/set-cookie.ts";
+import type { SigningKeys } from "./session/signing-keys.ts";
+import type { SweepResult } from "./session/sweep.ts";
+import type { Storage } from "./storage/storage.ts";
+
+/** What the services are made of. */
+export interface Parts {
+  readonly config: Config;
+  readonly random: RandomBytes;
+  readonly storage: Storage;
+  readonly signingKeys: SigningKeys;
+  readonly keyRing: KeyRing;
+  readonly health: HealthService;
+  readonly observer: SuccessObserver;
+  readonly runSweep: (
+    context: CallContext,
+    timeLimitMs: number,
+  ) => Promise<SweepResult | undefined>;
+}
+
+/** Builds the rules from their parts, and all services that the server offers from the rules. */
+export function composeRoutes(parts: Parts): ServerOptions["routes"] {
+  const { config, random, storage, signingKeys, keyRing, health, observer, runSweep } = parts;
+  const { timeouts, bindings, sessionLimit: limit, tenants } = config;
+  const cookies = new SetCookieFactory(config.cookies);
+  const denialAudit = config.audit.denials ? storage.denialAudit : undefined;
+  const denials = new Denials(denialAudit, () => performance.now());
+  const store = storage.sessions;
+  const authenticator = new Authenticator({ store, keyRing, timeouts, denials, cookies });
+  const browserCookies = new BrowserCookies(cookies);
+  const sessions = new Sessions({
+    store,
+    keyRing,
+    signingKeys,
+    authenticator,
+    denials,
+    browserCookies,
+    timeouts,
+    bindings,
+    limit,
+    tenants,
+    random,
+    wallClock: Date.now,
+  });
+  const errors: ErrorMapping = { uniform: config.uniformErrors };
+  // The sweep has to end, and to be answered, within the call's own deadline.
+  const { maxDeadlineMs } = config.server.limits;
+  const callTimeLimitMs = Math.min(config.sweep.timeLimitMs, maxDeadlineMs / 2);
+  const serveSessions = sessionService({
+    sessions,
+    sessionRotation: new SessionRotation({
+      store,
+      keyRing,
+      authenticator,
+      denials,
+      browserCookies,
+      timeouts,
+      tenants,
+      random,
+      wallClock: Date.now,
+    }),
+    csrfRotation: new CsrfRotation({ store, authenticator, browserCookies, tenants, random }),
+    signingKeys,
+    auditLog: new AuditLog(storage.audit, tenants),
+    timeouts,
+    sweep: (context) => runSweep(context, callTimeLimitMs),
+    admission: new Admission(config.admission, () => performance.now()),
+    errors,
+    observer,
+  });
+  const reflection = createReflection(
+    [SessionService, Health],
+    [file_sessiond_v1_error, file_google_rpc_error_details],
+  );
+  return (router) => {
+    serveSessions(router);
+    health.routes(router);
+    if (config.reflection !== "off") reflection.routes(router);
+  };
+}
