@@ -16,6 +16,15 @@ export interface Caller {
   readonly limitKey: string;
 }
 
+/** Who calls where nobody has decided who does: may do as little as a caller can, for no tenant. */
+export const nobody: Caller = {
+  name: "",
+  role: "validator",
+  tenants: new Set(),
+  clientKey: "",
+  limitKey: "",
+};
+
 /** Who calls where callers are not authenticated: anybody, with all rights. */
 export function anonymousCaller({
   address,

@@ -6,22 +6,22 @@ import { Health } from "../../gen/es/health/v1/health_pb.ts";
 import { Role, required_role } from "../../gen/es/sessiond/v1/options_pb.ts";
 import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
 import {
-  anonymousCaller,
   type Caller,
   CallerRefusedError,
   KeysUnavailableError,
+  nobody,
 } from "../callers/caller.ts";
 import type { Presented } from "../callers/caller-authentication.ts";
 import { SessionError } from "../session/errors.ts";
 import { sessionErrorToConnect } from "./errors.ts";
 
-/** Where handlers find the caller. */
-export const callerKey: ContextKey<Caller> = createContextKey(
-  anonymousCaller({ address: "", network: "", connection: 0 }),
-  {
-    description: "the caller",
-  },
-);
+/**
+ * Where handlers find the caller. By default it is nobody, so that a call that reaches a handler without
+ * authentication fails.
+ */
+export const callerKey: ContextKey<Caller> = createContextKey(nobody, {
+  description: "the caller",
+});
 
 /** Who may use reflection. */
 export type ReflectionAccess = "open" | "authenticated" | "off";
@@ -65,7 +65,7 @@ const ranks: Readonly<Record<Caller["role"], number>> = {
 /** For a method that any authenticated caller may call. */
 const ANY_ROLE = Role.UNSPECIFIED;
 
-/** The methods that need no credentials at all. */
+/** What a method requires; none: no credentials at all. */
 type Requirement = Role | "none";
 
 /**
@@ -104,7 +104,7 @@ export function authorizeCallers(
     authenticate(call) {
       // What is not known here is for admins only.
       const required = requirements.get(call.method) ?? Role.ADMIN;
-      if (required === "none") return callerKey.defaultValue;
+      if (required === "none") return nobody;
       try {
         const caller = identify(call);
         if (!(caller instanceof Promise)) return authorize(caller, required);
