@@ -1,4 +1,3 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer as createHttp2Server, type Http2Session } from "node:http2";
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
@@ -9,16 +8,8 @@ import type { CallObserver } from "./call-observer.ts";
 import { createConnectHandler } from "./connect-handler.ts";
 import { Connections, type RefusedConnection } from "./connections.ts";
 import { FairTurns } from "./fair-turns.ts";
-import { sendOverHttp1 } from "./fixed-response.ts";
-import {
-  headerOverflowResponse,
-  limitHeaders,
-  maxHeaders,
-  type StreamHandler,
-  tooManyHeadersResponse,
-} from "./header-limits.ts";
-import { createClientErrorListener } from "./http1-failures.ts";
-import { servePipelined } from "./http1-pipelining.ts";
+import { limitHeaders, type StreamHandler } from "./header-limits.ts";
+import { createHttp1Connections } from "./http1-connections.ts";
 import { createHttp2Connections } from "./http2-connections.ts";
 import { destroySoon } from "./http2-streams.ts";
 import { createInFlightCalls } from "./in-flight-calls.ts";
@@ -140,10 +131,6 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const turns = new FairTurns();
   const calls = createInFlightCalls(turns);
   const connections = new Connections({ ...limits, onRefused: onConnectionRefused });
-  /** The response that each connection waits for; `servePipelined` begins no second one. */
-  const http1Responses = new Map<Socket, ServerResponse>();
-  const http1WithCertificate = new Set<Socket>();
-  let draining: Promise<{ forced: number }> | undefined;
 
   const { maxMessageBytes, maxDeadlineMs, maxStreamAgeMs } = limits;
   const routing = createRouting({
@@ -208,40 +195,18 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     (socket) => connections.accept(socket),
     onConnection,
   );
-  const serveHttp1Request = (req: IncomingMessage, res: ServerResponse) => {
-    if (draining !== undefined) {
-      closeAfter(res);
-    }
-    const { socket } = req;
-    http1Responses.set(socket, res);
-    const open = requestCount(socket);
-    open.requests += 1;
-    res.once("close", () => {
-      open.requests -= 1;
-      http1Responses.delete(socket);
-      if (draining !== undefined) {
-        server.closeIdleConnections();
-      }
-    });
-    if (req.rawHeaders.length > 2 * maxHeaders) {
-      sendOverHttp1(res, tooManyHeadersResponse(req, headerLimits));
-    } else {
-      handleWithConnect(req, res);
-    }
-  };
-  server.on("request", servePipelined(serveHttp1Request, onError));
-  server.on(
-    "clientError",
-    createClientErrorListener(
-      () => headerOverflowResponse(headerLimits),
-      (socket) => http1Responses.get(socket)?.headersSent === true,
-      onError,
-    ),
-  );
+  const http1 = createHttp1Connections({
+    server,
+    accept: serveHttp1,
+    handle: handleWithConnect,
+    headerLimits,
+    requestCount,
+    onError,
+  });
 
   const detector = createProtocolDetector({
     timeoutMs: headersTimeoutMs,
-    http1: serveHttp1,
+    http1: http1.serve,
     http2: http2.serve,
   });
 
@@ -250,14 +215,8 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       detector.detect(socket);
     } else if (socket.alpnProtocol === "h2") {
       http2.serve(socket);
-    } else if (draining !== undefined) {
-      socket.destroy();
     } else {
-      if (hasClientCertificate(socket)) {
-        http1WithCertificate.add(socket);
-        socket.once("close", () => http1WithCertificate.delete(socket));
-      }
-      serveHttp1(socket);
+      http1.serve(socket);
     }
   }
 
@@ -268,25 +227,18 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       return;
     }
     http2.close(hasClientCertificate);
-    for (const socket of http1WithCertificate) {
-      const res = http1Responses.get(socket);
-      if (res === undefined) {
-        socket.destroy();
-      } else {
-        closeAfter(res);
-        res.once("close", () => socket.end());
-      }
-    }
+    http1.close(hasClientCertificate);
   }
 
   const port = await listen(server, host, options.port);
   server.on("error", (error) => onError(error, "listening"));
 
+  let draining: Promise<{ forced: number }> | undefined;
   async function drain(graceMs: number): Promise<{ forced: number }> {
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     detector.destroyPending();
     http2.drain();
-    for (const res of http1Responses.values()) closeAfter(res);
+    http1.drain();
     calls.drain();
     if (await settlesWithin(closed, graceMs)) {
       return { forced: 0 };
@@ -336,13 +288,6 @@ function inTurns(turns: FairTurns, serve: StreamListener): StreamListener {
     // Streams that are reset emit "error", and those that are reset at once have no session.
     if (waits || stream.destroyed) stream.on("error", () => {});
   };
-}
-
-/** Closes the connection of an HTTP/1.1 response after it. */
-function closeAfter(res: ServerResponse): void {
-  if (!res.headersSent) {
-    res.shouldKeepAlive = false;
-  }
 }
 
 async function settlesWithin(promise: Promise<void>, ms: number): Promise<boolean> {

@@ -1,0 +1,103 @@
+import type { Server as HttpServer, IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import type { RequestCount } from "./connections.ts";
+import { sendOverHttp1 } from "./fixed-response.ts";
+import {
+  type HeaderLimits,
+  headerOverflowResponse,
+  maxHeaders,
+  tooManyHeadersResponse,
+} from "./header-limits.ts";
+import { createClientErrorListener } from "./http1-failures.ts";
+import { servePipelined } from "./http1-pipelining.ts";
+
+export interface Http1ConnectionsOptions {
+  /** The listening server. It must emit "request" and "clientError" for the sockets of `accept`. */
+  server: HttpServer;
+  /** Makes `server` serve HTTP/1.1 on a connection. */
+  accept: (socket: Socket) => void;
+  /** Gets each request with no more headers than allowed. */
+  handle: (req: IncomingMessage, res: ServerResponse) => void;
+  headerLimits: HeaderLimits;
+  /** Finds where the requests of a connection are counted. */
+  requestCount: (socket: Socket) => RequestCount;
+  onError: (error: unknown, where: string) => void;
+}
+
+/** The HTTP/1.1 connections. They do not listen: `serve` gets each connection. */
+export interface Http1Connections {
+  serve(socket: Socket): void;
+  /** Closes each connection after its response. Those without a request are closed with the server. */
+  drain(): void;
+  /** Closes the connections that `matches` chooses, after their responses. */
+  close(matches: (socket: Socket) => boolean): void;
+}
+
+export function createHttp1Connections(options: Http1ConnectionsOptions): Http1Connections {
+  const { server, headerLimits, onError } = options;
+  const sockets = new Set<Socket>();
+  /** The response that each connection waits for; `servePipelined` begins no second one. */
+  const responses = new Map<Socket, ServerResponse>();
+  let draining = false;
+
+  function serveRequest(req: IncomingMessage, res: ServerResponse): void {
+    if (draining) closeAfter(res);
+    const { socket } = req;
+    const open = options.requestCount(socket);
+    responses.set(socket, res);
+    open.requests += 1;
+    res.once("close", () => {
+      open.requests -= 1;
+      responses.delete(socket);
+      if (draining) server.closeIdleConnections();
+    });
+    if (req.rawHeaders.length > 2 * maxHeaders) {
+      sendOverHttp1(res, tooManyHeadersResponse(req, headerLimits));
+    } else {
+      options.handle(req, res);
+    }
+  }
+
+  server.on("request", servePipelined(serveRequest, onError));
+  server.on(
+    "clientError",
+    createClientErrorListener(
+      () => headerOverflowResponse(headerLimits),
+      (socket) => responses.get(socket)?.headersSent === true,
+      onError,
+    ),
+  );
+
+  return {
+    serve(socket) {
+      if (draining) {
+        socket.destroy();
+        return;
+      }
+      sockets.add(socket);
+      socket.once("close", () => sockets.delete(socket));
+      options.accept(socket);
+    },
+    drain() {
+      draining = true;
+      for (const res of responses.values()) closeAfter(res);
+    },
+    close(matches) {
+      for (const socket of sockets) {
+        if (!matches(socket)) continue;
+        const res = responses.get(socket);
+        if (res === undefined) {
+          socket.destroy();
+        } else {
+          closeAfter(res);
+          res.once("close", () => socket.end());
+        }
+      }
+    },
+  };
+}
+
+/** Closes the connection of a response after it. */
+function closeAfter(res: ServerResponse): void {
+  if (!res.headersSent) res.shouldKeepAlive = false;
+}
