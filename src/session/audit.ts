@@ -6,6 +6,7 @@ export type AuditAction =
   | "auth.session_revoked"
   | "auth.sessions_revoked_for_actor"
   | "auth.session_rotated"
+  | "auth.session_grace_ended"
   | "auth.session_metadata_updated"
   | "auth.session_csrf_rotated"
   | "auth.sessions_csrf_rotated_for_actor"

@@ -161,6 +161,9 @@ export interface SessionStore {
     context: CallContext,
   ): Promise<SessionSnapshot | undefined>;
 
+  /** Ends the grace of a session that has been rotated. Changes nothing if it has none, or that has ended. */
+  endGrace(id: SessionId, revocation: Revocation, context: CallContext): Promise<void>;
+
   /** Undefined, with nothing changed, if the session does not exist or has ended. */
   rotateCsrf(
     id: SessionId,

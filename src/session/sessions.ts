@@ -27,7 +27,7 @@ import type { KeyRing } from "./key-ring.ts";
 import type { ListPage } from "./list-page.ts";
 import { listPosition, nextPageToken, PageTokens, pageSize } from "./pages.ts";
 import type { BindingPolicy, SessionLimit, TenantPolicy, TimeoutPolicy } from "./policy.ts";
-import { type Actor, isTouchDue, type Session, touchIntervalMs } from "./session.ts";
+import { type Actor, isTouchDue, ROTATED, type Session, touchIntervalMs } from "./session.ts";
 import {
   checkedAttributes,
   checkedIpAddress,
@@ -192,6 +192,9 @@ export class Sessions {
       ({ id }) => store.revoke(id, revocation, context),
       context,
     );
+    if (ref.kind === "id" && !changed && current.session.revokeReason === ROTATED) {
+      await store.endGrace(current.session.id, revocation, context);
+    }
     return {
       ...current,
       revoked: changed,

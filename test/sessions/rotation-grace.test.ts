@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { byCookie, byId, newActor, openSession, validate } from "../support/actors.ts";
 import { type Replica, startReplica, startTestApp, type TestApp } from "../support/app.ts";
+import { auditedBy } from "../support/audit-rows.ts";
 import { idle } from "../support/back-dating.ts";
 import { expectFailure } from "../support/expect-failure.ts";
 import { type FrozenClock, freezeClock } from "../support/frozen-clock.ts";
@@ -125,8 +126,30 @@ describe("the grace of RotateSession", () => {
     await expectFailure(app.client.touch({ session: byId(old.id) }), "REVOKED");
     const { session } = await app.client.get({ session: byId(old.id) });
     expect([session?.id, session?.revokeReason]).to.deep.equal([old.id, "rotated"]);
-    const request = { session: byId(old.id), reason: "ban", actingActorId: "admin" };
-    expect((await app.client.revoke(request)).revoked).to.equal(false);
+  });
+
+  it("ends with a Revoke of the old session's id, which leaves the new session live", async () => {
+    const { old, next } = await rotated();
+    await validate(app.client, old.cookie);
+    const audit = await auditedBy(app.sql, async () => {
+      const request = { session: byId(old.id), reason: "ban", actingActorId: "admin" };
+      for (const _ of ["once", "and again"]) {
+        const { revoked, session } = await app.client.revoke(request);
+        expect([revoked, session?.id]).to.deep.equal([false, old.id]);
+        expect(session?.revokeReason).to.equal("rotated");
+      }
+    });
+    expect(
+      audit.map(({ action, resource_id, acting_actor_id }) => ({
+        action,
+        resource_id,
+        acting_actor_id,
+      })),
+    ).to.deep.equal([
+      { action: "auth.session_grace_ended", resource_id: old.id, acting_actor_id: "admin" },
+    ]);
+    await expectFailure(validate(app.client, old.cookie), "REVOKED");
+    await validate(app.client, next.cookie);
   });
 
   it("ends with the new session, however that ends", async () => {

@@ -8,7 +8,7 @@ import { newestFirst } from "../pg/newest-first.ts";
 import { NOW } from "../pg/sql.ts";
 import { actorValues, LOCK_ACTOR } from "./actor-lock.ts";
 import { actorKey, sessionKey } from "./change-keys.ts";
-import { rotateSession } from "./rotate-session.ts";
+import { END_GRACE, rotateSession } from "./rotate-session.ts";
 import { SessionBatchers } from "./session-batchers.ts";
 import { SESSION_COLUMNS, sessionOf, snapshotOf } from "./session-columns.ts";
 import { LIVE, live } from "./session-conditions.ts";
@@ -126,6 +126,12 @@ export function createSessionStore(database: Database): SessionStore {
 
     findSuccessor: (id, { ignoreGrace }, context) =>
       batchers.findSuccessor({ id, ignoreGrace }, context),
+
+    async endGrace(id, { reason, revokedBy }, context) {
+      await database.lockingTransaction(context, sessionKey(id), (run) =>
+        run(END_GRACE, [id, reason, revokedBy, context.callingService]),
+      );
+    },
 
     rotateCsrf(id, hash, actingActorId, context) {
       const { callingService } = context;

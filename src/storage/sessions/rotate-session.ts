@@ -96,6 +96,20 @@ export function rotateSession(
   });
 }
 
+export const END_GRACE = {
+  name: "end_grace",
+  text: `
+    WITH ended AS (
+      UPDATE sessions SET rotation_grace_until = NULL
+      WHERE id = $1 AND rotation_grace_until > clock_timestamp()
+      RETURNING id, tenant_id
+    )
+    INSERT INTO audit_events (${AUDIT_COLUMNS})
+    SELECT ${NOW}, 'auth', 'auth.session_grace_ended', $3, $4, tenant_id, 'session', id,
+      jsonb_build_object('reason', $2::text)
+    FROM ended`,
+};
+
 /** Nobody needs more of them within one grace, and a query must have an end. */
 const MAX_ROTATIONS = 8;
 

@@ -36,6 +36,7 @@ const calls: Record<string, (stores: Stores, context: CallContext) => Promise<un
   rotate: ({ sessions }, context) => sessions.rotate(id, rotationOf(actor), context),
   findSuccessor: ({ sessions }, context) =>
     sessions.findSuccessor(id, { ignoreGrace: false }, context),
+  endGrace: ({ sessions }, context) => sessions.endGrace(id, revocation, context),
   updateMetadata: ({ sessions }, context) => sessions.updateMetadata(id, {}, "", "root", context),
   rotateCsrfForActor: ({ sessions }, context) =>
     sessions.rotateCsrfForActor(actor, 10, () => hash, "root", context),

@@ -2,6 +2,7 @@ import { expect } from "chai";
 import type { SessionId, TenantId } from "../../../src/session/ids.ts";
 import type { Session } from "../../../src/session/session.ts";
 import { numbers } from "../../support/in-parallel.ts";
+import { until } from "../../support/until.ts";
 import {
   auditOf,
   context,
@@ -321,6 +322,41 @@ export function sessionStoreChanges(given: Given): void {
         numbers(8).map((index) => successorOf(first, { ignoreGrace: index % 2 === 1 })),
       );
       expect(found).to.deep.equal(numbers(8).map((index) => (index % 2 ? second : undefined)));
+    });
+
+    it("endGrace ends one grace, audited, and leaves the successor and other graces alone", async () => {
+      const stores = given();
+      const first = await opened();
+      const second = await rotated(first, GRACE);
+      const third = await rotated(second, GRACE);
+      const before = await find(second.id);
+      await stores.sessions.endGrace(second.id, revocation, context);
+      expect(await successorOf(second)).to.equal(undefined);
+      expect((await successorOf(first))?.id).to.equal(second.id);
+      expect([await find(second.id), await find(third.id)]).to.deep.equal([before, third]);
+      expect((await auditOf(stores, first.tenantId)).at(-1)).to.deep.include({
+        action: "auth.session_grace_ended",
+        actingActorId: "root",
+        callingService: "contract",
+        resourceType: "session",
+        resourceId: second.id,
+        details: { reason: "admin_revoke" },
+      });
+    });
+
+    it("endGrace changes nothing where there is no grace, and audits nothing", async () => {
+      const stores = given();
+      const first = await opened();
+      const second = await rotated(first);
+      const third = await rotated(second, { graceMs: 1 });
+      const { now } = (await stores.sessions.find(second.id, context)) ?? expect.fail();
+      await until("the grace has ended", async () => (await stores.now()) > now);
+      const audit = await auditOf(stores, first.tenantId);
+      const absent = newSession(first.tenantId);
+      for (const { id } of [first, second, third, absent]) {
+        await stores.sessions.endGrace(id, revocation, context);
+      }
+      expect(await auditOf(stores, first.tenantId)).to.deep.equal(audit);
     });
 
     it("findSuccessor follows eight rotations", async () => {
