@@ -4,12 +4,8 @@ import {
   type ErrorKind,
   startEmbeddedPostgres,
 } from "../packages/embedded-postgres/index.ts";
-import {
-  keyEncryptionKeyPath,
-  readKeyEncryptionKeyFile,
-  writeKeyEncryptionKeyFile,
-} from "./key-encryption-key-file.ts";
-import type { RandomBytes } from "./session/ids.ts";
+import { keyEncryptionKeyPath, writeKeyEncryptionKeyFile } from "./key-encryption-key-file.ts";
+import type { RandomBytes, SigningKeyId } from "./session/ids.ts";
 import type { SigningKeyStore } from "./session/signing-key-store.ts";
 
 /** What helps, by the kind of the trouble. Some messages of the package say it themselves. */
@@ -55,37 +51,28 @@ export function withAdvice(error: unknown): unknown {
   return advice === undefined ? error : new Error(`${error.message}: ${advice}`, { cause: error });
 }
 
-export interface EmbeddedKeyOptions {
-  /** In SESSIOND_KEY_ENCRYPTION_KEYS. */
-  readonly configured: readonly Buffer[];
-  readonly dataDirectory: string;
-  readonly signingKeys: SigningKeyStore;
-  readonly random: RandomBytes;
-  /** Whether local keys encrypt. If not, none is created. */
-  readonly isKeyNeeded: boolean;
-}
-
 /**
- * The configured key-encryption keys and the one that is kept beside the embedded data. The latter
- * is created if no key exists. After other keys are configured, it is still used to decrypt.
+ * Makes the key-encryption key that is kept beside the embedded data.
+ *
+ * @throws {Error} if there are signing keys, which another one has encrypted
  */
-export async function embeddedKeyEncryptionKeys({
-  configured,
-  dataDirectory,
-  signingKeys,
-  random,
-  isKeyNeeded,
-}: EmbeddedKeyOptions): Promise<readonly Buffer[]> {
-  const kept = await readKeyEncryptionKeyFile(dataDirectory);
-  const keys = kept ? [...configured, kept] : configured;
-  if (keys.length > 0 || !isKeyNeeded) return keys;
+export async function makeKeyEncryptionKey(
+  dataDirectory: string,
+  signingKeys: SigningKeyStore,
+  random: RandomBytes,
+): Promise<Buffer> {
   for await (const { id } of signingKeys.all({ signal: undefined, callingService: "" })) {
-    throw new Error(
-      `signing key ${id} is encrypted, but the key-encryption key is gone: restore ` +
-        `${keyEncryptionKeyPath(dataDirectory)}, or set SESSIOND_KEY_ENCRYPTION_KEYS`,
-    );
+    throw lostKeyEncryptionKey(id, dataDirectory);
   }
   const made = random(32);
   await writeKeyEncryptionKeyFile(dataDirectory, made);
-  return [made];
+  return made;
+}
+
+/** The error for a signing key of the embedded data for which there is no key-encryption key at all. */
+export function lostKeyEncryptionKey(id: SigningKeyId, dataDirectory: string): Error {
+  return new Error(
+    `signing key ${id} is encrypted, but the key-encryption key is gone: restore ` +
+      `${keyEncryptionKeyPath(dataDirectory)}, or set SESSIOND_KEY_ENCRYPTION_KEYS`,
+  );
 }

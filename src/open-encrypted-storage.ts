@@ -1,7 +1,12 @@
 import type { Logger } from "pino";
 import type { EmbeddedPostgres } from "../packages/embedded-postgres/index.ts";
 import type { Config } from "./config/config.ts";
-import { embeddedKeyEncryptionKeys, startEmbeddedDatabase } from "./embedded-database.ts";
+import {
+  lostKeyEncryptionKey,
+  makeKeyEncryptionKey,
+  startEmbeddedDatabase,
+} from "./embedded-database.ts";
+import { readKeyEncryptionKeyFile } from "./key-encryption-key-file.ts";
 import type { RandomBytes } from "./session/ids.ts";
 import { KeyEncryption } from "./session/key-encryption.ts";
 import { LocalKeyWrapper } from "./session/local-key-wrapper.ts";
@@ -24,7 +29,7 @@ export interface EncryptedStorage {
 
 /**
  * Opens the database, which may have to be started, and the encryption of its signing keys, which may
- * be Vault's.
+ * be Vault's. It upgrades no database whose signing keys are under another key-encryption key.
  *
  * @param stack closes what is opened here
  */
@@ -43,27 +48,34 @@ export async function openEncryptedStorage(
   if (embedded !== undefined) stack.defer(() => embedded.stop());
   signal?.throwIfAborted();
 
+  const { localKeys, provider } = keyEncryption;
+  // After other keys are configured, the one beside the embedded data is still used to decrypt.
+  const directory = embedded?.dataDirectory ?? dataDirectory;
+  const kept = embedded && (await readKeyEncryptionKeyFile(directory));
+  const known = kept === undefined ? localKeys : [...localKeys, kept];
+  const encryptionWith = (keys: readonly Buffer[]): KeyEncryption => {
+    const local = keys.length > 0 ? new LocalKeyWrapper(keys, random) : undefined;
+    const wrappers = provider === "local" ? [local, vault] : [vault, local];
+    return new KeyEncryption(wrappers.filter((wrapper) => wrapper !== undefined));
+  };
+  const isKeyMissing = embedded !== undefined && provider === "local" && known.length === 0;
+  const configured = isKeyMissing ? undefined : encryptionWith(known);
+
   const storage = await openStorage({
     ...config.database,
     url: embedded?.url ?? (url as string),
     auditQueueLimit: config.audit.queueLimit,
     log,
     signal,
+    beforeUpgrade({ id, tenantId, keyEncryptionKeyId }) {
+      if (configured === undefined) throw lostKeyEncryptionKey(id, directory);
+      configured.assertConfigured(keyEncryptionKeyId, { id, tenantId });
+    },
   });
   stack.defer(() => storage.close());
 
-  const { localKeys: configured, provider } = keyEncryption;
-  const localKeys = embedded
-    ? await embeddedKeyEncryptionKeys({
-        configured,
-        dataDirectory: embedded.dataDirectory,
-        signingKeys: storage.signingKeys,
-        random,
-        isKeyNeeded: provider === "local",
-      })
-    : configured;
-  const local = localKeys.length > 0 ? new LocalKeyWrapper(localKeys, random) : undefined;
-  const wrappers = provider === "local" ? [local, vault] : [vault, local];
-  const encryption = new KeyEncryption(wrappers.filter((wrapper) => wrapper !== undefined));
+  const encryption =
+    configured ??
+    encryptionWith([await makeKeyEncryptionKey(directory, storage.signingKeys, random)]);
   return { embedded, storage, encryption };
 }

@@ -52,6 +52,20 @@ export class KeyEncryption {
     return this.#first.wrap(material, { id, tenantId }, signal);
   }
 
+  /**
+   * Checks that the signing key is under a key-encryption key that is configured, but neither decrypts
+   * it nor asks a key management service.
+   *
+   * @throws {KeyDecryptionError}
+   */
+  assertConfigured(keyEncryptionKeyId: string, context: WrapContext): void {
+    try {
+      this.#wrapperOf(keyEncryptionKeyId);
+    } catch (error) {
+      throw asDecryptionError(error, context);
+    }
+  }
+
   /** @throws {KeyDecryptionError} if the key is not there or the ciphertext is not genuine */
   async decrypt(
     encrypted: EncryptedKey,
@@ -61,13 +75,14 @@ export class KeyEncryption {
   ): Promise<Buffer> {
     const context = { id, tenantId };
     try {
-      return await this.#wrapperOf(encrypted).unwrap(encrypted, context, signal);
+      const wrapper = this.#wrapperOf(encrypted.keyEncryptionKeyId);
+      return await wrapper.unwrap(encrypted, context, signal);
     } catch (error) {
-      throw error instanceof UnwrapError ? new KeyDecryptionError(context, error) : error;
+      throw asDecryptionError(error, context);
     }
   }
 
-  #wrapperOf({ keyEncryptionKeyId }: EncryptedKey): KeyWrapper {
+  #wrapperOf(keyEncryptionKeyId: string): KeyWrapper {
     const wrapper = this.#wrappers.find((one) => one.has(keyEncryptionKeyId));
     if (wrapper !== undefined) return wrapper;
     const configured = this.#wrappers.map(({ description }) => description).join(", ");
@@ -76,4 +91,8 @@ export class KeyEncryption {
       false,
     );
   }
+}
+
+function asDecryptionError(error: unknown, context: WrapContext): unknown {
+  return error instanceof UnwrapError ? new KeyDecryptionError(context, error) : error;
 }

@@ -8,7 +8,7 @@ import {
   databaseAddress,
 } from "./data-source.ts";
 import { settledOrAborted } from "./pg/settled-or-aborted.ts";
-import { migrate } from "./schema/migrate.ts";
+import { type MigrateOptions, migrate, UpgradeRefused } from "./schema/migrate.ts";
 import {
   checkServerState,
   ReadOnlyDatabaseError,
@@ -16,7 +16,9 @@ import {
   type ServerState,
 } from "./server-checks.ts";
 
-export interface OpenDatabaseOptions extends DataSourceOptions {
+export interface OpenDatabaseOptions
+  extends DataSourceOptions,
+    Pick<MigrateOptions, "beforeUpgrade"> {
   /** How long to wait for a database that is not there yet; 0 ms: fail at once. */
   readonly startTimeoutMs: number;
   readonly log: Logger;
@@ -30,8 +32,8 @@ const RETRY_MS = 500;
  * Connects to the database, checks that sessiond can use it, and migrates it. While the database is
  * starting, restarting or failing over, it waits.
  *
- * @throws {Error} with the address and the cause, but without user and password; the reason of the
- * signal, as soon as it fires
+ * @throws {Error} with the address and the cause, but without user and password; the cause of
+ * an UpgradeRefused; the reason of the signal, as soon as it fires
  */
 export async function openDatabase(options: OpenDatabaseOptions): Promise<DataSource> {
   const { log, signal, startTimeoutMs } = options;
@@ -92,11 +94,12 @@ async function connectOnce(options: OpenDatabaseOptions, address: string): Promi
   }
   try {
     checkServerState(state);
-    const applied = await migrate(dataSource, options.signal);
+    const applied = await migrate(dataSource, options);
     if (applied.length > 0) options.log.info({ migrations: applied }, "migrations applied");
     return dataSource;
   } catch (error) {
     await dataSource.destroy();
+    if (error instanceof UpgradeRefused) throw error.cause;
     throw openError(`cannot use the database at ${address}`, error);
   }
 }

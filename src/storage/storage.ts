@@ -9,6 +9,7 @@ import { Database, type DatabaseOptions } from "./pg/database.ts";
 import { createSessionStore } from "./sessions/pg-session-store.ts";
 import { createSigningKeyStore } from "./signing-keys/pg-signing-key-store.ts";
 import { createSweepStore } from "./sweep/pg-sweep-store.ts";
+import { checkActiveKey, type SigningKeyEncryption } from "./upgrade-check.ts";
 
 /** How long closing waits for the queued audit of denials to be written. */
 const AUDIT_CLOSE_MS = 2000;
@@ -24,7 +25,14 @@ export interface Storage {
   close(): Promise<void>;
 }
 
-export interface StorageOptions extends DatabaseOptions, Omit<OpenDatabaseOptions, "onPoolError"> {
+export interface StorageOptions
+  extends DatabaseOptions,
+    Omit<OpenDatabaseOptions, "onPoolError" | "beforeUpgrade"> {
+  /**
+   * Called before the schema of an older version is migrated, with the active signing key of the
+   * default tenant. If it throws, nothing is migrated, and `openStorage` rejects with the error.
+   */
+  readonly beforeUpgrade: (key: SigningKeyEncryption) => void;
   /** The maximum number of denials that wait to be audited. Further ones are lost and counted. */
   readonly auditQueueLimit: number;
 }
@@ -35,6 +43,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
   const { log } = options;
   const dataSource = await openDatabase({
     ...options,
+    beforeUpgrade: (runner) => checkActiveKey(runner, options.beforeUpgrade),
     // Without the stack, which would only show the driver.
     onPoolError: ({ code, message }) =>
       log.warn({ code, message }, "an idle database connection broke"),

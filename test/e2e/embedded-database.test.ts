@@ -1,8 +1,11 @@
-import { stat, writeFile } from "node:fs/promises";
+import { rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "chai";
+import type { DataSource } from "typeorm";
+import { startEmbeddedPostgres } from "../../packages/embedded-postgres/index.ts";
 import { openSession, validate } from "../support/actors.ts";
 import { postmasterOf, useSessiond } from "../support/sessiond-process.ts";
+import { openTestStorage } from "../support/storage.ts";
 import { until } from "../support/until.ts";
 
 describe("sessiond as a process: its embedded database", () => {
@@ -95,6 +98,35 @@ describe("sessiond as a process: its embedded database", () => {
       const { mode } = await stat(join(directory, file));
       expect((mode & 0o777).toString(8), file).to.equal("600");
     }
+  });
+
+  it("does not upgrade the data when the key-encryption key is gone, and names its file", async () => {
+    const { directory, env } = await dataDirectory();
+    await (await sessiond.serve({ env })).end("SIGTERM");
+    /** The names of the migrations that were applied, after `work`. */
+    const migrations = async (work: (dataSource: DataSource) => Promise<void>) => {
+      const postgres = await startEmbeddedPostgres({ dataDirectory: directory, name: "sessiond" });
+      const { dataSource, ...storage } = await openTestStorage(postgres.url, { poolSize: 1 });
+      try {
+        await work(dataSource);
+        return await dataSource.query("SELECT name FROM schema_migrations ORDER BY id");
+      } finally {
+        await storage.close();
+        await postgres.stop();
+      }
+    };
+    const before = await migrations((dataSource) => dataSource.undoLastMigration());
+    const path = join(directory, "key-encryption-key");
+    await rename(path, `${path}.gone`);
+
+    const { code, stderr } = await sessiond.run({ env });
+
+    expect(code).to.equal(1);
+    expect(stderr).to.match(/^sessiond: signing key sk-[0-9a-f]{32} is encrypted, but/m);
+    expect(stderr).to.include(`restore ${path}`);
+    expect(await migrations(async () => {})).to.deep.equal(before);
+    await rename(`${path}.gone`, path);
+    await sessiond.serve({ env });
   });
 
   it("winds up a start that a signal interrupts", async () => {

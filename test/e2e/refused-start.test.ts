@@ -8,6 +8,7 @@ import { openSession, validate } from "../support/actors.ts";
 import { dumpOf } from "../support/database-dump.ts";
 import { startDatabaseProxy } from "../support/database-proxy.ts";
 import { databaseEnv, type StartOptions, useSessiond } from "../support/sessiond-process.ts";
+import { openTestStorage } from "../support/storage.ts";
 import { corrupt } from "../support/unreadable-signing-keys.ts";
 
 const NO_RANDOMNESS = join(import.meta.dirname, "../support/no-randomness.ts");
@@ -126,6 +127,27 @@ describe("sessiond as a process: refused starts", () => {
       expect(await dumpOf(database)).to.deep.equal(before);
       const again = await sessiond.serve({ env: databaseEnv(database) });
       await validate(again.client, cookie);
+    });
+
+    it("does not upgrade the schema with a wrong one: the older version can still use it", async () => {
+      const database = await sessiond.database();
+      const first = await sessiond.serve({ env: databaseEnv(database) });
+      await first.end("SIGTERM");
+      const storage = await openTestStorage(database.url, { poolSize: 1 });
+      await storage.dataSource.undoLastMigration();
+      await storage.close();
+      const before = await dumpOf(database);
+
+      const wrong = randomBytes(32).toString("base64");
+      const message = await refusal({
+        env: { ...databaseEnv(database), SESSIOND_KEY_ENCRYPTION_KEYS: wrong },
+      });
+
+      expect(message).to.match(/signing key sk-[0-9a-f]{32} cannot be decrypted/);
+      expect(message).to.include("SESSIOND_KEY_ENCRYPTION_KEYS");
+      expect(await dumpOf(database)).to.deep.equal(before);
+      await sessiond.serve({ env: databaseEnv(database) });
+      expect(await dumpOf(database)).not.to.deep.equal(before);
     });
 
     it("says that the default tenant's key is corrupt, and not that the key-encryption key is", async () => {

@@ -12,6 +12,15 @@ const MIGRATION_LOCK = 7_361_512_001;
  */
 const TABLE_LOCK_TIMEOUT_MS = 1000;
 
+export interface MigrateOptions {
+  readonly signal?: AbortSignal | undefined;
+  /**
+   * Called before the schema of an older version is migrated. If it rejects with an UpgradeRefused,
+   * nothing is migrated, so that the older version can still use the database.
+   */
+  readonly beforeUpgrade?: (runner: QueryRunner) => Promise<void>;
+}
+
 /**
  * Applies all pending migrations in one transaction; returns their names. Any number of processes
  * may call it at the same time: one applies the migrations, and the others wait and find none pending.
@@ -21,11 +30,12 @@ const TABLE_LOCK_TIMEOUT_MS = 1000;
  * time; it ends when the signal fires.
  *
  * @throws {SchemaError} if the schema belongs to another program or to a newer version of sessiond
+ * @throws {UpgradeRefused} if `beforeUpgrade` rejects with it
  * @throws {Error} with the cause, if a migration fails or the signal fires
  */
 export async function migrate(
   dataSource: DataSource,
-  signal?: AbortSignal,
+  { signal, beforeUpgrade }: MigrateOptions = {},
 ): Promise<readonly string[]> {
   const runner = dataSource.createQueryRunner();
   const client: Pick<pg.Client, "connection"> = await runner.connect();
@@ -36,7 +46,8 @@ export async function migrate(
     signal?.throwIfAborted();
     await runner.startTransaction("READ COMMITTED");
     await runner.query("SELECT pg_advisory_xact_lock($1)", [MIGRATION_LOCK]);
-    await checkSchema(runner, dataSource);
+    const { isUpgrade } = await checkSchema(runner, dataSource);
+    if (isUpgrade) await beforeUpgrade?.(runner);
     await runner.query(`SET LOCAL lock_timeout = ${TABLE_LOCK_TIMEOUT_MS}`);
     const executor = new MigrationExecutor(dataSource, runner);
     executor.transaction = "none";
@@ -45,7 +56,7 @@ export async function migrate(
     return applied.map((migration) => migration.name);
   } catch (error) {
     if (runner.isTransactionActive) await runner.rollbackTransaction().catch(() => {});
-    if (error instanceof SchemaError) throw error;
+    if (error instanceof SchemaError || error instanceof UpgradeRefused) throw error;
     throw new Error(`its schema cannot be brought up to date: ${explain(error)}`, { cause: error });
   } finally {
     signal?.removeEventListener("abort", disconnect);
@@ -56,11 +67,25 @@ export async function migrate(
 /** The schema is not one that this version of sessiond can use or migrate. */
 class SchemaError extends Error {}
 
+/** Its cause says why this process must not migrate the schema. */
+export class UpgradeRefused extends Error {
+  constructor(cause: unknown) {
+    super("the schema is not migrated", { cause });
+  }
+}
+
 /** Whatever runs these migrations creates these tables. */
 const TABLES = ["sessions", "signing_keys", "audit_events"];
 
-/** TypeORM would ignore migrations that it does not know, and fail on tables of other programs. */
-async function checkSchema(runner: QueryRunner, dataSource: DataSource): Promise<void> {
+/**
+ * TypeORM would ignore migrations that it does not know, and fail on tables of other programs.
+ *
+ * @returns whether it is the schema of an older version of sessiond
+ */
+async function checkSchema(
+  runner: QueryRunner,
+  dataSource: DataSource,
+): Promise<{ readonly isUpgrade: boolean }> {
   const [schema] = await runner.query("SELECT current_schema() AS name, current_user AS role");
   if (schema.name === null) {
     throw new SchemaError(
@@ -97,6 +122,7 @@ async function checkSchema(runner: QueryRunner, dataSource: DataSource): Promise
         "version of sessiond that applied them, or a newer one",
     );
   }
+  return { isUpgrade: applied.length > 0 && applied.length < known.length };
 }
 
 function foreignTables(names: readonly string[], schema: string): string {
