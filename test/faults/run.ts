@@ -5,8 +5,9 @@
 import { writeFile } from "node:fs/promises";
 import { availableParallelism, cpus, totalmem } from "node:os";
 import { parseArgs } from "node:util";
-import { liars } from "./controls.ts";
 import type { Violation } from "./history.ts";
+import { lyingClients } from "./lying-clients.ts";
+import { removedGuards } from "./removed-guards.ts";
 import { broken, type Report, type Scale, type Scenario, Skipped } from "./scenario.ts";
 import { fullDisk } from "./scenarios/full-disk.ts";
 import { givenUpCalls } from "./scenarios/given-up-calls.ts";
@@ -18,13 +19,16 @@ import { lostMessages } from "./scenarios/lost-messages.ts";
 import { pooledDatabase } from "./scenarios/pooled-database.ts";
 import { revokeRaces, sweepRaces } from "./scenarios/races.ts";
 import { killedReplica, rollingRestart } from "./scenarios/replicas.ts";
+import { rotationRaces } from "./scenarios/rotation-races.ts";
+import { sessionLimit } from "./scenarios/session-limit.ts";
 import { stoppedDatabase, unreachableDatabase } from "./scenarios/silent-database.ts";
 import { wrongClocks } from "./scenarios/wrong-clocks.ts";
 import { FaultServer } from "./server.ts";
-import { replicaProcesses } from "./world.ts";
+import { childProcesses } from "./world.ts";
 
 const SCENARIOS: readonly Scenario[] = [
-  liars,
+  lyingClients,
+  removedGuards,
   killedDatabase,
   lostMessages,
   stoppedDatabase,
@@ -36,6 +40,8 @@ const SCENARIOS: readonly Scenario[] = [
   keyRotations,
   revokeRaces,
   sweepRaces,
+  rotationRaces,
+  sessionLimit,
   rollingRestart,
   killedReplica,
   wrongKeyEncryptionKey,
@@ -57,6 +63,10 @@ Exits with 1 if anything was violated.
 /** How many violations of a scenario are printed. */
 const SHOWN = 10;
 
+/** How long a scenario may take: many times what it takes on an idle machine. */
+const QUICK_LIMIT_MS = 5 * 60_000;
+const FULL_LIMIT_MS = 60 * 60_000;
+
 interface Result {
   readonly name: string;
   readonly fault: string;
@@ -65,26 +75,44 @@ interface Result {
   readonly acknowledged: number;
   readonly unknown: number;
   readonly violations: readonly Violation[];
+  readonly slowestRestartMs: number | undefined;
   readonly slowestRecoveryMs: number | undefined;
   readonly figures: Readonly<Record<string, number | string>>;
   readonly seconds: number;
   /** Why it was not run. */
   readonly skipped: string | undefined;
+  /** Whether it was given up, still running. */
+  readonly hung: boolean;
 }
 
 async function runScenario(scenario: Scenario, server: FaultServer, scale: Scale): Promise<Result> {
   const startedAt = performance.now();
   const { name, fault } = scenario;
-  const outcome = await scenario.run(server, scale).catch(firstError);
+  const limitMs = scale.of(QUICK_LIMIT_MS, FULL_LIMIT_MS);
+  const outcome = await withinLimit(name, limitMs, scenario.run(server, scale)).catch(firstError);
   const seconds = (performance.now() - startedAt) / 1000;
   const common = { name, fault, seconds };
-  if (outcome instanceof Skipped) return { ...common, ...NOTHING, skipped: outcome.message };
+  if (outcome instanceof Skipped) {
+    return { ...common, ...NOTHING, skipped: outcome.message, hung: false };
+  }
+  const ran = { ...common, skipped: undefined, hung: outcome instanceof Hung };
   if (outcome instanceof Error) {
     const violations = [broken("scenario failed", outcome.stack ?? outcome.message)];
-    return { ...common, ...NOTHING, violations, skipped: undefined };
+    return { ...ran, ...NOTHING, violations };
   }
-  return { ...common, ...countsOf(outcome), skipped: undefined };
+  return { ...ran, ...countsOf(outcome) };
 }
+
+/** Rejects if the scenario has not ended in time. Nothing can stop it then: the run has to end. */
+async function withinLimit<T>(name: string, limitMs: number, running: Promise<T>): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    reject(new Hung(`${name} has not ended within ${limitMs / 60_000} minutes`));
+  }, limitMs);
+  return Promise.race([running, promise]).finally(() => clearTimeout(timer));
+}
+
+class Hung extends Error {}
 
 /** What made a scenario fail, and not what its undoing then ran into. */
 function firstError(error: unknown): Error {
@@ -98,17 +126,21 @@ const NOTHING = {
   acknowledged: 0,
   unknown: 0,
   violations: [],
+  slowestRestartMs: undefined,
   slowestRecoveryMs: undefined,
   figures: {},
 };
 
-function countsOf({ injected, recorder, violations, slowestRecoveryMs, figures = {} }: Report) {
+function countsOf(report: Report) {
+  const { injected, recorder, violations, slowestRestartMs, slowestRecoveryMs } = report;
+  const { figures = {} } = report;
   return {
     injected,
     operations: recorder.operations.length,
     acknowledged: recorder.count("acknowledged"),
     unknown: recorder.count("unknown"),
     violations,
+    slowestRestartMs,
     slowestRecoveryMs,
     figures,
   };
@@ -123,7 +155,20 @@ function describeViolations({ name, violations }: Result): string {
   return shown.map((line) => `${line}\n`).join("");
 }
 
-const COLUMNS = ["fault", "injected", "operations", "unknown", "violations", "slowest recovery"];
+const COLUMNS = [
+  "fault",
+  "injected",
+  "operations",
+  "unknown",
+  "violations",
+  "slowest restart of PostgreSQL",
+  "slowest recovery after that",
+  "time",
+];
+
+function secondsOf(ms: number | undefined): string {
+  return ms === undefined ? "" : `${(ms / 1000).toFixed(1)} s`;
+}
 
 function table(results: readonly Result[]): string {
   const rows = results.map((result) => [
@@ -134,11 +179,11 @@ function table(results: readonly Result[]): string {
           result.operations,
           result.unknown,
           result.violations.length,
-          result.slowestRecoveryMs === undefined
-            ? ""
-            : `${(result.slowestRecoveryMs / 1000).toFixed(1)} s`,
+          secondsOf(result.slowestRestartMs),
+          secondsOf(result.slowestRecoveryMs),
+          `${result.seconds.toFixed(0)} s`,
         ]
-      : [`skipped: ${result.skipped}`, "", "", "", ""]
+      : [`skipped: ${result.skipped}`, "", "", "", "", "", ""]
     ).map(String),
   ]);
   const lines = [COLUMNS, COLUMNS.map(() => "---"), ...rows];
@@ -174,7 +219,7 @@ async function main(): Promise<number> {
   const scale: Scale = { quick: !full, of: (quick, inFull) => (full ? inFull : quick) };
   await using server = await FaultServer.start();
   for (const name of ["SIGINT", "SIGTERM"] as const) {
-    process.once(name, () => void interrupt(server));
+    process.once(name, () => void abandon(server, INTERRUPTED));
   }
   const results: Result[] = [];
   for (const scenario of scenarios) {
@@ -186,22 +231,28 @@ async function main(): Promise<number> {
     process.stderr.write(describeViolations(result));
     // After each scenario, so that a run that is ended has written what it knows.
     if (json !== undefined) await writeResults(json, full, results);
+    if (result.hung) break;
   }
   const totals = totalsOf(results);
   process.stdout.write(
     `\n${table(results)}\n${totals.injected} faults injected, ${totals.operations} operations ` +
       `recorded, ${totals.violations} violations, ${totals.seconds.toFixed(0)} s\n`,
   );
+  // It would keep this process alive, and its servers.
+  if (results.some(({ hung }) => hung)) await abandon(server, 1);
   return totals.violations === 0 ? 0 : 1;
 }
 
 /** The exit code that shells use for SIGINT. */
 const INTERRUPTED = 130;
 
-async function interrupt(server: FaultServer): Promise<void> {
-  for (const replica of replicaProcesses) replica.kill("SIGKILL");
+/** Ends the run in the middle of a scenario. */
+async function abandon(server: FaultServer, exitCode: number): Promise<never> {
+  for (const child of childProcesses) child.kill("SIGKILL");
+  // A process that is stopped does not end.
+  server.resume();
   await server[Symbol.asyncDispose]();
-  process.exit(INTERRUPTED);
+  process.exit(exitCode);
 }
 
 function totalsOf(results: readonly Result[]) {

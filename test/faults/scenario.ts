@@ -22,7 +22,9 @@ export interface Report {
   readonly injected: number;
   readonly recorder: Recorder;
   readonly violations: readonly Violation[];
-  /** From the fault, or from its end if it lasts, until both replicas have acknowledged a Create. */
+  /** From the fault until PostgreSQL accepts connections again. */
+  readonly slowestRestartMs?: number;
+  /** From when the database is there again until both replicas have acknowledged a Create. */
   readonly slowestRecoveryMs?: number;
   /** What else the scenario tells. */
   readonly figures?: Readonly<Record<string, number | string>>;

@@ -11,7 +11,7 @@ import type { Violation } from "./history.ts";
 import { Load } from "./load.ts";
 import { type OpenedSession, Recorder, RecordingClient } from "./recorder.ts";
 import { broken, type Report } from "./scenario.ts";
-import type { FaultDatabase, FaultServer } from "./server.ts";
+import type { FaultDatabase, FaultServer, Kill } from "./server.ts";
 
 export interface WorldOptions {
   /** Settings of the replicas. */
@@ -29,8 +29,8 @@ export interface WorldOptions {
 
 const NAMES = ["a", "b"] as const;
 
-/** The processes of all replicas, which an interrupted run ends. */
-export const replicaProcesses = new Set<ChildProcess>();
+/** All replicas and load generators, which a run ends that is given up. */
+export const childProcesses = new Set<ChildProcess>();
 
 /** A process of sessiond, with a proxy of its own in front of the database. */
 export class FaultReplica {
@@ -69,7 +69,7 @@ export class FaultReplica {
     const port = this.#url === "" ? "0" : new URL(this.#url).port;
     const nodeArgs = this.#nodeArgs;
     const options = { env: { ...env, SESSIOND_PORT: port }, nodeArgs };
-    this.#process = startSessiond(options, replicaProcesses);
+    this.#process = startSessiond(options, childProcesses);
     this.#url = await this.#process.says(BANNER);
   }
 
@@ -92,6 +92,7 @@ export class World implements AsyncDisposable {
   readonly #clockOffset: ClockOffset;
   readonly #callers: Caller[] = [];
   #slowestRecoveryMs = 0;
+  #slowestRestartMs = 0;
   /** For recovery and the last look. */
   readonly #probes: readonly RecordingClient[];
   readonly #maxSessionsPerActor: number | undefined;
@@ -167,10 +168,22 @@ export class World implements AsyncDisposable {
     }
   }
 
-  /** Until each replica has acknowledged a Create, which is when a fault since `startedAt` is over. */
+  /** Until each replica has acknowledged a Create. Counts from when the database was there again. */
   async recovered(startedAt: number): Promise<void> {
     await this.#untilServed();
     this.#slowestRecoveryMs = Math.max(this.#slowestRecoveryMs, performance.now() - startedAt);
+  }
+
+  /**
+   * Kills PostgreSQL and waits for the recovery. Tells apart how long PostgreSQL takes to accept
+   * connections again, and how long the replicas take from then on.
+   */
+  async killDatabase(server: FaultServer, kill: Kill): Promise<void> {
+    const killedAt = performance.now();
+    await server.kill(kill, this.database);
+    const acceptsAt = performance.now();
+    this.#slowestRestartMs = Math.max(this.#slowestRestartMs, acceptsAt - killedAt);
+    await this.recovered(acceptsAt);
   }
 
   async #untilServed(): Promise<void> {
@@ -181,11 +194,13 @@ export class World implements AsyncDisposable {
 
   report(injected: number, violations: readonly Violation[]): Report {
     const slowestRecoveryMs = this.#slowestRecoveryMs;
+    const slowestRestartMs = this.#slowestRestartMs;
     return {
       injected,
       recorder: this.recorder,
       violations,
       ...(slowestRecoveryMs > 0 && { slowestRecoveryMs }),
+      ...(slowestRestartMs > 0 && { slowestRestartMs }),
     };
   }
 

@@ -22,14 +22,14 @@ export const pooledDatabase: Scenario = {
     const rounds = scale.of(4, 30);
     for (let round = 0; round < rounds; round += 1) {
       await world.load.more(100);
-      const brokenAt = performance.now();
       if (round % 2 === 0) {
+        const brokenAt = performance.now();
         for (const { proxy } of world.replicas) proxy.cut();
+        await world.recovered(brokenAt);
       } else {
         const kill = KILLS[((round - 1) / 2) % 2] ?? "SIGKILL of the server";
-        await server.kill(kill, database);
+        await world.killDatabase(server, kill);
       }
-      await world.recovered(brokenAt);
     }
     return world.report(rounds, await world.check());
   },

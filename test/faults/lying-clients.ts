@@ -1,12 +1,15 @@
 /**
- * Clients that lie, as a broken sessiond would. The checker must report each of them, or its silence
- * about the scenarios would mean nothing.
+ * Clients whose answers are false, as those of a broken sessiond would be. The checker must report each
+ * of them, or its silence about the scenarios would mean nothing.
  */
 import type { DescMethodUnary, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
 import {
+  type CreateResponse,
   CreateResponseSchema,
   RevokeResponseSchema,
+  RotateSessionResponseSchema,
+  UpdateMetadataResponseSchema,
   type ValidateResponse,
 } from "../../gen/es/sessiond/v1/session_service_pb.ts";
 import { until } from "../support/until.ts";
@@ -23,7 +26,7 @@ type Answer = (
 ) => Promise<unknown>;
 
 /** A client whose answers are not always those of the service. */
-function lying(caller: Caller, answer: Answer): Caller {
+function lyingClient(caller: Caller, answer: Answer): Caller {
   return {
     ...caller,
     call: async <M extends DescMethodUnary>(
@@ -98,6 +101,36 @@ const controls: readonly Control[] = [
     },
   },
   {
+    what: "a RotateSession is acknowledged and not done",
+    rule: "acknowledged RotateSession lost",
+    answer: () => async (method, _, send) => {
+      if (method.name !== "RotateSession") return send();
+      return create(RotateSessionResponseSchema, { session: { id: "ses-lost" } });
+    },
+    use: async (client) => {
+      await client.rotateSession(await opened(client));
+    },
+  },
+  {
+    what: "an UpdateMetadata is acknowledged and not done",
+    rule: "acknowledged UpdateMetadata lost",
+    answer: () => {
+      let created: CreateResponse | undefined;
+      return async (method, _, send) => {
+        if (method.name === "UpdateMetadata") {
+          const session = { id: created?.session?.id ?? "", metadataEtag: "2" };
+          return create(UpdateMetadataResponseSchema, { session });
+        }
+        const response = await send();
+        if (method.name === "Create") created = response as CreateResponse;
+        return response;
+      };
+    },
+    use: async (client) => {
+      await client.updateMetadata(await opened(client));
+    },
+  },
+  {
     what: "a Create is sent again after its answer was lost",
     rule: "Create done twice",
     answer: () => async (method, _, send) => {
@@ -110,14 +143,14 @@ const controls: readonly Control[] = [
   },
 ];
 
-export const liars: Scenario = {
-  name: "controls",
-  fault: "Control: clients that lie are reported",
+export const lyingClients: Scenario = {
+  name: "lying-clients",
+  fault: "Control: false answers are reported",
   async run(server: FaultServer): Promise<Report> {
     await using world = await World.open(server);
     const [{ url } = { url: "" }] = world.replicas;
     for (const { answer, use } of controls) {
-      await use(world.record(lying(grpcJsCaller(url), answer()), "a"), world);
+      await use(world.record(lyingClient(grpcJsCaller(url), answer()), "a"), world);
     }
     const found = new Set((await world.check()).map(({ rule }) => rule));
     const missed = controls.filter(({ rule }) => !found.has(rule));
