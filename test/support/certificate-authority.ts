@@ -78,6 +78,8 @@ const BIT_STRING = 0x03;
 function der(tag: number, ...parts: readonly Buffer[]): Buffer {
   const body = Buffer.concat(parts);
   if (body.length < 0x80) return Buffer.concat([Buffer.from([tag, body.length]), body]);
+  // DER has no longer form than the length needs, and Go refuses one.
+  if (body.length < 0x100) return Buffer.concat([Buffer.from([tag, 0x81, body.length]), body]);
   const length = Buffer.from([body.length >> 8, body.length & 0xff]);
   return Buffer.concat([Buffer.from([tag, 0x82]), length, body]);
 }
