@@ -183,3 +183,15 @@ func TestGRPCReportsALostConnection(t *testing.T) {
 		t.Error("the run counts as a good one")
 	}
 }
+
+func TestGRPCSendsTheAuthorization(t *testing.T) {
+	url := serve(t, nil, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer abc" {
+			panic(http.ErrAbortHandler)
+		}
+		unary(echo)(w, r)
+	})
+	result := load(t, url+"/a.B/C", nil,
+		"-calls", "50", "-in-flight", "4", "-warmup", "0s", "-authorization", "Bearer abc")
+	expectCalls(t, result, 50)
+}

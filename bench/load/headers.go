@@ -37,6 +37,9 @@ func newRequestHeaders(o options) *requestHeaders {
 		h.fields = append(h.fields,
 			hpack.HeaderField{Name: "grpc-timeout", Value: grpcTimeout(o.timeout)})
 	}
+	if o.authorization != "" {
+		h.fields = append(h.fields, hpack.HeaderField{Name: "authorization", Value: o.authorization})
+	}
 	h.encoder = hpack.NewEncoder(&h.block)
 	return h
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -34,6 +35,10 @@ type options struct {
 	expectStatus string
 	procs        int
 	cpuProfile   string
+	// authorization is the value of the Authorization header of each call; empty: none.
+	authorization string
+	tls           tlsFiles
+	serverPid     int
 }
 
 // parseOptions reads the command line without the program's name. Usage and errors of syntax go
@@ -44,9 +49,10 @@ func parseOptions(arguments []string, usage io.Writer) (options, error) {
 	flags := flag.NewFlagSet("sessiond-bench-load", flag.ContinueOnError)
 	flags.SetOutput(usage)
 	flags.StringVar(&target, "url", "",
-		"where to call, http://host:port/path; for gRPC the path is /package.Service/Method")
+		"where to call, http://host:port/path; for gRPC the path is /package.Service/Method, and "+
+			"https needs -ca")
 	flags.StringVar(&o.protocol, "protocol", protocolGRPC,
-		"grpc (unary calls over plain-text HTTP/2) or http1 (GET requests)")
+		"grpc (unary calls over HTTP/2) or http1 (GET requests)")
 	flags.IntVar(&o.inFlight, "in-flight", 1, "calls in flight, over all connections")
 	flags.IntVar(&o.connections, "connections", 0,
 		"connections to spread them over; 0 takes 8, or fewer with fewer calls in flight; "+
@@ -71,6 +77,13 @@ func parseOptions(arguments []string, usage io.Writer) (options, error) {
 		"deadline to send along as grpc-timeout; 0 sends none")
 	flags.IntVar(&o.procs, "procs", 1,
 		"processors to use at most (GOMAXPROCS); with 1 the others are left to the server")
+	flags.StringVar(&o.authorization, "authorization", "",
+		"value of the Authorization header to send along, such as \"Bearer TOKEN\"; unset, none")
+	flags.StringVar(&o.tls.ca, "ca", "", "file with the certificate that https servers are trusted by")
+	flags.StringVar(&o.tls.certificate, "cert", "", "file with the client's certificate; needs -key")
+	flags.StringVar(&o.tls.key, "key", "", "file with the key of -cert")
+	flags.IntVar(&o.serverPid, "server-pid", 0,
+		"process whose CPU time to report, from /proc, as long as calls are measured; 0 reports none")
 	flags.StringVar(&o.cpuProfile, "cpuprofile", "", "file to write a CPU profile to, for pprof")
 	if err := flags.Parse(arguments); err != nil {
 		return o, err
@@ -100,14 +113,21 @@ func (o options) complete() (options, error) {
 		}
 	}
 	if o.url.Port() == "" && o.url.Host != "" {
-		o.url.Host += ":80"
+		o.url.Host += ":" + map[string]string{"http": "80", "https": "443"}[o.url.Scheme]
 	}
 	for _, rule := range []struct {
 		ok      bool
 		message string
 	}{
-		{o.url.Scheme == "http" && o.url.Hostname() != "",
-			"-url must be given, as http://host:port/path"},
+		{(o.url.Scheme == "http" || o.url.Scheme == "https") && o.url.Hostname() != "",
+			"-url must be given, as http://host:port/path or https://host:port/path"},
+		{(o.url.Scheme == "https") == (o.tls.ca != ""), "-ca and https need each other"},
+		{o.url.Scheme == "http" || o.protocol == protocolGRPC, "https needs -protocol grpc"},
+		{(o.tls.certificate == "") == (o.tls.key == ""), "-cert and -key need each other"},
+		{o.tls.certificate == "" || o.tls.ca != "", "-cert needs -ca"},
+		{!strings.ContainsAny(o.authorization, "\r\n"), "-authorization must be one line"},
+		{o.authorization == "" || o.protocol == protocolGRPC, "-authorization needs -protocol grpc"},
+		{o.serverPid >= 0, "-server-pid must not be negative"},
 		{o.protocol == protocolGRPC || o.protocol == protocolHTTP1,
 			"-protocol must be grpc or http1"},
 		{o.order == random || o.order == sequential, "-order must be random or sequential"},

@@ -32,17 +32,24 @@ func TestOptionsAreCompletedFromEachOther(t *testing.T) {
 
 func TestOptionsAreChecked(t *testing.T) {
 	for arguments, want := range map[string]string{
-		"":                                              "-url must be given",
-		"-url https://host/":                            "-url must be given",
-		"-url http://h/ extra":                          "unexpected argument",
-		"-url http://h/ -protocol spdy":                 "-protocol must be",
-		"-url http://h/ -order backwards":               "-order must be",
-		"-url http://h/ -in-flight 0":                   "-in-flight must be",
-		"-url http://h/ -duration 0s":                   "-duration must be",
-		"-url http://h/ -warmup -1s":                    "must not be negative",
-		"-url http://h/ -timeout 1us":                   "-timeout must be",
-		"-url http://h/ -procs 0":                       "-procs must be",
-		"-url http://h/ -protocol http1 -connections 2": "-connections must equal",
+		"":                                      "-url must be given",
+		"-url ftp://host/":                      "-url must be given",
+		"-url https://host/":                    "-ca and https",
+		"-url http://h/ -ca a":                  "-ca and https",
+		"-url https://h/ -ca a -protocol http1": "https needs -protocol grpc",
+		"-url https://h/ -ca a -cert b":         "-cert and -key",
+		"-url http://h/ -cert b -key c":         "-cert needs -ca",
+		"-url http://h/ -authorization a -protocol http1": "-authorization needs",
+		"-url http://h/ -server-pid -1":                   "-server-pid must not",
+		"-url http://h/ extra":                            "unexpected argument",
+		"-url http://h/ -protocol spdy":                   "-protocol must be",
+		"-url http://h/ -order backwards":                 "-order must be",
+		"-url http://h/ -in-flight 0":                     "-in-flight must be",
+		"-url http://h/ -duration 0s":                     "-duration must be",
+		"-url http://h/ -warmup -1s":                      "must not be negative",
+		"-url http://h/ -timeout 1us":                     "-timeout must be",
+		"-url http://h/ -procs 0":                         "-procs must be",
+		"-url http://h/ -protocol http1 -connections 2":   "-connections must equal",
 	} {
 		_, err := parseOptions(strings.Fields(arguments), io.Discard)
 		if err == nil || !strings.Contains(err.Error(), want) {

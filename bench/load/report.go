@@ -25,10 +25,12 @@ type report struct {
 	MeanUs       float64           `json:"meanUs"`
 	CPUSeconds   float64           `json:"cpuSeconds"`
 	CPUUsPerCall float64           `json:"cpuUsPerCall"`
-	Connections  int               `json:"connections"`
-	InFlight     int               `json:"inFlight"`
-	Exhausted    bool              `json:"exhausted"`
-	Failures     []string          `json:"failures"`
+	// ServerCPUSeconds is that of -server-pid while calls were measured; 0 without it.
+	ServerCPUSeconds float64  `json:"serverCpuSeconds"`
+	Connections      int      `json:"connections"`
+	InFlight         int      `json:"inFlight"`
+	Exhausted        bool     `json:"exhausted"`
+	Failures         []string `json:"failures"`
 }
 
 // report sums up all connections. They must have ended.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"math"
@@ -84,7 +85,11 @@ func (r *run) limited() bool { return r.options.calls > 0 }
 // execute measures and reports. It fails if the connections cannot be opened; what goes wrong
 // later is part of the report.
 func (r *run) execute() (*report, error) {
-	if err := r.dial(); err != nil {
+	config, err := r.options.tls.config()
+	if err != nil {
+		return nil, err
+	}
+	if err := r.dial(config); err != nil {
 		return nil, err
 	}
 	failures := make([]error, len(r.workers))
@@ -107,6 +112,10 @@ func (r *run) execute() (*report, error) {
 	r.enter(warming)
 	r.wait(quiet, r.options.warmup)
 	r.enter(measuring)
+	server, err := startCPUWatch(r.options.serverPid)
+	if err != nil {
+		return nil, err
+	}
 	start, cpu := r.clock(), processTime()
 	if r.limited() {
 		r.wait(quiet, math.MaxInt64)
@@ -114,13 +123,19 @@ func (r *run) execute() (*report, error) {
 		r.wait(quiet, r.options.duration)
 	}
 	elapsed, cpu := r.clock()-start, processTime()-cpu
+	serverCPU, err := server.used()
+	if err != nil {
+		return nil, err
+	}
 
 	r.enter(draining)
 	within(quiet, drainLimit)
 	time.Sleep(r.options.hold)
 	r.enter(closing)
 	served.Wait()
-	return r.report(elapsed, cpu, failures), nil
+	result := r.report(elapsed, cpu, failures)
+	result.ServerCPUSeconds = serverCPU.Seconds()
+	return result, nil
 }
 
 // enter changes the phase and makes all connections take notice.
@@ -152,15 +167,15 @@ func (r *run) awake(conn net.Conn) phase {
 	return r.currentPhase()
 }
 
-// dial opens the TCP connections.
-func (r *run) dial() error {
+// dial opens the connections. config is nil without TLS.
+func (r *run) dial(config *tls.Config) error {
 	failures := make([]error, len(r.workers))
 	places := make(chan struct{}, dialers)
 	var dialed sync.WaitGroup
 	for i, w := range r.workers {
 		places <- struct{}{}
 		dialed.Go(func() {
-			w.conn, failures[i] = net.DialTimeout("tcp", r.options.url.Host, openLimit)
+			w.conn, failures[i] = dial(r.options.url.Host, config)
 			<-places
 		})
 	}

@@ -22,6 +22,10 @@ type sender struct {
 	err     error
 }
 
+// noDescriptor stands for the file descriptor of a connection that must not be written to directly:
+// with TLS, the goroutine writes everything.
+const noDescriptor = -1
+
 // start prepares the sender for a connection and its file descriptor.
 func (s *sender) start(conn net.Conn, fd int) {
 	s.conn, s.fd = conn, fd
@@ -39,8 +43,8 @@ func (s *sender) send(data []byte) {
 		return
 	}
 	if !s.busy {
-		n, err := transfer(syscall.SYS_WRITE, s.fd, data)
-		if err != nil && err != syscall.EAGAIN {
+		n, err := s.sendNow(data)
+		if err != nil {
 			s.fail(err)
 			return
 		}
@@ -51,6 +55,18 @@ func (s *sender) send(data []byte) {
 		s.wake <- struct{}{} // there is room, as it was not busy
 	}
 	s.pending = append(s.pending, data...)
+}
+
+// sendNow writes what the socket takes at once and returns how much that was.
+func (s *sender) sendNow(data []byte) (int, error) {
+	if s.fd == noDescriptor {
+		return 0, nil
+	}
+	n, err := transfer(syscall.SYS_WRITE, s.fd, data)
+	if err == syscall.EAGAIN {
+		return 0, nil
+	}
+	return n, err
 }
 
 // stop writes what is queued and closes the connection.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -67,11 +68,8 @@ type worker struct {
 func (w *worker) serve() error {
 	defer w.isQuiet()
 	defer w.isReady()
-	raw, err := w.conn.(syscall.Conn).SyscallConn()
+	read, err := w.reader()
 	if err != nil {
-		return err
-	}
-	if err := raw.Control(func(fd uintptr) { w.fd = int(fd) }); err != nil {
 		return err
 	}
 	w.input = make([]byte, inputBytes)
@@ -79,8 +77,8 @@ func (w *worker) serve() error {
 	defer w.sender.stop()
 	w.codec.open(w)
 	for w.advance(); !w.done; w.advance() {
-		// It returns when receive does so with true, or because the run or the sender woke it.
-		if err := raw.Read(w.receive); errors.Is(err, os.ErrDeadlineExceeded) {
+		// It returns when there was something to read, or because the run or the sender woke it.
+		if err := read(); errors.Is(err, os.ErrDeadlineExceeded) {
 			w.phase = w.run.awake(w.conn)
 		} else if err != nil {
 			return err
@@ -90,6 +88,30 @@ func (w *worker) serve() error {
 		}
 	}
 	return w.err
+}
+
+// reader returns a function that waits for input and handles it. It sets fd, unless the connection uses
+// TLS.
+func (w *worker) reader() (func() error, error) {
+	if conn, ok := w.conn.(*tls.Conn); ok {
+		w.fd = noDescriptor
+		return func() error { return w.receiveTLS(conn) }, nil
+	}
+	raw, err := w.conn.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	err = raw.Control(func(fd uintptr) { w.fd = int(fd) })
+	return func() error { return raw.Read(w.receive) }, err
+}
+
+// receiveTLS handles the input of one read.
+func (w *worker) receiveTLS(conn *tls.Conn) error {
+	n, err := conn.Read(w.input[w.filled:])
+	if n > 0 {
+		w.handle(n)
+	}
+	return err
 }
 
 // receive handles what can be read now and returns whether the connection is done. If it is not,
@@ -111,15 +133,20 @@ func (w *worker) receive(uintptr) bool {
 			w.fail(err)
 			break
 		}
-		w.now = w.run.clock()
-		w.phase = w.run.currentPhase()
-		w.consume(n)
-		w.advance()
+		w.handle(n)
 		if n < len(free) {
 			return w.done
 		}
 	}
 	return true
+}
+
+// handle takes note of n more bytes of input, and begins the calls that may begin then.
+func (w *worker) handle(n int) {
+	w.now = w.run.clock()
+	w.phase = w.run.currentPhase()
+	w.consume(n)
+	w.advance()
 }
 
 // consume handles what is complete of the input, after n more bytes of it have arrived.
