@@ -23,6 +23,8 @@ export const callErrorSchema = z.strictObject({
   httpStatus: z.number(),
   violations: z.array(z.strictObject({ field: z.string(), description: z.string() })),
   retryDelayMs: z.number(),
+  /** The SessionLimitDetail as proto JSON, if there is one. */
+  sessionLimit: z.record(z.string(), z.json()).optional(),
   /** Only of clients that have it. */
   browserStatus: z.number().optional(),
 });

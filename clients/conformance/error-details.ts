@@ -1,7 +1,11 @@
-import { fromBinary } from "@bufbuild/protobuf";
+import { fromBinary, type JsonObject, toJson } from "@bufbuild/protobuf";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import { BadRequestSchema, RetryInfoSchema } from "../../gen/es/google/rpc/error_details_pb.ts";
-import { ErrorDetailSchema, ErrorReasonSchema } from "../../gen/es/sessiond/v1/error_pb.ts";
+import {
+  ErrorDetailSchema,
+  ErrorReasonSchema,
+  SessionLimitDetailSchema,
+} from "../../gen/es/sessiond/v1/error_pb.ts";
 import type { CallError } from "./clients.ts";
 
 /** A detail of an error as Connect has it. */
@@ -19,6 +23,7 @@ export function decodeDetails(details: readonly RawDetail[]): Omit<CallError, "c
   const { reason, httpStatus } = fromBinary(ErrorDetailSchema, bytes ?? absent);
   const badRequest = fromBinary(BadRequestSchema, bytesOf("google.rpc.BadRequest") ?? absent);
   const { retryDelay } = fromBinary(RetryInfoSchema, bytesOf("google.rpc.RetryInfo") ?? absent);
+  const limitBytes = bytesOf("sessiond.v1.SessionLimitDetail");
   return {
     reason: bytes === undefined ? "" : reasonName(reason),
     httpStatus,
@@ -27,7 +32,13 @@ export function decodeDetails(details: readonly RawDetail[]): Omit<CallError, "c
       description,
     })),
     retryDelayMs: retryDelay === undefined ? 0 : durationMs(retryDelay),
+    ...(limitBytes !== undefined && { sessionLimit: sessionLimitJson(limitBytes) }),
   };
+}
+
+function sessionLimitJson(bytes: Uint8Array): JsonObject {
+  const detail = fromBinary(SessionLimitDetailSchema, bytes);
+  return toJson(SessionLimitDetailSchema, detail) as JsonObject;
 }
 
 /** Without prefix; the number of one that this contract does not have. */

@@ -13,8 +13,17 @@ export interface DecodedError {
   readonly httpStatus: number;
   readonly violations: readonly { readonly field: string; readonly description: string }[];
   readonly retryDelayMs: number;
+  /** The limit and the user's oldest sessions; only with SESSION_LIMIT_REACHED. */
+  readonly sessionLimit: SessionLimit | undefined;
   /** What to answer a browser: never 401 for an outage or for this backend's own mistake. */
   readonly browserStatus: number;
+}
+
+/** A `sessiond.v1.SessionLimitDetail` as protobufjs has it. */
+export interface SessionLimit {
+  readonly limit: number;
+  readonly total: number;
+  readonly sessions: readonly { readonly id: string; readonly userAgent: string }[];
 }
 
 /** What fails with one of these is this backend's own mistake. */
@@ -76,6 +85,7 @@ export function createErrorDecoder(includeDirs: string[]) {
       httpStatus,
       violations: details.get("google.rpc.BadRequest")?.fieldViolations ?? [],
       retryDelayMs: delay ? delay.seconds * 1000 + delay.nanos / 1e6 : 0,
+      sessionLimit: details.get("sessiond.v1.SessionLimitDetail"),
       browserStatus: browserStatusOf(reason, httpStatus),
     };
   };

@@ -123,7 +123,7 @@ function makeCall(call: Call): Promise<Json> {
   return new Promise((resolve) => {
     const done = (error: ServiceError | null, response: Json) => {
       if (error === null) resolve({ ok: toJson(response) });
-      else resolve({ error: { ...decodeError(error) } as unknown as Json });
+      else resolve({ error: toJson({ ...decodeError(error) } as unknown as Json) });
     };
     const request = fromJson(call.request);
     const started = client[call.rpc]?.(request, { deadline }, done) as ClientUnaryCall;

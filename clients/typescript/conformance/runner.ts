@@ -7,7 +7,13 @@ import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { fromJson, type JsonValue, toJson } from "@bufbuild/protobuf";
 import { codeName } from "../src/errors.ts";
-import { connect, type SessiondClient, SessionService, sessionError } from "../src/index.ts";
+import {
+  connect,
+  type SessiondClient,
+  SessionLimitDetailSchema,
+  SessionService,
+  sessionError,
+} from "../src/index.ts";
 import { createApps } from "./apps.ts";
 
 const url = process.env.SESSIOND_URL ?? "http://127.0.0.1:8480";
@@ -64,6 +70,9 @@ async function makeCall(call: Call): Promise<JsonValue> {
         httpStatus: error.httpStatus,
         violations: error.violations.map(({ field, description }) => ({ field, description })),
         retryDelayMs: error.retryDelayMs ?? 0,
+        ...(error.sessionLimit && {
+          sessionLimit: toJson(SessionLimitDetailSchema, error.sessionLimit),
+        }),
         browserStatus: error.browserStatus,
       },
     };

@@ -9,6 +9,8 @@ import {
   ErrorDetailSchema,
   ErrorReason,
   ErrorReasonSchema,
+  type SessionLimitDetail,
+  SessionLimitDetailSchema,
 } from "../../../gen/es/sessiond/v1/error_pb.ts";
 
 /** A field of a request that is wrong. */
@@ -26,6 +28,7 @@ interface SessionErrorFields {
   readonly httpStatus?: number;
   readonly violations?: readonly FieldViolation[];
   readonly retryDelayMs?: number | undefined;
+  readonly sessionLimit?: SessionLimitDetail | undefined;
   readonly cause?: unknown;
 }
 
@@ -56,6 +59,8 @@ export class SessionError extends Error {
   readonly violations: readonly FieldViolation[];
   /** How long sessiond asks to wait before a retry, in milliseconds; undefined if it does not. */
   readonly retryDelayMs: number | undefined;
+  /** The limit and the user's oldest sessions, to choose one to end; only with SESSION_LIMIT_REACHED. */
+  readonly sessionLimit: SessionLimitDetail | undefined;
 
   /** Use `sessionError()` to make one from what a call has thrown. */
   constructor(message: string, fields: SessionErrorFields) {
@@ -66,6 +71,7 @@ export class SessionError extends Error {
     this.httpStatus = fields.httpStatus ?? 0;
     this.violations = fields.violations ?? [];
     this.retryDelayMs = fields.retryDelayMs;
+    this.sessionLimit = fields.sessionLimit;
   }
 
   /**
@@ -138,6 +144,7 @@ export function sessionError(error: unknown): SessionError {
       .flatMap(({ fieldViolations }) => fieldViolations)
       .map(({ field, description }) => ({ field, description })),
     retryDelayMs,
+    sessionLimit: connectError.findDetails(SessionLimitDetailSchema)[0],
     cause: error,
   });
 }

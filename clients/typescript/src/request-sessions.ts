@@ -120,13 +120,17 @@ export interface RequestSessions<Request> {
   refuse(error: SessionError, request: Request): Refusal;
 }
 
-/** A session, and what has been checked with it. */
+/** A session, and what it has been checked for. */
 interface Validated {
   readonly session: RequestSession;
   readonly tenantId: string | undefined;
-  readonly withCsrf: boolean;
+  readonly method: string;
 }
 
+/**
+ * With these, the request is not searched for a CSRF token, and a wrong one does not matter. Whether
+ * a token is required is sessiond's decision, by the method that each Validate has.
+ */
 const SAFE_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
 const MAX_USER_AGENT_LENGTH = 512;
 const DEFAULT_CSRF_COOKIES = ["__Host-csrf", "csrf"];
@@ -184,7 +188,7 @@ export function createRequestSessions<Request extends object>(
     });
   }
 
-  /** Never undefined: sessiond would not check it then. */
+  /** Empty if there is none, which sessiond refuses whatever the method is. */
   async function csrfTokenOf(request: Request): Promise<string> {
     const header = reader.header(request, csrfHeaderName);
     if (header !== undefined && header !== "") return decoded(header);
@@ -198,7 +202,10 @@ export function createRequestSessions<Request extends object>(
     const cookies = cookiesOf(request);
     if (cookies === "") throw noCookie();
     const credential = { case: "cookieHeader", value: cookies } as const;
-    const response = await call(client.validate({ credential, ...browserOf(request), ...fields }));
+    const httpMethod = reader.method(request);
+    const response = await call(
+      client.validate({ credential, httpMethod, ...browserOf(request), ...fields }),
+    );
     const { secondsLeft, idleSecondsLeft, absoluteSecondsLeft, expiryWarning } = response;
     const session = present(response.session);
     return { session, secondsLeft, idleSecondsLeft, absoluteSecondsLeft, expiryWarning };
@@ -206,14 +213,13 @@ export function createRequestSessions<Request extends object>(
 
   async function required(request: Request): Promise<RequestSession> {
     const tenant = tenantOf(request);
-    const withCsrf = !SAFE_METHODS.has(reader.method(request));
+    const method = reader.method(request);
     const known = validated.get(request);
     // The method and the tenant can have changed since: by an override, by a router's parameters.
-    const isEnough = known?.tenantId === tenant.tenantId && (known?.withCsrf || !withCsrf);
-    if (known !== undefined && isEnough) return known.session;
-    const csrf = withCsrf ? { csrfToken: await csrfTokenOf(request) } : {};
+    if (known?.tenantId === tenant.tenantId && known?.method === method) return known.session;
+    const csrf = SAFE_METHODS.has(method) ? {} : { csrfToken: await csrfTokenOf(request) };
     const session = await validate(request, { ...tenant, ...csrf, touch: true });
-    validated.set(request, { session, tenantId: tenant.tenantId, withCsrf });
+    validated.set(request, { session, tenantId: tenant.tenantId, method });
     return session;
   }
 

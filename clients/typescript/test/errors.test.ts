@@ -29,6 +29,24 @@ describe("errors of the TypeScript client", () => {
     expect(sessionError(error)).to.equal(error);
   });
 
+  it("has the sessions that compete for a limit", () => {
+    const sessions = [
+      { id: "ses-1", appType: "phone", ipAddress: "192.0.2.1", userAgent: "Browser/1" },
+      { id: "ses-2" },
+    ];
+    const reached = failure({
+      code: Code.FailedPrecondition,
+      reason: ErrorReason.SESSION_LIMIT_REACHED,
+      httpStatus: 409,
+      sessionLimit: { limit: 2, total: 3, sessions },
+    });
+    const { sessionLimit } = sessionError(reached);
+    expect(sessionLimit).to.include({ limit: 2, total: 3 });
+    expect(sessionLimit?.sessions.map(({ id }) => id)).to.deep.equal(["ses-1", "ses-2"]);
+    expect(sessionLimit?.sessions[0]).to.include(sessions[0]);
+    expect(sessionError(failure()).sessionLimit).to.equal(undefined);
+  });
+
   it("asks for one of several reasons, or for any", () => {
     const revoked = failure({ reason: ErrorReason.REVOKED });
     expect(isSessionError(revoked)).to.equal(true);

@@ -192,17 +192,38 @@ describe("middleware of the TypeScript client", () => {
         expect(validated).to.deep.equal([
           {
             credential: { case: "cookieHeader", value: "a=é; session=�" },
+            httpMethod: "GET",
             touch: true,
             ipAddress: "127.0.0.1",
             userAgent: `é�${"x".repeat(510)}`,
           },
           {
             credential: { case: "cookieHeader", value: "a=b" },
+            httpMethod: "POST",
             csrfToken: "",
             touch: true,
             ipAddress: "127.0.0.1",
             userAgent: "",
           },
+        ]);
+      });
+
+      it("has sessiond require the CSRF token by the request's method", async () => {
+        const { client, validated } = fakeClient({});
+        const { send } = await serving(client);
+        const headers = { ...COOKIE, "x-csrf-token": "b" };
+        await send("/me", { headers });
+        await send("/optional", { headers, method: "POST", form: "" });
+        await send("/change", { headers, method: "DELETE" });
+        await send("/login", { headers });
+        await send("/login", { headers, form: { user: "alice" } });
+        const sent = validated.map(({ httpMethod, csrfToken }) => [httpMethod, csrfToken]);
+        expect(sent).to.deep.equal([
+          ["GET", undefined],
+          ["POST", "b"],
+          ["DELETE", "b"],
+          ["GET", "b"],
+          ["POST", "b"],
         ]);
       });
 

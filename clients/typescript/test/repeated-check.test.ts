@@ -11,11 +11,12 @@ describe("a request that passes the middleware twice", () => {
   let server: TestServer | undefined;
   afterEach(() => server?.close());
 
-  /** What each call has checked, such as "acme with token t". */
+  /** What each call has checked, such as "POST of acme with t token". */
   let checks: string[];
   const client: SessionClient = {
-    async validate({ tenantId, csrfToken }) {
-      checks.push(`${tenantId ?? "any"} with ${csrfToken === undefined ? "no" : csrfToken} token`);
+    async validate({ tenantId, csrfToken, httpMethod }) {
+      const token = csrfToken === undefined ? "no" : csrfToken;
+      checks.push(`${httpMethod} of ${tenantId ?? "any"} with ${token} token`);
       return create(ValidateResponseSchema, { session: { actorId: "alice" } });
     },
     create: () => Promise.reject(failure()),
@@ -45,7 +46,7 @@ describe("a request that passes the middleware twice", () => {
   }
 
   it("is checked once", async () => {
-    expect(await sendThrough(() => {})).to.deep.equal(["any with no token"]);
+    expect(await sendThrough(() => {})).to.deep.equal(["GET of any with no token"]);
   });
 
   it("needs the token if its method has become an unsafe one", async () => {
@@ -53,7 +54,20 @@ describe("a request that passes the middleware twice", () => {
       req.method = "DELETE";
       req.headers["x-csrf-token"] = "t";
     };
-    expect(await sendThrough(between)).to.deep.equal(["any with no token", "any with t token"]);
+    expect(await sendThrough(between)).to.deep.equal([
+      "GET of any with no token",
+      "DELETE of any with t token",
+    ]);
+  });
+
+  it("is checked for its own method if both are safe ones", async () => {
+    const between = (req: Request) => {
+      req.method = "OPTIONS";
+    };
+    expect(await sendThrough(between)).to.deep.equal([
+      "GET of any with no token",
+      "OPTIONS of any with no token",
+    ]);
   });
 
   it("is checked for the tenant of its route", async () => {
@@ -61,8 +75,8 @@ describe("a request that passes the middleware twice", () => {
       req.url = "/other/me";
     };
     expect(await sendThrough(between, tenantOfPath)).to.deep.equal([
-      "acme with no token",
-      "other with no token",
+      "GET of acme with no token",
+      "GET of other with no token",
     ]);
   });
 });

@@ -1,4 +1,4 @@
-import { create } from "@bufbuild/protobuf";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import {
@@ -6,7 +6,7 @@ import {
   ErrorInfoSchema,
   RetryInfoSchema,
 } from "../../../../gen/es/google/rpc/error_details_pb.ts";
-import { ErrorDetailSchema, ErrorReason } from "../../src/index.ts";
+import { ErrorDetailSchema, ErrorReason, SessionLimitDetailSchema } from "../../src/index.ts";
 
 export interface FailureOptions {
   readonly code?: Code;
@@ -15,6 +15,7 @@ export interface FailureOptions {
   readonly httpStatus?: number;
   readonly fields?: readonly string[];
   readonly retryDelayMs?: number;
+  readonly sessionLimit?: MessageInitShape<typeof SessionLimitDetailSchema>;
   readonly message?: string;
 }
 
@@ -23,7 +24,7 @@ export function failure(options: FailureOptions = {}): ConnectError {
   const { code = Code.Unauthenticated, reason = ErrorReason.REVOKED, httpStatus = 401 } = options;
   const error = new ConnectError(options.message ?? "sessiond's message", code);
   error.details.push({ desc: ErrorDetailSchema, value: { reason, httpStatus } });
-  const { reasonName, fields, retryDelayMs } = options;
+  const { reasonName, fields, retryDelayMs, sessionLimit } = options;
   if (reasonName !== undefined) {
     const value = { reason: reasonName, domain: "sessiond.v1" };
     error.details.push({ desc: ErrorInfoSchema, value });
@@ -36,6 +37,9 @@ export function failure(options: FailureOptions = {}): ConnectError {
     const retryDelay = durationFromMs(retryDelayMs);
     const value = create(RetryInfoSchema, { retryDelay });
     error.details.push({ desc: RetryInfoSchema, value });
+  }
+  if (sessionLimit !== undefined) {
+    error.details.push({ desc: SessionLimitDetailSchema, value: sessionLimit });
   }
   return error;
 }
