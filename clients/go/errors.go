@@ -37,6 +37,9 @@ type Error struct {
 	Violations []Violation
 	// RetryDelay is how long to wait before the next attempt, or 0 if the server did not say.
 	RetryDelay time.Duration
+	// SessionLimit has the limit and the actor's oldest sessions, to choose one to end, with
+	// ReasonSessionLimitReached; otherwise nil.
+	SessionLimit *sessiondv1.SessionLimitDetail
 
 	cause error
 }
@@ -96,6 +99,7 @@ func newError(cause error, code codes.Code, message string, details []*anypb.Any
 		var own sessiondv1.ErrorDetail
 		var badRequest errdetails.BadRequest
 		var retryInfo errdetails.RetryInfo
+		var sessionLimit sessiondv1.SessionLimitDetail
 		switch {
 		case decode(detail, &own):
 			e.Reason, e.HTTPStatus = own.GetReason(), int(own.GetHttpStatus())
@@ -105,6 +109,8 @@ func newError(cause error, code codes.Code, message string, details []*anypb.Any
 			}
 		case decode(detail, &retryInfo):
 			e.RetryDelay = max(0, retryInfo.GetRetryDelay().AsDuration())
+		case decode(detail, &sessionLimit):
+			e.SessionLimit = &sessionLimit
 		}
 	}
 	return e

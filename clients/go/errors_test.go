@@ -83,6 +83,21 @@ func TestErrorDetails(t *testing.T) {
 	}
 }
 
+func TestSessionLimit(t *testing.T) {
+	want := &sessiondv1.SessionLimitDetail{Limit: 2, Total: 3, Sessions: []*sessiondv1.CompetingSession{
+		{Id: "ses-1", AppType: "phone", IpAddress: "192.0.2.1", UserAgent: "Browser/1"}, {Id: "ses-2"},
+	}}
+	for name, failure := range flavours {
+		reached := failure(t, codes.FailedPrecondition, "too many", detail(sessiond.ReasonSessionLimitReached, 409), want)
+		if got := sessiond.ErrorFrom(reached).SessionLimit; !proto.Equal(got, want) {
+			t.Errorf("%s: got %v", name, got)
+		}
+		if got := sessiond.ErrorFrom(failure(t, codes.Unauthenticated, "", detail(sessiond.ReasonRevoked, 401))).SessionLimit; got != nil {
+			t.Errorf("%s: another error has %v", name, got)
+		}
+	}
+}
+
 func TestBrowserStatus(t *testing.T) {
 	const unknown = sessiondv1.ErrorReason(4711)
 	for _, test := range []struct {

@@ -137,16 +137,16 @@ type sessionKey struct{}
 
 // validated is a session, and what it has been checked for.
 type validated struct {
-	by        *Sessions
-	tenant    string
-	csrfToken bool
-	response  *sessiondv1.ValidateResponse
+	by       *Sessions
+	tenant   string
+	method   string
+	response *sessiondv1.ValidateResponse
 }
 
-// covers tells whether another middleware around this one has already checked all that s demands of
-// the request, which may have changed on its way.
-func (v validated) covers(s *Sessions, tenant string, csrfToken bool) bool {
-	return v.response != nil && v.by == s && v.tenant == tenant && (v.csrfToken || !csrfToken)
+// covers tells whether another middleware around this one has already checked the request of s, which
+// may have changed on its way.
+func (v validated) covers(s *Sessions, request *sessiondv1.ValidateRequest) bool {
+	return v.response != nil && v.by == s && v.tenant == request.GetTenantId() && v.method == request.GetHttpMethod()
 }
 
 // FromContext returns the session of a request that passed [Sessions.Required] or
@@ -161,13 +161,12 @@ func (s *Sessions) validate(r *http.Request) (validated, error) {
 	if err != nil {
 		return validated{}, err
 	}
-	unsafe := isUnsafe(r.Method)
 	found, _ := r.Context().Value(sessionKey{}).(validated)
-	if found.covers(s, request.GetTenantId(), unsafe) {
+	if found.covers(s, request) {
 		return found, nil
 	}
 	request.Touch = true
-	if unsafe {
+	if isUnsafe(r.Method) {
 		token := submittedCSRFToken(r, s.csrfHeader, s.formLimit)
 		request.CsrfToken = &token
 	}
@@ -178,7 +177,7 @@ func (s *Sessions) validate(r *http.Request) (validated, error) {
 	if response.GetSession().GetId() == "" || response.GetSession().GetActorId() == "" {
 		return validated{}, errNoSession
 	}
-	return validated{s, request.GetTenantId(), unsafe, response}, nil
+	return validated{s, request.GetTenantId(), request.GetHttpMethod(), response}, nil
 }
 
 // validateRequest has what is common to all calls of Validate.
@@ -191,11 +190,14 @@ func (s *Sessions) validateRequest(r *http.Request) (*sessiondv1.ValidateRequest
 	if !ok {
 		return nil, invalidCookie()
 	}
+	// A copy: the handler may change the request's.
+	method := r.Method
 	return &sessiondv1.ValidateRequest{
 		Credential: &sessiondv1.ValidateRequest_CookieHeader{CookieHeader: cookies},
 		TenantId:   tenant,
 		IpAddress:  ipAddress(s.clientIP(r)),
 		UserAgent:  userAgent(r),
+		HttpMethod: &method,
 	}, nil
 }
 

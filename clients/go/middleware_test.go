@@ -112,15 +112,15 @@ func TestWhatIsSent(t *testing.T) {
 	}
 	want := &sessiondv1.ValidateRequest{
 		Credential: &sessiondv1.ValidateRequest_CookieHeader{CookieHeader: "a=1; b=\uFFFD"},
-		Touch:      true, IpAddress: "fe80::1", UserAgent: "curl\uFFFD",
+		Touch:      true, IpAddress: "fe80::1", UserAgent: "curl\uFFFD", HttpMethod: new("GET"),
 	}
 	if len(service.validates) != 1 || !proto.Equal(service.validates[0], want) {
 		t.Errorf("sent %v", service.validates)
 	}
 }
 
-// Whether the token is sent decides whether it is checked.
-func TestCSRFTokenIsAlwaysSentWithUnsafeMethods(t *testing.T) {
+// sessiond requires the token by the method. An older one checks it if it is sent.
+func TestMethodAndCSRFTokenAreSent(t *testing.T) {
 	for _, method := range []string{"GET", "HEAD", "OPTIONS", "TRACE", "POST", "PUT", "PATCH", "DELETE", "PROPFIND", "get"} {
 		safe := strings.Contains("GET HEAD OPTIONS TRACE", method)
 		for name, middleware := range map[string]func(*sessiond.Sessions) http.Handler{
@@ -134,6 +134,9 @@ func TestCSRFTokenIsAlwaysSentWithUnsafeMethods(t *testing.T) {
 			}
 			if token := service.validates[0].CsrfToken; (token == nil) != safe || token != nil && *token != "" {
 				t.Errorf("%s %s: token %v", name, method, token)
+			}
+			if got := service.validates[0].GetHttpMethod(); got != method {
+				t.Errorf("%s %s: sent the method %q", name, method, got)
 			}
 		}
 	}
@@ -336,6 +339,7 @@ func TestNestedOfAChangedRequest(t *testing.T) {
 	sessions := sessiond.NewSessions(service, tenant)
 	for name, change := range map[string]func(*http.Request){
 		"method": func(r *http.Request) { r.Method = "DELETE" },
+		"safe":   func(r *http.Request) { r.Method = "HEAD" },
 		"tenant": func(r *http.Request) { r.Header.Set("Tenant", "other") },
 	} {
 		service.validates = nil
@@ -350,6 +354,10 @@ func TestNestedOfAChangedRequest(t *testing.T) {
 		inner := service.validates[1]
 		if method, other := inner.CsrfToken != nil, inner.GetTenantId() == "other"; method != (name == "method") || other != (name == "tenant") {
 			t.Errorf("%s: sent %v", name, inner)
+		}
+		methods := service.validates[0].GetHttpMethod() + " " + inner.GetHttpMethod()
+		if want := map[string]string{"method": "GET DELETE", "safe": "GET HEAD", "tenant": "GET GET"}[name]; methods != want {
+			t.Errorf("%s: sent the methods %s, want %s", name, methods, want)
 		}
 	}
 }
@@ -402,7 +410,7 @@ func TestStartLogin(t *testing.T) {
 				t.Errorf("%d sessions, cookies %q", len(service.creates), w.Result().Header["Set-Cookie"])
 			}
 			for _, v := range service.validates {
-				if !v.GetAcceptPreLogin() || v.GetCsrfToken() != "old" || v.GetTenantId() != "acme" || v.GetTouch() {
+				if !v.GetAcceptPreLogin() || v.GetCsrfToken() != "old" || v.GetTenantId() != "acme" || v.GetTouch() || v.GetHttpMethod() != "GET" {
 					t.Errorf("validated %v", v)
 				}
 			}
@@ -468,7 +476,7 @@ func TestCheckLogin(t *testing.T) {
 		t.Error(err)
 	}
 	v := service.validates[0]
-	if v.CsrfToken == nil || v.GetCsrfToken() != "" || !v.GetAcceptPreLogin() || v.GetTouch() {
+	if v.CsrfToken == nil || v.GetCsrfToken() != "" || !v.GetAcceptPreLogin() || v.GetTouch() || v.GetHttpMethod() != "POST" {
 		t.Errorf("sent %v", v)
 	}
 	if err := sessions.CheckLogin(request("POST", "/login", "")); !sessiond.IsReason(err, sessiond.ReasonInvalidCookie) {

@@ -61,6 +61,8 @@ func truncate(text string, n int) string {
 	return text
 }
 
+// isUnsafe tells whether to search a request for a CSRF token. With the other methods, a wrong token
+// does not matter. Whether one is required is sessiond's decision, by the method of each Validate.
 func isUnsafe(method string) bool {
 	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:

@@ -108,7 +108,8 @@ func (c *caller) answer(r *http.Request) (any, error) {
 	}
 	response, err := invoke(ctx, client, asked.RPC, asked.Request)
 	if failure, ok := errors.AsType[*sessiond.Error](err); ok {
-		return map[string]any{"error": describe(failure)}, nil
+		described, err := describe(failure)
+		return map[string]any{"error": described}, err
 	}
 	if err != nil {
 		return nil, err
@@ -168,7 +169,7 @@ func invoke(ctx context.Context, client any, rpc string, request []byte) (proto.
 	return results[0].Interface().(proto.Message), nil
 }
 
-func describe(e *sessiond.Error) any {
+func describe(e *sessiond.Error) (map[string]any, error) {
 	type violation struct {
 		Field       string `json:"field"`
 		Description string `json:"description"`
@@ -177,7 +178,7 @@ func describe(e *sessiond.Error) any {
 	for _, v := range e.Violations {
 		violations = append(violations, violation(v))
 	}
-	return map[string]any{
+	described := map[string]any{
 		"code":          code.Code(e.Code).String(),
 		"reason":        e.ReasonName(),
 		"httpStatus":    e.HTTPStatus,
@@ -185,6 +186,14 @@ func describe(e *sessiond.Error) any {
 		"retryDelayMs":  e.RetryDelay.Milliseconds(),
 		"browserStatus": e.BrowserStatus(),
 	}
+	if e.SessionLimit != nil {
+		limit, err := protojson.Marshal(e.SessionLimit)
+		if err != nil {
+			return nil, err
+		}
+		described["sessionLimit"] = json.RawMessage(limit)
+	}
+	return described, nil
 }
 
 func writeJSON(w http.ResponseWriter, value any) {
