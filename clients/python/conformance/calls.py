@@ -77,20 +77,19 @@ def ok(response: Message) -> bytes:
 def failed(error: BaseException) -> bytes:
     """Return the answer for a call that failed."""
     typed = session_error(error)
-    return json.dumps(
-        {
-            "error": {
-                "code": typed.code.name,
-                "reason": typed.reason_name,
-                "httpStatus": typed.http_status,
-                "violations": [
-                    {"field": violation.field, "description": violation.description}
-                    for violation in typed.violations
-                ],
-                "retryDelayMs": (
-                    0 if typed.retry_delay is None else typed.retry_delay.total_seconds() * 1000
-                ),
-                "browserStatus": typed.browser_status,
-            }
-        }
-    ).encode()
+    described = {
+        "code": typed.code.name,
+        "reason": typed.reason_name,
+        "httpStatus": typed.http_status,
+        "violations": [
+            {"field": violation.field, "description": violation.description}
+            for violation in typed.violations
+        ],
+        "retryDelayMs": (
+            0 if typed.retry_delay is None else typed.retry_delay.total_seconds() * 1000
+        ),
+        "browserStatus": typed.browser_status,
+    }
+    if typed.session_limit is not None:
+        described["sessionLimit"] = json_format.MessageToDict(typed.session_limit)
+    return json.dumps({"error": described}).encode()

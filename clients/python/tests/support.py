@@ -41,8 +41,8 @@ _used_ports: set[int] = set()
 def _unused_port(bind: Callable[[str], int]) -> int:
     """A port that no server of this process had before.
 
-    All channels of a process share connections by address, and their wait after a failure: a new server at
-    the port of an old one would seem to be away.
+    All channels of a process share connections by address, and their wait after a failure: a new
+    server at the port of an old one would seem to be away.
     """
     while (port := bind("127.0.0.1:0")) in _used_ports:
         pass

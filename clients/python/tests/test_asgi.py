@@ -180,13 +180,14 @@ def test_a_request_is_validated_once(fake: FakeSessiond) -> None:
 @pytest.mark.parametrize(
     ("change", "sent"),
     [
-        ({"method": "DELETE"}, [("", False), ("", True)]),
-        ({"tenant": "acme"}, [("", False), ("acme", False)]),
-        ({"path": "/other"}, [("", False)]),
+        ({"method": "DELETE"}, [("", "GET", False), ("", "DELETE", True)]),
+        ({"method": "HEAD"}, [("", "GET", False), ("", "HEAD", False)]),
+        ({"tenant": "acme"}, [("", "GET", False), ("acme", "GET", False)]),
+        ({"path": "/other"}, [("", "GET", False)]),
     ],
 )
 def test_a_request_that_changes_is_validated_again(
-    fake: FakeSessiond, change: dict[str, Any], sent: list[tuple[str, bool]]
+    fake: FakeSessiond, change: dict[str, Any], sent: list[tuple[str, str, bool]]
 ) -> None:
     sessions = Sessions(connect_async(fake.url), tenant=lambda scope: scope.get("tenant", " "))
     inner = sessions.required(PlainTextResponse("hello"))
@@ -195,7 +196,8 @@ def test_a_request_that_changes_is_validated_again(
         await inner({**scope, **change}, receive, send)
 
     assert browser(sessions.required(changing)).get("/", headers=COOKIE).text == "hello"
-    received = [(r.tenant_id.strip(), r.HasField("csrf_token")) for _, r in fake.received]
+    requests = [request for _, request in fake.received]
+    received = [(r.tenant_id.strip(), r.http_method, r.HasField("csrf_token")) for r in requests]
     assert received == sent
 
 

@@ -12,7 +12,7 @@ import pytest
 from google.rpc import error_details_pb2
 from sessiond.v1 import session_pb2
 from sessiond.v1 import session_service_pb2 as pb
-from sessiond.v1.error_pb2 import ErrorReason
+from sessiond.v1.error_pb2 import CompetingSession, ErrorReason, SessionLimitDetail
 
 from sessiond_client import (
     SessiondError,
@@ -46,6 +46,23 @@ def async_error(url: str) -> grpc.RpcError:
             return failed.value
 
     return asyncio.run(call())
+
+
+@pytest.mark.parametrize("error_of", [sync_error, async_error])
+def test_the_sessions_that_compete_for_a_limit_are_listed(
+    fake: FakeSessiond, error_of: ErrorOf
+) -> None:
+    sessions = [CompetingSession(id="ses-1", user_agent="Browser/1"), CompetingSession(id="ses-2")]
+    detail = SessionLimitDetail(limit=2, total=3, sessions=sessions)
+    fake.answers["Validate"] = failing(
+        grpc.StatusCode.FAILED_PRECONDITION,
+        ErrorReason.ERROR_REASON_SESSION_LIMIT_REACHED,
+        http_status=409,
+        extra=(detail,),
+    )
+    assert session_error(error_of(fake.url)).session_limit == detail
+    fake.answers["Validate"] = failing(grpc.StatusCode.UNAUTHENTICATED, REVOKED, http_status=401)
+    assert session_error(error_of(fake.url)).session_limit is None
 
 
 @pytest.mark.parametrize("error_of", [sync_error, async_error])

@@ -476,6 +476,7 @@ class TestMessages:
         assert request.cookie_header == expected
         assert request.touch
         assert not request.HasField("csrf_token")
+        assert request.http_method == "GET"
         assert not request.HasField("tenant_id")
         assert request.ip_address == "192.0.2.9"
         assert request.user_agent.startswith("\ufffdBrowser xxx")
@@ -486,6 +487,13 @@ class TestMessages:
         [(_, request)] = fake.received
         assert request.HasField("csrf_token")
         assert request.csrf_token == ""
+        assert request.http_method == "POST"
+
+    def test_of_safe_methods_have_no_token(self, create: CreateApp, fake: FakeSessiond) -> None:
+        headers = {**COOKIE, "x-csrf-token": "t"}
+        assert create(fake.url)("GET", "/me", headers=headers).is_success
+        [(_, request)] = fake.received
+        assert (request.http_method, request.HasField("csrf_token")) == ("GET", False)
 
     def test_of_a_login(self, create: CreateApp, fake: FakeSessiond) -> None:
         headers = {**COOKIE, "x-csrf-token": "t"}
@@ -494,6 +502,7 @@ class TestMessages:
         assert response.headers.get_list("set-cookie") == [ODD_COOKIE, "csrf=token; Path=/"]
         (_, check), (_, creation) = fake.received
         assert (check.csrf_token, check.accept_pre_login, check.touch) == ("t", True, False)
+        assert check.http_method == "POST"
         assert creation.actor.actor_id == "bob"
         assert (creation.actor.actor_type, creation.actor.tenant_id) == ("user", "t1")
         assert creation.replaces.cookie_header == COOKIE["cookie"]
@@ -505,6 +514,7 @@ class TestMessages:
         app("GET", "/login", headers={"cookie": "xcsrf=t; csrf="})
         (_, check), (rpc, creation) = fake.received
         assert (check.csrf_token, check.accept_pre_login) == ("host", True)
+        assert check.http_method == "GET"
         assert (rpc, creation.pre_login) == ("Create", True)
         assert not creation.HasField("replaces")
 

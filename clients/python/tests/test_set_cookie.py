@@ -25,7 +25,7 @@ def test_results_are_printed_without_secrets() -> None:
         LoginForm("secret", ("secret",)),
         asgi.LoggedIn(Session(id="ses-1"), "secret", ("secret",)),
         asgi.LoggedOut(revoked=True, set_cookies=("secret",)),
-        BrowserRequest("secret", "192.0.2.1", "curl", None),
+        BrowserRequest("secret", "192.0.2.1", "curl", None, "GET"),
         Settings(token="secret", client_key="secret"),
     )
     assert "secret" not in repr(results)

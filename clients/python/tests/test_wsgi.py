@@ -91,13 +91,15 @@ def test_a_request_is_validated_once(fake: FakeSessiond) -> None:
 @pytest.mark.parametrize(
     ("change", "sent"),
     [
-        ({"REQUEST_METHOD": "DELETE"}, [("one", False), ("one", True)]),
-        ({"TENANT": "two"}, [("one", False), ("two", False)]),
-        ({"PATH_INFO": "/other"}, [("one", False)]),
+        ({"REQUEST_METHOD": "DELETE"}, [("one", "GET", False), ("one", "DELETE", True)]),
+        ({"REQUEST_METHOD": "get"}, [("one", "GET", False), ("one", "get", True)]),
+        ({"REQUEST_METHOD": "HEAD"}, [("one", "GET", False), ("one", "HEAD", False)]),
+        ({"TENANT": "two"}, [("one", "GET", False), ("two", "GET", False)]),
+        ({"PATH_INFO": "/other"}, [("one", "GET", False)]),
     ],
 )
 def test_a_request_that_changes_is_validated_again(
-    fake: FakeSessiond, change: dict[str, Any], sent: list[tuple[str, bool]]
+    fake: FakeSessiond, change: dict[str, Any], sent: list[tuple[str, str, bool]]
 ) -> None:
     with connect(fake.url) as client:
         sessions = Sessions(client, tenant=lambda environ: environ["TENANT"])
@@ -108,7 +110,8 @@ def test_a_request_that_changes_is_validated_again(
 
         environ = {"REQUEST_METHOD": "GET", "HTTP_COOKIE": "session=x", "TENANT": "one"}
         assert list(sessions.required(changing)(environ, Started())) == [b"hello"]
-    assert [(r.tenant_id, r.HasField("csrf_token")) for _, r in fake.received] == sent
+    received = [(r.tenant_id, r.http_method, r.HasField("csrf_token")) for _, r in fake.received]
+    assert received == sent
 
 
 def test_applications_can_answer_refusals() -> None:

@@ -155,7 +155,7 @@ class SyncSessions(SessionsBase[R]):
         browser = self._browser(request)
         outcomes = self._outcomes(request)
         # What is in between can change the request.
-        key = (self, browser.tenant_id, self._is_unsafe(request))
+        key = (self, browser.tenant_id, browser.http_method)
         outcome = outcomes.get(key)
         if outcome is None:
             try:
@@ -187,12 +187,13 @@ class SyncSessions(SessionsBase[R]):
             user_agent=header_bytes(environ.get("HTTP_USER_AGENT", "")),
         )
 
-    def _is_unsafe(self, request: R) -> bool:
-        return self._environ(request)["REQUEST_METHOD"].upper() not in SAFE_METHODS
+    def _http_method(self, request: R) -> str:
+        method: str = self._environ(request)["REQUEST_METHOD"]
+        return method
 
     def _token(self, request: R) -> str | None:
         """Return the CSRF token, if the request needs one."""
-        if not self._is_unsafe(request):
+        if self._http_method(request) in SAFE_METHODS:
             return None
         environ = self._environ(request)
         header = environ.get(self._csrf_variable)

@@ -44,6 +44,11 @@ OnError = Callable[[SessiondError, str, str], None]
 """Gets a failure, and the method and the path of the request."""
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+"""With these, a request is not searched for a CSRF token, and a wrong one does not matter.
+
+Whether a token is required is sessiond's decision, by the method that each Validate has.
+"""
+
 FORM = "application/x-www-form-urlencoded"
 
 _USER_AGENT_CHARACTERS = 512
@@ -147,6 +152,7 @@ class BrowserRequest:
     ip_address: str
     user_agent: str
     tenant_id: str | None
+    http_method: str
 
     def validate(
         self, csrf_token: str | None, *, touch: bool = False, accept_pre_login: bool = False
@@ -162,6 +168,7 @@ class BrowserRequest:
             ip_address=self.ip_address,
             user_agent=self.user_agent,
             tenant_id=self.tenant_id,
+            http_method=self.http_method,
         )
 
     def pre_login(self) -> CreateRequest:
@@ -248,6 +255,7 @@ class SessionsBase(Generic[R], ABC):
             ip_address=valid_ip(address),
             user_agent=clean(user_agent)[:_USER_AGENT_CHARACTERS],
             tenant_id=self._tenant_of(request),
+            http_method=self._http_method(request),
         )
 
     def _tenant_of(self, request: R) -> str | None:
@@ -293,6 +301,10 @@ class SessionsBase(Generic[R], ABC):
                 if name.strip() == cookie and _TOKEN.fullmatch(value.strip()):
                     return value.strip()
         return ""
+
+    @abstractmethod
+    def _http_method(self, request: R) -> str:
+        """Return the method of a request, as it came."""
 
     @abstractmethod
     def _method_and_path(self, request: R) -> tuple[str, str]:

@@ -341,7 +341,7 @@ class Sessions(SessionsBase[ReadScope]):
         browser = self._browser(scope)
         outcomes: dict[object, RequestSession | SessiondError] = scope.setdefault(_OUTCOMES, {})
         # What is in between can change the request.
-        key = (self, browser.tenant_id, csrf_token is not None)
+        key = (self, browser.tenant_id, browser.http_method)
         outcome = outcomes.get(key)
         if outcome is None:
             try:
@@ -360,9 +360,13 @@ class Sessions(SessionsBase[ReadScope]):
     async def _validate(self, request: ValidateRequest) -> RequestSession:
         return checked_session(await _call(self._client.Validate, request))
 
-    def _method_and_path(self, request: ReadScope) -> tuple[str, str]:
+    def _http_method(self, request: ReadScope) -> str:
         # The handshake of a WebSocket is a GET.
-        return request.get("method", "GET"), request.get("path", "")
+        method: str = request.get("method", "GET")
+        return method
+
+    def _method_and_path(self, request: ReadScope) -> tuple[str, str]:
+        return self._http_method(request), request.get("path", "")
 
     def _cookie_headers(self, request: ReadScope) -> list[bytes]:
         return _headers(request, b"cookie")

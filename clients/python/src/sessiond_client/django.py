@@ -142,9 +142,11 @@ class Sessions(SyncSessions[HttpRequest]):
         body = b"" if request.method == "HEAD" else answer.body
         return HttpResponse(body, status=answer.status, headers=dict(answer.headers))
 
-    def _is_unsafe(self, request: HttpRequest) -> bool:
-        # A middleware can have changed the method, which decides what the view does.
-        return super()._is_unsafe(request) or request.method not in SAFE_METHODS
+    def _http_method(self, request: HttpRequest) -> str:
+        sent = super()._http_method(request)
+        # A middleware can have changed the method, which decides what the view does. It cannot make
+        # a method safe.
+        return (request.method or "") if sent in SAFE_METHODS else sent
 
     def _environ(self, request: HttpRequest) -> MutableMapping[str, Any]:
         return request.META

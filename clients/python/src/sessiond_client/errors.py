@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import grpc
 from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2
-from sessiond.v1.error_pb2 import ErrorDetail, ErrorReason
+from sessiond.v1.error_pb2 import ErrorDetail, ErrorReason, SessionLimitDetail
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,6 +58,8 @@ class SessiondError(Exception):
             sessiond's own. `browser_status` is what to send.
         violations: The wrong fields; only with ERROR_REASON_INVALID_REQUEST.
         retry_delay: How long to wait before the next attempt, or None if sessiond did not say.
+        session_limit: The limit and the actor's oldest sessions, to choose one to end; only with
+            ERROR_REASON_SESSION_LIMIT_REACHED, else None.
     """
 
     def __init__(  # noqa: PLR0913
@@ -70,6 +72,7 @@ class SessiondError(Exception):
         http_status: int = 0,
         violations: Iterable[FieldViolation] = (),
         retry_delay: timedelta | None = None,
+        session_limit: SessionLimitDetail | None = None,
     ) -> None:
         """Create an error; `reason_name` is for a reason that this version does not know."""
         super().__init__(message)
@@ -79,6 +82,7 @@ class SessiondError(Exception):
         self.http_status = http_status
         self.violations = tuple(violations)
         self.retry_delay = retry_delay
+        self.session_limit = session_limit
         self._reason_name = reason_name
 
     def __str__(self) -> str:
@@ -179,6 +183,7 @@ def _from_rpc_error(error: grpc.RpcError) -> SessiondError:
             for violation in (bad_request.field_violations if bad_request else ())
         ],
         retry_delay=_retry_delay(details),
+        session_limit=_find(details, SessionLimitDetail),
     )
 
 
