@@ -53,7 +53,7 @@ const lines = [
 const ACCEPTED = /session cookie/;
 const REFUSED = /did not prove who it is/;
 
-describe("callers with certificates", () => {
+describe("callers with certificates (F01)", () => {
   const token = newToken();
   let file: TestFile;
   let app: TestApp;

@@ -83,7 +83,7 @@ const lines = [
   line({ name: "gateway", role: "validator", jwt_subject: "spiffe://example.org/gw/*" }),
 ];
 
-describe("callers with JWTs", () => {
+describe("callers with JWTs (F01)", () => {
   let key: SigningKey;
   let other: SigningKey;
   let callers: TestFile;

@@ -5,7 +5,7 @@ import { clientOf, createTestFile, newToken, tokenLine, withToken } from "../sup
 import { expectFailure } from "../support/expect-failure.ts";
 import { until } from "../support/until.ts";
 
-describe("a caller above its own limit", () => {
+describe("a caller above its own limit (F13)", () => {
   it("is refused with a delay to retry and the limit, and is no overload of the service", async () => {
     const [web, shop] = [newToken(), newToken()];
     const file = await createTestFile(

@@ -23,7 +23,7 @@ import { expectFailure, failureOf } from "../support/expect-failure.ts";
 const validator = ["Validate", "ValidateCsrf", "Touch"];
 const admin = ["RotateSigningKey", "ListSigningKeys", "ListAuditEvents", "GarbageCollect"];
 
-describe("roles of callers", () => {
+describe("roles of callers (F02)", () => {
   const tokens = { validator: newToken(), issuer: newToken(), admin: newToken() };
   let file: TestFile;
   let app: TestApp;

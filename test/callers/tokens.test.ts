@@ -34,7 +34,7 @@ import {
 } from "../support/transport.ts";
 import { until } from "../support/until.ts";
 
-describe("callers with tokens", () => {
+describe("callers with tokens (F01)", () => {
   const token = newToken();
   let file: TestFile;
   let app: TestApp;

@@ -35,7 +35,7 @@ const reachable = [
   "0x7f000001",
 ];
 
-describe("exposure to the network", () => {
+describe("exposure to the network (F03)", () => {
   for (const host of loopback) {
     it(`of ${host} is none, so no authentication is needed`, () => {
       expect(isLoopback(host)).to.equal(true);

@@ -16,7 +16,7 @@ const transports: Record<string, (app: TestApp) => Transport> = {
 };
 
 for (const [protocol, transportOf] of Object.entries(transports)) {
-  describe(`http_method of Validate, over ${protocol} (A13)`, () => {
+  describe(`http_method of Validate, over ${protocol} (A13, F05)`, () => {
     let app: TestApp;
     let own: OpenedSession;
     let others: OpenedSession;

@@ -30,7 +30,7 @@ interface Row {
   readonly key_encryption_key_id: string;
 }
 
-describe("sessiond rewrap-keys", () => {
+describe("sessiond rewrap-keys (F14)", () => {
   const sessiond = useSessiond();
 
   const run = (

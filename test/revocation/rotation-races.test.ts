@@ -10,7 +10,7 @@ import { until, untilWaiting } from "../support/until.ts";
 const grace = { seconds: 30n, nanos: 0 };
 const LOCK_ROW = "SELECT FROM sessions WHERE id = $1 FOR UPDATE";
 
-describe("races of RotateSession", () => {
+describe("races of RotateSession (F09)", () => {
   let replicas: TwoReplicas;
   let limited: Replica;
   let rejecting: Replica;

@@ -28,7 +28,7 @@ function admissionOf(limits: Partial<AdmissionLimits>) {
   return { admission, clock, isAdmitted };
 }
 
-describe("admission of callers", () => {
+describe("admission of callers (F13)", () => {
   it("bounds the calls in flight of each caller, not those of all", () => {
     const { admission, isAdmitted } = admissionOf({ maxCallsPerCaller: 2 });
     const caller = admission.enter("a");

@@ -36,7 +36,7 @@ const forbidden = {
   "a subdomain of the same site": { "sec-fetch-site": "same-site" },
 };
 
-describe("requests of web pages", () => {
+describe("requests of web pages (F15)", () => {
   const transport = useTransport();
 
   /** Without fetch, which cannot send Host or Origin. */

@@ -21,7 +21,7 @@ class FakeSocket extends EventEmitter {
   }
 }
 
-describe("connections", () => {
+describe("connections (F13)", () => {
   let lastPort = 0;
 
   function newPort(): number {

@@ -67,7 +67,7 @@ function closed(socket: Socket): Promise<void> {
   return promise;
 }
 
-describe("mutual TLS", () => {
+describe("mutual TLS (F01)", () => {
   const transport = useTransport();
 
   async function start(

@@ -19,7 +19,7 @@ import { until } from "../support/until.ts";
 const WATCH = "/grpc.health.v1.Health/Watch";
 const emptyMessage = frame(new Uint8Array());
 
-describe("limits of streaming calls", () => {
+describe("limits of streaming calls (F13)", () => {
   const transport = useTransport();
 
   async function start(limits: Partial<TransportLimits>) {

@@ -13,7 +13,7 @@ import { aSession, MINUTE, T0 } from "../support/session-fixtures.ts";
 const MAX_AGE = 10 * MINUTE;
 const none = { authLevel: 0, authMethods: [], authenticatedAt: undefined };
 
-describe("authentication of a session", () => {
+describe("authentication of a session (F10)", () => {
   describe("step-up", () => {
     const any = { minLevel: 0, maxAgeMs: undefined };
 

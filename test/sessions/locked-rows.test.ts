@@ -23,7 +23,7 @@ const CALLERS = 20;
 const LOCK_WAITS = 2;
 const LIMIT = 3;
 
-describe("a row that another transaction has locked", () => {
+describe("a row that another transaction has locked (F12)", () => {
   let app: TestApp;
   let held: HeldTransaction;
   let locked: OpenedSession;

@@ -31,7 +31,7 @@ function withTenant(request: Json, path: string, tenantId: string | undefined): 
   return copy;
 }
 
-describe("SESSIOND_REQUIRE_TENANT (ASVS 8.2.2)", () => {
+describe("SESSIOND_REQUIRE_TENANT (ASVS 8.2.2, F06)", () => {
   let app: BadInputApp;
   let own: OpenedSession;
   const tenantId = newTenant();

@@ -11,7 +11,7 @@ import { holdTransaction } from "../support/transaction.ts";
 import { untilBlockedBy } from "../support/until.ts";
 import { withReplica } from "../support/with-replica.ts";
 
-describe("RotateSession", () => {
+describe("RotateSession (F09)", () => {
   let app: TestApp;
   before(async () => {
     app = await startTestApp();

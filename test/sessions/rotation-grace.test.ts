@@ -11,7 +11,7 @@ const GRACE_MS = 1500;
 const grace = { seconds: 1n, nanos: 500_999_999 };
 const longGrace = { seconds: 30n, nanos: 0 };
 
-describe("the grace of RotateSession", () => {
+describe("the grace of RotateSession (F09)", () => {
   let app: TestApp;
   let frozen: Replica;
   let clock: FrozenClock;

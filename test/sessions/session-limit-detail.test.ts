@@ -18,7 +18,7 @@ const SHOWN = 10;
 /** What libraries of gRPC accept in headers or trailers by default is 8 KiB or more. */
 const MAX_TRAILER_BYTES = 4096;
 
-describe("the detail of SESSION_LIMIT_REACHED", () => {
+describe("the detail of SESSION_LIMIT_REACHED (F08)", () => {
   let app: TestApp;
   before(async () => {
     app = await startTestApp({

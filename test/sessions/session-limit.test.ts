@@ -15,7 +15,7 @@ import { expectFailure } from "../support/expect-failure.ts";
 const LIMIT = 3;
 const CREATES = 50;
 
-describe("the limit of concurrent sessions (ASVS 7.1.2)", () => {
+describe("the limit of concurrent sessions (ASVS 7.1.2, F08)", () => {
   let evicting: TestApp;
   let rejecting: Replica;
   let unlimited: Replica;

@@ -12,7 +12,7 @@ import { MINUTE, T0 } from "../support/session-fixtures.ts";
 const MAX_AGE_SECONDS = 300;
 const MAX_AGE = MAX_AGE_SECONDS * 1000;
 
-describe("authentication level, methods and age", () => {
+describe("authentication level, methods and age (F10)", () => {
   let app: TestApp;
   let frozen: Replica;
   let clock: FrozenClock;

@@ -151,7 +151,7 @@ const keysPage = ({ tenantId, keyId }: OpenSession) =>
 const auditPage = ({ tenantId }: OpenSession) =>
   new PageTokens("audit_events", tenantId, "", "").encode("1000000");
 
-describe("callers that are limited to tenants (ASVS 8.2.2, 8.4.1)", () => {
+describe("callers that are limited to tenants (ASVS 8.2.2, 8.4.1, F07)", () => {
   const second = newTenant();
   const ownTenant = newTenant();
   const tokens = { operator: newToken(), ofOne: newToken(), ofTwo: newToken() };

@@ -7,7 +7,7 @@ import { expectFailure } from "../support/expect-failure.ts";
 import { inParallel, numbers } from "../support/in-parallel.ts";
 import { startTwoReplicas, type TwoReplicas } from "../support/two-replicas.ts";
 
-describe("UpdateMetadata", () => {
+describe("UpdateMetadata (F11)", () => {
   let replicas: TwoReplicas;
   let app: TestApp;
   before(async () => {

@@ -24,7 +24,7 @@ function takeAll(permits: ConnectionPermits, use: ConnectionUse): number {
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-describe("connections: bulkheads (ASVS 13.1.2)", () => {
+describe("connections: bulkheads (ASVS 13.1.2, F12)", () => {
   const shares: [poolSize: number, Record<Bulkhead, number>][] = [
     [1, { reads: 1, writes: 1, lock_waits: 1, management: 1 }],
     [2, { reads: 2, writes: 1, lock_waits: 1, management: 1 }],

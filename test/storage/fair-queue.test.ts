@@ -28,7 +28,7 @@ function take(queue: FairQueue<Entry>, count: number, refused = ""): string {
   return taken.map(({ clientKey, queuedAt }) => `${clientKey}${queuedAt}`).join(" ");
 }
 
-describe("fair queue", () => {
+describe("fair queue (F12)", () => {
   it("takes the entries of one client in their order", () => {
     const queue = queueOf("aaaa");
     expect(take(queue, 3)).to.equal("a0 a1 a2");

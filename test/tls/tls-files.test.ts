@@ -22,7 +22,7 @@ import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;
 
-describe("TLS files", () => {
+describe("TLS files (F04)", () => {
   const authority = createAuthority("server authority");
   const clientAuthority = createAuthority("client authority");
   const cleanups: (() => unknown)[] = [];
