@@ -97,8 +97,19 @@ function fileOrError(file: DescFile | undefined, what: string): Response {
   if (file === undefined) {
     return failure(Code.NotFound, `not found: ${what}`);
   }
-  const files = withImports([file]).map(({ proto }) => toBinary(FileDescriptorProtoSchema, proto));
+  const files = withImports([file]).map(encoded);
   return { case: "fileDescriptorResponse", value: { fileDescriptorProto: files } };
+}
+
+/** The encoded files: one question may ask for all of them, and a stream may have many questions. */
+const encodedFiles = new WeakMap<DescFile, Uint8Array>();
+
+function encoded(file: DescFile): Uint8Array {
+  const known = encodedFiles.get(file);
+  if (known !== undefined) return known;
+  const bytes = toBinary(FileDescriptorProtoSchema, file.proto);
+  encodedFiles.set(file, bytes);
+  return bytes;
 }
 
 /** Each file before all that it imports, so that clients can build them in the reverse order. */

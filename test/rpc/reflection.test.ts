@@ -16,7 +16,14 @@ import {
   FileDescriptorSetSchema,
   file_google_protobuf_go_features,
 } from "@bufbuild/protobuf/wkt";
-import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import {
+  Code,
+  ConnectError,
+  type ConnectRouter,
+  createClient,
+  type HandlerContext,
+  type ServiceImpl,
+} from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { expect } from "chai";
 import {
@@ -63,6 +70,30 @@ describe("reflection", () => {
       },
     });
   }
+
+  it("encodes a file once, however often it is asked for", async () => {
+    const handlers: ServiceImpl<typeof v1.ServerReflection>[] = [];
+    const router = {
+      service: (_: unknown, handler: (typeof handlers)[0]) => handlers.push(handler),
+    };
+    createReflection([Health], []).routes(router as unknown as ConnectRouter);
+    async function* requests() {
+      for (let i = 0; i < 2; i += 1) {
+        yield create(v1.ServerReflectionRequestSchema, {
+          messageRequest: { case: "fileContainingSymbol", value: Health.typeName },
+        });
+      }
+    }
+    const files: unknown[] = [];
+    const answers = handlers[0]?.serverReflectionInfo(requests(), {} as HandlerContext) ?? [];
+    for await (const { messageResponse } of answers) {
+      expect(messageResponse?.case).to.equal("fileDescriptorResponse");
+      if (messageResponse?.case !== "fileDescriptorResponse") continue;
+      files.push(messageResponse.value.fileDescriptorProto?.[0]);
+    }
+    expect(files).to.have.lengthOf(2);
+    expect(files[0]).to.equal(files[1]);
+  });
 
   for (const [name, service] of [
     ["v1", v1.ServerReflection],
