@@ -1,5 +1,3 @@
-import { once } from "node:events";
-import http2 from "node:http2";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import * as grpc from "@grpc/grpc-js";
@@ -9,7 +7,7 @@ import {
   CreateResponseSchema,
 } from "../../gen/es/sessiond/v1/session_service_pb.ts";
 import { newActor } from "../support/actors.ts";
-import { type BadInputApp, startBadInputApp, withoutTrace } from "../support/bad-input.ts";
+import { useBadInputConnection, withoutTrace } from "../support/bad-input.ts";
 import { frame, rawCall } from "../support/transport.ts";
 
 const createPath = "/sessiond.v1.SessionService/Create";
@@ -19,25 +17,14 @@ const { actor: actorField, appType, metadata, userAgent, ipAddress } = CreateReq
 
 /** What generated clients cannot send: text that is not text. */
 describe("bad input: encoding", () => {
-  let app: BadInputApp;
-  let connection: http2.ClientHttp2Session;
-
-  before(async () => {
-    app = await startBadInputApp();
-    connection = http2.connect(app.url);
-    await once(connection, "connect");
-  });
-  after(async () => {
-    connection?.destroy();
-    await app.stop();
-  });
+  const target = useBadInputConnection();
 
   async function createWith(extra: Uint8Array) {
     const request = toBinary(
       CreateRequestSchema,
       create(CreateRequestSchema, { actor: newActor() }),
     );
-    const call = rawCall(connection, { ":path": createPath });
+    const call = rawCall(target.connection, { ":path": createPath });
     call.stream.end(frame(Buffer.concat([request, extra])));
     return call.response;
   }
@@ -67,7 +54,9 @@ describe("bad input: encoding", () => {
   for (const [place, put] of Object.entries(places)) {
     it(`${place} that is not UTF-8 is refused before it is looked at`, async () => {
       for (const [what, bytes] of Object.entries(notUtf8)) {
-        const answer = await withoutTrace(app, () => createWith(put(Uint8Array.from(bytes))));
+        const answer = await withoutTrace(target.app, () =>
+          createWith(put(Uint8Array.from(bytes))),
+        );
         expect(answer.grpcStatus, what).to.equal(grpc.status.INVALID_ARGUMENT);
         expect(answer.grpcMessage, what).to.equal("the request is not a message of its type");
         expect(answer.body, what).to.have.lengthOf(0);
@@ -130,8 +119,8 @@ describe("bad input: encoding", () => {
   ];
   for (const [what, rpc, body, names] of badJson) {
     it(`JSON with ${what} is refused with 400, naming ${names}`, async () => {
-      const response = await withoutTrace(app, () =>
-        fetch(`${app.url}/sessiond.v1.SessionService/${rpc}`, {
+      const response = await withoutTrace(target.app, () =>
+        fetch(`${target.app.url}/sessiond.v1.SessionService/${rpc}`, {
           method: "POST",
           headers: { "content-type": "application/json" },
           body,
@@ -159,7 +148,7 @@ describe("bad input: encoding", () => {
   };
   for (const [what, body] of Object.entries(quoting)) {
     it(`${what} is not quoted in the answer`, async () => {
-      const response = await fetch(`${app.url}/sessiond.v1.SessionService/Validate`, {
+      const response = await fetch(`${target.app.url}/sessiond.v1.SessionService/Validate`, {
         method: "POST",
         headers: { "content-type": "application/json" },
         body,
@@ -171,7 +160,7 @@ describe("bad input: encoding", () => {
   for (const contentType of ["application/grpc+json", "application/grpc-web+json"]) {
     it(`${contentType} with half a surrogate pair is answered all the same`, async () => {
       const path = "/sessiond.v1.SessionService/List";
-      const call = rawCall(connection, { ":path": path, "content-type": contentType });
+      const call = rawCall(target.connection, { ":path": path, "content-type": contentType });
       call.stream.end(frame(Buffer.from('{"pageSize":"\\ud800"}')));
       const answer = await call.response;
       const inBody = /grpc-status: (\d+)/.exec(Buffer.from(answer.body).toString())?.[1];
@@ -185,7 +174,7 @@ describe("bad input: encoding", () => {
   };
   for (const [contentType, encode] of Object.entries(binaryProtocols)) {
     it(`bytes that do not decode are INVALID_REQUEST in ${contentType} too`, async () => {
-      const response = await fetch(app.url + createPath, {
+      const response = await fetch(target.app.url + createPath, {
         method: "POST",
         headers: { "content-type": contentType },
         body: Buffer.from(encode(Buffer.from([0xff, 0xff]))),

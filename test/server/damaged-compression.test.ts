@@ -1,39 +1,26 @@
-import { once } from "node:events";
-import http2 from "node:http2";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import * as grpc from "@grpc/grpc-js";
 import { expect } from "chai";
 import fc from "fast-check";
-import { type BadInputApp, startBadInputApp, withoutTrace } from "../support/bad-input.ts";
+import { useBadInputConnection, withoutTrace } from "../support/bad-input.ts";
 import { frame, rawCall } from "../support/transport.ts";
 
 const json = Buffer.from(JSON.stringify({ cookie: `v1.${"a".repeat(100)}` }));
 const message = "the request's compressed message is damaged or ends too early";
 
 describe("bad input: compression", () => {
-  let app: BadInputApp;
-  let connection: http2.ClientHttp2Session;
-
-  before(async () => {
-    app = await startBadInputApp();
-    connection = http2.connect(app.url);
-    await once(connection, "connect");
-  });
-  after(async () => {
-    connection?.destroy();
-    await app.stop();
-  });
+  const target = useBadInputConnection();
 
   async function overGrpc(encoding: string, bytes: Buffer) {
     const headers = { "content-type": "application/grpc+json", "grpc-encoding": encoding };
-    const { stream, response } = rawCall(connection, headers);
+    const { stream, response } = rawCall(target.connection, headers);
     stream.end(frame(bytes, 1));
     const { grpcStatus, grpcMessage } = await response;
     return { refused: Number(grpcStatus) === grpc.status.INVALID_ARGUMENT, message: grpcMessage };
   }
 
   async function overConnect(encoding: string, bytes: Buffer) {
-    const response = await fetch(`${app.url}/sessiond.v1.SessionService/Validate`, {
+    const response = await fetch(`${target.app.url}/sessiond.v1.SessionService/Validate`, {
       method: "POST",
       headers: { "content-type": "application/json", "content-encoding": encoding },
       body: new Uint8Array(bytes),
@@ -58,11 +45,11 @@ describe("bad input: compression", () => {
           const answer = await call(encoding, whole.subarray(0, kept));
           expect(answer).to.deep.equal({ refused: true, message });
         });
-        await withoutTrace(app, () => fc.assert(property, { numRuns: 30 }));
+        await withoutTrace(target.app, () => fc.assert(property, { numRuns: 30 }));
       });
 
       it(`random bytes as ${encoding} are INVALID_REQUEST over ${way}, and no failure of ours`, () =>
-        withoutTrace(app, async () => {
+        withoutTrace(target.app, async () => {
           for (const bytes of [[0], [0x1f, 0x8b], [255, 255, 255, 255], [1, 2, 3, 4, 5, 6, 7]]) {
             const answer = await call(encoding, Buffer.from(bytes));
             expect(answer, String(bytes)).to.include({ refused: true });

@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import http2 from "node:http2";
 import { expect } from "chai";
 import type { Reason } from "../../src/session/errors.ts";
 import { type SessionClient, startTestApp, type TestApp } from "./app.ts";
@@ -19,6 +21,31 @@ export async function startBadInputApp(env: Record<string, string> = {}): Promis
     },
   });
   return { ...app, errors };
+}
+
+/** As `startBadInputApp` for the tests of a suite, with a plain HTTP/2 connection to it. */
+export function useBadInputConnection() {
+  let app: BadInputApp;
+  let connection: http2.ClientHttp2Session;
+
+  before(async () => {
+    app = await startBadInputApp();
+    connection = http2.connect(app.url);
+    await once(connection, "connect");
+  });
+  after(async () => {
+    connection?.destroy();
+    await app.stop();
+  });
+
+  return {
+    get app() {
+      return app;
+    },
+    get connection() {
+      return connection;
+    },
+  };
 }
 
 const TABLES = ["sessions", "signing_keys", "audit_events"] as const;
