@@ -1,6 +1,7 @@
 import { hash, type X509Certificate } from "node:crypto";
 import { type FileWatch, watchFiles } from "../files/watch-file.ts";
 import { anonymousCaller, type Caller, CallerRefusedError } from "./caller.ts";
+import { CallerCache } from "./caller-cache.ts";
 import { type CallerDirectory, parseCallersFile } from "./callers-file.ts";
 import { namesOf } from "./certificate-names.ts";
 import { type JwtKeys, type JwtRules, keysOfSet, keysOfUrl, verifyJwt } from "./jwt-verifier.ts";
@@ -64,12 +65,10 @@ export interface AuthenticationOptions {
 }
 
 /**
- * How much of the header a look-up hashes. It is the part of a JWT that differs most, the signature, and
- * most of an opaque token; hashing all of a JWT would cost more than everything else here.
+ * For how many values of the header the caller is remembered. In Kubernetes, each pod has a JWT of its own.
+ * One takes about 1.5 KB.
  */
-const KEY_LENGTH = 48;
-/** For how many values of the header the caller is remembered. */
-const MAX_REMEMBERED = 1000;
+const MAX_REMEMBERED = 10_000;
 /**
  * How long a JWT is accepted without verifying it again. It limits how long a key that the issuer has
  * withdrawn is still trusted.
@@ -127,13 +126,9 @@ class FileOfCallers implements CallerAuthentication {
   readonly #watches: FileWatch[] = [];
   #directory: CallerDirectory = parseCallersFile("", { jwts: false, certificates: false });
   #keys: JwtKeys | undefined;
-  /**
-   * The callers by the end of the Authorization header. A look-up compares text only if its string hash
-   * is the same, and its seed is random for each process; the whole header is compared with one that
-   * ends in the same way. So how long it takes says nothing to somebody who has no token. Only accepted
-   * values are remembered, so nobody else can fill it.
-   */
-  readonly #byHeader = new Map<string, Known & { readonly authorization: string }>();
+  readonly #byHeader = new CallerCache(MAX_REMEMBERED);
+  /** The JWTs that are being verified, by the header, with the files in force. */
+  #verifications = new Map<string, Promise<Caller>>();
   #byPeer = new WeakMap<Peer, Known>();
   /** Counts the changes of the files. */
   #version = 0;
@@ -178,17 +173,14 @@ class FileOfCallers implements CallerAuthentication {
   #forget(): void {
     this.#version += 1;
     this.#byHeader.clear();
+    this.#verifications = new Map();
     this.#byPeer = new WeakMap();
   }
 
   identify({ rawHeaders, peer }: Presented): Caller | Promise<Caller> {
     const authorization = authorizationIn(rawHeaders);
     if (authorization === undefined) return this.#byCertificate(peer);
-    const known = this.#byHeader.get(authorization.slice(-KEY_LENGTH));
-    if (known?.authorization === authorization && this.#now() < known.expiresAt) {
-      return known.caller;
-    }
-    return this.#byToken(authorization);
+    return this.#byHeader.get(authorization, this.#now()) ?? this.#byToken(authorization);
   }
 
   #byCertificate(peer: Peer): Caller {
@@ -215,13 +207,26 @@ class FileOfCallers implements CallerAuthentication {
     const line = this.#directory.byToken(hash("sha256", token));
     if (line !== undefined) {
       if (this.#now() >= line.expiresAt) throw new CallerRefusedError("the token has expired");
-      return this.#remember(authorization, line);
+      this.#byHeader.set(authorization, line.caller, line.expiresAt);
+      return line.caller;
     }
     if (this.#keys !== undefined && JWT.test(token)) return this.#byJwt(authorization, token);
     throw new CallerRefusedError("no line has the token");
   }
 
-  async #byJwt(authorization: string, token: string): Promise<Caller> {
+  /** Calls with the same JWT share its verification. */
+  #byJwt(authorization: string, token: string): Promise<Caller> {
+    const verifications = this.#verifications;
+    const running = verifications.get(authorization);
+    if (running !== undefined) return running;
+    const verification = this.#verify(authorization, token).finally(() => {
+      verifications.delete(authorization);
+    });
+    verifications.set(authorization, verification);
+    return verification;
+  }
+
+  async #verify(authorization: string, token: string): Promise<Caller> {
     const version = this.#version;
     const now = this.#now();
     const rules = this.#config.jwt as JwtRules;
@@ -231,17 +236,8 @@ class FileOfCallers implements CallerAuthentication {
     // With a file that has changed meanwhile, the next call verifies it again.
     if (version !== this.#version) return line.caller;
     const expiresAt = Math.min(line.expiresAt, jwt.expiresAt, now + JWT_MEMORY_MS);
-    return this.#remember(authorization, { caller: line.caller, expiresAt });
-  }
-
-  #remember(authorization: string, { caller, expiresAt }: Known): Caller {
-    if (this.#byHeader.size >= MAX_REMEMBERED) {
-      const [oldest] = this.#byHeader.keys();
-      this.#byHeader.delete(oldest as string);
-    }
-    const key = authorization.slice(-KEY_LENGTH);
-    this.#byHeader.set(key, { authorization, caller, expiresAt });
-    return caller;
+    this.#byHeader.set(authorization, line.caller, expiresAt);
+    return line.caller;
   }
 
   async check(): Promise<void> {

@@ -280,12 +280,15 @@ describe("callers with JWTs (F01)", () => {
     let served: string;
     let status: number;
     let requests: number;
+    /** Answers wait for it. */
+    let held: Promise<void> | undefined;
 
     before(async () => {
       tls.setDefaultCACertificates([...defaults, authority.certificate]);
       const { certificate, key } = authority.issue({ san: LOCAL_NAMES });
-      server = createServer({ cert: certificate, key }, (_req, res) => {
+      server = createServer({ cert: certificate, key }, async (_req, res) => {
         requests += 1;
+        await held;
         res.writeHead(status, { connection: "close" }).end(served);
       });
       server.listen(0, "127.0.0.1");
@@ -297,7 +300,7 @@ describe("callers with JWTs (F01)", () => {
       server.close();
     });
     beforeEach(async () => {
-      [served, status, requests] = [await setOf(key), 200, 0];
+      [served, status, requests, held] = [await setOf(key), 200, 0, undefined];
     });
     afterEach(() => mock.restoreAll());
 
@@ -502,6 +505,29 @@ describe("callers with JWTs (F01)", () => {
       expect(await refused()).to.be.instanceOf(KeysUnavailableError);
       expect(requests).to.equal(3);
       await test.authentication[Symbol.asyncDispose]();
+    });
+
+    it("are verified once for all calls at the same time, and anew after a change of the file", async () => {
+      const { authentication } = await withClock();
+      const rawHeaders = ["authorization", `Bearer ${await sign(key)}`];
+      const peer = { address: "", connection: 1, certificate: undefined };
+      const identify = () => authentication.identify({ rawHeaders, peer });
+      const answer = Promise.withResolvers<void>();
+      held = answer.promise;
+      const first = identify();
+      expect(first).to.be.instanceOf(Promise);
+      expect(identify()).to.equal(first);
+
+      await callers.write(line({ name: "web", jwt_subject: SUBJECT }));
+      await authentication.check();
+      const next = identify();
+      expect(next).not.to.equal(first);
+      expect(identify()).to.equal(next);
+      answer.resolve();
+      await first;
+      expect(await next).to.have.property("name", "web");
+      expect(identify(), "it is remembered").to.have.property("name", "web");
+      await authentication[Symbol.asyncDispose]();
     });
 
     it("are remembered until they expire, to the second, but not for more than a minute", async () => {
