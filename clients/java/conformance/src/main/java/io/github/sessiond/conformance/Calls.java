@@ -3,6 +3,7 @@ package io.github.sessiond.conformance;
 import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
+import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.protobuf.Message;
 import com.google.protobuf.util.JsonFormat;
 import com.sun.net.httpserver.HttpExchange;
@@ -130,7 +131,7 @@ final class Calls {
     }
   }
 
-  private static JsonObject toJson(SessionError error) {
+  private static JsonObject toJson(SessionError error) throws InvalidProtocolBufferException {
     JsonObject json = new JsonObject();
     json.addProperty("code", error.code().name());
     json.addProperty("reason", error.reasonName());
@@ -145,6 +146,10 @@ final class Calls {
     json.add("violations", violations);
     json.addProperty("retryDelayMs", error.retryDelay().toMillis());
     json.addProperty("browserStatus", error.browserStatus());
+    if (error.sessionLimit().isPresent()) {
+      String limit = JsonFormat.printer().print(error.sessionLimit().get());
+      json.add("sessionLimit", JsonParser.parseString(limit));
+    }
     return json;
   }
 }

@@ -8,6 +8,7 @@ import com.google.rpc.ErrorInfo;
 import com.google.rpc.RetryInfo;
 import io.github.sessiond.v1.ErrorDetail;
 import io.github.sessiond.v1.ErrorReason;
+import io.github.sessiond.v1.SessionLimitDetail;
 import io.grpc.Metadata;
 import io.grpc.Status;
 import io.grpc.StatusException;
@@ -30,6 +31,8 @@ import java.util.Optional;
  * @param httpStatus the HTTP status of the contract, such as 401; 0 if there is no reason
  * @param violations the wrong fields of the request, with {@code INVALID_REQUEST}
  * @param retryDelay how long to wait before another attempt; zero if the server does not say
+ * @param sessionLimit the limit and the actor's oldest sessions, to choose one to end, with {@code
+ *     SESSION_LIMIT_REACHED}
  * @param message the server's or gRPC's text; never a credential
  */
 public record SessionError(
@@ -40,6 +43,7 @@ public record SessionError(
     int httpStatus,
     List<FieldViolation> violations,
     Duration retryDelay,
+    Optional<SessionLimitDetail> sessionLimit,
     String message) {
   private static final String REASON_PREFIX = "ERROR_REASON_";
 
@@ -143,6 +147,8 @@ public record SessionError(
             .map(wrong -> new FieldViolation(wrong.getField(), wrong.getDescription()))
             .toList(),
         duration(find(details, RetryInfo.getDefaultInstance()).getRetryDelay()),
+        Optional.of(find(details, SessionLimitDetail.getDefaultInstance()))
+            .filter(limit -> !limit.equals(SessionLimitDetail.getDefaultInstance())),
         status.getDescription() == null ? "" : status.getDescription());
   }
 

@@ -11,8 +11,10 @@ import com.google.protobuf.Message;
 import com.google.rpc.BadRequest;
 import com.google.rpc.ErrorInfo;
 import com.google.rpc.RetryInfo;
+import io.github.sessiond.v1.CompetingSession;
 import io.github.sessiond.v1.ErrorDetail;
 import io.github.sessiond.v1.ErrorReason;
+import io.github.sessiond.v1.SessionLimitDetail;
 import io.grpc.Metadata;
 import io.grpc.Status;
 import io.grpc.StatusException;
@@ -58,8 +60,25 @@ class SessionErrorTest {
             400,
             List.of(new SessionError.FieldViolation("a", "a is bad")),
             Duration.ofNanos(1_500_000),
+            Optional.empty(),
             "scripted"),
         error);
+  }
+
+  @Test
+  void sessionsThatCompeteForALimitAreRead() {
+    SessionLimitDetail limit =
+        SessionLimitDetail.newBuilder()
+            .setLimit(2)
+            .setTotal(3)
+            .addSessions(CompetingSession.newBuilder().setId("ses-1").setUserAgent("Browser/1"))
+            .addSessions(CompetingSession.newBuilder().setId("ses-2"))
+            .build();
+    SessionError error = read(Status.Code.FAILED_PRECONDITION, detail(14, 409), limit);
+    assertEquals(ErrorReason.ERROR_REASON_SESSION_LIMIT_REACHED, error.reason());
+    assertEquals(Optional.of(limit), error.sessionLimit());
+    assertEquals(
+        Optional.empty(), read(Status.Code.UNAUTHENTICATED, detail(4, 401)).sessionLimit());
   }
 
   @ParameterizedTest

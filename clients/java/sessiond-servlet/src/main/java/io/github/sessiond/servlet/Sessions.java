@@ -42,7 +42,12 @@ import java.util.regex.Pattern;
  * #optional()}, such as the login form.
  */
 public final class Sessions {
+  /**
+   * With these, a request is not searched for a CSRF token, and a wrong one does not matter.
+   * Whether a token is required is sessiond's decision, by the method that each Validate has.
+   */
   private static final Set<String> SAFE_METHODS = Set.of("GET", "HEAD", "OPTIONS", "TRACE");
+
   private static final String VALIDATED = "io.github.sessiond.servlet.validated";
 
   /** A token68 (RFC 9110), none of whose characters means anything in HTML. */
@@ -329,6 +334,7 @@ public final class Sessions {
     }
     validate
         .setCookieHeader(cookieHeader)
+        .setHttpMethod(request.getMethod())
         .setIpAddress(ipAddress(request))
         .setUserAgent(Browser.userAgent(request));
     ValidateResponse response = call(() -> stub.get().validate(validate.build()));
@@ -418,6 +424,7 @@ public final class Sessions {
             httpStatus,
             List.of(),
             java.time.Duration.ZERO,
+            Optional.empty(),
             message);
     return new SessionRefusedException(new Refusal(error), null);
   }

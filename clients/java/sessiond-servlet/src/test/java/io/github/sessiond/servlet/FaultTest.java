@@ -164,12 +164,23 @@ class FaultTest {
     var expected =
         ValidateRequest.newBuilder()
             .setCookieHeader(COOKIE)
+            .setHttpMethod("GET")
             .setTouch(true)
             .setIpAddress("127.0.0.1")
             .setUserAgent("x".repeat(512));
     assertEquals(
-        List.of(expected.build(), expected.setUserAgent("test").setCsrfToken("").build()),
+        List.of(
+            expected.build(),
+            expected.setHttpMethod("POST").setUserAgent("test").setCsrfToken("").build()),
         sessiond.validates);
+  }
+
+  @Test
+  void safeMethodsAreSentWithoutToken() {
+    app.get("/me", "Cookie", COOKIE, "X-CSRF-Token", "token");
+    ValidateRequest request = sessiond.validates.get(0);
+    assertEquals("GET", request.getHttpMethod());
+    assertFalse(request.hasCsrfToken());
   }
 
   @Test
@@ -210,7 +221,9 @@ class FaultTest {
         };
     var response = app.get("/overridden", "Cookie", COOKIE, "X-HTTP-Method-Override", "DELETE");
     assertEquals(403, response.statusCode(), response.body());
-    assertEquals(2, sessiond.validates.size());
+    assertEquals(
+        List.of("GET", "DELETE"),
+        sessiond.validates.stream().map(ValidateRequest::getHttpMethod).toList());
   }
 
   @Test
@@ -282,8 +295,13 @@ class FaultTest {
               .setUserAgent("ua");
       assertEquals(
           List.of(
-              common.clone().setCsrfToken("1").setTouch(true).build(),
-              common.clone().setCsrfToken("abc").setAcceptPreLogin(true).build()),
+              common.clone().setHttpMethod("POST").setCsrfToken("1").setTouch(true).build(),
+              common
+                  .clone()
+                  .setHttpMethod("GET")
+                  .setCsrfToken("abc")
+                  .setAcceptPreLogin(true)
+                  .build()),
           sessiond.validates);
       sessiond.validate =
           request -> {
