@@ -281,12 +281,14 @@ function inTurns(turns: FairTurns, serve: StreamListener): StreamListener {
     const waits =
       session !== undefined &&
       turns.run(session, () => {
-        if (stream.destroyed) return false;
+        // Node's own listeners throw at a stream that is closed. One that the client resets with
+        // NO_ERROR is destroyed some turns later.
+        if (stream.destroyed || stream.closed) return false;
         serve(stream, headers, flags, rawHeaders);
         return true;
       });
     // Streams that are reset emit "error", and those that are reset at once have no session.
-    if (waits || stream.destroyed) stream.on("error", () => {});
+    if (waits || stream.destroyed || stream.closed) stream.on("error", () => {});
   };
 }
 

@@ -19,6 +19,7 @@ import {
 } from "../support/raw-http2.ts";
 import {
   failureOf,
+  frame,
   postJson,
   rawCall,
   sendCall,
@@ -299,12 +300,16 @@ describe("limits", () => {
     });
 
     /** Opens a stream and resets it, all in one packet. */
-    function reset(flood: RawHttp2, extra: readonly (readonly [string, string])[] = []): Buffer {
+    function reset(
+      flood: RawHttp2,
+      extra: readonly (readonly [string, string])[] = [],
+      code = http2.constants.NGHTTP2_CANCEL,
+    ): Buffer {
       const id = flood.streamId();
       const headers = hpackLiterals([...grpcHeaders(validatePath), ...extra]);
       return Buffer.concat([
         encodeFrame(frameType.headers, flag.endHeaders, id, headers),
-        encodeFrame(frameType.rstStream, 0, id, uint32(http2.constants.NGHTTP2_CANCEL)),
+        encodeFrame(frameType.rstStream, 0, id, uint32(code)),
       ]);
     }
 
@@ -312,6 +317,25 @@ describe("limits", () => {
       const client = await RawHttp2.open({ port: server.port, ...options });
       transport.cleanups.push(() => client.socket.destroy());
       return client;
+    }
+
+    for (const expectation of ["100-continue", "anything else"]) {
+      it(`serves others after streams that expect ${expectation} and are reset with NO_ERROR`, async () => {
+        const server = await transport.start();
+        const { NGHTTP2_NO_ERROR } = http2.constants;
+        const client = await rawClient(server);
+        // More than begin in one turn of the event loop.
+        const resets = Array.from({ length: 60 }, () =>
+          reset(client, [["expect", expectation]], NGHTTP2_NO_ERROR),
+        );
+        client.write(...resets);
+        const next = client.call(validatePath, frame(validateBytes("a")));
+        await until("the next call is answered", async () =>
+          client.framesOf(frameType.headers).some(({ streamId }) => streamId === next),
+        );
+        const other = transport.grpcClient(server);
+        expect((await validateOverGrpc(other, "b")).session?.id).to.equal("b");
+      });
     }
 
     const floods: Record<string, [string, string][]> = {
