@@ -144,7 +144,8 @@ export function createHttp2Connections(options: Http2ConnectionsOptions): Http2C
       stream.once("close", () => {
         open.requests -= 1;
         idleSince = performance.now();
-        if (stream.rstCode !== constants.NGHTTP2_NO_ERROR) {
+        // A reset may carry NO_ERROR, too; then only what was not answered is one.
+        if (stream.rstCode !== constants.NGHTTP2_NO_ERROR || stream.aborted) {
           limitResets(idleSince - openedAt, headers["grpc-timeout"]);
         }
         limitHalfOpen();

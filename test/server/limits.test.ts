@@ -299,11 +299,13 @@ describe("limits", () => {
       expect((await first.response).grpcStatus).to.equal(grpc.status.OK);
     });
 
+    const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR } = http2.constants;
+
     /** Opens a stream and resets it, all in one packet. */
     function reset(
       flood: RawHttp2,
       extra: readonly (readonly [string, string])[] = [],
-      code = http2.constants.NGHTTP2_CANCEL,
+      code: number = NGHTTP2_CANCEL,
     ): Buffer {
       const id = flood.streamId();
       const headers = hpackLiterals([...grpcHeaders(validatePath), ...extra]);
@@ -322,7 +324,6 @@ describe("limits", () => {
     for (const expectation of ["100-continue", "anything else"]) {
       it(`serves others after streams that expect ${expectation} and are reset with NO_ERROR`, async () => {
         const server = await transport.start();
-        const { NGHTTP2_NO_ERROR } = http2.constants;
         const client = await rawClient(server);
         // More than begin in one turn of the event loop.
         const resets = Array.from({ length: 60 }, () =>
@@ -338,11 +339,15 @@ describe("limits", () => {
       });
     }
 
-    const floods: Record<string, [string, string][]> = {
-      "rapid resets": [],
-      "rapid resets after a deadline that no client has": [["grpc-timeout", "1n"]],
+    const floods: Record<string, [headers: [string, string][], code: number]> = {
+      "rapid resets": [[], NGHTTP2_CANCEL],
+      "rapid resets with NO_ERROR": [[], NGHTTP2_NO_ERROR],
+      "rapid resets after a deadline that no client has": [
+        [["grpc-timeout", "1n"]],
+        NGHTTP2_CANCEL,
+      ],
     };
-    for (const [what, headers] of Object.entries(floods)) {
+    for (const [what, [headers, code]] of Object.entries(floods)) {
       it(`closes connections with ${what}, and those that take their place`, async () => {
         const server = await transport.start({ limits: { maxConcurrentStreams: 10 } });
         const client = transport.grpcClient(server);
@@ -350,7 +355,7 @@ describe("limits", () => {
         // Four connections have as many as a peer may have; then each is closed at its first.
         for (let i = 0; i < 8; i += 1) {
           const flood = await rawClient(server);
-          const resets = Array.from({ length: i < 4 ? 15 : 2 }, () => reset(flood, headers));
+          const resets = Array.from({ length: i < 4 ? 15 : 2 }, () => reset(flood, headers, code));
           flood.write(...resets);
           await flood.closed;
           closed += 1;
@@ -376,7 +381,7 @@ describe("limits", () => {
         const sentAt = performance.now();
         // Late enough not to be early, and for Node, which counts in seconds, to allow as many again.
         await until("they are old", async () => performance.now() - sentAt > 1100);
-        for (const { stream } of calls) stream.close(http2.constants.NGHTTP2_CANCEL);
+        for (const { stream } of calls) stream.close(NGHTTP2_CANCEL);
         await Promise.all(calls.map(({ response }) => response));
       }
       release();
@@ -395,7 +400,7 @@ describe("limits", () => {
       let served = 0;
       while (!flood.destroyed && !flood.closed && sent < 100_000) {
         for (let i = 0; i < 100 && !flood.destroyed && !flood.closed; i += 1) {
-          rawCall(flood).stream.close(http2.constants.NGHTTP2_CANCEL);
+          rawCall(flood).stream.close(NGHTTP2_CANCEL);
           sent += 1;
         }
         await validateOverGrpc(client);
