@@ -18,12 +18,14 @@ export function warnOfExposure(exposure: Exposure, log: Logger): void {
   }
 }
 
-/** Logs changes of the files that say who may call. */
+const sources = { callers: "the callers file", keys: "the set of JWT keys" } as const;
+
+/** Logs when the callers file or the keys that verify JWTs are read, and when they cannot be used. */
 export function callersEvents(log: Logger): CallersEvents {
   return {
-    onChange: (file, callers) => log.info({ file, callers }, "who may call was read"),
+    onChange: (file, callers) => log.info({ callers }, `${sources[file]} was read`),
     onError: (file, err) =>
-      log.error({ file, err }, "who may call cannot be read: what was read before stays in force"),
+      log.error({ err }, `${sources[file]} cannot be used: the previous version stays in force`),
   };
 }
 

@@ -47,7 +47,7 @@ export interface App {
   readonly embedded: EmbeddedPostgres | undefined;
   /** Has the number of calls that were refused because a signing key cannot be decrypted. */
   readonly unreadableKeys: UnreadableKeys;
-  /** Reads the files again that may change while sessiond runs, instead of within seconds. */
+  /** Checks at once for changed files, instead of at the next interval. */
   readFiles(): Promise<void>;
   /**
    * Says NOT_SERVING, lets running calls finish, and stops everything, the embedded database

@@ -113,7 +113,7 @@ async function serve(): Promise<void> {
 
   let app: App | undefined;
   const readFiles = () => {
-    log.info({ signal: "SIGHUP" }, "reading the files again that have changed");
+    log.info({ signal: "SIGHUP" }, "checking for changed files");
     void app?.readFiles();
   };
   await run(config, log, stopSignal(log, exit, readFiles), (started) => {
