@@ -2,7 +2,7 @@ import { hash, type X509Certificate } from "node:crypto";
 import { type FileWatch, watchFiles } from "../files/watch-file.ts";
 import { anonymousCaller, type Caller, CallerRefusedError } from "./caller.ts";
 import { CallerCache } from "./caller-cache.ts";
-import { type CallerDirectory, parseCallersFile } from "./callers-file.ts";
+import { type CallerDirectory, CallersFileError, parseCallersFile } from "./callers-file.ts";
 import { namesOf } from "./certificate-names.ts";
 import { type JwtKeys, type JwtRules, keysOfSet, keysOfUrl, verifyJwt } from "./jwt-verifier.ts";
 
@@ -93,7 +93,7 @@ export async function createCallerAuthentication(
 ): Promise<CallerAuthentication> {
   const { config } = options;
   if (config === undefined) return new AnonymousCallers();
-  const authentication = new FileOfCallers(options, config);
+  const authentication = new FileCallers(options, config);
   try {
     await authentication.start();
   } catch (error) {
@@ -119,7 +119,7 @@ class AnonymousCallers implements CallerAuthentication {
   async [Symbol.asyncDispose](): Promise<void> {}
 }
 
-class FileOfCallers implements CallerAuthentication {
+class FileCallers implements CallerAuthentication {
   readonly #config: CallersConfig;
   readonly #options: AuthenticationOptions;
   readonly #now: () => number;
@@ -141,9 +141,15 @@ class FileOfCallers implements CallerAuthentication {
 
   async start(): Promise<void> {
     const { jwt, file, certificates } = this.#config;
+    let isStarting = true;
     await this.#watch("callers", file, (text) => {
+      // It is more likely to be half-written than to mean that nobody may call any more.
+      if (!isStarting && text.trim() === "") {
+        throw new CallersFileError("it is empty: to let nobody call, leave a comment in it");
+      }
       this.#directory = parseCallersFile(text, { jwts: jwt !== undefined, certificates });
     });
+    isStarting = false;
     if (typeof jwt?.jwks === "string") {
       await this.#watch("keys", jwt.jwks, (text) => {
         this.#keys = keysOfSet(text);
@@ -164,7 +170,7 @@ class FileOfCallers implements CallerAuthentication {
         throw new Error(`the file ${JSON.stringify(path)} cannot be used: ${reason}`);
       }
       this.#forget();
-      events.onChange(name, this.#directory.live(this.#now()));
+      events.onChange(name, this.#directory.liveCount(this.#now()));
     };
     const onError = (error: Error) => events.onError(name, error);
     this.#watches.push(await watchFiles({ text: path }, onChange, { ...watch, onError }));
@@ -192,7 +198,8 @@ class FileOfCallers implements CallerAuthentication {
     const expiresAt = certificate.validToDate.getTime();
     if (now >= expiresAt) throw new CallerRefusedError("the certificate has expired");
     const line = this.#directory.byCertificate(namesOf(certificate), now);
-    if (line === undefined) throw new CallerRefusedError("no line means the certificate");
+    if (line === undefined)
+      throw new CallerRefusedError("no line of the callers file matches the certificate");
     this.#byPeer.set(peer, {
       caller: line.caller,
       expiresAt: Math.min(line.expiresAt, expiresAt),
@@ -211,7 +218,7 @@ class FileOfCallers implements CallerAuthentication {
       return line.caller;
     }
     if (this.#keys !== undefined && JWT.test(token)) return this.#byJwt(authorization, token);
-    throw new CallerRefusedError("no line has the token");
+    throw new CallerRefusedError("no line of the callers file has the token");
   }
 
   /** Calls with the same JWT share its verification. */
@@ -232,7 +239,8 @@ class FileOfCallers implements CallerAuthentication {
     const rules = this.#config.jwt as JwtRules;
     const jwt = await verifyJwt(token, this.#keys as JwtKeys, rules, now);
     const line = this.#directory.bySubject(jwt.subject, this.#now());
-    if (line === undefined) throw new CallerRefusedError("no line means the JWT's subject");
+    if (line === undefined)
+      throw new CallerRefusedError("no line of the callers file matches the JWT's subject");
     // With a file that has changed meanwhile, the next call verifies it again.
     if (version !== this.#version) return line.caller;
     const expiresAt = Math.min(line.expiresAt, jwt.expiresAt, now + JWT_MEMORY_MS);

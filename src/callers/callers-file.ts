@@ -18,12 +18,12 @@ export interface AcceptedCredentials {
 /** What a callers file says. */
 export interface CallerDirectory {
   /** The number of lines that are not expired. */
-  live(now: number): number;
+  liveCount(now: number): number;
   /** By the SHA-256 of the token, in lower-case hexadecimal. Also an expired line. */
   byToken(sha256: string): CallerLine | undefined;
-  /** The first line that is not expired and means one of the certificate's names. */
+  /** The first line that is not expired and matches one of the certificate's names. */
   byCertificate(names: CertificateNames, now: number): CallerLine | undefined;
-  /** The first line that is not expired and means the subject of a JWT. */
+  /** The first line that is not expired and matches the subject of a JWT. */
   bySubject(subject: string, now: number): CallerLine | undefined;
 }
 
@@ -47,11 +47,32 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}$/;
 /** The name by which sessiond's own changes are audited. */
 const RESERVED_NAME = "sessiond";
 const SHA256 = /^[0-9a-f]{64}$/i;
-/** RFC 3339. Date.parse also takes a good deal else. */
+/** RFC 3339. Date.parse accepts many other formats. */
 const TIMESTAMP = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/;
 const MAX_TENANT_BYTES = 128;
 /** How many problems are told. */
 const MAX_PROBLEMS = 10;
+
+/** What a caller's name must be. */
+export const CALLER_NAME_RULE =
+  "1 to 128 letters, digits or any of ._:/@-, beginning with a letter or digit; not " +
+  `${RESERVED_NAME}, which is reserved`;
+
+export function isCallerName(text: string): boolean {
+  return NAME.test(text) && text !== RESERVED_NAME;
+}
+
+/** What a tenant's id must be. */
+export const TENANT_ID_RULE = `1 to ${MAX_TENANT_BYTES} bytes without control characters`;
+
+export function isTenantId(text: string): boolean {
+  return (
+    text.trim() !== "" &&
+    text.isWellFormed() &&
+    !/\p{Cc}/u.test(text) &&
+    Buffer.byteLength(text) <= MAX_TENANT_BYTES
+  );
+}
 
 type Fields = Readonly<Record<string, unknown>>;
 type PatternLine = CallerLine & { readonly matches: NamePattern };
@@ -115,7 +136,7 @@ export function parseCallersFile(text: string, accepts: AcceptedCredentials): Ca
   const first = (candidates: readonly PatternLine[], names: readonly string[], now: number) =>
     candidates.find(({ expiresAt, matches }) => now < expiresAt && names.some(matches));
   return {
-    live: (now) => lines.filter(({ expiresAt }) => now < expiresAt).length,
+    liveCount: (now) => lines.filter(({ expiresAt }) => now < expiresAt).length,
     byToken: (sha256) => tokens.get(sha256),
     byCertificate: ({ spiffeId, dns: names }, now) =>
       (spiffeId === undefined ? undefined : first(spiffe, [spiffeId], now)) ??
@@ -141,13 +162,9 @@ function fieldsOf(line: string): Fields {
 }
 
 function callerOf({ name, role, tenants }: Fields): Caller {
-  if (typeof name !== "string" || !NAME.test(name)) {
-    throw new LineError(
-      "needs a name: 1 to 128 letters, digits or any of ._:/@-, beginning with a letter or digit",
-    );
+  if (typeof name !== "string" || !isCallerName(name)) {
+    throw new LineError(`needs a name: ${CALLER_NAME_RULE}`);
   }
-  if (name === RESERVED_NAME)
-    throw new LineError(`has the name ${RESERVED_NAME}, which is reserved`);
   if (!roles.includes(role as Role)) {
     throw new LineError(`needs a role: one of ${roles.join(", ")}`);
   }
@@ -156,26 +173,18 @@ function callerOf({ name, role, tenants }: Fields): Caller {
 
 function tenantsOf(tenants: unknown): ReadonlySet<string> | undefined {
   if (tenants === undefined) return undefined;
-  const isList = Array.isArray(tenants) && tenants.length > 0 && tenants.every(isTenant);
+  const isId = (tenant: unknown) => typeof tenant === "string" && isTenantId(tenant);
+  const isList = Array.isArray(tenants) && tenants.length > 0 && tenants.every(isId);
   if (!isList) {
     throw new LineError(
-      'has tenants that are not a list of one or more tenant ids: ["*"], or no list, for all tenants',
+      `has tenants that are not a list of one or more ids of ${TENANT_ID_RULE}: ` +
+        '["*"], or no list, for all tenants',
     );
   }
   if (!tenants.includes("*")) return new Set(tenants);
   if (tenants.length > 1)
     throw new LineError('has tenants with "*" and others: "*" is all of them');
   return undefined;
-}
-
-function isTenant(tenant: unknown): tenant is string {
-  return (
-    typeof tenant === "string" &&
-    tenant.trim() !== "" &&
-    tenant.isWellFormed() &&
-    !/\p{Cc}/u.test(tenant) &&
-    Buffer.byteLength(tenant) <= MAX_TENANT_BYTES
-  );
 }
 
 function expiryOf(expiresAt: unknown): number {

@@ -1,4 +1,4 @@
-/** Tells whether a name is one that a pattern means. */
+/** Tells whether a name matches a pattern. */
 export type NamePattern = (name: string) => boolean;
 
 /** Visible ASCII without the asterisk. `.` and `..` are segments of no name. */

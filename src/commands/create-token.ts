@@ -4,6 +4,15 @@ import { hash, randomBytes } from "node:crypto";
 import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import { parseArgs } from "node:util";
+import { type Role, roles } from "../callers/caller.ts";
+import {
+  CALLER_NAME_RULE,
+  CallersFileError,
+  isCallerName,
+  isTenantId,
+  parseCallersFile,
+  TENANT_ID_RULE,
+} from "../callers/callers-file.ts";
 import { duration, parse } from "../config/parsers.ts";
 
 export const CREATE_TOKEN_USAGE = `Usage: sessiond create-token --name NAME --role ROLE [options]
@@ -20,11 +29,6 @@ Makes a token for a service that calls sessiond, and prints it once. The callers
 The token is the first line on standard output, and the line for the callers file the second.
 `;
 
-const ROLES = ["validator", "issuer", "admin"];
-const NAME = /^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}$/;
-/** The name by which sessiond's own changes are audited. */
-const RESERVED_NAME = "sessiond";
-const MAX_TENANT_BYTES = 128;
 /** 256 bits. */
 const TOKEN_BYTES = 32;
 /** By it, scanners for leaked secrets recognise a token. */
@@ -68,17 +72,11 @@ export async function createToken(
 
   const problems: string[] = [];
   const { name = "", role = "", tenant: tenants, expires, file } = values;
-  if (!NAME.test(name) || name === RESERVED_NAME) {
+  if (!isCallerName(name)) problems.push(`--name must be ${CALLER_NAME_RULE}`);
+  if (!roles.includes(role as Role)) problems.push(`--role must be one of ${roles.join(", ")}`);
+  if (tenants?.some((tenant) => tenant === "*" || !isTenantId(tenant))) {
     problems.push(
-      "--name must be 1 to 128 letters, digits or any of ._:/@-, begin with a letter or digit, and " +
-        `not be ${RESERVED_NAME}`,
-    );
-  }
-  if (!ROLES.includes(role)) problems.push(`--role must be one of ${ROLES.join(", ")}`);
-  if (tenants?.some((tenant) => !isTenant(tenant))) {
-    problems.push(
-      `--tenant must be a tenant's id: up to ${MAX_TENANT_BYTES} bytes, without control characters. ` +
-        "Leave it out for all tenants",
+      `--tenant must be a tenant's id: ${TENANT_ID_RULE}. Leave it out for all tenants`,
     );
   }
   const lifetime = expires === undefined ? undefined : parse(duration("1m", "3650d"), expires);
@@ -106,16 +104,6 @@ export async function createToken(
   return { stdout: `${token}\n`, stderr };
 }
 
-function isTenant(tenant: string): boolean {
-  return (
-    tenant.trim() !== "" &&
-    tenant !== "*" &&
-    tenant.isWellFormed() &&
-    !/\p{Cc}/u.test(tenant) &&
-    Buffer.byteLength(tenant) <= MAX_TENANT_BYTES
-  );
-}
-
 /** RFC 3339, in whole seconds. */
 function timestamp(ms: number): string {
   return new Date(ms).toISOString().replace(/\.\d+Z$/, "Z");
@@ -129,9 +117,11 @@ async function append(path: string, line: string): Promise<void> {
     await using file = await open(path, flags, 0o600);
     if (!(await file.stat()).isFile()) throw new CreateTokenError("it is not a regular file");
     const content = await file.readFile("utf8");
-    requireCallersFile(content);
     const separator = content === "" || content.endsWith("\n") ? "" : "\n";
-    const bytes = Buffer.from(`${separator}${line}\n`);
+    const added = `${separator}${line}\n`;
+    // sessiond refuses a file with any mistake, and a mistyped path must not break another file.
+    parseCallersFile(content + added, { jwts: true, certificates: true });
+    const bytes = Buffer.from(added);
     const { bytesWritten } = await file.write(bytes);
     if (bytesWritten < bytes.length) {
       await file.truncate(Buffer.byteLength(content));
@@ -140,27 +130,10 @@ async function append(path: string, line: string): Promise<void> {
     await file.sync();
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    throw new CreateTokenError(
-      `the line cannot be appended to ${JSON.stringify(path)}: ${code ?? message}`,
-      { cause: error },
-    );
-  }
-}
-
-/** A mistyped path must not break another file. */
-function requireCallersFile(content: string): void {
-  for (const [index, line] of content.split("\n").entries()) {
-    const text = line.trim();
-    if (text !== "" && !text.startsWith("#") && !isJsonObject(text)) {
-      throw new CreateTokenError(`it is no callers file: line ${index + 1} is not a JSON object`);
-    }
-  }
-}
-
-function isJsonObject(text: string): boolean {
-  try {
-    return text.startsWith("{") && typeof JSON.parse(text) === "object";
-  } catch {
-    return false;
+    const isWrong = error instanceof CallersFileError;
+    const why = isWrong ? `it is not a valid callers file: ${message}` : (code ?? message);
+    throw new CreateTokenError(`the line cannot be appended to ${JSON.stringify(path)}: ${why}`, {
+      cause: error,
+    });
   }
 }

@@ -37,7 +37,7 @@ describe("callers file", () => {
     });
     expect(file.byToken(sha256(ops))?.caller).to.include({ role: "admin", tenants: undefined });
     expect(file.byToken(sha256(newToken()))).to.equal(undefined);
-    expect(file.live(NOW)).to.equal(2);
+    expect(file.liveCount(NOW)).to.equal(2);
   });
 
   it("may have a byte order mark, no final newline, and several lines of one name", () => {
@@ -47,7 +47,7 @@ describe("callers file", () => {
   });
 
   it("may have no line: then nobody may call", () => {
-    expect(parse("# nobody").live(NOW)).to.equal(0);
+    expect(parse("# nobody").liveCount(NOW)).to.equal(0);
   });
 
   it("has an expiry to the millisecond, and passes over an expired pattern", () => {
@@ -58,10 +58,10 @@ describe("callers file", () => {
     const names = { dns: ["a.test"], spiffeId: undefined };
     expect(file.byCertificate(names, NOW - 1)?.caller.name).to.equal("old");
     expect(file.byCertificate(names, NOW)?.caller.name).to.equal("next");
-    expect(file.live(NOW)).to.equal(1);
+    expect(file.liveCount(NOW)).to.equal(1);
   });
 
-  it("takes the first line that means a certificate or a subject, SPIFFE IDs before DNS names", () => {
+  it("takes the first line that matches a certificate or a subject, SPIFFE IDs before DNS names", () => {
     const file = parse(
       line({ name: "dns", certificate_san: "dns:a.test" }),
       line({ name: "exact", certificate_san: "spiffe://example.org/shop/web" }),
@@ -174,6 +174,6 @@ describe("callers file", () => {
     ] as const) {
       expect(() => parseCallersFile(text, none)).to.throw(CallersFileError, setting);
     }
-    expect(parse(subject, san).live(NOW)).to.equal(2);
+    expect(parse(subject, san).liveCount(NOW)).to.equal(2);
   });
 });

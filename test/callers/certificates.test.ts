@@ -105,7 +105,7 @@ describe("callers with certificates (F01)", () => {
     }
   });
 
-  it("are refused without one, with one that no line means, and of another authority", async () => {
+  it("are refused without one, with one that no line matches, and of another authority", async () => {
     expect(await clientWith()()).to.match(REFUSED);
     expect(await clientWith(foreign)()).to.match(REFUSED);
     const details = await clientWith(unsigned)();

@@ -24,7 +24,7 @@ describe("docs/callers.md", () => {
   it("has a callers file that means what the page says", () => {
     const file = parseCallersFile(block("callers.jsonl"), accepts);
     const [, hash = ""] = /"token_sha256":"(\w+)"/.exec(page) ?? [];
-    expect(file.live(NOW)).to.equal(5);
+    expect(file.liveCount(NOW)).to.equal(5);
     expect(file.byToken(hash)?.caller).to.include({ name: "shop", role: "issuer" });
     const gateway = { dns: [], spiffeId: "spiffe://example.org/ns/edge/sa/gateway" };
     expect(file.byCertificate(gateway, NOW)?.caller.name).to.equal("gateway");

@@ -255,7 +255,7 @@ describe("callers with tokens (F01)", () => {
       lines.filter(({ rpc }) => rpc).map(({ reason, detail }) => [reason, detail]),
     ).to.deep.equal([
       ["CALLER_UNAUTHENTICATED", "no token and no certificate"],
-      ["CALLER_UNAUTHENTICATED", "no line has the token"],
+      ["CALLER_UNAUTHENTICATED", "no line of the callers file has the token"],
     ]);
     await app.app.stop();
     const counted = lines.find(({ msg }) => msg === "calls denied without an audit event");
@@ -338,6 +338,24 @@ describe("callers with tokens (F01)", () => {
         .to.have.property("message")
         .that.match(/line 2 needs a role/);
       await file.write(tokenLine(newToken()));
+      await app.app.readFiles();
+      await expectFailure(validate(client, cookie), "CALLER_UNAUTHENTICATED");
+    });
+
+    it("stay as they were if it is empty; a comment alone ends their access", async () => {
+      const client = clientWith(withToken(token));
+      const { cookie } = await openSession(client);
+      await file.write("");
+      await app.app.readFiles();
+      await validate(client, cookie);
+      const error = lines.find(({ level }) => level === 50);
+      expect(error?.msg).to.equal(
+        "the callers file cannot be used: the previous version stays in force",
+      );
+      expect(error?.err)
+        .to.have.property("message")
+        .that.match(/it is empty: to let nobody call, leave a comment in it$/);
+      await file.write("# nobody");
       await app.app.readFiles();
       await expectFailure(validate(client, cookie), "CALLER_UNAUTHENTICATED");
     });

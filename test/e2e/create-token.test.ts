@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { parseCallersFile } from "../../src/callers/callers-file.ts";
 import { createToken } from "../../src/commands/create-token.ts";
+import { tokenLine } from "../support/callers.ts";
 import { useSessiond } from "../support/sessiond-process.ts";
 
 const TOKEN = /^sessiond_[A-Za-z0-9_-]{43}$/;
@@ -121,9 +122,9 @@ describe("sessiond create-token", () => {
     [["--tenant", ""], "--tenant must be a tenant's id"],
     [["--tenant", "*"], "Leave it out for all tenants"],
     [["--tenant", "a", "--tenant", "a\nb"], "--tenant must be"],
-    [["--tenant", "ä".repeat(65)], "up to 128 bytes"],
+    [["--tenant", "ä".repeat(65)], "1 to 128 bytes"],
     [["--name", ""], "--name must be"],
-    [["--name", "sessiond"], "not be sessiond"],
+    [["--name", "sessiond"], "not sessiond, which is reserved"],
     [["--name", "a b"], "--name must be"],
     [["--name", "a".repeat(129)], "--name must be"],
     [["--role", "Issuer"], "--role must be one of validator, issuer, admin"],
@@ -143,7 +144,7 @@ describe("sessiond create-token", () => {
     });
 
     it("ends the last line first if it has no end, and keeps the rest as it is", async () => {
-      const before = '# Callers\n\n{"name":"a"}\r\n{"name":"b"}';
+      const before = `# Callers\n\n${tokenLine("a")}\r\n${tokenLine("b")}`;
       await writeFile(file, before);
       await chmod(file, 0o640);
       await createToken([...required, "--file", file]);
@@ -172,13 +173,15 @@ describe("sessiond create-token", () => {
 
     for (const content of [
       "-----BEGIN PRIVATE KEY-----\n",
-      "{}\n[]\n",
-      '{}\n{"name":\n',
-      "{}\nnull",
+      `${tokenLine("a")}\n[]\n`,
+      `${tokenLine("a")}\n{"name":\n`,
+      `${tokenLine("a")}\nnull`,
+      `${tokenLine("a")}\n${tokenLine("a")}\n`,
+      `${tokenLine("a", { expires_at: "tomorrow" })}\n`,
     ]) {
-      it(`leaves a file alone that is no callers file: ${JSON.stringify(content)}`, async () => {
+      it(`leaves a file alone that sessiond would refuse: ${JSON.stringify(content).slice(-40)}`, async () => {
         await writeFile(file, content);
-        expect(await refusal("--file", file)).to.include("it is no callers file: line ");
+        expect(await refusal("--file", file)).to.include("it is not a valid callers file: line ");
         expect(await readFile(file, "utf8")).to.equal(content);
       });
     }
