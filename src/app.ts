@@ -104,8 +104,8 @@ async function start(options: AppOptions): Promise<App> {
     encryption,
     random,
     config.tenants,
-    (id, material, tenantId) => {
-      keyRing.add(id, tenantId, material);
+    (key, material) => {
+      keyRing.add(key, material);
     },
   );
   const verified = await signingKeys.verifyAndRewrap(boot);

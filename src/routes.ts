@@ -13,6 +13,7 @@ import { AuditLog } from "./session/audit-log.ts";
 import { Authenticator } from "./session/authenticator.ts";
 import { BrowserCookies } from "./session/browser-cookies.ts";
 import type { CallContext } from "./session/call-context.ts";
+import { CookieSigner } from "./session/cookie-signer.ts";
 import { CsrfRotation } from "./session/csrf-rotation.ts";
 import { Denials } from "./session/denials.ts";
 import type { RandomBytes } from "./session/ids.ts";
@@ -49,10 +50,10 @@ export function composeRoutes(parts: Parts): ServerOptions["routes"] {
   const store = storage.sessions;
   const authenticator = new Authenticator({ store, keyRing, timeouts, denials, cookies });
   const browserCookies = new BrowserCookies(cookies);
+  const cookieSigner = new CookieSigner({ keyRing, signingKeys });
   const sessions = new Sessions({
     store,
-    keyRing,
-    signingKeys,
+    cookieSigner,
     authenticator,
     denials,
     browserCookies,
@@ -71,7 +72,7 @@ export function composeRoutes(parts: Parts): ServerOptions["routes"] {
     sessions,
     sessionRotation: new SessionRotation({
       store,
-      keyRing,
+      cookieSigner,
       authenticator,
       denials,
       browserCookies,

@@ -5,7 +5,7 @@ import type { SigningKeyId, TenantId } from "./ids.ts";
 import { KeyDecryptionError, type KeyEncryption } from "./key-encryption.ts";
 import { MacKey } from "./mac-key.ts";
 import { SharedReads } from "./shared-reads.ts";
-import type { StoredSigningKey } from "./signing-key.ts";
+import type { KeyFacts, StoredSigningKey } from "./signing-key.ts";
 import type { SigningKeyStore } from "./signing-key-store.ts";
 import { mayAccess } from "./tenant-access.ts";
 import type { UnreadableKeys } from "./unreadable-keys.ts";
@@ -13,9 +13,22 @@ import type { UnreadableKeys } from "./unreadable-keys.ts";
 /** A decrypted key takes a few hundred bytes. */
 const MAX_CACHED_KEYS = 10_000;
 
+/** Of how many tenants the active key is known. */
+const MAX_ACTIVE_KEYS = 10_000;
+
 interface CachedKey {
   readonly key: MacKey;
   readonly tenantId: TenantId;
+}
+
+export interface ActiveKey {
+  readonly id: SigningKeyId;
+  readonly key: MacKey;
+}
+
+interface UnreadableActiveKey {
+  readonly id: SigningKeyId;
+  readonly key: "unreadable";
 }
 
 export interface KeyRingDependencies {
@@ -38,6 +51,9 @@ export class KeyRing {
   readonly #keys = new Map<SigningKeyId, CachedKey>();
   readonly #reads = new SharedReads<SigningKeyId, MacKey | "absent" | "unreadable">();
   readonly #tenantReads = new SharedReads<SigningKeyId, TenantId | undefined>();
+  /** The newest active keys that this process has seen. Others may have retired them since. */
+  readonly #active = new Map<TenantId, ActiveKey>();
+  readonly #activeReads = new SharedReads<TenantId, ActiveKey | UnreadableActiveKey | undefined>();
 
   constructor({ store, encryption, unreadable, absent }: KeyRingDependencies) {
     this.#store = store;
@@ -47,15 +63,32 @@ export class KeyRing {
   }
 
   /** Caches a key that has been decrypted already. */
-  add(id: SigningKeyId, tenantId: TenantId, material: Buffer): MacKey {
+  add({ id, tenantId, retiredAt }: KeyFacts, material: Buffer): MacKey {
     const key = new MacKey(material);
-    if (this.#keys.size >= MAX_CACHED_KEYS) {
-      // A Map iterates in insertion order, so the first entry is the oldest.
-      const [oldest] = this.#keys.keys();
-      this.#keys.delete(oldest as SigningKeyId);
-    }
+    makeRoom(this.#keys, MAX_CACHED_KEYS);
     this.#keys.set(id, { key, tenantId });
+    if (retiredAt === undefined) this.#setActive(tenantId, { id, key });
     return key;
+  }
+
+  /** The tenant's active key, as far as this process knows: another replica may have retired it. */
+  active(tenantId: TenantId): ActiveKey | undefined {
+    return this.#active.get(tenantId);
+  }
+
+  /**
+   * Reads and decrypts the tenant's active key. Undefined if it has none.
+   *
+   * @throws {UnreadableKeyError} STORAGE_UNAVAILABLE, as `find`
+   * @throws {SessionError} STORAGE_UNAVAILABLE, as `find`
+   */
+  async readActive(tenantId: TenantId, context: CallContext): Promise<ActiveKey | undefined> {
+    const { signal, callingService, clientKey } = context;
+    const read = (signal: AbortSignal) =>
+      this.#readActive(tenantId, { signal, callingService, clientKey });
+    const found = await this.#activeReads.join(tenantId, signal, read).catch(rethrowAsOwn);
+    if (found?.key === "unreadable") throw this.#unreadable.refuse(found.id);
+    return found as ActiveKey | undefined;
   }
 
   /**
@@ -78,24 +111,6 @@ export class KeyRing {
       .catch(rethrowAsOwn);
     if (found === "unreadable") throw this.#unreadable.refuse(id);
     return found === "absent" ? undefined : found;
-  }
-
-  /**
-   * Checks that the tenant's active key, if it has one, can be decrypted, so that Create stores no
-   * session whose cookie it cannot sign. It reads the key only if it could not be decrypted before.
-   *
-   * @throws {UnreadableKeyError} STORAGE_UNAVAILABLE
-   * @throws {SessionError} STORAGE_UNAVAILABLE, as `find`
-   */
-  async assertCanSign(tenantId: TenantId, context: CallContext): Promise<void> {
-    if (!this.#unreadable.hasTenant(tenantId)) return;
-    const active = await this.#store.findActive(tenantId, context);
-    if (active !== undefined && !this.#keys.has(active.id)) {
-      if ((await this.#decrypt(active, context)) === "unreadable") {
-        throw this.#unreadable.refuse(active.id);
-      }
-    }
-    this.#unreadable.deleteTenant(tenantId);
   }
 
   /**
@@ -128,6 +143,26 @@ export class KeyRing {
     return "absent";
   }
 
+  async #readActive(
+    tenantId: TenantId,
+    context: CallContext,
+  ): Promise<ActiveKey | UnreadableActiveKey | undefined> {
+    this.#active.delete(tenantId);
+    const stored = await this.#store.findActive(tenantId, context);
+    if (stored === undefined) return undefined;
+    const { id } = stored;
+    const key = this.#keys.get(id)?.key ?? (await this.#decrypt(stored, context));
+    if (key === "unreadable") return { id, key };
+    this.#setActive(tenantId, { id, key });
+    return { id, key };
+  }
+
+  #setActive(tenantId: TenantId, active: ActiveKey): void {
+    this.#active.delete(tenantId);
+    makeRoom(this.#active, MAX_ACTIVE_KEYS);
+    this.#active.set(tenantId, active);
+  }
+
   async #decrypt(
     stored: StoredSigningKey,
     { signal }: CallContext,
@@ -137,16 +172,21 @@ export class KeyRing {
     try {
       material = await this.#encryption.decrypt(encrypted, id, tenantId, signal);
     } catch (error) {
-      if (error instanceof KeyDecryptionError) {
-        this.#unreadable.add(stored);
-        return "unreadable";
-      }
-      if (stored.retiredAt === undefined) this.#unreadable.addTenant(tenantId);
-      throw error;
+      if (!(error instanceof KeyDecryptionError)) throw error;
+      this.#unreadable.add(stored);
+      return "unreadable";
     }
     this.#unreadable.delete(id);
-    return this.add(id, tenantId, material);
+    return this.add(stored, material);
   }
+}
+
+/** Drops the oldest entry of a full map. */
+function makeRoom<K>(entries: Map<K, unknown>, max: number): void {
+  if (entries.size < max) return;
+  // A Map iterates in insertion order, so the first entry is the oldest.
+  const [oldest] = entries.keys();
+  entries.delete(oldest as K);
 }
 
 /** Each call gets an error of its own: details of one call must not be sent to another one. */

@@ -5,12 +5,12 @@ import type { CallContext } from "./call-context.ts";
 import { wholeMilliseconds } from "./clock.ts";
 import type { RotateSessionCommand } from "./commands.ts";
 import { signCookie } from "./cookie.ts";
+import type { CookieSigner } from "./cookie-signer.ts";
 import { mintCsrfToken } from "./csrf.ts";
 import type { Denials } from "./denials.ts";
 import { SessionError } from "./errors.ts";
 import { mintSessionId, type RandomBytes, type SessionId } from "./ids.ts";
 import * as input from "./input.ts";
-import type { KeyRing } from "./key-ring.ts";
 import type { TenantPolicy, TimeoutPolicy } from "./policy.ts";
 import type { SessionSnapshot, SessionStore } from "./session-store.ts";
 import type { SetCookie } from "./set-cookie.ts";
@@ -25,7 +25,7 @@ export interface RotatedSession extends SessionCredentials {
 
 export interface SessionRotationDependencies {
   readonly store: SessionStore;
-  readonly keyRing: KeyRing;
+  readonly cookieSigner: CookieSigner;
   readonly authenticator: Authenticator;
   readonly denials: Denials;
   readonly browserCookies: BrowserCookies;
@@ -45,7 +45,7 @@ export class SessionRotation {
   }
 
   async rotate(command: RotateSessionCommand, context: CallContext): Promise<RotatedSession> {
-    const { store, keyRing, authenticator, denials, browserCookies, timeouts } = this.#deps;
+    const { store, cookieSigner, authenticator, denials, browserCookies, timeouts } = this.#deps;
     const { random, wallClock } = this.#deps;
     const violations = new Violations(tenantAccess(context, this.#deps.tenants));
     const ref = input.sessionRef("session", command.session, violations, "ignored");
@@ -63,7 +63,6 @@ export class SessionRotation {
     this.#assertNotRotated(found, context);
     const { session } = found;
     if (session.preLogin) throw denials.record(session, "PRE_LOGIN_NOT_ACCEPTED", context);
-    await keyRing.assertCanSign(session.tenantId, context);
 
     const csrf = mintCsrfToken(random);
     const rotation = {
@@ -74,18 +73,20 @@ export class SessionRotation {
       graceMs,
       rotatedBy: actingActorId ?? session.actorId,
     };
-    const rotated = await store.rotate(session.id, rotation, context);
-    if (rotated === undefined) {
+    const { outcome, key } = await cookieSigner.storeSigned(
+      session.tenantId,
+      (signingKeyId) => store.rotate(session.id, { ...rotation, signingKeyId }, context),
+      context,
+    );
+    if (outcome.kind === "ended") {
       const current = await authenticator.readAgain(ref, session, context);
       authenticator.assertLive(current, context);
       this.#assertNotRotated(current, context);
       throw new SessionError("STORAGE_UNAVAILABLE");
     }
-    const { id, signingKeyId } = rotated.session;
-    const key = await keyRing.find(signingKeyId, context);
-    if (key === undefined) throw new SessionError("SIGNING_KEY_NOT_FOUND");
+    const { id, signingKeyId } = outcome.session;
     const cookie = signCookie(id, signingKeyId, key);
-    const withCredentials = { ...rotated, cookie, csrfToken: csrf.token };
+    const withCredentials = { ...outcome, cookie, csrfToken: csrf.token };
     const setCookies = browserCookies.rotated(withCredentials);
     return { ...withCredentials, setCookies, previousId: session.id };
   }

@@ -31,6 +31,7 @@ export interface NewSession extends Actor, SessionAttributes, Authentication {
   readonly idleTimeoutMs: number;
   readonly absoluteTimeoutMs: number;
   readonly csrfTokenHash: Buffer;
+  readonly signingKeyId: SigningKeyId;
 }
 
 export interface ReplacedSession {
@@ -48,6 +49,11 @@ export interface LimitReached {
   readonly oldest: readonly Session[];
 }
 
+/** Nothing was stored: the signing key is not, or not any more, the tenant's active one. */
+export interface KeyNotActive {
+  readonly kind: "key_not_active";
+}
+
 export type CreateOutcome =
   | {
       readonly kind: "created";
@@ -58,8 +64,7 @@ export type CreateOutcome =
     }
   /** Nothing was stored: the session of `replaces` has been rotated into this one. */
   | { readonly kind: "replaced_was_rotated"; readonly successorId: SessionId }
-  /** Nothing was stored: the tenant has no active signing key yet. */
-  | { readonly kind: "no_active_key" }
+  | KeyNotActive
   /** Nothing was stored: the actor is at the session limit, and the policy is `reject`. */
   | ({ readonly kind: "limit_reached" } & LimitReached);
 
@@ -72,6 +77,8 @@ export interface Rotation {
   /** The session's actor. */
   readonly actor: Actor;
   readonly newId: SessionId;
+  /** Of the new session. */
+  readonly signingKeyId: SigningKeyId;
   readonly csrfTokenHash: Buffer;
   /** Undefined: as it was. A time later than now is stored as now. */
   readonly authentication: {
@@ -81,6 +88,12 @@ export interface Rotation {
   readonly graceMs: number;
   readonly rotatedBy: string;
 }
+
+export type RotateOutcome =
+  | { readonly kind: "rotated"; readonly session: Session; readonly now: Instant }
+  /** Nothing was changed: the session has ended or does not exist. */
+  | { readonly kind: "ended" }
+  | KeyNotActive;
 
 /** The storage of sessions. CallContext states what all stores have in common. */
 export interface SessionStore {
@@ -95,7 +108,7 @@ export interface SessionStore {
   find(id: SessionId, context: CallContext): Promise<SessionSnapshot | undefined>;
 
   /**
-   * Stores a session with the tenant's active signing key and revokes the session that it replaces.
+   * Stores a session, if its signing key is the tenant's active one, and revokes the session that it replaces.
    * At the limit, it also revokes the actor's oldest sessions. All of this is one transaction. Even
    * with concurrent calls, an actor never has more live sessions than the limit; pre-login sessions
    * do not count.
@@ -136,17 +149,12 @@ export interface SessionStore {
   ): Promise<number>;
 
   /**
-   * Stores a session with the tenant's active signing key that takes the place of this one, and revokes
-   * this one, in one transaction. Returns the new one. Undefined, with nothing changed, if the session
-   * does not exist or has ended. Of concurrent calls, one succeeds. A concurrent revokeAllForActor
-   * revokes the new session if this one was live when it began, and the session limit counts
-   * exactly one of the two.
+   * Stores a session that takes the place of this one, if its signing key is the tenant's active one,
+   * and revokes this one, in one transaction. Of concurrent calls, one succeeds. A concurrent
+   * revokeAllForActor revokes the new session if this one was live when it began, and the session limit
+   * counts exactly one of the two.
    */
-  rotate(
-    id: SessionId,
-    rotation: Rotation,
-    context: CallContext,
-  ): Promise<SessionSnapshot | undefined>;
+  rotate(id: SessionId, rotation: Rotation, context: CallContext): Promise<RotateOutcome>;
 
   /**
    * The session, live or ended, into which this one was rotated; if that was rotated as well, the last

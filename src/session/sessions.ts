@@ -18,13 +18,14 @@ import type {
   ValidateCsrfCommand,
 } from "./commands.ts";
 import { signCookie } from "./cookie.ts";
+import type { CookieSigner } from "./cookie-signer.ts";
 import { csrfTokenMatches, isSafeMethod, mintCsrfToken } from "./csrf.ts";
 import type { Denials } from "./denials.ts";
 import { invalidRequest, SessionError } from "./errors.ts";
 import { isSessionId, mintSessionId, type RandomBytes, type SessionId } from "./ids.ts";
 import * as input from "./input.ts";
-import type { KeyRing } from "./key-ring.ts";
 import type { ListPage } from "./list-page.ts";
+import type { MacKey } from "./mac-key.ts";
 import { listPosition, nextPageToken, PageTokens, pageSize } from "./pages.ts";
 import type { BindingPolicy, SessionLimit, TenantPolicy, TimeoutPolicy } from "./policy.ts";
 import { type Actor, isTouchDue, ROTATED, type Session, touchIntervalMs } from "./session.ts";
@@ -38,7 +39,6 @@ import { SessionLimitError } from "./session-limit-error.ts";
 import type { SessionRef } from "./session-ref.ts";
 import type { CreateOutcome, NewSession, SessionSnapshot, SessionStore } from "./session-store.ts";
 import type { SetCookie } from "./set-cookie.ts";
-import type { SigningKeys } from "./signing-keys.ts";
 import { tenantAccess } from "./tenant-access.ts";
 import { resolveTimeouts } from "./timeouts.ts";
 import { Violations } from "./violations.ts";
@@ -67,8 +67,7 @@ export interface SessionPage extends ListPage<Session> {
 
 export interface SessionsDependencies {
   readonly store: SessionStore;
-  readonly keyRing: KeyRing;
-  readonly signingKeys: SigningKeys;
+  readonly cookieSigner: CookieSigner;
   readonly authenticator: Authenticator;
   readonly denials: Denials;
   readonly browserCookies: BrowserCookies;
@@ -90,7 +89,7 @@ export class Sessions {
   }
 
   async create(command: CreateCommand, context: CallContext): Promise<CreatedSession> {
-    const { browserCookies, keyRing, timeouts, random, wallClock } = this.#deps;
+    const { browserCookies, timeouts, random, wallClock } = this.#deps;
     const violations = new Violations(tenantAccess(context, this.#deps.tenants));
     const owner = command.preLogin
       ? input.preLoginActor("actor", command.actor, violations)
@@ -109,7 +108,7 @@ export class Sessions {
     violations.throwIfAny();
 
     const csrf = mintCsrfToken(random);
-    const session: NewSession = {
+    const session = {
       ...owner,
       ...attributes,
       ...authentication,
@@ -119,12 +118,9 @@ export class Sessions {
       absoluteTimeoutMs: absoluteMs,
       csrfTokenHash: csrf.hash,
     };
-    await keyRing.assertCanSign(session.tenantId, context);
     const replaces = replacesRef && (await this.#replaceable(replacesRef, context));
 
-    const created = await this.#store(session, replaces, context);
-    const key = await keyRing.find(created.session.signingKeyId, context);
-    if (key === undefined) throw new SessionError("SIGNING_KEY_NOT_FOUND");
+    const { created, key } = await this.#store(session, replaces, context);
     const { id, signingKeyId } = created.session;
     const cookie = signCookie(id, signingKeyId, key);
     const withCredentials = { ...created, cookie, csrfToken: csrf.token };
@@ -292,29 +288,27 @@ export class Sessions {
   }
 
   /**
-   * Stores the session. The first Create of a tenant also creates its signing key. If `replaces` is
-   * rotated during the call, replaces its successor, with or without a grace.
+   * Stores the session, and returns it with the key for its cookie. If `replaces` is rotated during the
+   * call, replaces its successor, with or without a grace.
    */
   async #store(
-    session: NewSession,
+    session: Omit<NewSession, "signingKeyId">,
     replaces: SessionId | undefined,
     context: CallContext,
-  ): Promise<Extract<CreateOutcome, { kind: "created" }>> {
-    const { store, limit, signingKeys } = this.#deps;
-    let outcome = await store.create(session, replaces, limit, context);
-    if (outcome.kind === "no_active_key") {
-      await signingKeys.ensureFirst(session.tenantId, context);
-      outcome = await store.create(session, replaces, limit, context);
-    }
+  ): Promise<{ readonly created: Created; readonly key: MacKey }> {
+    const { store, limit, cookieSigner } = this.#deps;
+    const { outcome, key } = await cookieSigner.storeSigned(
+      session.tenantId,
+      (signingKeyId) => store.create({ ...session, signingKeyId }, replaces, limit, context),
+      context,
+    );
     switch (outcome.kind) {
       case "created":
-        return outcome;
+        return { created: outcome, key };
       case "replaced_was_rotated":
         return this.#store(session, outcome.successorId, context);
       case "limit_reached":
         throw new SessionLimitError(outcome);
-      case "no_active_key":
-        throw new SessionError("INITIAL_SIGNING_KEY_MINT_FAILED");
     }
   }
 
@@ -364,6 +358,8 @@ export class Sessions {
     }
   }
 }
+
+type Created = Extract<CreateOutcome, { kind: "created" }>;
 
 function isOf(session: Session, actor: Actor): boolean {
   return (

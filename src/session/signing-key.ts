@@ -12,6 +12,9 @@ export interface SigningKey {
   readonly retiredAt: Instant | undefined;
 }
 
+/** What decides where the material of a signing key may be used. */
+export type KeyFacts = Pick<SigningKey, "id" | "tenantId" | "retiredAt">;
+
 export interface StoredSigningKey extends SigningKey {
   readonly encrypted: EncryptedKey;
 }

@@ -7,7 +7,6 @@ import {
   isSigningKeyId,
   mintSigningKeyId,
   type RandomBytes,
-  type SigningKeyId,
   type TenantId,
 } from "./ids.ts";
 import * as input from "./input.ts";
@@ -15,7 +14,7 @@ import { KeyDecryptionError, type KeyEncryption } from "./key-encryption.ts";
 import type { ListPage } from "./list-page.ts";
 import { listPosition, nextPageToken, PageTokens, pageSize } from "./pages.ts";
 import type { TenantPolicy } from "./policy.ts";
-import type { NewSigningKey, SigningKey, StoredSigningKey } from "./signing-key.ts";
+import type { KeyFacts, NewSigningKey, SigningKey, StoredSigningKey } from "./signing-key.ts";
 import type { RotatedSigningKeys, SigningKeyStore } from "./signing-key-store.ts";
 import { tenantAccess } from "./tenant-access.ts";
 import { Violations } from "./violations.ts";
@@ -56,7 +55,7 @@ export interface VerifiedAndRewrapped extends KeyVerification {
   readonly isComplete: boolean;
 }
 
-type OnMaterial = (id: SigningKeyId, material: Buffer, tenantId: TenantId) => void;
+type OnMaterial = (key: KeyFacts, material: Buffer) => void;
 
 /** A new signing key with the material that is encrypted in it. */
 interface MintedKey {
@@ -144,7 +143,7 @@ export class SigningKeys {
       const material = await this.#tryDecrypt(key, context);
       count += 1;
       if (!(material instanceof KeyDecryptionError)) {
-        this.#onMaterial(key.id, material, key.tenantId);
+        this.#onMaterial(key, material);
         return;
       }
       if (key.tenantId === DEFAULT_TENANT && key.retiredAt === undefined) throw material;
@@ -187,7 +186,7 @@ export class SigningKeys {
     }
     const { key, material } = minted;
     const isStored = await this.#store.insertFirst(key, context);
-    if (isStored) this.#onMaterial(key.id, material, key.tenantId);
+    if (isStored) this.#onMaterial({ ...key, retiredAt: undefined }, material);
     return isStored;
   }
 
@@ -207,7 +206,7 @@ export class SigningKeys {
     violations.throwIfAny();
     const { key, material } = await this.#mint(tenantId, context);
     const rotated = await this.#store.rotate(key, actingActorId, context);
-    this.#onMaterial(key.id, material, key.tenantId);
+    this.#onMaterial(rotated.active, material);
     return rotated;
   }
 

@@ -1,11 +1,11 @@
 import type { MonotonicClock } from "./clock.ts";
 import { UnreadableKeyError } from "./errors.ts";
 import type { SigningKeyId, TenantId } from "./ids.ts";
-import type { SigningKey } from "./signing-key.ts";
+import type { KeyFacts } from "./signing-key.ts";
 
 /** For this long, cookies of an unreadable key are refused without reading its row again. */
 const RETRY_INTERVAL_MS = 10_000;
-/** Of each of the collections below. */
+/** Of the keys, and of the refusals by key. */
 const MAX_ENTRIES = 10_000;
 
 interface UnreadableKey {
@@ -23,8 +23,6 @@ export class UnreadableKeys {
   readonly #clock: MonotonicClock;
   readonly #onRefusal: () => void;
   readonly #keys = new Map<SigningKeyId, UnreadableKey>();
-  /** The tenants whose active key could not be decrypted. */
-  readonly #tenants = new Set<TenantId>();
   #refusals = new Map<SigningKeyId, number>();
   #total = 0;
 
@@ -34,27 +32,18 @@ export class UnreadableKeys {
     this.#onRefusal = onRefusal;
   }
 
-  add({ id, tenantId, retiredAt }: SigningKey): void {
+  add({ id, tenantId }: KeyFacts): void {
     this.#keys.delete(id);
     this.#keys.set(id, { tenantId, retryAt: this.#clock() + RETRY_INTERVAL_MS });
-    dropOldest(this.#keys);
-    if (retiredAt === undefined) this.addTenant(tenantId);
-  }
-
-  /** To be called when the tenant's active key could not be decrypted, if only for the moment. */
-  addTenant(tenantId: TenantId): void {
-    this.#tenants.add(tenantId);
-    dropOldest(this.#tenants);
+    if (this.#keys.size <= MAX_ENTRIES) return;
+    // A Map iterates in insertion order, so the first entry is the oldest.
+    const [oldest] = this.#keys.keys();
+    this.#keys.delete(oldest as SigningKeyId);
   }
 
   /** To be called when the key could be decrypted, or does not exist. */
   delete(id: SigningKeyId): void {
     this.#keys.delete(id);
-  }
-
-  /** To be called when the tenant's active key could be decrypted, or there is none. */
-  deleteTenant(tenantId: TenantId): void {
-    this.#tenants.delete(tenantId);
   }
 
   /**
@@ -73,11 +62,6 @@ export class UnreadableKeys {
   /** The tenant of a key that could not be decrypted when it was last read. */
   tenantOf(id: SigningKeyId): TenantId | undefined {
     return this.#keys.get(id)?.tenantId;
-  }
-
-  /** Whether the tenant's active key could not be decrypted when it was last read. */
-  hasTenant(tenantId: TenantId): boolean {
-    return this.#tenants.has(tenantId);
   }
 
   /**
@@ -105,11 +89,4 @@ export class UnreadableKeys {
     this.#refusals = new Map();
     return taken;
   }
-}
-
-/** Maps and Sets iterate in insertion order, so the first entry is the oldest. */
-function dropOldest<K>(entries: Map<K, unknown> | Set<K>): void {
-  if (entries.size <= MAX_ENTRIES) return;
-  const [oldest] = entries.keys();
-  entries.delete(oldest as K);
 }

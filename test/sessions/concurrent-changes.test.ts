@@ -2,22 +2,30 @@ import { expect } from "chai";
 import { Authenticator } from "../../src/session/authenticator.ts";
 import { BrowserCookies } from "../../src/session/browser-cookies.ts";
 import { signCookie } from "../../src/session/cookie.ts";
+import { CookieSigner } from "../../src/session/cookie-signer.ts";
 import { CsrfRotation } from "../../src/session/csrf-rotation.ts";
 import { Denials } from "../../src/session/denials.ts";
-import { type SessionId, secureRandomBytes } from "../../src/session/ids.ts";
+import {
+  mintSigningKeyId,
+  type SessionId,
+  type SigningKeyId,
+  secureRandomBytes,
+} from "../../src/session/ids.ts";
 import type { KeyRing } from "../../src/session/key-ring.ts";
 import { MacKey } from "../../src/session/mac-key.ts";
 import type { Session } from "../../src/session/session.ts";
 import { SessionRotation } from "../../src/session/session-rotation.ts";
-import type { CreateOutcome, SessionStore } from "../../src/session/session-store.ts";
+import type { SessionStore } from "../../src/session/session-store.ts";
 import { Sessions } from "../../src/session/sessions.ts";
 import type { SigningKeys } from "../../src/session/signing-keys.ts";
 import { expectReason, rejected } from "../support/expect-reason.ts";
+import { numbers } from "../support/in-parallel.ts";
 import {
   aSession,
   context,
   cookies,
   SESSION_ID,
+  SIGNING_KEY_ID,
   T0,
   timeouts,
 } from "../support/session-fixtures.ts";
@@ -43,19 +51,19 @@ function setUp({ reads = [aSession()], store = {}, signingKeys = {}, keyRing = {
     },
     ...store,
   } as SessionStore;
-  const ring = { assertCanSign: async () => {}, ...keyRing } as KeyRing;
+  const active = () => ({ id: SIGNING_KEY_ID, key: KEY });
+  const ring = { active, ...keyRing } as Partial<KeyRing> as KeyRing;
   const denials = new Denials(undefined, () => 0);
   const shared = {
     store: fake,
     authenticator: new Authenticator({ store: fake, keyRing: ring, timeouts, denials, cookies }),
     browserCookies: new BrowserCookies(cookies),
+    cookieSigner: new CookieSigner({ keyRing: ring, signingKeys: signingKeys as SigningKeys }),
     tenants: { required: false },
     random: secureRandomBytes,
   };
   const sessions = new Sessions({
     ...shared,
-    keyRing: ring,
-    signingKeys: signingKeys as SigningKeys,
     denials,
     timeouts,
     bindings: { ip: false, userAgent: false },
@@ -64,7 +72,6 @@ function setUp({ reads = [aSession()], store = {}, signingKeys = {}, keyRing = {
   });
   const sessionRotation = new SessionRotation({
     ...shared,
-    keyRing: ring,
     denials,
     timeouts,
     wallClock: () => T0,
@@ -193,6 +200,7 @@ describe("sessions that are rotated between the read and the write", () => {
   const session = aSession();
   const old = aSession({ revokedAt: T0 + 1, revokeReason: "rotated" });
   const successor = aSession({ id: NEXT_ID });
+  const NEXT_KEY = mintSigningKeyId(secureRandomBytes);
   const cookie = signCookie(session.id, session.signingKeyId, KEY);
   const byCookie = { kind: "cookie", cookie, tenantId: undefined } as const;
 
@@ -298,27 +306,52 @@ describe("sessions that are rotated between the read and the write", () => {
     actingActorId: "root",
   };
 
+  const ended = async () => ({ kind: "ended" }) as const;
+
   it("another rotation is REVOKED, also within the grace", async () => {
     for (const followed of [true, false]) {
-      const { sessionRotation } = rotatedMeanwhile({ rotate: async () => undefined }, followed);
+      const { sessionRotation } = rotatedMeanwhile({ rotate: ended }, followed);
       const call = sessionRotation.rotate({ ...rotation, session: byCookie }, context);
       await rejected(call, "REVOKED");
     }
   });
 
   it("a rotation that changed nothing of a live session is STORAGE_UNAVAILABLE", async () => {
-    const { sessionRotation } = setUp({ store: { rotate: async () => undefined } });
+    const { sessionRotation } = setUp({ store: { rotate: ended } });
     const call = sessionRotation.rotate({ ...rotation, session: ref }, context);
     await rejected(call, "STORAGE_UNAVAILABLE");
   });
 
-  it("a rotation fails without a cookie if its key was deleted before it could sign", async () => {
+  it("a rotation under a key that was retired meanwhile is repeated under the new one", async () => {
+    const keys = [SIGNING_KEY_ID, NEXT_KEY];
+    const used: string[] = [];
     const { sessionRotation } = setUp({
-      store: { rotate: async () => ({ session: successor, now: T0 }) },
-      keyRing: { find: async () => undefined },
+      keyRing: { readActive: async () => ({ id: NEXT_KEY, key: KEY }) },
+      store: {
+        async rotate(_, { signingKeyId }) {
+          used.push(signingKeyId);
+          if (signingKeyId !== NEXT_KEY) return { kind: "key_not_active" };
+          return { kind: "rotated", session: { ...successor, signingKeyId }, now: T0 };
+        },
+      },
+    });
+    const { cookie } = await sessionRotation.rotate({ ...rotation, session: ref }, context);
+    expect(cookie).to.equal(signCookie(NEXT_ID, NEXT_KEY, KEY));
+    expect(used).to.deep.equal(keys);
+  });
+
+  it("a rotation changes nothing if the tenant's new key cannot be decrypted", async () => {
+    const outage = new Error("outage");
+    const { sessionRotation } = setUp({
+      keyRing: {
+        async readActive() {
+          throw outage;
+        },
+      },
+      store: { rotate: async () => ({ kind: "key_not_active" }) },
     });
     const call = sessionRotation.rotate({ ...rotation, session: ref }, context);
-    await rejected(call, "SIGNING_KEY_NOT_FOUND");
+    expect(await call.catch((error: unknown) => error)).to.equal(outage);
   });
 });
 
@@ -331,52 +364,72 @@ describe("sessions: Create", () => {
     preLogin: false,
     replaces: undefined,
   };
-  const created: CreateOutcome = {
+  const created = {
     kind: "created",
     session: aSession(),
     now: T0,
     replaced: undefined,
-  };
+  } as const;
 
-  it("makes a tenant's first key and tries again, once (A18)", async () => {
-    const outcomes: CreateOutcome[] = [{ kind: "no_active_key" }, created];
-    const made: string[] = [];
-    const { sessions } = setUp({
-      store: { create: async () => outcomes.shift() as CreateOutcome },
-      signingKeys: {
-        async ensureFirst(tenantId) {
-          made.push(tenantId);
-          return false;
+  it("makes a tenant's first key before it stores anything, another process's counts too (A18)", async () => {
+    for (const isOther of [false, true]) {
+      const steps: string[] = [];
+      let made = false;
+      const key = { id: SIGNING_KEY_ID, key: KEY };
+      const { sessions } = setUp({
+        store: {
+          async create({ signingKeyId }) {
+            steps.push(`stored under ${signingKeyId}`);
+            return created;
+          },
         },
-      },
-      keyRing: { find: async () => KEY },
-    });
-    const { cookie } = await sessions.create(command, context);
-    expect(cookie.startsWith(`v1.${SESSION_ID}.`)).to.equal(true);
-    expect(made).to.deep.equal(["default"]);
+        signingKeys: {
+          async ensureFirst(tenantId) {
+            steps.push(`made for ${tenantId}`);
+            made = true;
+            return !isOther;
+          },
+        },
+        keyRing: {
+          active: () => (made && !isOther ? key : undefined),
+          readActive: async () => (made ? key : undefined),
+        },
+      });
+      const { cookie } = await sessions.create(command, context);
+      expect(cookie.startsWith(`v1.${SESSION_ID}.`)).to.equal(true);
+      expect(steps).to.deep.equal(["made for default", `stored under ${SIGNING_KEY_ID}`]);
+    }
   });
 
-  it("fails after two tries if the tenant cannot get a key (A16)", async () => {
-    let tries = 0;
+  it("fails, with nothing stored, if the tenant cannot get a key (A16)", async () => {
     const { sessions } = setUp({
-      store: {
-        async create() {
-          tries += 1;
-          return { kind: "no_active_key" };
-        },
-      },
+      store: { create: () => expect.fail("it is stored") },
       signingKeys: { ensureFirst: async () => true },
+      keyRing: { active: () => undefined, readActive: async () => undefined },
     });
     await rejected(sessions.create(command, context), "INITIAL_SIGNING_KEY_MINT_FAILED");
-    expect(tries).to.equal(2);
   });
 
-  it("fails without a cookie if its key was deleted before it could sign", async () => {
+  it("repeats itself under another key as often as the key has been retired", async () => {
+    const keys = numbers(3).map(() => mintSigningKeyId(secureRandomBytes));
+    const last = keys.at(-1) as SigningKeyId;
+    const used: string[] = [];
     const { sessions } = setUp({
-      store: { create: async () => created },
-      keyRing: { find: async () => undefined },
+      store: {
+        async create({ signingKeyId }) {
+          used.push(signingKeyId);
+          if (signingKeyId !== last) return { kind: "key_not_active" };
+          return { ...created, session: aSession({ signingKeyId }) };
+        },
+      },
+      keyRing: {
+        active: () => ({ id: keys[0] as SigningKeyId, key: KEY }),
+        readActive: async () => ({ id: keys[used.length] as SigningKeyId, key: KEY }),
+      },
     });
-    await rejected(sessions.create(command, context), "SIGNING_KEY_NOT_FOUND");
+    const { cookie } = await sessions.create(command, context);
+    expect(cookie).to.equal(signCookie(SESSION_ID, last, KEY));
+    expect(used).to.deep.equal(keys);
   });
 
   it("fails if `replaces` cannot be looked up because of an outage (A29)", async () => {

@@ -174,7 +174,7 @@ describe("key encryption: re-wrapping (unit)", () => {
       under(OTHER_KEK, KEK),
       secureRandomBytes,
       anyTenant,
-      (id, material) => materials.set(id, material),
+      ({ id }, material) => materials.set(id, material),
     );
     const result = await keys.verifyAndRewrap(context);
     expect(result).to.deep.equal({

@@ -273,6 +273,83 @@ describe("key ring: concurrent calls", () => {
   });
 });
 
+describe("key ring: the active keys of tenants", () => {
+  const OTHER_ID = mintSigningKeyId(secureRandomBytes);
+
+  /** A key ring over a store whose tenants have what `findActive` returns. */
+  function ringOf(findActive: () => Promise<StoredSigningKey> | undefined) {
+    const reads: (TenantId | SigningKeyId)[] = [];
+    const unreadable = new UnreadableKeys(() => 0);
+    const partial: Partial<SigningKeyStore> = {
+      async findActive(tenantId) {
+        reads.push(tenantId);
+        return findActive();
+      },
+      async find(id) {
+        reads.push(id);
+        return storedKey(id);
+      },
+    };
+    const store = partial as SigningKeyStore;
+    const absent = new AbsentKeys(() => 0);
+    return { ring: new KeyRing({ store, encryption, unreadable, absent }), reads, unreadable };
+  }
+
+  it("are those that it has read or been given, not retired ones", async () => {
+    const { ring, reads } = ringOf(() => storedKey(SIGNING_KEY_ID));
+    expect(ring.active(TENANT)).to.equal(undefined);
+    ring.add({ id: OTHER_ID, tenantId: TENANT, retiredAt: T0 }, SECRET);
+    expect(ring.active(TENANT)).to.equal(undefined);
+    const read = await ring.readActive(TENANT, context);
+    expect(read?.id).to.equal(SIGNING_KEY_ID);
+    expect(ring.active(TENANT)).to.deep.equal(read);
+    const key = ring.add({ id: OTHER_ID, tenantId: TENANT, retiredAt: undefined }, SECRET);
+    expect(ring.active(TENANT)).to.deep.equal({ id: OTHER_ID, key });
+    expect(await ring.find(SIGNING_KEY_ID, context)).to.equal(read?.key);
+    expect(reads, "each is decrypted once").to.deep.equal([TENANT]);
+  });
+
+  it("are read once for calls at once, and decrypted only if they are not cached", async () => {
+    const { ring, reads } = ringOf(() => storedKey(SIGNING_KEY_ID, lost));
+    const key = ring.add({ id: SIGNING_KEY_ID, tenantId: TENANT, retiredAt: T0 }, SECRET);
+    const found = await Promise.all(numbers(5).map(() => ring.readActive(TENANT, context)));
+    for (const active of found) expect(active).to.deep.equal({ id: SIGNING_KEY_ID, key });
+    expect(reads).to.deep.equal([TENANT]);
+  });
+
+  it("are none where the tenant has none", async () => {
+    const { ring } = ringOf(() => undefined);
+    expect(await ring.readActive(TENANT, context)).to.equal(undefined);
+    expect(ring.active(TENANT)).to.equal(undefined);
+  });
+
+  it("are none once they cannot be decrypted, and each call is counted and refused", async () => {
+    const stored = [storedKey(SIGNING_KEY_ID), storedKey(OTHER_ID, lost)];
+    const { ring, unreadable } = ringOf(() => stored.shift());
+    await ring.readActive(TENANT, context);
+    const calls = numbers(2).map(() => ring.readActive(TENANT, context));
+    for (const call of calls) {
+      const error = await rejected(call, "STORAGE_UNAVAILABLE");
+      expect(error).to.be.instanceOf(UnreadableKeyError);
+    }
+    expect(ring.active(TENANT)).to.equal(undefined);
+    expect(unreadable.takeRefusals()).to.deep.equal(new Map([[OTHER_ID, 2]]));
+  });
+
+  it("are known of 10,000 tenants: the one that was set first is dropped for another", () => {
+    const { ring } = ringOf(() => undefined);
+    const tenants = numbers(10_001).map((index) => `tenant-${index}` as TenantId);
+    const add = (tenantId: TenantId | undefined) =>
+      ring.add({ id: OTHER_ID, tenantId: tenantId as TenantId, retiredAt: undefined }, SECRET);
+    const [first, second, third] = tenants;
+    for (const tenantId of tenants.slice(0, -1)) add(tenantId);
+    add(first);
+    add(tenants.at(-1));
+    const isKnown = (tenantId = first as TenantId) => ring.active(tenantId) !== undefined;
+    expect([first, second, third].map(isKnown)).to.deep.equal([true, false, true]);
+  });
+});
+
 describe("absent keys", () => {
   const ids = numbers(10_002).map(() => mintSigningKeyId(secureRandomBytes));
   const [first, second, third] = ids as [SigningKeyId, SigningKeyId, SigningKeyId];
@@ -306,7 +383,7 @@ describe("unreadable keys", () => {
     retiredAt: undefined,
   });
 
-  it("keeps 10,000 keys and tenants and drops the oldest for another", () => {
+  it("keeps 10,000 keys and drops the oldest for another", () => {
     const unreadable = new UnreadableKeys(() => 0);
     for (const id of ids) unreadable.add(keyOf(id));
     expect([oldest, second, newest].map((id) => unreadable.mustRefuse(id))).to.deep.equal([
@@ -314,14 +391,6 @@ describe("unreadable keys", () => {
       true,
       true,
     ]);
-    const tenants = [oldest, second, newest].map((id) => unreadable.hasTenant(keyOf(id).tenantId));
-    expect(tenants).to.deep.equal([false, true, true]);
-  });
-
-  it("knows a tenant by its active key only", () => {
-    const unreadable = new UnreadableKeys(() => 0);
-    unreadable.add({ ...keyOf(oldest), retiredAt: T0 });
-    expect(unreadable.hasTenant(keyOf(oldest).tenantId)).to.equal(false);
   });
 
   it("counts refusals for 10,000 keys, and the others in the total only", () => {

@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { newActor, newTenant, openSession, validate } from "../support/actors.ts";
+import { byCookie, newActor, newTenant, openSession, validate } from "../support/actors.ts";
 import { type Replica, startReplica, TEST_KEY_ENCRYPTION_KEY } from "../support/app.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { dumpOf } from "../support/database-dump.ts";
@@ -132,19 +132,47 @@ describe("signing keys under Vault", () => {
       await validate(one.client, (await open(one, newcomer)).cookie);
     });
 
-    it("stores no second session of a tenant whose key it cannot decrypt", async () => {
+    /** Two replicas. The first one knows the tenant's key, but not the one after it. */
+    async function rotatedElsewhere() {
       const [one, two] = [await start(), await start()];
       const tenantId = newTenant();
-      await open(two, tenantId);
+      const opened = await open(one, tenantId);
+      await two.client.rotateSigningKey({ tenantId, actingActorId: "root" });
+      const rows = () =>
+        database.sql(
+          "SELECT id, signing_key_id, revoked_at FROM sessions WHERE tenant_id = $1 ORDER BY id",
+          [tenantId],
+        );
+      return { one, tenantId, opened, rows };
+    }
+
+    it("stores no session, and ends none, whose cookie it could not sign (A26)", async () => {
+      const { one, opened, rows } = await rotatedElsewhere();
+      const before = await rows();
       vault.server.sealed = true;
-      const count = async () =>
-        (await database.sql("SELECT FROM sessions WHERE tenant_id = $1", [tenantId])).length;
-      await expectFailure(open(one, tenantId), "STORAGE_UNAVAILABLE");
-      const before = await count();
-      for (const _ of numbers(3)) await expectFailure(open(one, tenantId), "STORAGE_UNAVAILABLE");
-      expect(await count()).to.equal(before);
+      const { actor, cookie } = opened;
+      const session = byCookie(cookie);
+      for (const _ of numbers(3)) {
+        await expectFailure(one.client.rotateSession({ session }), "STORAGE_UNAVAILABLE");
+        await expectFailure(one.client.create({ actor }), "STORAGE_UNAVAILABLE");
+        const login = one.client.create({ actor, replaces: session });
+        await expectFailure(login, "STORAGE_UNAVAILABLE");
+      }
+      expect(await rows()).to.deep.equal(before);
+      await validate(one.client, cookie);
+
       vault.server.sealed = false;
-      await open(one, tenantId);
+      const { cookie: next } = await one.client.rotateSession({ session });
+      await validate(one.client, next);
+    });
+
+    it("asks for a key that another replica has made once, however many calls need it", async () => {
+      const { one, opened, rows } = await rotatedElsewhere();
+      const { length } = vault.server.requests;
+      await Promise.all(numbers(50).map(() => one.client.create({ actor: opened.actor })));
+      expect(vault.server.requests).to.have.length(length + 1);
+      const keys = new Set((await rows()).map(({ signing_key_id }) => signing_key_id));
+      expect(keys).to.have.length(2);
     });
 
     it("sends one request at a time for a key, however many calls need it", async () => {

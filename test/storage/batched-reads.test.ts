@@ -10,7 +10,7 @@ import { numbers } from "../support/in-parallel.ts";
 import { openConnections, openTestStorage, type TestStorage } from "../support/storage.ts";
 import { holdTransaction } from "../support/transaction.ts";
 import { until, untilWaiting } from "../support/until.ts";
-import { context, newKey, newSession, newTenant, noLimit } from "./contract/stores.ts";
+import { context, firstKey, newKey, newSession, newTenant, noLimit } from "./contract/stores.ts";
 
 /** As many statements for reads as may be under way at once. */
 const IN_FLIGHT = 2;
@@ -46,7 +46,7 @@ describe("collected reads", () => {
 
   async function opened(): Promise<Session> {
     const tenantId = newTenant();
-    await createSigningKeyStore(storage.database).insertFirst(newKey(tenantId), context);
+    await createSigningKeyStore(storage.database).insertFirst(firstKey(tenantId), context);
     const created = await sessions.create(newSession(tenantId), undefined, noLimit, context);
     if (created.kind !== "created") throw new Error(created.kind);
     return created.session;

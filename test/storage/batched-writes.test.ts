@@ -10,7 +10,14 @@ import { statementsDuring } from "../support/statement-log.ts";
 import { openTestStorage, type TestStorage } from "../support/storage.ts";
 import { type HeldTransaction, holdTransaction } from "../support/transaction.ts";
 import { until, untilBlockedBy, untilWaiting, waitingCount } from "../support/until.ts";
-import { context, newKey, newSession, newTenant, noLimit, revocation } from "./contract/stores.ts";
+import {
+  context,
+  firstKey,
+  newSession,
+  newTenant,
+  noLimit,
+  revocation,
+} from "./contract/stores.ts";
 
 const LOCK = "SELECT FROM sessions WHERE id = $1 FOR UPDATE";
 
@@ -26,7 +33,7 @@ describe("collected writes", () => {
     storage = await openTestStorage(test.url);
     sessions = createSessionStore(storage.database);
     tenantId = newTenant();
-    await createSigningKeyStore(storage.database).insertFirst(newKey(tenantId), context);
+    await createSigningKeyStore(storage.database).insertFirst(firstKey(tenantId), context);
   });
   beforeEach(async () => {
     held = await holdTransaction(test);
@@ -95,7 +102,7 @@ describe("collected writes", () => {
     ]);
     expect(outcomes.map(({ kind }) => kind)).to.deep.equal([
       "created",
-      "no_active_key",
+      "key_not_active",
       "created",
       "created",
     ]);

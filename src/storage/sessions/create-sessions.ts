@@ -24,7 +24,6 @@ const COMPUTED: Readonly<Record<string, string>> = {
   revoked_at: "NULL",
   revoke_reason: "''",
   revoked_by: "''",
-  signing_key_id: "signing_key_id",
   metadata_etag: "1",
   // LEAST ignores NULL.
   authenticated_at: `CASE WHEN NOT pre_login THEN LEAST(requested_authenticated_at, ${NOW}) END`,
@@ -64,9 +63,9 @@ const ITEM = Object.fromEntries(PARAMETERS.map(({ name, type }) => [name, type])
 const INSERTED = sessionColumns.map(({ name }) => COMPUTED[name] ?? name).join(", ");
 
 /**
- * Reads the tenant's active key in the statement that inserts the session, so that a replica never
- * signs with a key that another replica has retired. Without an active key, it inserts nothing and
- * returns no row. It also inserts nothing for an item whose replaced session was skipped, or has been
+ * Reads the signing key in the statement that inserts the session, so that a replica never signs with
+ * a key that another replica has retired. If the key is not active, it inserts nothing and returns no
+ * row. It also inserts nothing for an item whose replaced session was skipped, or has been
  * rotated: then it returns the successor, which this statement may not see yet. The replaced session is
  * locked before it is evaluated, for the same reason as in revoke-sessions.ts.
  */
@@ -75,9 +74,9 @@ function createStatement({ suffix, lock, isSkipped }: Locking): Statement {
     name: `create${suffix}`,
     text: `
     WITH item AS (
-      SELECT new.*, signing_keys.id AS signing_key_id
-      FROM ${itemsFrom("new", ITEM)}
-      JOIN signing_keys ON signing_keys.tenant_id = new.tenant_id AND retired_at IS NULL
+      SELECT new.* FROM ${itemsFrom("new", ITEM)}
+      JOIN signing_keys ON signing_keys.id = signing_key_id
+        AND signing_keys.tenant_id = new.tenant_id AND retired_at IS NULL
     ), target AS (
       SELECT sessions.id AS target_id, rotated_to, revoked_at, last_seen_at, sessions.idle_timeout_seconds,
         absolute_expires_at, item.id AS item_id, item.actor_id AS acting_actor_id, calling_service
@@ -150,7 +149,7 @@ function outcomesOf(
   const replaced = byId(rows.filter((row) => row.replaced_id !== null));
   return creates.map(({ session: { id } }) => {
     const row = created.get(id);
-    if (row === undefined) return { kind: "no_active_key" };
+    if (row === undefined) return { kind: "key_not_active" };
     if (row.skipped) return RETRY_ALONE;
     if (row.successor_id !== null) return replacedWasRotated(row.successor_id);
     return {

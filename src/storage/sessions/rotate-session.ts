@@ -1,10 +1,10 @@
 import type { CallContext } from "../../session/call-context.ts";
 import type { SessionId } from "../../session/ids.ts";
-import type { Rotation, SessionSnapshot } from "../../session/session-store.ts";
+import type { RotateOutcome, Rotation, SessionSnapshot } from "../../session/session-store.ts";
 import { AUDIT_COLUMNS } from "../audit/audit-columns.ts";
 import type { Execute } from "../pg/batcher.ts";
-import type { Database, Query } from "../pg/database.ts";
-import { instant } from "../pg/instants.ts";
+import type { Database, Query, Row } from "../pg/database.ts";
+import { instant, instantOf } from "../pg/instants.ts";
 import { itemsFrom, NOW } from "../pg/sql.ts";
 import { actorValues, LOCK_ACTOR_SHARED } from "./actor-lock.ts";
 import { actorKey } from "./change-keys.ts";
@@ -12,6 +12,7 @@ import {
   QUALIFIED_SESSION_COLUMNS,
   SESSION_COLUMNS,
   sessionColumns,
+  sessionOf,
   snapshotOf,
 } from "./session-columns.ts";
 import { live } from "./session-conditions.ts";
@@ -23,7 +24,7 @@ const CHANGED: Readonly<Record<string, string>> = {
   revoked_at: "NULL",
   revoke_reason: "''",
   revoked_by: "''",
-  signing_key_id: "active_key_id",
+  signing_key_id: "$10",
   csrf_token_hash: "$3",
   auth_level: "COALESCE($4::integer, auth_level)",
   auth_methods: "COALESCE($5::jsonb, auth_methods)",
@@ -37,11 +38,12 @@ const SUCCESSOR = sessionColumns.map(({ name }) => CHANGED[name] ?? name).join("
 const ROTATE_SESSION = {
   name: "rotate_session",
   text: `
-    WITH target AS (
-      SELECT ${QUALIFIED_SESSION_COLUMNS}, signing_keys.id AS active_key_id
-      FROM sessions
-      JOIN signing_keys ON signing_keys.tenant_id = sessions.tenant_id AND retired_at IS NULL
-      WHERE sessions.id = $1 AND revoked_at IS NULL FOR UPDATE OF sessions
+    WITH active_key AS (
+      SELECT tenant_id FROM signing_keys WHERE id = $10 AND retired_at IS NULL
+    ), target AS (
+      SELECT ${QUALIFIED_SESSION_COLUMNS} FROM sessions
+      JOIN active_key ON active_key.tenant_id = sessions.tenant_id
+      WHERE id = $1 AND revoked_at IS NULL FOR UPDATE OF sessions
     ), rotated AS (
       UPDATE sessions SET revoked_at = ${NOW}, revoke_reason = 'rotated', revoked_by = $7,
         rotated_to = $2,
@@ -62,7 +64,8 @@ const ROTATE_SESSION = {
         jsonb_build_object('rotated_from', $1::text, 'grace_ms', $8::text)
       FROM created
     )
-    SELECT *, ${NOW} AS now FROM created`,
+    SELECT created.*, ${NOW} AS now, EXISTS (SELECT FROM active_key) AS is_key_active
+    FROM (SELECT) AS always LEFT JOIN created ON true`,
 };
 
 /**
@@ -75,8 +78,9 @@ export function rotateSession(
   id: SessionId,
   rotation: Rotation,
   context: CallContext,
-): Promise<SessionSnapshot | undefined> {
-  const { actor, newId, csrfTokenHash, authentication, graceMs, rotatedBy } = rotation;
+): Promise<RotateOutcome> {
+  const { actor, newId, signingKeyId, csrfTokenHash, authentication, graceMs, rotatedBy } =
+    rotation;
   const { authLevel, authMethods, authenticatedAt } = authentication;
   const values = [
     id,
@@ -88,11 +92,14 @@ export function rotateSession(
     rotatedBy,
     graceMs,
     context.callingService,
+    signingKeyId,
   ];
   return database.lockingTransaction(context, actorKey(actor), async (run) => {
     await run(LOCK_ACTOR_SHARED, actorValues(actor));
-    const [row] = await run(ROTATE_SESSION, values);
-    return snapshotOf(row);
+    const [row] = (await run(ROTATE_SESSION, values)) as readonly [Row];
+    if (!row.is_key_active) return { kind: "key_not_active" };
+    if (row.id === null) return { kind: "ended" };
+    return { kind: "rotated", session: sessionOf(row), now: instantOf(row.now) };
   });
 }
 

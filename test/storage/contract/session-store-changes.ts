@@ -7,6 +7,7 @@ import {
   auditOf,
   context,
   create,
+  firstKey,
   type Given,
   HOUR,
   newKey,
@@ -159,7 +160,9 @@ export function sessionStoreChanges(given: Given): void {
     revoke: ({ sessions }, id) => sessions.revoke(id, revocation, context),
     rotate: async (stores, id) => {
       const actor = { tenantId: newTenant(), actorType: "user", actorId: "alice" };
-      return stores.sessions.rotate(id, rotationOf(actor), context);
+      await stores.signingKeys.insertFirst(firstKey(actor.tenantId), context);
+      const outcome = await stores.sessions.rotate(id, rotationOf(actor), context);
+      return outcome.kind === "ended" ? undefined : outcome;
     },
     updateMetadata: ({ sessions }, id) => sessions.updateMetadata(id, {}, "", "root", context),
     rotateCsrf: ({ sessions }, id) => sessions.rotateCsrf(id, HASH, "root", context),
@@ -196,7 +199,7 @@ export function sessionStoreChanges(given: Given): void {
         rotationOf(session, facts),
         context,
       );
-      return outcome?.session ?? expect.fail("it was not rotated");
+      return outcome.kind === "rotated" ? outcome.session : expect.fail(outcome.kind);
     }
 
     const successorOf = async ({ id }: Session, options = { ignoreGrace: false }) =>
@@ -210,24 +213,39 @@ export function sessionStoreChanges(given: Given): void {
       const newKeyOfTenant = newKey(session.tenantId);
       await stores.signingKeys.rotate(newKeyOfTenant, "root", context);
 
-      const rotation = rotationOf(session);
-      const read = await stores.sessions.rotate(session.id, rotation, context);
+      const rotation = rotationOf(session, { signingKeyId: newKeyOfTenant.id });
+      const outcome = await stores.sessions.rotate(session.id, rotation, context);
 
-      const { newId: id, csrfTokenHash } = rotation;
-      expect(read?.session).to.deep.equal({
+      const { newId: id, csrfTokenHash, signingKeyId } = rotation;
+      const after = await find(session.id);
+      const now = after?.revokedAt;
+      expect(after).to.deep.equal({
         ...before,
-        id,
-        csrfTokenHash,
-        lastSeenAt: read?.now,
-        signingKeyId: newKeyOfTenant.id,
-      });
-      expect(await find(id)).to.deep.equal(read?.session);
-      expect(await find(session.id)).to.deep.equal({
-        ...before,
-        revokedAt: read?.now,
+        revokedAt: now,
         revokeReason: "rotated",
         revokedBy: "root",
       });
+      const successor = { ...before, id, csrfTokenHash, signingKeyId, lastSeenAt: now };
+      expect(outcome).to.deep.equal({ kind: "rotated", session: successor, now });
+      expect(await find(id)).to.deep.equal(successor);
+    });
+
+    it("changes nothing with a key that is not the tenant's active one", async () => {
+      const stores = given();
+      const session = await opened();
+      await stores.signingKeys.rotate(newKey(session.tenantId), "root", context);
+      const audit = await auditOf(stores, session.tenantId);
+      const foreign = firstKey(await tenantWithKey(stores));
+      for (const { id: signingKeyId } of [firstKey(session.tenantId), newKey(session.tenantId)]) {
+        const rotation = rotationOf(session, { signingKeyId });
+        const outcome = await stores.sessions.rotate(session.id, rotation, context);
+        expect(outcome).to.deep.equal({ kind: "key_not_active" });
+      }
+      const rotation = rotationOf(session, { signingKeyId: foreign.id });
+      const { kind } = await stores.sessions.rotate(session.id, rotation, context);
+      expect(kind).not.to.equal("rotated");
+      expect(await find(session.id)).to.deep.equal(session);
+      expect(await auditOf(stores, session.tenantId)).to.deep.equal(audit);
     });
 
     it("audits both sessions", async () => {
@@ -265,10 +283,10 @@ export function sessionStoreChanges(given: Given): void {
     it("of calls at once, one succeeds and the others change nothing", async () => {
       const { sessions } = given();
       const session = await opened();
-      const reads = await Promise.all(
+      const outcomes = await Promise.all(
         numbers(10).map(() => sessions.rotate(session.id, rotationOf(session, GRACE), context)),
       );
-      const [winner, ...others] = reads.filter((read) => read !== undefined);
+      const [winner, ...others] = outcomes.filter((outcome) => outcome.kind === "rotated");
       expect(others).to.deep.equal([]);
       expect(await successorOf(session)).to.deep.equal(winner?.session);
       const options = { includeEnded: false, after: undefined, limit: 10 };

@@ -6,6 +6,7 @@ import {
   auditOf,
   context,
   create,
+  firstKey,
   type Given,
   HOUR,
   newKey,
@@ -25,7 +26,7 @@ export function sessionStoreCreates(given: Given): void {
       const tenantId = newTenant();
       const key = newKey(tenantId);
       await stores.signingKeys.insertFirst(key, context);
-      const session = newSession(tenantId);
+      const session = newSession(tenantId, { signingKeyId: key.id });
       const before = await stores.now();
       const created = await create(stores, session);
       const { absoluteTimeoutMs, ...facts } = session;
@@ -69,16 +70,23 @@ export function sessionStoreCreates(given: Given): void {
       });
     });
 
-    it("stores nothing, and audits nothing, for a tenant without an active key", async () => {
+    it("stores nothing, and replaces nothing, with a key that is not the tenant's active one", async () => {
       const stores = given();
-      const tenantId = newTenant();
-      const session = newSession(tenantId);
-      for (const limit of [noLimit, { maxPerActor: 1, policy: "reject" } as const]) {
-        const outcome = await stores.sessions.create(session, undefined, limit, context);
-        expect(outcome).to.deep.equal({ kind: "no_active_key" });
+      const tenantId = await tenantWithKey(stores);
+      const { session: old } = await create(stores, newSession(tenantId));
+      await stores.signingKeys.rotate(newKey(tenantId), "root", context);
+      const audit = await auditOf(stores, tenantId);
+      const foreign = firstKey(await tenantWithKey(stores));
+      for (const key of [firstKey(tenantId), newKey(tenantId), foreign]) {
+        const session = newSession(tenantId, { signingKeyId: key.id });
+        for (const limit of [noLimit, { maxPerActor: 1, policy: "evict_oldest" } as const]) {
+          const outcome = await stores.sessions.create(session, old.id, limit, context);
+          expect(outcome).to.deep.equal({ kind: "key_not_active" });
+        }
+        expect(await stores.sessions.find(session.id, context)).to.equal(undefined);
       }
-      expect(await stores.sessions.find(session.id, context)).to.equal(undefined);
-      expect(await auditOf(stores, tenantId)).to.deep.equal([]);
+      expect((await stores.sessions.find(old.id, context))?.session).to.deep.equal(old);
+      expect(await auditOf(stores, tenantId)).to.deep.equal(audit);
     });
 
     it("A25: stores a pre-login session of nobody", async () => {

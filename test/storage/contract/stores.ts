@@ -1,10 +1,11 @@
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import type { AuditStore } from "../../../src/session/audit-store.ts";
 import type { CallContext } from "../../../src/session/call-context.ts";
 import {
   mintSessionId,
   mintSigningKeyId,
   type SessionId,
+  type SigningKeyId,
   secureRandomBytes,
   type TenantId,
 } from "../../../src/session/ids.ts";
@@ -56,10 +57,16 @@ export function newKey(tenantId: TenantId): NewSigningKey {
   return { id, tenantId, encrypted: { ciphertext, keyEncryptionKeyId: "0123456789abcdef" } };
 }
 
+/** A tenant's first signing key, of which sessions and rotations are unless another one is given. */
+export function firstKey(tenantId: TenantId): NewSigningKey {
+  const id = `sk-${createHash("md5").update(tenantId).digest("hex")}` as SigningKeyId;
+  return { ...newKey(tenantId), id };
+}
+
 /** A tenant that has a signing key. */
 export async function tenantWithKey(stores: Stores): Promise<TenantId> {
   const tenantId = newTenant();
-  await stores.signingKeys.insertFirst(newKey(tenantId), context);
+  await stores.signingKeys.insertFirst(firstKey(tenantId), context);
   return tenantId;
 }
 
@@ -76,6 +83,7 @@ export function newSession(tenantId: TenantId, facts: Partial<NewSession> = {}):
     ipAddress: "192.0.2.1",
     userAgent: "agent 😀",
     csrfTokenHash: secureRandomBytes(32),
+    signingKeyId: firstKey(tenantId).id,
     metadata: { key: "välue", __proto: "x" },
     authLevel: 2,
     authMethods: ["pwd", "otp"],
@@ -89,6 +97,7 @@ export function rotationOf(actor: Actor, facts: Partial<Rotation> = {}): Rotatio
   return {
     actor,
     newId: mintSessionId(secureRandomBytes, Date.now()),
+    signingKeyId: firstKey(actor.tenantId).id,
     csrfTokenHash: secureRandomBytes(32),
     authentication: { authLevel: undefined, authMethods: undefined, authenticatedAt: undefined },
     graceMs: 0,
