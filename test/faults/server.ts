@@ -1,14 +1,18 @@
+import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { chmod, mkdtemp, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import pg from "pg";
 import {
   type EmbeddedPostgres,
   startEmbeddedPostgres,
 } from "../../packages/embedded-postgres/index.ts";
 import { until } from "../support/until.ts";
+
+const MAIN = join(import.meta.dirname, "../../src/main.ts");
 
 export type Sql = <Row extends pg.QueryResultRow = pg.QueryResultRow>(
   text: string,
@@ -47,12 +51,21 @@ export class FaultServer implements AsyncDisposable {
     await chmod(directory, 0o755);
     const settings = { max_connections: "300" };
     const postgres = await startEmbeddedPostgres({ dataDirectory: directory, settings });
-    return new FaultServer(postgres);
+    const server = new FaultServer(postgres);
+    // It is written when a process ends by itself, which not every replica does.
+    const env = { ...process.env, NODE_COMPILE_CACHE: server.compileCache };
+    await promisify(execFile)(process.execPath, [MAIN, "--help"], { env });
+    return server;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#postgres.stop();
     await rm(this.#postgres.dataDirectory, { recursive: true, force: true });
+  }
+
+  /** Of Node. With it, replicas start in half the time, which leaves the processors to the others. */
+  get compileCache(): string {
+    return join(this.dataDirectory, "compile-cache");
   }
 
   get dataDirectory(): string {

@@ -25,6 +25,8 @@ export interface WorldOptions {
   readonly database?: FaultDatabase;
   /** Between the proxies and the database. */
   readonly databaseUrl?: string;
+  /** Connects the replicas without the proxies, which cost this process time for each statement. */
+  readonly withoutProxies?: true;
 }
 
 const NAMES = ["a", "b"] as const;
@@ -36,6 +38,7 @@ export const childProcesses = new Set<ChildProcess>();
 export class FaultReplica {
   readonly name: string;
   readonly proxy: DatabaseProxy;
+  readonly #databaseUrl: string;
   readonly #env: Readonly<Record<string, string>>;
   readonly #nodeArgs: readonly string[];
   #process: Started | undefined;
@@ -44,11 +47,13 @@ export class FaultReplica {
   constructor(
     name: string,
     proxy: DatabaseProxy,
+    databaseUrl: string,
     env: Readonly<Record<string, string>>,
     nodeArgs: readonly string[],
   ) {
     this.name = name;
     this.proxy = proxy;
+    this.#databaseUrl = databaseUrl;
     this.#env = env;
     this.#nodeArgs = nodeArgs;
   }
@@ -64,8 +69,7 @@ export class FaultReplica {
 
   /** Starts it, on the same port as before. */
   async start(): Promise<void> {
-    const { proxy } = this;
-    const env = { ...this.#env, SESSIOND_DATABASE_URL: proxy.url };
+    const env = { ...this.#env, SESSIOND_DATABASE_URL: this.#databaseUrl };
     const port = this.#url === "" ? "0" : new URL(this.#url).port;
     const nodeArgs = this.#nodeArgs;
     const options = { env: { ...env, SESSIOND_PORT: port }, nodeArgs };
@@ -119,16 +123,19 @@ export class World implements AsyncDisposable {
     if (options.database === undefined) stack.defer(() => database.close());
     const replicas: FaultReplica[] = [];
     for (const name of NAMES) {
-      const proxy = await startDatabaseProxy(options.databaseUrl ?? database.url);
+      const target = options.databaseUrl ?? database.url;
+      const proxy = await startDatabaseProxy(target);
       stack.defer(() => proxy.close());
       const limit = String(options.maxSessionsPerActor ?? 0);
       const all = {
         ...DEFAULTS,
+        NODE_COMPILE_CACHE: server.compileCache,
         SESSIOND_MAX_SESSIONS_PER_ACTOR: limit,
         ...env,
         ...replicaEnv(name),
       };
-      replicas.push(new FaultReplica(name, proxy, all, nodeArgs(name)));
+      const url = options.withoutProxies === true ? target : proxy.url;
+      replicas.push(new FaultReplica(name, proxy, url, all, nodeArgs(name)));
     }
     stack.defer(async () => {
       for (const { process } of replicas) await process.end("SIGKILL");
