@@ -231,7 +231,10 @@ async function main(): Promise<number> {
     process.stderr.write(describeViolations(result));
     // After each scenario, so that a run that is ended has written what it knows.
     if (json !== undefined) await writeResults(json, full, results);
-    if (result.hung) break;
+    if (result.hung) {
+      process.stderr.write("the scenarios after it were not run\n");
+      break;
+    }
   }
   const totals = totalsOf(results);
   process.stdout.write(
