@@ -10,14 +10,14 @@ const STDERR_KEPT = 4000;
 /** A running server of the benchmark. */
 export interface RunningServer {
   readonly pid: number;
-  /** Such as `http://127.0.0.1:1234`. */
+  /** Such as `http://127.0.0.1:1234`, or with TLS `https://127.0.0.1:1234`. */
   readonly url: string;
   /** Stops the server. Rejects if it has already failed. Can be called more than once. */
   stop(): Promise<void>;
 }
 
 export interface ServerCommand {
-  /** Relative to the root of the project. */
+  /** An absolute path. */
   readonly script: string;
   readonly env: Readonly<Record<string, string>>;
 }
@@ -46,7 +46,7 @@ function killRunning(): void {
 
 /** Starts a server and waits until it prints the URL where it listens. */
 export async function startServer({ script, env }: ServerCommand): Promise<RunningServer> {
-  const child = spawn(process.execPath, [join(ROOT, script)], {
+  const child = spawn(process.execPath, [script], {
     cwd: ROOT,
     env: childEnvironment(env),
     stdio: ["ignore", "pipe", "pipe"],
@@ -85,7 +85,7 @@ function listeningUrl(child: ChildProcess): Promise<string> {
   child.stdout?.setEncoding("utf8").on("data", (chunk: string) => {
     if (output.length > STDERR_KEPT) return;
     output += chunk;
-    const url = / listens on (http:\S+)/.exec(output)?.[1];
+    const url = / listens on (https?:\S+)/.exec(output)?.[1];
     if (url !== undefined) resolve(url);
   });
   return promise;

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { create, toBinary } from "@bufbuild/protobuf";
@@ -9,7 +10,7 @@ import {
   ValidateResponseSchema,
 } from "../gen/es/sessiond/v1/session_service_pb.ts";
 import type { SessionId } from "../src/session/ids.ts";
-import type { RunningServer, ServerCommand } from "./child.ts";
+import { ROOT, type RunningServer, type ServerCommand } from "./child.ts";
 import type { Context } from "./context.ts";
 import { type Credentials, createCredentials } from "./credentials.ts";
 import { checkpoint, connectSql, createSchema, type Sql } from "./database.ts";
@@ -37,12 +38,18 @@ export interface Fixture {
   requests(kind: SessionRequest | "create" | "express"): Promise<string>;
 }
 
-export async function createFixture(context: Context, count: number): Promise<Fixture> {
+/** @param root the checkout of the sessiond that makes the schema and uses it; this one by default */
+export async function createFixture(
+  context: Context,
+  count: number,
+  root = ROOT,
+): Promise<Fixture> {
   const { progress, server, stack, signal } = context;
   const url = await server.createDatabase();
-  await createSchema(url);
   const sql = await connectSql(url);
   stack.defer(() => sql.close());
+  if (root === ROOT) await createSchema(url);
+  else await createSchemaOf(context, root, url, sql);
   const credentials = await createCredentials(sql);
   await progress.phase(`${count} live sessions`, (report) =>
     seedSessions(sql, count, report, signal),
@@ -68,7 +75,7 @@ export async function createFixture(context: Context, count: number): Promise<Fi
     directory,
     answerFile: join(directory, "answer.bin"),
     sessiond: (env = {}) => ({
-      script: "src/main.ts",
+      script: join(root, "src/main.ts"),
       env: {
         SESSIOND_DATABASE_URL: url,
         SESSIOND_KEY_ENCRYPTION_KEYS: credentials.keyEncryptionKeys,
@@ -90,6 +97,18 @@ export async function createFixture(context: Context, count: number): Promise<Fi
   await progress.phase("a first call", () => recordAnswer(context, fixture));
   await checkpoint(sql);
   return fixture;
+}
+
+/** Lets the sessiond of another checkout make its schema. Its signing key is removed. */
+async function createSchemaOf(context: Context, root: string, url: string, sql: Sql) {
+  const env = {
+    SESSIOND_DATABASE_URL: url,
+    SESSIOND_KEY_ENCRYPTION_KEYS: randomBytes(32).toString("base64"),
+    SESSIOND_PORT: "0",
+    SESSIOND_LOG_LEVEL: "warn",
+  };
+  await context.withServer({ script: join(root, "src/main.ts"), env }, async () => {});
+  await sql("DELETE FROM signing_keys");
 }
 
 /** Records the response of sessiond for one of the sessions. Fails if its cookie is not valid. */

@@ -12,11 +12,22 @@ export interface LoadOptions {
   readonly requests: string;
   readonly order: "random" | "sequential";
   readonly inFlight: number;
-  readonly durationMs: number;
+  /** How long calls are measured, unless `calls` ends the run. */
+  readonly durationMs?: number;
+  /** How many calls are measured. */
+  readonly calls?: number;
   readonly seed: number;
   readonly connections?: number;
   /** How long connections are open without calls, before the first call and after the last one. */
   readonly holdMs?: number;
+  /** How long calls are made before they are measured; 0 by default. */
+  readonly warmUpMs?: number;
+  /** The value of the Authorization header. */
+  readonly authorization?: string;
+  /** Files in PEM form: whom to trust, and what the client presents. */
+  readonly tls?: { readonly ca: string; readonly certificate?: string; readonly key?: string };
+  /** The process whose CPU time is measured with the calls. */
+  readonly serverPid?: number;
 }
 
 /** The report of the load generator. */
@@ -34,6 +45,8 @@ export interface LoadResult {
   readonly maxUs: number;
   readonly meanUs: number;
   readonly cpuSeconds: number;
+  /** The CPU time of `serverPid` while calls were measured; 0 without it. */
+  readonly serverCpuSeconds: number;
   readonly connections: number;
   /** Whether a sequential run sent all its requests before its end. */
   readonly exhausted: boolean;
@@ -63,12 +76,17 @@ async function run(binary: string, options: LoadOptions, signal: AbortSignal): P
     requests: options.requests,
     order: options.order,
     "in-flight": options.inFlight,
-    duration: `${options.durationMs}ms`,
-    // The server's CPU time is read before and after this run, so the warm-up is a separate run.
-    warmup: "0s",
+    // Without serverPid, the server's CPU time is read before and after this run, so that a warm-up
+    // would have to be a separate run.
+    warmup: `${options.warmUpMs ?? 0}ms`,
     seed: options.seed,
     ...(options.connections !== undefined && { connections: options.connections }),
+    ...(options.durationMs !== undefined && { duration: `${options.durationMs}ms` }),
+    ...(options.calls !== undefined && { calls: options.calls }),
     ...(options.holdMs !== undefined && { hold: `${options.holdMs}ms` }),
+    ...(options.authorization !== undefined && { authorization: options.authorization }),
+    ...(options.tls !== undefined && tlsFlags(options.tls)),
+    ...(options.serverPid !== undefined && { "server-pid": options.serverPid }),
   };
   const args = Object.entries(flags).map(([name, value]) => `-${name}=${value}`);
   const { code, stdout, stderr } = await runProgram(binary, args, { signal });
@@ -76,6 +94,10 @@ async function run(binary: string, options: LoadOptions, signal: AbortSignal): P
     throw new Error(`the load generator failed (${code}) on ${options.url}: ${stderr.trim()}`);
   }
   return JSON.parse(stdout) as LoadResult;
+}
+
+function tlsFlags({ ca, certificate, key }: NonNullable<LoadOptions["tls"]>) {
+  return { ca, ...(certificate && { cert: certificate }), ...(key && { key }) };
 }
 
 /** Describes the responses that were errors. Undefined if there were none. */

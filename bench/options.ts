@@ -1,7 +1,15 @@
 import { tmpdir } from "node:os";
 import { parseArgs } from "node:util";
 
-export const PARTS = ["systems", "growth", "sweep", "memory", "writes"] as const;
+export const PARTS = [
+  "systems",
+  "growth",
+  "sweep",
+  "memory",
+  "writes",
+  "authentication",
+  "versions",
+] as const;
 export type Part = (typeof PARTS)[number];
 
 export interface Options {
@@ -23,6 +31,8 @@ export interface Options {
   /** The file name of the result without `.json`. Undefined: the time. */
   readonly name: string | undefined;
   readonly chart: string | undefined;
+  /** The root of another version's checkout, for the part "versions". */
+  readonly against: string | undefined;
   /** The parent of the data directory, if the benchmark starts PostgreSQL. */
   readonly dataParent: string;
 }
@@ -44,6 +54,8 @@ Usage: npm run bench -- [options]
   --duration TIME     of one measurement, such as 3s or 1500ms (3s; with --quick 1500ms)
   --levels N,...      calls in flight (1,16,64,256; with --quick 1,64)
   --growth N,...      numbers of sessions of the part "growth" (10000,1000000,10000000)
+  --against DIR       a checkout of another version, with its node_modules, with which the part
+                      "versions" compares this one
   --expired N         rows that the part "sweep" has swept (1000000)
   --out DIR           where the result goes (bench/results)
   --name NAME         its file name without .json (the time)
@@ -69,6 +81,7 @@ const SETTINGS = {
   out: { type: "string" },
   name: { type: "string" },
   chart: { type: "string" },
+  against: { type: "string" },
   data: { type: "string" },
   help: { type: "boolean" },
 } as const;
@@ -84,7 +97,7 @@ export function parseOptions(args: readonly string[]): Options {
   return {
     help: given.help ?? false,
     quick,
-    parts: parts(given.only, quick),
+    parts: parts(given.only, quick, given.against),
     systems: given.systems === undefined ? undefined : list("--systems", given.systems),
     sessions: integer("--sessions", given.sessions ?? (quick ? "100000" : "1000000"), 1000),
     rounds: integer("--rounds", given.rounds ?? (quick ? "1" : "3"), 1),
@@ -95,6 +108,7 @@ export function parseOptions(args: readonly string[]): Options {
     out: given.out ?? "bench/results",
     name,
     chart: given.chart,
+    against: given.against,
     dataParent: given.data ?? tmpdir(),
   };
 }
@@ -108,13 +122,23 @@ function read(args: readonly string[]) {
   }
 }
 
-function parts(only: string | undefined, quick: boolean): ReadonlySet<Part> {
-  if (only === undefined) return new Set(quick ? ["systems"] : PARTS);
+function parts(
+  only: string | undefined,
+  quick: boolean,
+  against: string | undefined,
+): ReadonlySet<Part> {
+  if (only === undefined) {
+    if (quick) return new Set(["systems"]);
+    return new Set(PARTS.filter((part) => part !== "versions" || against !== undefined));
+  }
   const chosen = list("--only", only);
   for (const name of chosen) {
     if (!(PARTS as readonly string[]).includes(name)) {
       throw new OptionError(`--only does not know "${name}": it takes ${PARTS.join(", ")}`);
     }
+  }
+  if (chosen.includes("versions") && against === undefined) {
+    throw new OptionError('the part "versions" needs --against');
   }
   return new Set(chosen as Part[]);
 }

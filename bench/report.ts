@@ -1,5 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { authenticationTable } from "./authentication.ts";
+import type { BurstSample } from "./bursts.ts";
 import type { Row } from "./database.ts";
 import { generatorNote, goalsTable, systemsTable, table } from "./format.ts";
 import type { GoalResult } from "./goals.ts";
@@ -9,6 +11,7 @@ import { type MemoryResult, memoryLines } from "./memory.ts";
 import type { Options } from "./options.ts";
 import type { Sample } from "./sample.ts";
 import { type SweepResult, sweepLines } from "./sweep.ts";
+import { versionsTable } from "./versions.ts";
 import { type WritesResult, writesLines } from "./writes.ts";
 
 /** The result of a run. Parts that did not run are absent. */
@@ -23,18 +26,23 @@ export interface Result {
   sweep?: SweepResult;
   memory?: MemoryResult;
   writes?: WritesResult;
+  authentication?: readonly BurstSample[];
+  versions?: readonly BurstSample[];
   complaints: readonly string[];
 }
 
 /** The text that is printed at the end of a run. */
 export function describe(result: Result): string {
-  const { systems, growth, sweep, memory, writes, goals, complaints } = result;
+  const { systems, growth, sweep, memory, writes, authentication, versions } = result;
+  const { goals, complaints } = result;
   const sections: string[] = [];
   if (systems !== undefined) sections.push(systemsTable(systems), generatorNote(systems));
   if (growth !== undefined) sections.push(growthTable(growth));
   if (sweep !== undefined) sections.push(...sweepLines(sweep));
   if (memory !== undefined) sections.push(...memoryLines(memory));
   if (writes !== undefined) sections.push(writesLines(writes).join("\n"));
+  if (authentication !== undefined) sections.push(authenticationTable(authentication));
+  if (versions !== undefined) sections.push(versionsTable(versions));
   if (goals.length > 0) sections.push(goalsTable(goals));
   if (complaints.length > 0) sections.push(`Wrong answers:\n${complaints.join("\n")}`);
   return `${sections.filter((section) => section !== "").join("\n\n")}\n`;

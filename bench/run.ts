@@ -1,4 +1,5 @@
 /** Compares sessiond with its limits and alternatives: `npm run bench -- --help`. */
+import { evaluateAuthentication, measureAuthentication } from "./authentication.ts";
 import { drawChart } from "./chart.ts";
 import { type Context, withContext } from "./context.ts";
 import { describeServer } from "./database.ts";
@@ -11,6 +12,7 @@ import { OptionError, type Options, parseOptions, USAGE } from "./options.ts";
 import { describe, type Result, writeResult, writeText } from "./report.ts";
 import { chosenSystems, measureSystems } from "./rounds.ts";
 import { evaluateSweep, measureSweep } from "./sweep.ts";
+import { evaluateVersions, measureVersions } from "./versions.ts";
 import { measureWrites } from "./writes.ts";
 
 async function run(context: Context): Promise<void> {
@@ -53,7 +55,7 @@ async function runOnFixture(
   result: Result,
   goals: GoalResult[],
 ): Promise<void> {
-  const { parts } = context.options;
+  const { parts, against } = context.options;
   if (fixture === undefined) return;
   if (parts.has("sweep")) {
     result.sweep = await measureSweep(context, fixture);
@@ -64,6 +66,14 @@ async function runOnFixture(
     goals.push(...evaluateMemory(result.memory));
   }
   if (parts.has("writes")) result.writes = await measureWrites(context, fixture);
+  if (parts.has("authentication")) {
+    result.authentication = await measureAuthentication(context, fixture);
+    goals.push(...evaluateAuthentication(result.authentication));
+  }
+  if (parts.has("versions") && against !== undefined) {
+    result.versions = await measureVersions(context, fixture, against);
+    goals.push(...evaluateVersions(result.versions));
+  }
 }
 
 /** A signal has interrupted the run. */

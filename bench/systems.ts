@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { ServerCommand } from "./child.ts";
+import { ROOT, type ServerCommand } from "./child.ts";
 import type { Fixture } from "./fixture.ts";
 import type { LoadOptions } from "./load.ts";
 import { type SessionRequest, writeRequestsFor } from "./requests.ts";
@@ -56,7 +56,7 @@ function stub(name: string, title: string, quick: boolean): System {
     protocol: "grpc",
     path: `${SERVICE}/Validate`,
     command: ({ url, answerFile }) => ({
-      script: `bench/systems/${name}.ts`,
+      script: join(ROOT, `bench/systems/${name}.ts`),
       env: { BENCH_DATABASE_URL: url, BENCH_ANSWER_FILE: answerFile },
     }),
     requests: randomOf("validate"),
@@ -71,7 +71,7 @@ function express(name: string, title: string, touch: boolean): System {
     protocol: "http1",
     path: "/whoami",
     command: ({ url }) => ({
-      script: "bench/systems/express.ts",
+      script: join(ROOT, "bench/systems/express.ts"),
       env: { BENCH_DATABASE_URL: url, BENCH_EXPRESS_TOUCH: String(touch) },
     }),
     requests: randomOf("express"),
