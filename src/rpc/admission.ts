@@ -1,4 +1,3 @@
-import type { CallContext } from "../session/call-context.ts";
 import { CallerLimitError } from "./caller-limit-error.ts";
 
 /** A sustained rate, and how many calls may come at once after a pause. */
@@ -95,27 +94,4 @@ export class Admission {
     // So that many callers with calls in flight are not looked through for each further one.
     this.#maxCallers = MAX_IDLE_CALLERS + this.#callers.size;
   }
-}
-
-type Calls = Readonly<Record<string, (request: never, context: CallContext) => Promise<unknown>>>;
-
-/** Wraps all handlers, so that they serve only calls that are admitted. */
-export function withAdmission<Handlers extends Calls>(
-  handlers: Handlers,
-  admission: Admission,
-): Handlers {
-  const admitted =
-    (handle: Calls[string]) =>
-    async (request: never, context: CallContext): Promise<unknown> => {
-      const caller = admission.enter(context.limitKey);
-      try {
-        return await handle(request, context);
-      } finally {
-        admission.leave(caller);
-      }
-    };
-  const entries = Object.entries(handlers);
-  return Object.fromEntries(
-    entries.map(([name, handle]) => [name, admitted(handle)]),
-  ) as unknown as Handlers;
 }

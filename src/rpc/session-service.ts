@@ -11,7 +11,7 @@ import type { SessionRotation } from "../session/session-rotation.ts";
 import type { Sessions } from "../session/sessions.ts";
 import type { SigningKeys } from "../session/signing-keys.ts";
 import type { SweepResult } from "../session/sweep.ts";
-import { type Admission, withAdmission } from "./admission.ts";
+import type { Admission, AdmittedCaller } from "./admission.ts";
 import { noteCall, tenantOf } from "./call-description.ts";
 import { callerKey } from "./caller-authorization.ts";
 import { type ErrorMapping, toConnectError } from "./errors.ts";
@@ -47,19 +47,19 @@ type Handlers = {
 
 /** Registers SessionService with a router. */
 export function sessionService(deps: SessionServiceDependencies): (router: ConnectRouter) => void {
-  const implementation = withErrorMapping(
-    withAdmission(sessionHandlers(deps), deps.admission),
-    deps,
-  );
+  const implementation = serveCalls(sessionHandlers(deps), deps);
   return (router) => {
     router.service(SessionService, implementation);
   };
 }
 
-/** Wraps all handlers: adds the call context, notes the tenant, and maps errors to Connect errors. */
-function withErrorMapping(
+/**
+ * Wraps all handlers: adds the call context, serves only calls that are admitted, notes the tenant, and
+ * maps errors to Connect errors. One wrapper does it all, since each costs every call a promise.
+ */
+function serveCalls(
   calls: Handlers,
-  { errors, observer }: Pick<SessionServiceDependencies, "errors" | "observer">,
+  { admission, errors, observer }: SessionServiceDependencies,
 ): Implementation {
   const handle =
     <Request extends object, Response extends object>(
@@ -69,8 +69,11 @@ function withErrorMapping(
       request: Request,
       context: Pick<HandlerContext, "signal" | "values">,
     ): Promise<Response> => {
+      let admitted: AdmittedCaller | undefined;
       try {
-        const response = await call(request, callContext(context));
+        const ownContext = callContext(context);
+        admitted = admission.enter(ownContext.limitKey);
+        const response = await call(request, ownContext);
         if (observer.observesSuccess) {
           noteCall(context.values, { tenant: tenantOf(response) ?? tenantOf(request) });
         }
@@ -78,6 +81,8 @@ function withErrorMapping(
       } catch (error) {
         noteCall(context.values, { tenant: tenantOfFailure(error, request) });
         throw toConnectError(error, errors);
+      } finally {
+        if (admitted !== undefined) admission.leave(admitted);
       }
     };
   const entries = Object.entries(calls) as [string, (typeof calls)["get"]][];
