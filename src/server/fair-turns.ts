@@ -20,22 +20,33 @@ export class FairTurns {
   #ran = 0;
   #watching = false;
 
-  /**
-   * Returns true if the task waits, and false if it has run. A task must not throw. If it returns false,
-   * there was nothing to do any more, and the turn does not count it.
-   */
+  /** Returns true if the task waits, and false if it has run. */
   run(owner: object, task: Task): boolean {
-    if (this.#ran < tasksPerTurn && this.#waiting.size === 0) {
-      this.#ran += 1;
-      if (this.#ran >= watchedFrom) this.#watch();
+    if (this.begin()) {
       task();
       return false;
     }
+    this.wait(owner, task);
+    return true;
+  }
+
+  /** Returns true if the caller may run a task at once, which the turn counts. If not, it has to wait. */
+  begin(): boolean {
+    if (this.#ran >= tasksPerTurn || this.#waiting.size > 0) return false;
+    this.#ran += 1;
+    if (this.#ran >= watchedFrom) this.#watch();
+    return true;
+  }
+
+  /**
+   * Runs the task in one of the next turns. It must not throw. If it returns false, there was nothing to
+   * do any more, and the turn does not count it.
+   */
+  wait(owner: object, task: Task): void {
     const tasks = this.#waiting.get(owner);
     if (tasks === undefined) this.#waiting.set(owner, [task]);
     else tasks.push(task);
     this.#watch();
-    return true;
   }
 
   #watch(): void {

@@ -1,4 +1,8 @@
-import { createServer as createHttp2Server, type Http2Session } from "node:http2";
+import {
+  createServer as createHttp2Server,
+  type Http2Session,
+  type ServerHttp2Stream,
+} from "node:http2";
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
@@ -276,21 +280,39 @@ type StreamListener = ReturnType<typeof limitHeaders>;
 
 /** Creates a listener for HTTP/2 streams that lets no connection begin very many at once. */
 function inTurns(turns: FairTurns, serve: StreamListener): StreamListener {
+  // Apart, so that a stream that need not wait costs no closure.
+  const wait = (session: Http2Session, ...[stream, ...request]: Parameters<StreamListener>) => {
+    turns.wait(session, () => {
+      if (hasEnded(stream)) return false;
+      serve(stream, ...request);
+      return true;
+    });
+  };
   return (stream, headers, flags, rawHeaders) => {
     const { session } = stream;
-    const waits =
-      session !== undefined &&
-      turns.run(session, () => {
-        // Node's own listeners throw at a stream that is closed. One that the client resets with
-        // NO_ERROR is destroyed some turns later.
-        if (stream.destroyed || stream.closed) return false;
+    let waits = false;
+    if (session !== undefined && !hasEnded(stream)) {
+      if (turns.begin()) {
         serve(stream, headers, flags, rawHeaders);
-        return true;
-      });
+      } else {
+        wait(session, stream, headers, flags, rawHeaders);
+        waits = true;
+      }
+    }
     // Streams that are reset emit "error", and those that are reset at once have no session.
-    if (waits || stream.destroyed || stream.closed) stream.on("error", () => {});
+    if (waits || hasEnded(stream)) stream.on("error", ignore);
   };
 }
+
+/**
+ * Whether the client has closed the stream. Node's own listeners throw at a closed one. One that the
+ * client resets with NO_ERROR is destroyed some turns later.
+ */
+function hasEnded(stream: ServerHttp2Stream): boolean {
+  return stream.destroyed || stream.closed;
+}
+
+function ignore(): void {}
 
 async function settlesWithin(promise: Promise<void>, ms: number): Promise<boolean> {
   const { promise: late, resolve } = Promise.withResolvers<boolean>();

@@ -3,7 +3,7 @@ import { anonymousCaller } from "../../src/callers/caller.ts";
 import { CallerCache } from "../../src/callers/caller-cache.ts";
 
 describe("cache of callers", () => {
-  const caller = anonymousCaller({ address: "192.0.2.1", connection: 1 });
+  const caller = anonymousCaller({ address: "192.0.2.1", network: "192.0.2.1", connection: 1 });
   const header = (name: string) => `Bearer ${name.padStart(60, ".")}`;
 
   /** Which of the headers are known. */

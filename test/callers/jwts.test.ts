@@ -510,7 +510,7 @@ describe("callers with JWTs (F01)", () => {
     it("are verified once for all calls at the same time, and anew after a change of the file", async () => {
       const { authentication } = await withClock();
       const rawHeaders = ["authorization", `Bearer ${await sign(key)}`];
-      const peer = { address: "", connection: 1, certificate: undefined };
+      const peer = { address: "", network: "", connection: 1, certificate: undefined };
       const identify = () => authentication.identify({ rawHeaders, peer });
       const answer = Promise.withResolvers<void>();
       held = answer.promise;
