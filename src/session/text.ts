@@ -14,7 +14,10 @@ export function storageProblem(text: string): string | undefined {
 
 /** The text with U+FFFD in the place of each control character (U+0000 to U+001F, U+007F to U+009F). */
 export function withoutControlCharacters(text: string): string {
-  return text.replace(CONTROL_CHARACTERS, REPLACEMENT_CHARACTER);
+  // Nearly no text has any, and to look for one costs half.
+  return CONTROL_CHARACTER.test(text)
+    ? text.replace(CONTROL_CHARACTERS, REPLACEMENT_CHARACTER)
+    : text;
 }
 
 /** Text without control characters, of at most `maxBytes` bytes in UTF-8. */
