@@ -5,7 +5,7 @@ import { expectFailure } from "../support/expect-failure.ts";
 import { inParallel, numbers } from "../support/in-parallel.ts";
 import { type HeldTransaction, holdTransaction } from "../support/transaction.ts";
 import { startTwoReplicas, type TwoReplicas } from "../support/two-replicas.ts";
-import { until, untilWaiting } from "../support/until.ts";
+import { untilBlockedForLongBy, untilWaiting } from "../support/until.ts";
 
 const grace = { seconds: 30n, nanos: 0 };
 const LOCK_ROW = "SELECT FROM sessions WHERE id = $1 FOR UPDATE";
@@ -73,11 +73,7 @@ describe("races of RotateSession (F09)", () => {
     await held.query(LOCK_ROW, [id]);
     const rotation = app.client.rotateSession({ session: byCookie(cookie), ...request });
     rotation.catch(() => {});
-    await until("the rotation waits, for longer than its first, brief attempt", async () => {
-      const text = `SELECT FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid))
-        AND query_start < clock_timestamp() - interval '200 milliseconds'`;
-      return (await app.sql(text, [held?.pid])).length > 0;
-    });
+    await untilBlockedForLongBy(app.sql, held.pid);
     return { id, actor, cookie, rotation, held };
   }
 

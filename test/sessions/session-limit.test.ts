@@ -11,6 +11,8 @@ import { type Replica, startReplica, startTestApp, type TestApp } from "../suppo
 import { auditedBy } from "../support/audit-rows.ts";
 import { age, idle } from "../support/back-dating.ts";
 import { expectFailure } from "../support/expect-failure.ts";
+import { holdTransaction } from "../support/transaction.ts";
+import { untilBlockedForLongBy } from "../support/until.ts";
 
 const LIMIT = 3;
 const CREATES = 50;
@@ -98,6 +100,30 @@ describe("the limit of concurrent sessions (ASVS 7.1.2, F08)", () => {
     const newest = await openSession(evicting.client, { actor });
     await expectFailure(validate(evicting.client, oldest?.cookie ?? ""), "REVOKED");
     expect(await liveOf(actor)).to.have.members([...rest, newest].map(({ id }) => id));
+  });
+
+  it("evict_oldest ends no other session if the oldest one ends meanwhile", async () => {
+    const actor = newActor();
+    const opened = [];
+    for (let index = 0; index < LIMIT; index += 1) {
+      const session = await openSession(evicting.client, { actor });
+      await age(evicting, session.id, 100 * (LIMIT - index));
+      opened.push(session);
+    }
+    const [oldest, ...rest] = opened;
+    const held = await holdTransaction(evicting.database);
+    try {
+      const logout =
+        "UPDATE sessions SET revoked_at = now(), revoke_reason = 'logout' WHERE id = $1";
+      await held.query(logout, [oldest?.id]);
+      const login = openSession(evicting.client, { actor });
+      await untilBlockedForLongBy(evicting.sql, held.pid);
+      await held.commit();
+      const newest = await login;
+      expect(await liveOf(actor)).to.have.members([...rest, newest].map(({ id }) => id));
+    } finally {
+      await held.end();
+    }
   });
 
   it("evict_oldest enforces a lowered limit at the next Create", async () => {

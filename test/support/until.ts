@@ -28,6 +28,19 @@ export async function untilBlockedBy(sql: Sql, pid: number): Promise<void> {
   await until(`somebody waits for process ${pid}`, ask);
 }
 
+/**
+ * The same, past the brief attempt with which work that may meet a lock begins: then nobody else can get
+ * the locks that it has taken so far.
+ */
+export async function untilBlockedForLongBy(sql: Sql, pid: number): Promise<void> {
+  const text = `SELECT FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid))
+    AND query_start < clock_timestamp() - interval '200 milliseconds'`;
+  await until(
+    `somebody waits for process ${pid}, not only briefly`,
+    async () => (await sql(text, [pid])).length > 0,
+  );
+}
+
 /** How many connections to the database wait for locks. */
 export async function waitingCount(sql: Sql): Promise<number> {
   const text = `SELECT FROM pg_stat_activity

@@ -2,7 +2,7 @@ import type { CallContext } from "../../session/call-context.ts";
 import type { SessionLimit } from "../../session/policy.ts";
 import type { CreateOutcome } from "../../session/session-store.ts";
 import { AUDIT_COLUMNS } from "../audit/audit-columns.ts";
-import type { Database } from "../pg/database.ts";
+import type { Database, Row, Run } from "../pg/database.ts";
 import { NOW } from "../pg/sql.ts";
 import { actorValues, LOCK_ACTOR } from "./actor-lock.ts";
 import { actorKey } from "./change-keys.ts";
@@ -32,17 +32,22 @@ const OLDEST_LIVE = {
     ORDER BY created_at, id LIMIT ${MAX_COMPETING}`,
 };
 
+/**
+ * Ends the sessions that are beyond the limit, without locking them first: a SELECT with a LIMIT that
+ * waited for the lock of a session, and found it ended, would take the next one instead, although that
+ * is within the limit.
+ */
 const EVICT_OLDEST = {
   name: "evict_oldest",
   text: `
-    WITH oldest AS (
+    WITH excess AS (
       SELECT id FROM sessions
       WHERE tenant_id = $1 AND actor_type = $2 AND actor_id = $3 AND NOT pre_login AND id <> $4
         AND ${LIVE}
-      ORDER BY created_at, id LIMIT $5 FOR UPDATE
+      ORDER BY created_at DESC, id DESC OFFSET $5
     ), evicted AS (
       UPDATE sessions SET revoked_at = ${NOW}, revoke_reason = 'session_limit', revoked_by = $3
-      FROM oldest WHERE sessions.id = oldest.id
+      FROM excess WHERE sessions.id = excess.id AND ${LIVE}
       RETURNING sessions.id
     )
     INSERT INTO audit_events (${AUDIT_COLUMNS})
@@ -61,28 +66,36 @@ export function createWithinLimit(
   { maxPerActor, policy }: SessionLimit,
   context: CallContext,
 ): Promise<CreateOutcome> {
-  const { session, replaces, callingService } = create;
+  const { session, callingService } = create;
   const actor = actorValues(session);
   return database.lockingTransaction(context, actorKey(session), async (run) => {
     await run(LOCK_ACTOR, actor);
-    // Without the session that will be replaced, or its successor. Until the commit, no other Create
-    // can change the count, and no rotation can replace a session that is counted.
-    const others = [...actor, replaces ?? ""];
-    const [row] = await run(COUNT_LIVE, others);
-    const { count: total, successor_id: successorId } = row as {
-      count: number;
-      successor_id: unknown;
-    };
-    if (successorId !== null) return replacedWasRotated(successorId);
-    const excess = total + 1 - maxPerActor;
-    if (excess > 0 && policy === "reject") {
-      const oldest = (await run(OLDEST_LIVE, others)).map(sessionOf);
-      return { kind: "limit_reached", limit: maxPerActor, total, oldest };
+    // Until the commit, no other Create can change the number of sessions, and no rotation can replace
+    // one that is counted.
+    if (policy === "reject") {
+      const rejected = await rejectionOf(run, create, maxPerActor);
+      if (rejected !== undefined) return rejected;
     }
     const outcome = await createWithin(run, create);
-    if (excess > 0 && outcome.kind === "created") {
-      await run(EVICT_OLDEST, [...actor, session.id, excess, callingService]);
+    if (policy === "evict_oldest" && outcome.kind === "created") {
+      await run(EVICT_OLDEST, [...actor, session.id, maxPerActor - 1, callingService]);
     }
     return outcome;
   });
+}
+
+/** Why the session must not be stored. Undefined if it may. */
+async function rejectionOf(
+  run: Run,
+  { session, replaces }: Create,
+  limit: number,
+): Promise<CreateOutcome | undefined> {
+  // Without the session that will be replaced, or its successor.
+  const others = [...actorValues(session), replaces ?? ""];
+  const [row] = (await run(COUNT_LIVE, others)) as readonly [Row];
+  if (row.successor_id !== null) return replacedWasRotated(row.successor_id);
+  const total = row.count as number;
+  if (total < limit) return undefined;
+  const oldest = (await run(OLDEST_LIVE, others)).map(sessionOf);
+  return { kind: "limit_reached", limit, total, oldest };
 }
