@@ -24,7 +24,7 @@ export interface RawFrame {
   readonly payload: Buffer;
 }
 
-const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
+export const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
 const frameHeadBytes = 9;
 
 export function encodeFrame(
@@ -89,12 +89,41 @@ export function grpcHeaders(path: string): [string, string][] {
   ];
 }
 
+/** A setting of HTTP/2 (RFC 9113, section 6.5.2). */
+export type Setting = readonly [id: number, value: number];
+
+export function settingsFrame(settings: readonly Setting[]): Buffer {
+  const payload = settings.map(([id, value]) => Buffer.concat([uint16(id), uint32(value)]));
+  return encodeFrame(frameType.settings, 0, 0, Buffer.concat(payload));
+}
+
+/** Finds the frames in what arrives on a connection. */
+export class FrameReader {
+  #unparsed: Buffer = Buffer.alloc(0);
+
+  *read(chunk: Buffer): Generator<RawFrame> {
+    this.#unparsed = this.#unparsed.length === 0 ? chunk : Buffer.concat([this.#unparsed, chunk]);
+    while (this.#unparsed.length >= frameHeadBytes) {
+      const end = frameHeadBytes + this.#unparsed.readUIntBE(0, 3);
+      if (this.#unparsed.length < end) return;
+      const bytes = this.#unparsed.subarray(0, end);
+      this.#unparsed = this.#unparsed.subarray(end);
+      yield {
+        type: bytes.readUInt8(3),
+        flags: bytes.readUInt8(4),
+        streamId: bytes.readUInt32BE(5) & 0x7fffffff,
+        payload: bytes.subarray(frameHeadBytes),
+      };
+    }
+  }
+}
+
 export interface RawHttp2Options {
   readonly port: number;
   readonly host?: string;
   readonly localAddress?: string;
   /** The client's settings, by identifier. */
-  readonly settings?: readonly (readonly [id: number, value: number])[];
+  readonly settings?: readonly Setting[];
   /** False: the server's settings are never acknowledged. */
   readonly acknowledge?: boolean;
 }
@@ -105,7 +134,7 @@ export class RawHttp2 {
   /** Every frame that the server has sent. */
   readonly received: RawFrame[] = [];
   readonly closed: Promise<void>;
-  #unparsed = Buffer.alloc(0);
+  readonly #reader = new FrameReader();
   #nextStreamId = 1;
   readonly #acknowledge: boolean;
 
@@ -113,7 +142,9 @@ export class RawHttp2 {
     this.socket = socket;
     this.#acknowledge = acknowledge;
     socket.on("error", () => {});
-    socket.on("data", (chunk: Buffer) => this.#parse(chunk));
+    socket.on("data", (chunk: Buffer) => {
+      for (const frame of this.#reader.read(chunk)) this.#onFrame(frame);
+    });
     this.closed = new Promise((resolve) => socket.once("close", () => resolve()));
   }
 
@@ -123,8 +154,7 @@ export class RawHttp2 {
     const socket = connect({ port, host, ...(localAddress !== undefined && { localAddress }) });
     const client = new RawHttp2(socket, acknowledge);
     await once(socket, "connect");
-    const payload = settings.map(([id, value]) => Buffer.concat([uint16(id), uint32(value)]));
-    client.write(preface, encodeFrame(frameType.settings, 0, 0, Buffer.concat(payload)));
+    client.write(preface, settingsFrame(settings));
     return client;
   }
 
@@ -151,22 +181,6 @@ export class RawHttp2 {
   /** The frames of a type that the server has sent. */
   framesOf(type: number): RawFrame[] {
     return this.received.filter((frame) => frame.type === type);
-  }
-
-  #parse(chunk: Buffer): void {
-    this.#unparsed = Buffer.concat([this.#unparsed, chunk]);
-    while (this.#unparsed.length >= frameHeadBytes) {
-      const end = frameHeadBytes + this.#unparsed.readUIntBE(0, 3);
-      if (this.#unparsed.length < end) return;
-      const bytes = this.#unparsed.subarray(0, end);
-      this.#unparsed = this.#unparsed.subarray(end);
-      this.#onFrame({
-        type: bytes.readUInt8(3),
-        flags: bytes.readUInt8(4),
-        streamId: bytes.readUInt32BE(5),
-        payload: bytes.subarray(frameHeadBytes),
-      });
-    }
   }
 
   #onFrame(frame: RawFrame): void {

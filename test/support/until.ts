@@ -8,11 +8,28 @@ export async function until<T>(
   what: string,
   ask: () => Promise<T | undefined | false>,
 ): Promise<T> {
-  const givesUpAt = performance.now() + LIMIT_MS;
+  const answer = await answerWithin(LIMIT_MS, ask);
+  if (answer === undefined) throw new Error(`it never came to this: ${what}`);
+  return answer;
+}
+
+/** Asks again and again; false if the answer was never true within the limit. */
+export async function becomesTrue(
+  ask: () => Promise<boolean> | boolean,
+  limitMs = LIMIT_MS,
+): Promise<boolean> {
+  return (await answerWithin(limitMs, ask)) ?? false;
+}
+
+async function answerWithin<T>(
+  limitMs: number,
+  ask: () => Promise<T | undefined | false> | T | undefined | false,
+): Promise<T | undefined> {
+  const givesUpAt = performance.now() + limitMs;
   for (;;) {
     const answer = await ask();
     if (answer !== undefined && answer !== false) return answer;
-    if (performance.now() > givesUpAt) throw new Error(`it never came to this: ${what}`);
+    if (performance.now() > givesUpAt) return undefined;
     await delay(10);
   }
 }
