@@ -2,19 +2,21 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import {
   encodeFrame,
+  FrameReader,
   flag,
   frameType,
   grpcHeaders,
   hpackLiterals,
+  preface,
+  type RawFrame,
+  type Setting,
+  settingsFrame,
   uint32,
 } from "../support/raw-http2.ts";
-import { ATTACKER_ADDRESS, type Target } from "./attack.ts";
-import { waitUntil } from "./wait-until.ts";
+import { becomesTrue } from "../support/until.ts";
+import { ATTACKER_ADDRESS, type Held, type Target } from "./attack.ts";
 
-const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
-const FRAME_HEAD_BYTES = 9;
 const SETTLING_LIMIT_MS = 10_000;
-export const INITIAL_WINDOW_SIZE = 4;
 
 export const validatePath = "/sessiond.v1.SessionService/Validate";
 export const listPath = "/sessiond.v1.SessionService/List";
@@ -34,17 +36,39 @@ export function headersFrame(streamId: number, block: Uint8Array, endHeaders = t
   return encodeFrame(frameType.headers, endHeaders ? flag.endHeaders : 0, streamId, block);
 }
 
-export const callHeaders = (path: string): Buffer => hpackLiterals(grpcHeaders(path));
+/** The frames of a block of headers of any size. */
+export function headersFrames(streamId: number, block: Uint8Array): Buffer {
+  const frames: Buffer[] = [];
+  for (let at = 0; at < block.length; at += MAX_FRAME_BYTES) {
+    const end = at + MAX_FRAME_BYTES;
+    const type = at === 0 ? frameType.headers : frameType.continuation;
+    const flags = end >= block.length ? flag.endHeaders : 0;
+    frames.push(encodeFrame(type, flags, streamId, block.subarray(at, end)));
+  }
+  return Buffer.concat(frames);
+}
+
+const MAX_FRAME_BYTES = 16_384;
+
+export type Headers = readonly (readonly [name: string, value: string])[];
+
+export const callHeaders = (path: string, more: Headers = []): Buffer =>
+  hpackLiterals([...grpcHeaders(path), ...more]);
 
 export const resetFrame = (streamId: number): Buffer =>
   encodeFrame(frameType.rstStream, 0, streamId, uint32(8));
 
 export interface OpenOptions {
-  readonly settings?: readonly (readonly [id: number, value: number])[];
+  readonly settings?: readonly Setting[];
   /** False: the server's settings are never acknowledged. */
   readonly acknowledge?: boolean;
   /** False: nothing that the server sends is ever read. */
   readonly read?: boolean;
+}
+
+export interface CallOptions {
+  readonly endStream?: boolean;
+  readonly headers?: Headers;
 }
 
 /**
@@ -58,13 +82,18 @@ export class AttackConnection {
   readonly frames = new Map<number, number>();
   /** RST_STREAM frames of the server. */
   resets = 0;
+  /** Calls that the server has begun to serve: a refused one has only trailers. */
+  served = 0;
+  /** Calls that the server has refused with a status. */
+  refused = 0;
   /** The error code of the server's last GOAWAY. */
   goaway: number | undefined;
   bytesRead = 0;
-  onFrame: ((type: number, flags: number, streamId: number, payload: Buffer) => void) | undefined;
+  onFrame: ((frame: RawFrame) => void) | undefined;
   #onPing = () => {};
   readonly #acknowledge: boolean;
-  #unparsed: Buffer = Buffer.alloc(0);
+  readonly #reader = new FrameReader();
+  readonly #begun = new Set<number>();
   #nextStreamId = 1;
 
   private constructor(socket: Socket, options: OpenOptions) {
@@ -78,26 +107,22 @@ export class AttackConnection {
     else socket.on("data", (chunk: Buffer) => this.#parse(chunk));
   }
 
-  /** Undefined if the server does not take the connection. */
+  /** Undefined if the server does not take the connection. Its socket is `held`. */
   static async open(
     target: Pick<Target, "host" | "port">,
+    held: Pick<Held, "defer">,
     options: OpenOptions = {},
   ): Promise<AttackConnection | undefined> {
     const { host, port } = target;
     const socket = connect({ host, port, localAddress: ATTACKER_ADDRESS, noDelay: true });
+    held.defer(() => socket.destroy());
     const connection = new AttackConnection(socket, options);
     try {
       await once(socket, "connect");
     } catch {
       return undefined;
     }
-    const settings = (options.settings ?? []).map(([id, value]) => {
-      const bytes = Buffer.alloc(6);
-      bytes.writeUInt16BE(id, 0);
-      bytes.writeUInt32BE(value, 2);
-      return bytes;
-    });
-    connection.write(PREFACE, encodeFrame(frameType.settings, 0, 0, Buffer.concat(settings)));
+    connection.write(preface, settingsFrame(options.settings ?? []));
     return connection;
   }
 
@@ -127,23 +152,24 @@ export class AttackConnection {
 
   /**
    * Waits until the server has dealt with all that was sent: it has answered a PING, or closed the
-   * connection. Gives up after a while, as the server may also just not answer.
+   * connection. False if it does neither for a while.
    */
-  async settled(): Promise<void> {
-    if (this.closed || this.socket.isPaused()) return;
+  async settled(): Promise<boolean> {
+    if (this.closed) return true;
+    if (this.socket.isPaused()) return false;
     let answered = false;
     this.#onPing = () => {
       answered = true;
     };
     this.write(encodeFrame(frameType.ping, 0, 0, Buffer.alloc(8)));
-    await waitUntil(() => answered || this.closed, SETTLING_LIMIT_MS);
+    return becomesTrue(() => answered || this.closed, SETTLING_LIMIT_MS);
   }
 
   /** Sends the headers and the message of a call. */
-  call(path: string, message: Uint8Array, { endStream = true } = {}): number {
+  call(path: string, message: Uint8Array, { endStream = true, headers }: CallOptions = {}): number {
     const id = this.streamId();
     const data = encodeFrame(frameType.data, endStream ? flag.endStream : 0, id, message);
-    this.write(headersFrame(id, callHeaders(path)), data);
+    this.write(headersFrame(id, callHeaders(path, headers)), data);
     return id;
   }
 
@@ -153,19 +179,13 @@ export class AttackConnection {
 
   #parse(chunk: Buffer): void {
     this.bytesRead += chunk.length;
-    this.#unparsed = this.#unparsed.length === 0 ? chunk : Buffer.concat([this.#unparsed, chunk]);
-    while (this.#unparsed.length >= FRAME_HEAD_BYTES) {
-      const end = FRAME_HEAD_BYTES + this.#unparsed.readUIntBE(0, 3);
-      if (this.#unparsed.length < end) return;
-      const bytes = this.#unparsed.subarray(0, end);
-      this.#unparsed = this.#unparsed.subarray(end);
-      const streamId = bytes.readUInt32BE(5) & 0x7fffffff;
-      this.#received(bytes.readUInt8(3), bytes.readUInt8(4), streamId, bytes.subarray(9));
-    }
+    for (const frame of this.#reader.read(chunk)) this.#received(frame);
   }
 
-  #received(type: number, flags: number, streamId: number, payload: Buffer): void {
+  #received(frame: RawFrame): void {
+    const { type, flags, streamId, payload } = frame;
     this.frames.set(type, this.count(type) + 1);
+    if (type === frameType.headers) this.#receivedHeaders(streamId, (flags & flag.endStream) !== 0);
     if (type === frameType.rstStream) this.resets += 1;
     if (type === frameType.goaway) this.goaway = payload.readUInt32BE(4);
     const isAck = (flags & flag.ack) !== 0;
@@ -176,6 +196,16 @@ export class AttackConnection {
       if (isAck) this.#onPing();
       else this.write(encodeFrame(frameType.ping, flag.ack, 0, payload));
     }
-    this.onFrame?.(type, flags, streamId, payload);
+    this.onFrame?.(frame);
+  }
+
+  #receivedHeaders(streamId: number, endStream: boolean): void {
+    if (this.#begun.delete(streamId)) return;
+    if (endStream) {
+      this.refused += 1;
+    } else {
+      this.served += 1;
+      this.#begun.add(streamId);
+    }
   }
 }

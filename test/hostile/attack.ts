@@ -15,9 +15,18 @@ export interface Target {
   readonly database: TestDatabase;
   /** Over gRPC, on a connection that no attack uses. */
   readonly client: SessionClient;
+  /** The token of a caller that attacks. Empty where callers are not authenticated. */
+  readonly attackerToken: string;
   /** Logs somebody in. Never the session of the well-behaved client. */
   open(): Promise<OpenedSession>;
 }
+
+/**
+ * Which sessiond is attacked.
+ * - plain: HTTP on loopback, callers are not authenticated
+ * - secured: TLS, and every caller needs a token
+ */
+export type TargetKind = "plain" | "secured";
 
 /** How much an attack does. */
 export interface Scale {
@@ -35,16 +44,26 @@ export interface Finding {
   readonly inputs?: { readonly tried: number; readonly internal: number };
 }
 
+/** What an attack has open, such as connections. It stays so until memory has been measured. */
+export interface Held {
+  /** @param close called after the attack */
+  defer(close: () => void): void;
+  /** Measures the server's memory now. It is also measured at the end of the attack. */
+  measure(): Promise<void>;
+}
+
 export interface Attack {
   readonly name: string;
   /** What must hold, as a sentence. */
   readonly shows: string;
+  /** "plain" by default. */
+  readonly target?: TargetKind;
   /**
-   * Which calls of the well-behaved client must succeed meanwhile. "health": the attack stops the
-   * database, so that only calls without it can succeed.
+   * How much memory the server may use for what the attack holds open, in MiB. A default applies
+   * without it.
    */
-  readonly mustSucceed?: "health";
+  readonly maxHeldMib?: number;
   /** Only part of the full run: it takes minutes, or finds what a shorter form of it finds. */
   readonly fullOnly?: true;
-  run(target: Target, scale: Scale): Promise<Finding>;
+  run(target: Target, scale: Scale, held: Held): Promise<Finding>;
 }

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { Scale, Target } from "./attack.ts";
+import type { Held, Scale, Target } from "./attack.ts";
 import { AttackConnection, type OpenOptions } from "./attack-connection.ts";
 
 export interface FloodOptions {
@@ -23,12 +23,24 @@ export interface FloodResult {
   readonly resets: number;
   /** How many connections had a GOAWAY, by its error code. */
   readonly goaways: ReadonlyMap<number, number>;
+  /** How many connections the server has ended, with or without a GOAWAY. */
+  readonly ended: number;
+  /** How many connections the server has neither ended nor answered a PING on. */
+  readonly unanswered: number;
+  /** Calls that it has begun to serve. */
+  readonly served: number;
+  /** How many connections were open at the same time, at most. */
+  readonly atOnce: number;
 }
 
-/** Repeats something on connections that are renewed whenever the server closes them. */
+/**
+ * Repeats something on connections that are renewed whenever the server closes them. The last ones
+ * stay open.
+ */
 export async function flood(
   target: Target,
   scale: Scale,
+  held: Held,
   options: FloodOptions,
 ): Promise<FloodResult> {
   const { rate, next, begin, unitsPerConnection = Number.POSITIVE_INFINITY } = options;
@@ -36,11 +48,15 @@ export async function flood(
   let units = 0;
   let connections = 0;
   let resets = 0;
+  let ended = 0;
+  let unanswered = 0;
+  let served = 0;
+  const atOnce = options.connections ?? 4;
   const start = performance.now();
   const goesOn = () => performance.now() - start < scale.floodMs;
 
   async function attackOnce(): Promise<void> {
-    const connection = await AttackConnection.open(target, options.open);
+    const connection = await AttackConnection.open(target, held, options.open);
     if (connection === undefined) return delay(5);
     connections += 1;
     begin?.(connection);
@@ -55,24 +71,48 @@ export async function flood(
       mine += more;
       await connection.flood(bytes);
     }
-    await connection.settled();
+    const answered = await connection.settled();
+    const { goaway, closed } = connection;
     resets += connection.resets;
-    const { goaway } = connection;
+    served += connection.served;
     if (goaway !== undefined) goaways.set(goaway, (goaways.get(goaway) ?? 0) + 1);
-    connection.socket.destroy();
+    if (closed || goaway !== undefined) ended += 1;
+    else if (!answered) unanswered += 1;
+    if (goesOn()) connection.socket.destroy();
   }
 
   async function attacker(): Promise<void> {
     while (goesOn()) await attackOnce();
   }
-  await Promise.all(Array.from({ length: options.connections ?? 4 }, attacker));
-  return { units, connections, resets, goaways };
+  await Promise.all(Array.from({ length: atOnce }, attacker));
+  return { units, connections, resets, goaways, ended, unanswered, served, atOnce };
+}
+
+/** A failure unless enough was sent to speak of a flood. */
+export function tooFew({ units }: FloodResult, least: number): string[] {
+  return units >= least ? [] : [`only ${units} were sent, and ${least} are a flood`];
+}
+
+/** A failure if the server has left connections alone. The end of the flood cuts the last ones. */
+export function notEnded({ connections, ended, atOnce }: FloodResult): string[] {
+  const left = connections - ended;
+  return ended > 0 && left <= atOnce
+    ? []
+    : [`${left} of ${connections} connections were not ended`];
+}
+
+/** A failure if the server has neither reset each stream nor ended their connections. */
+export function notRefused(result: FloodResult): string[] {
+  const { units, resets } = result;
+  if (resets >= units || notEnded(result).length === 0) return [];
+  return [`only ${resets} of ${units} streams were reset, and their connections not ended`];
 }
 
 export function summaryOf(what: string, result: FloodResult): string {
   const goaways = [...result.goaways].map(([code, count]) => `${count} with code ${code}`);
   return (
     `${result.units} ${what} on ${result.connections} connections, ${result.resets} streams reset, ` +
+    `${result.ended} connections ended, ` +
     `GOAWAY: ${goaways.join(", ") || "none"}`
   );
 }

@@ -4,7 +4,7 @@ const PAGE_BYTES = 4096;
 const MIB = 2 ** 20;
 
 /** The resident memory of a process in MiB. Linux only. */
-export function memoryMib(pid: number): number {
+export function residentMib(pid: number): number {
   const [, resident] = readFileSync(`/proc/${pid}/statm`, "utf8").split(" ");
   return Math.round((Number(resident) * PAGE_BYTES) / MIB);
 }

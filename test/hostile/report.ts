@@ -1,25 +1,41 @@
-import type { Result } from "./siege.ts";
-import type { VictimFigures } from "./victim-figures.ts";
+import type { ClientFigures } from "./client-figures.ts";
+import type { Result } from "./run-attack.ts";
 
-const COLUMNS = ["attack", "held", "s", "calls", "failed", "p99 ms", "ratio", "memory MiB", "fds"];
+const COLUMNS = [
+  "attack",
+  "held",
+  "s",
+  "calls",
+  "failed",
+  "p99 ms",
+  "ratio",
+  "MiB before / open / after",
+  "MiB peak",
+  "fds",
+];
 
 function row(result: Result): string[] {
-  const { memoryMib, descriptors, victim } = result;
+  const { memoryMib, descriptors, client } = result;
   return [
     result.name,
     result.held ? "yes" : "NO",
     String(result.seconds),
-    String(victim.calls),
-    String(victim.failed),
-    String(victim.p99),
+    String(client.calls),
+    String(client.failed),
+    String(client.p99),
     String(result.p99Ratio),
-    `${memoryMib.before} / ${memoryMib.peak} / ${memoryMib.after}`,
+    `${memoryMib.before} / ${memoryMib.held} / ${memoryMib.after}`,
+    `+${memoryMib.peakGrowth}`,
     `${descriptors.before} / ${descriptors.after}`,
   ];
 }
 
-/** A Markdown table of the results, and the sums below it. Memory: before, most, after. */
-export function formatTable(results: readonly Result[], alone: VictimFigures): string {
+/**
+ * A Markdown table of the results, and the sums below it. Memory is what is in use after a garbage
+ * collection: before, while the attack holds its connections open, and after; and the most by which
+ * resident memory has grown.
+ */
+export function formatTable(results: readonly Result[], alone: readonly ClientFigures[]): string {
   const rows = [COLUMNS, ...results.map(row)];
   const widths = COLUMNS.map((_, index) =>
     Math.max(...rows.map((cells) => cells[index]?.length ?? 0)),
@@ -34,7 +50,7 @@ export function formatTable(results: readonly Result[], alone: VictimFigures): s
     line(widths.map((width) => "-".repeat(width))),
     ...body.map(line),
     "",
-    `alone: ${alone.calls} calls, p50 ${alone.p50} ms, p99 ${alone.p99} ms`,
+    ...alone.map(({ calls, p50, p99 }) => `alone: ${calls} calls, p50 ${p50} ms, p99 ${p99} ms`),
     `bad inputs tried: ${sum("tried")}, answered as an internal error: ${sum("internal")}`,
     `attacks: ${results.length}, not held: ${results.filter(({ held }) => !held).length}`,
   ].join("\n");

@@ -1,19 +1,25 @@
 /**
- * Attacks a sessiond that it starts itself, on a PostgreSQL that it starts itself, beside a
- * well-behaved client. docs/hostile.md describes it. Exits with 1 if anything did not hold.
+ * Attacks sessiond processes that it starts itself, on a PostgreSQL that it starts itself, beside a
+ * well-behaved client. docs/hostile.md describes it. Exits with 1 if anything did not hold, or if a
+ * control did.
  */
 import { writeFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import type { Attack, Scale } from "./attack.ts";
+import { percentile } from "../faults/percentile.ts";
+import { becomesTrue } from "../support/until.ts";
+import type { Attack, Scale, TargetKind } from "./attack.ts";
 import { allAttacks } from "./attacks.ts";
-import { memoryMib } from "./process-figures.ts";
+import type { ClientFigures } from "./client-figures.ts";
+import { controls, runControls } from "./controls.ts";
 import { formatTable } from "./report.ts";
-import { type Result, siege } from "./siege.ts";
+import { type Result, runAttack } from "./run-attack.ts";
 import { startTarget } from "./target.ts";
-import type { VictimFigures } from "./victim-figures.ts";
-import { waitUntil } from "./wait-until.ts";
-import { startWellBehavedClient } from "./well-behaved-client.ts";
+import { startWellBehavedClient, type WellBehavedClient } from "./well-behaved-client.ts";
+
+/** In full, and as the median of all attacks: a single ratio says more about the machine. */
+const MAX_P99_RATIO = 5;
+const ATTACK_LIMIT_MS = { short: 3 * 60_000, full: 10 * 60_000 };
 
 const { values } = parseArgs({
   options: {
@@ -27,50 +33,93 @@ if (process.platform !== "linux") {
   console.error("the hostile suite needs Linux: /proc, and all of 127.0.0.0/8 as addresses");
   process.exit(2);
 }
-const scale: Scale = { full: values.full, floodMs: values.full ? 6000 : 1500 };
-const isChosen = ({ name, fullOnly }: Pick<Attack, "name" | "fullOnly">) =>
-  values.only === undefined ? values.full || fullOnly !== true : name.includes(values.only);
-const chosen = allAttacks.filter(isChosen);
-if (chosen.length === 0) {
-  console.error(`no attack has "${values.only}" in its name`);
-  process.exit(2);
-}
+const { full, only } = values;
+const scale: Scale = { full, floodMs: full ? 6000 : 1500 };
+const limitMs = full ? ATTACK_LIMIT_MS.full : ATTACK_LIMIT_MS.short;
 
 const results: Result[] = [];
+const alone: ClientFigures[] = [];
 const failures: string[] = [];
-let alone: VictimFigures | undefined;
-{
-  await using target = await startTarget();
-  {
-    const { cookie } = await target.open();
-    const victim = startWellBehavedClient(target.url, cookie);
-    try {
-      let calls = 0;
-      await waitUntil(async () => {
-        calls += (await victim.figures()).calls;
-        return calls > 200;
+const logs: string[] = [];
+
+/** What the client sees for a while without an attack. */
+async function figuresAlone(client: WellBehavedClient, ms: number): Promise<ClientFigures> {
+  await client.figures();
+  await delay(ms);
+  return client.figures();
+}
+
+function print(word: string, { name, summary, failures: broken }: Result): void {
+  console.log(`${word} ${name}: ${summary}`);
+  for (const failure of broken) console.log(`       ${failure}`);
+}
+
+/** Carries out attacks one after the other. One that cannot be measured is the last. */
+async function attackAll(kind: TargetKind, attacks: readonly Attack[]): Promise<void> {
+  await using target = await startTarget(kind);
+  const client = startWellBehavedClient(target.access);
+  try {
+    let calls = 0;
+    await becomesTrue(async () => {
+      calls += (await client.figures()).calls;
+      return calls > 200;
+    });
+    let before = await figuresAlone(client, full ? 10_000 : 3000);
+    alone.push(before);
+    for (const attack of attacks) {
+      if (full) before = await figuresAlone(client, 5000);
+      const { memory } = target;
+      const result = await runAttack(attack, {
+        target,
+        memory,
+        scale,
+        client,
+        alone: before,
+        limitMs,
       });
-      await delay(scale.full ? 10_000 : 3000);
-      alone = await victim.figures();
-      const warmMib = memoryMib(target.pid);
-      for (const attack of chosen) {
-        const result = await siege(attack, { target, scale, victim, alone, warmMib });
-        results.push(result);
-        console.log(`${result.held ? "held  " : "BROKEN"} ${attack.name}: ${result.summary}`);
-        for (const failure of result.failures) console.log(`       ${failure}`);
-      }
-    } finally {
-      await victim.stop();
+      results.push(result);
+      print(result.held ? "held  " : "BROKEN", result);
     }
+  } catch (error) {
+    const name = attacks[results.length]?.name;
+    failures.push(`the suite ended at or after ${name}: ${(error as Error).stack}`);
+  } finally {
+    await client.stop();
   }
   failures.push(...(await target.stop()));
-  if (values.log !== undefined) await writeFile(values.log, target.log);
+  logs.push(target.log);
 }
+
+const isChosen = ({ name, fullOnly }: Pick<Attack, "name" | "fullOnly">) =>
+  only === undefined ? full || fullOnly !== true : name.includes(only);
+const chosen = allAttacks.filter(isChosen);
+const chosenControls = controls.filter(({ name }) => only === undefined || name.includes(only));
+if (chosen.length + chosenControls.length === 0) {
+  console.error(`no attack has "${only}" in its name`);
+  process.exit(2);
+}
+for (const kind of ["plain", "secured"] as const) {
+  const attacks = chosen.filter(({ target = "plain" }) => target === kind);
+  if (attacks.length > 0) await attackAll(kind, attacks);
+}
+if (chosenControls.length > 0) {
+  failures.push(...(await runControls(chosenControls, scale, limitMs)));
+}
+
 for (const { name, held } of results) if (!held) failures.push(`${name} did not hold`);
-if (alone !== undefined) console.log(`\n${formatTable(results, alone)}`);
+if (results.length > 0) console.log(`\n${formatTable(results, alone)}`);
+const medianRatio = percentile(
+  results.map(({ p99Ratio }) => p99Ratio),
+  0.5,
+);
+console.log(`p99 beside an attack, divided by the one before it: median ${medianRatio}`);
+if (full && medianRatio > MAX_P99_RATIO) {
+  failures.push(`the median of the ratios is ${medianRatio}, and ${MAX_P99_RATIO} is allowed`);
+}
 for (const failure of failures) console.log(`FAILED ${failure}`);
+if (values.log !== undefined) await writeFile(values.log, logs.join(""));
 if (values.json !== undefined) {
-  const report = { full: scale.full, alone, results, failures };
+  const report = { full, alone, results, failures };
   await writeFile(values.json, `${JSON.stringify(report, null, 2)}\n`);
 }
 process.exitCode = failures.length === 0 ? 0 : 1;

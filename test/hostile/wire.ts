@@ -2,11 +2,11 @@ import http from "node:http";
 import http2 from "node:http2";
 import { buffer } from "node:stream/consumers";
 import { create, type DescMethod, type JsonValue, toBinary } from "@bufbuild/protobuf";
-import { Code } from "@connectrpc/connect";
 import { Health } from "../../gen/es/health/v1/health_pb.ts";
 import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
 import { ATTACKER_ADDRESS, type Target } from "./attack.ts";
 import { envelope } from "./attack-connection.ts";
+import { codeName } from "./outcomes.ts";
 
 /** No call of the suite takes this long, unless it is never answered. */
 const ANSWER_LIMIT_MS = 60_000;
@@ -31,15 +31,6 @@ export const ok: Outcome = "ok";
 export function isInternal(outcome: Outcome): boolean {
   return /^(internal|unknown|data_loss|http 5\d\d|no answer.*|connection .*)$/.test(outcome);
 }
-
-const nameOf = (code: number): Outcome =>
-  code === 0
-    ? ok
-    : (Code[code] ?? `code ${code}`)
-        .replace(/(?<=[a-z])[A-Z]/g, (letter) => `_${letter}`)
-        .toLowerCase()
-        // Connect's name for CANCELLED.
-        .replace("canceled", "cancelled");
 
 export interface GrpcOptions {
   readonly headers?: http2.OutgoingHttpHeaders;
@@ -97,7 +88,7 @@ export class GrpcWire implements Disposable {
     // An answer before the whole request: what is left of the request is given up.
     stream.on("end", () => stream.close(http2.constants.NGHTTP2_CANCEL));
     stream.on("close", () => {
-      if (status !== undefined) resolve(nameOf(Number(status)));
+      if (status !== undefined) resolve(codeName(Number(status)));
       else if (httpStatus === 200) resolve("no answer but headers");
       else resolve(httpStatus === 0 ? `no answer, reset ${stream.rstCode}` : `http ${httpStatus}`);
     });

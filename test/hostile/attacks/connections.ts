@@ -1,66 +1,63 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
+import { becomesTrue } from "../../support/until.ts";
 import { ATTACKER_ADDRESS, type Attack } from "../attack.ts";
-import { waitUntil } from "../wait-until.ts";
+import { descriptors } from "../process-figures.ts";
+import { CONNECTIONS_PER_PEER } from "../target.ts";
+
+/** Connections of others, and those that are just being refused. */
+const OTHER_DESCRIPTORS = 100;
 
 export const attacks: readonly Attack[] = [
   {
     name: "idle-connections",
-    shows: "one peer cannot take the connections of others",
-    async run(target, scale) {
-      const count = scale.full ? 10_100 : 3000;
-      const { host, port } = target;
-      const all: Socket[] = [];
+    shows: "one peer gets its share of the connections, and not those of others",
+    maxHeldMib: 64,
+    async run({ host, port, pid }, scale, held) {
+      const count = scale.full ? 5000 : 1500;
+      const before = descriptors(pid);
+      let most = 0;
       const open = new Set<Socket>();
-      try {
-        for (let index = 0; index < count; index += 1) {
-          const socket = connect({ host, port, localAddress: ATTACKER_ADDRESS });
-          all.push(socket);
-          open.add(socket);
-          socket.on("error", () => {});
-          socket.once("close", () => open.delete(socket));
-          if (index % 50 === 49) await Promise.race([once(socket, "close"), delay(5)]);
-        }
-        await delay(scale.floodMs);
-        const refused = await waitUntil(() => open.size < count);
-        const failures = refused ? [] : ["no connection was refused"];
-        return { summary: `${open.size} of ${count} connections of one peer are open`, failures };
-      } finally {
-        for (const socket of all) socket.destroy();
+      for (let index = 0; index < count; index += 1) {
+        const socket = connect({ host, port, localAddress: ATTACKER_ADDRESS });
+        held.defer(() => socket.destroy());
+        open.add(socket);
+        socket.on("error", () => {});
+        socket.once("close", () => open.delete(socket));
+        if (index % 50 === 49) await Promise.race([once(socket, "close"), delay(5)]);
+        most = Math.max(most, descriptors(pid) - before);
       }
+      const refused = await becomesTrue(() => open.size <= CONNECTIONS_PER_PEER);
+      const tooMany = most > CONNECTIONS_PER_PEER + OTHER_DESCRIPTORS;
+      const failures = [
+        ...(refused ? [] : [`${open.size} connections are still open`]),
+        ...(tooMany ? [`the server had ${most} connections open, too many`] : []),
+      ];
+      return { summary: `${most} of ${count} connections of one peer were open`, failures };
     },
   },
   {
     name: "half-open",
-    shows: "connections whose clients have half-closed them are let go of",
-    async run(target, scale) {
-      const count = scale.full ? 2000 : 300;
-      const { host, port } = target;
+    shows: "connections whose clients have half-closed them are closed",
+    async run({ host, port }, scale, held) {
+      const count = scale.full ? 900 : 300;
       const all: Socket[] = [];
-      try {
-        for (let index = 0; index < count; index += 1) {
-          const options = { host, port, localAddress: ATTACKER_ADDRESS, allowHalfOpen: true };
-          const socket = connect(options)
-            .on("error", () => {})
-            .resume();
-          all.push(socket);
-          // Before the first byte, within a head of HTTP/1.1, and within the preface of HTTP/2.
-          const begun = ["", "POST / HTTP/1.1\r\nhost: localhost\r\n", "PRI * HTTP/2.0\r\n"];
-          socket.end(begun[index % begun.length] ?? "");
-        }
-        const ended = Promise.all(all.map((socket) => socket.readableEnded || once(socket, "end")));
-        const timeout = AbortSignal.timeout(60_000);
-        const isOver = await Promise.race([
-          ended.then(() => true),
-          once(timeout, "abort").then(() => false),
-        ]);
-        const left = all.filter((socket) => !socket.readableEnded).length;
-        const failures = isOver ? [] : [`${left} of ${count} are still open after 60 s`];
-        return { summary: `${count} connections, ${left} still open`, failures };
-      } finally {
-        for (const socket of all) socket.destroy();
+      for (let index = 0; index < count; index += 1) {
+        const options = { host, port, localAddress: ATTACKER_ADDRESS, allowHalfOpen: true };
+        const socket = connect(options)
+          .on("error", () => {})
+          .resume();
+        held.defer(() => socket.destroy());
+        all.push(socket);
+        // Before the first byte, within a head of HTTP/1.1, and within the preface of HTTP/2.
+        const begun = ["", "POST / HTTP/1.1\r\nhost: localhost\r\n", "PRI * HTTP/2.0\r\n"];
+        socket.end(begun[index % begun.length] ?? "");
       }
+      const left = () => all.filter((socket) => !socket.readableEnded && !socket.destroyed).length;
+      const isOver = await becomesTrue(() => left() === 0, 60_000);
+      const failures = isOver ? [] : [`${left()} of ${count} are still open`];
+      return { summary: `${count} connections, ${left()} still open`, failures };
     },
   },
 ];

@@ -1,7 +1,7 @@
 import { encodeFrame, frameType, hpackLiterals, uint32 } from "../../support/raw-http2.ts";
 import type { Attack } from "../attack.ts";
 import { callHeaders, headersFrame, validatePath } from "../attack-connection.ts";
-import { flood, summaryOf } from "../flood.ts";
+import { flood, notEnded, summaryOf, tooFew } from "../flood.ts";
 
 const FRAMES_AT_ONCE = 200;
 const STREAM = 1;
@@ -26,12 +26,15 @@ const ofCall: Readonly<Record<string, { endHeaders: boolean; frame: Uint8Array }
 
 function frameFlood(name: string, frame: Uint8Array, read: boolean, endHeaders?: boolean): Attack {
   const bytes = Buffer.concat(Array.from({ length: FRAMES_AT_ONCE }, () => frame));
+  const mustEnd = endHeaders !== undefined;
   return {
     name: read ? name : `${name}, answers unread`,
-    shows: "a flood of one kind of frame costs others nothing, and no memory",
+    shows: mustEnd
+      ? "a call of frames without end is ended with its connection, and takes no memory"
+      : "frames without end are answered or end their connection, and take no memory",
     ...(read ? {} : { fullOnly: true }),
-    async run(target, scale) {
-      const result = await flood(target, scale, {
+    async run(target, scale, held) {
+      const result = await flood(target, scale, held, {
         rate: scale.full ? 50_000 : 20_000,
         connections: 2,
         open: { read },
@@ -42,7 +45,12 @@ function frameFlood(name: string, frame: Uint8Array, read: boolean, endHeaders?:
         },
         next: () => ({ units: FRAMES_AT_ONCE, bytes }),
       });
-      const failures = result.units > 1000 ? [] : ["too few frames were sent"];
+      const unanswered = read && result.unanswered > 0;
+      const failures = [
+        ...tooFew(result, 1000),
+        ...(unanswered ? [`${result.unanswered} connections have no answer`] : []),
+        ...(mustEnd ? notEnded(result) : []),
+      ];
       return { summary: summaryOf("frames", result), failures };
     },
   };

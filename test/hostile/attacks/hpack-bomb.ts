@@ -1,7 +1,7 @@
 import { grpcHeaders, hpackLiterals, hpackReference } from "../../support/raw-http2.ts";
 import type { Attack } from "../attack.ts";
 import { callHeaders, headersFrame, validatePath } from "../attack-connection.ts";
-import { flood, summaryOf } from "../flood.ts";
+import { flood, notEnded, notRefused, summaryOf, tooFew } from "../flood.ts";
 
 /** Close to all of the dynamic table, so that one byte on the wire stands for this many. */
 const HEADER_BYTES = 3900;
@@ -32,8 +32,8 @@ export const attacks: readonly Attack[] = [
   {
     name: "hpack-bomb",
     shows: "headers of 58 MB in 15 KB of references are refused before they are decoded",
-    async run(target, scale) {
-      const result = await flood(target, scale, {
+    async run(target, scale, held) {
+      const result = await flood(target, scale, held, {
         rate: scale.full ? 500 : 200,
         connections: 3,
         begin: (connection) => connection.write(headersFrame(connection.streamId(), planted)),
@@ -42,16 +42,21 @@ export const attacks: readonly Attack[] = [
           bytes: headersFrame(connection.streamId(), bomb),
         }),
       });
-      const failures = result.units > 20 ? [] : ["too few bombs were sent"];
+      const { served } = result;
+      const failures = [
+        ...tooFew(result, 20),
+        ...notRefused(result),
+        ...(served > 0 ? [`${served} calls were served`] : []),
+      ];
       return { summary: summaryOf("bombs", result), failures };
     },
   },
   {
     name: "bad-hpack",
     shows: "headers that cannot be decoded end their own connection only",
-    async run(target, scale) {
+    async run(target, scale, held) {
       let turn = 0;
-      const result = await flood(target, scale, {
+      const result = await flood(target, scale, held, {
         rate: 500,
         connections: 2,
         next(connection) {
@@ -60,8 +65,7 @@ export const attacks: readonly Attack[] = [
           return { units: 1, bytes: headersFrame(connection.streamId(), block) };
         },
       });
-      const ended = [...result.goaways.values()].reduce((sum, count) => sum + count, 0);
-      const failures = ended > 0 ? [] : ["no connection with damaged headers was ended"];
+      const failures = [...tooFew(result, damaged.length), ...notEnded(result)];
       return { summary: summaryOf("damaged blocks", result), failures };
     },
   },

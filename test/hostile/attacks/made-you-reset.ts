@@ -4,7 +4,7 @@ import { newActor } from "../../support/actors.ts";
 import { encodeFrame, flag, frameType, hpackLiterals, uint32 } from "../../support/raw-http2.ts";
 import type { Attack } from "../attack.ts";
 import { callHeaders, envelope, headersFrame, listPath } from "../attack-connection.ts";
-import { flood, summaryOf } from "../flood.ts";
+import { flood, notRefused, summaryOf, tooFew } from "../flood.ts";
 
 const CALLS = 20;
 const PADDED = 8;
@@ -39,18 +39,18 @@ const provocations: Readonly<Record<string, (id: number) => Buffer>> = {
 export const attacks: readonly Attack[] = Object.entries(provocations).map(
   ([kind, provoke], index) => ({
     name: `made-you-reset, ${kind}`,
-    shows: "streams that the server itself has to reset cost others nothing (CVE-2025-8671)",
+    shows:
+      "streams that the server itself has to reset are reset, or their connections ended (CVE-2025-8671)",
     ...(index > 0 && { fullOnly: true }),
-    async run(target, scale) {
-      const result = await flood(target, scale, {
+    async run(target, scale, held) {
+      const result = await flood(target, scale, held, {
         rate: scale.full ? 5000 : 2000,
         next(connection) {
           const calls = Array.from({ length: CALLS }, () => provoke(connection.streamId()));
           return { units: CALLS, bytes: Buffer.concat(calls) };
         },
       });
-      const refused = result.resets + result.goaways.size > 0;
-      const failures = refused ? [] : ["the server reset no stream and ended no connection"];
+      const failures = [...tooFew(result, 500), ...notRefused(result)];
       return { summary: summaryOf("streams", result), failures };
     },
   }),

@@ -5,10 +5,10 @@ import { SessionService } from "../../../gen/es/sessiond/v1/session_service_pb.t
 import { openSession } from "../../support/actors.ts";
 import { startDatabaseProxy } from "../../support/database-proxy.ts";
 import { BANNER, startSessiond } from "../../support/sessiond-process.ts";
+import { becomesTrue } from "../../support/until.ts";
 import type { Attack } from "../attack.ts";
-import { countOutcomes } from "../outcomes.ts";
+import { countOutcomes, missing, unexpected } from "../outcomes.ts";
 import { defectsIn, sessiondEnv } from "../target.ts";
-import { waitUntil } from "../wait-until.ts";
 
 const CALLERS = 100;
 
@@ -58,14 +58,13 @@ export const attacks: readonly Attack[] = [
             () => true,
             () => false,
           );
-        const odd = Object.keys(outcomes).filter(
-          (code) =>
-            !["deadline_exceeded", "unavailable", "resource_exhausted", "ok"].includes(code),
-        );
+        const allowed = ["deadline_exceeded", "unavailable", "resource_exhausted", "ok"];
         const failures = [
-          ...odd.map((code) => `${outcomes[code]} calls ended with ${code}`),
+          ...unexpected(outcomes, allowed),
+          ...missing(outcomes, "deadline_exceeded"),
+          ...(health.ok > 0 ? [] : ["no health check was answered"]),
           ...(health.failed > 0 ? [`${health.failed} health checks failed`] : []),
-          ...((await waitUntil(isBack)) ? [] : ["it does not serve after the database is back"]),
+          ...((await becomesTrue(isBack)) ? [] : ["it does not serve after the database is back"]),
           ...defectsIn(own.sessiond.stderr),
         ];
         const counts = `${JSON.stringify(outcomes)}, health checks: ${JSON.stringify(health)}`;
@@ -98,8 +97,12 @@ export const attacks: readonly Attack[] = [
         void own.sessiond.exited.then(() => {
           exited = true;
         });
-        const obeyed = await waitUntil(() => exited);
-        const failures = obeyed ? [] : ["it does not end after SIGTERM"];
+        const obeyed = await becomesTrue(() => exited);
+        const failures = [
+          ...unexpected(outcomes, ["unavailable", "resource_exhausted"]),
+          ...missing(outcomes, "unavailable"),
+          ...(obeyed ? [] : ["it does not end after SIGTERM"]),
+        ];
         return { summary: `calls without a database: ${JSON.stringify(outcomes)}`, failures };
       } finally {
         await proxy.close();

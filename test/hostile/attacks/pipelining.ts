@@ -1,44 +1,53 @@
 import { connect, type Socket } from "node:net";
-import { setTimeout as delay } from "node:timers/promises";
-import { ATTACKER_ADDRESS, type Attack } from "../attack.ts";
-import { waitUntil } from "../wait-until.ts";
+import { becomesTrue } from "../../support/until.ts";
+import { ATTACKER_ADDRESS, type Attack, type Held, type Target } from "../attack.ts";
 
-const REQUESTS = 1000;
+const FLOOD = 1000;
+/** Below the limit of requests that may wait on one connection. */
+const FEW = 16;
 const body = "{}";
 const request =
   "POST /sessiond.v1.SessionService/Validate HTTP/1.1\r\nhost: localhost\r\n" +
   `content-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
 
+interface Pipeline {
+  readonly socket: Socket;
+  /** How many requests have been answered. */
+  answers: number;
+}
+
+function pipeline({ host, port }: Target, held: Held, requests: number): Pipeline {
+  const socket = connect({ host, port, localAddress: ATTACKER_ADDRESS });
+  held.defer(() => socket.destroy());
+  const opened: Pipeline = { socket, answers: 0 };
+  socket.setEncoding("latin1").on("error", () => {});
+  let text = "";
+  socket.on("data", (chunk: string) => {
+    text += chunk;
+    opened.answers = text.split("HTTP/1.1 4").length - 1;
+  });
+  socket.write(request.repeat(requests));
+  return opened;
+}
+
 export const attacks: readonly Attack[] = [
   {
     name: "pipelining",
-    shows: "requests of HTTP/1.1 that are sent without waiting do not hold up others",
-    async run(target, scale) {
-      const all: Socket[] = [];
-      const bytes = Buffer.from(request.repeat(REQUESTS));
-      let received = 0;
-      const { host, port } = target;
-      try {
-        for (let index = 0; index < (scale.full ? 60 : 20); index += 1) {
-          const socket = connect({ host, port, localAddress: ATTACKER_ADDRESS });
-          socket.on("error", () => {});
-          socket.on("data", (chunk: Buffer) => {
-            received += chunk.length;
-          });
-          socket.write(bytes);
-          all.push(socket);
-        }
-        await delay(scale.floodMs);
-        // A connection on which too many wait is closed without an answer.
-        const isOver = () => received > 0 || all.every(({ destroyed }) => destroyed);
-        const failures = (await waitUntil(isOver)) ? [] : ["nothing was answered"];
-        return {
-          summary: `${all.length * REQUESTS} requests, ${received} bytes answered`,
-          failures,
-        };
-      } finally {
-        for (const socket of all) socket.destroy();
-      }
+    shows: "connections on which too many requests of HTTP/1.1 wait are closed, others are served",
+    async run(target, scale, held) {
+      const connections = scale.full ? 60 : 20;
+      const all = Array.from({ length: connections }, () => pipeline(target, held, FLOOD));
+      const few = pipeline(target, held, FEW);
+      await held.measure();
+      const left = () => all.filter(({ socket }) => !socket.destroyed).length;
+      const closed = await becomesTrue(() => left() === 0, 60_000);
+      const answered = await becomesTrue(() => few.answers === FEW, 60_000);
+      const answers = all.reduce((sum, pipelined) => sum + pipelined.answers, 0);
+      const failures = [
+        ...(closed ? [] : [`${left()} of ${connections} connections were not closed`]),
+        ...(answered ? [] : [`only ${few.answers} of ${FEW} requests were answered`]),
+      ];
+      return { summary: `${connections * FLOOD} requests, ${answers} answered`, failures };
     },
   },
 ];

@@ -1,17 +1,22 @@
 import type { Attack } from "../attack.ts";
 import { callHeaders, headersFrame, resetFrame, validatePath } from "../attack-connection.ts";
-import { flood, summaryOf } from "../flood.ts";
+import { type FloodResult, flood, notEnded, summaryOf, tooFew } from "../flood.ts";
 
 const block = callHeaders(validatePath);
 const PAIRS = 20;
 
 /** CVE-2023-44487: calls that are cancelled as soon as they are sent, beyond every stream limit. */
-function rapidReset(name: string, rate: number, unitsPerConnection?: number): Attack {
+function rapidReset(
+  name: string,
+  rate: number,
+  check: (result: FloodResult) => string[],
+  unitsPerConnection?: number,
+): Attack {
   return {
     name,
-    shows: "streams that are opened and reset at once cost others nothing (CVE-2023-44487)",
-    async run(target, scale) {
-      const result = await flood(target, scale, {
+    shows: "connections that open streams and reset them at once are ended (CVE-2023-44487)",
+    async run(target, scale, held) {
+      const result = await flood(target, scale, held, {
         rate: scale.full ? rate * 4 : rate,
         ...(unitsPerConnection !== undefined && { unitsPerConnection }),
         next(connection) {
@@ -22,15 +27,22 @@ function rapidReset(name: string, rate: number, unitsPerConnection?: number): At
           return { units: PAIRS, bytes: Buffer.concat(frames) };
         },
       });
-      // Otherwise nothing has been attacked.
-      const failures = result.units > 1000 ? [] : ["too few resets were sent"];
+      const failures = [...tooFew(result, 1000), ...check(result)];
       return { summary: summaryOf("resets", result), failures };
     },
   };
 }
 
 export const attacks: readonly Attack[] = [
-  rapidReset("rapid-reset", 5000),
+  rapidReset("rapid-reset", 5000, notEnded),
   // Below the limit of a connection, which is renewed instead.
-  { ...rapidReset("rapid-reset, new connections", 3000, 900), fullOnly: true },
+  {
+    ...rapidReset(
+      "rapid-reset, new connections",
+      3000,
+      ({ ended }) => (ended > 0 ? [] : ["the peer was never stopped"]),
+      900,
+    ),
+    fullOnly: true,
+  },
 ];

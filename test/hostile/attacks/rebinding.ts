@@ -1,5 +1,4 @@
 import { type IncomingMessage, request } from "node:http";
-import { text } from "node:stream/consumers";
 import type { Attack, Target } from "../attack.ts";
 
 /** What a page of another site can have a browser send, also if its name resolves to loopback. */
@@ -20,7 +19,7 @@ const pages: readonly Readonly<Record<string, string>>[] = [
 async function send(
   { host, port }: Target,
   headers: Readonly<Record<string, string>>,
-): Promise<{ status: number; headers: NodeJS.Dict<string | string[]>; body: string }> {
+): Promise<{ status: number; headers: NodeJS.Dict<string | string[]> }> {
   const path = "/sessiond.v1.SessionService/Create";
   const body = JSON.stringify({ actor: { actorType: "user", actorId: "visitor" } });
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
@@ -29,20 +28,23 @@ async function send(
     .end(body);
   const response = await promise;
   const { statusCode: status = 0 } = response;
-  return { status, headers: response.headers, body: await text(response) };
+  response.resume();
+  return { status, headers: response.headers };
 }
 
 export const attacks: readonly Attack[] = [
   {
     name: "rebinding",
-    shows: "a web page cannot use the browser of a developer who runs sessiond",
+    shows: "web pages cannot use the browser of a developer who runs sessiond: they get 403",
     async run(target) {
       const failures: string[] = [];
       let internal = 0;
       for (const page of pages) {
-        const { status, headers, body } = await send(target, page);
+        const { status, headers } = await send(target, page);
         if (status >= 500) internal += 1;
-        if (status === 200) failures.push(`${JSON.stringify(page)} is served: ${body}`);
+        if (status !== 403) {
+          failures.push(`${JSON.stringify(page)} is answered with ${status}`);
+        }
         if ("access-control-allow-origin" in headers) failures.push("an answer has CORS headers");
       }
       const own = { host: "localhost", "content-type": "application/json" };

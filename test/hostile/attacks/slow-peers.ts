@@ -1,6 +1,7 @@
 import { connect, type Socket } from "node:net";
 import { encodeFrame, frameType } from "../../support/raw-http2.ts";
-import { ATTACKER_ADDRESS, type Attack, type Target } from "../attack.ts";
+import { becomesTrue } from "../../support/until.ts";
+import { ATTACKER_ADDRESS, type Attack, type Held, type Target } from "../attack.ts";
 import {
   AttackConnection,
   callHeaders,
@@ -8,7 +9,6 @@ import {
   reflectionPath,
   validatePath,
 } from "../attack-connection.ts";
-import { waitUntil } from "../wait-until.ts";
 
 interface SlowPeer {
   readonly socket: Socket;
@@ -16,11 +16,12 @@ interface SlowPeer {
   readonly trickle?: () => void;
 }
 
-type Kind = (target: Target) => Promise<SlowPeer | undefined>;
+type Kind = (target: Target, held: Held) => Promise<SlowPeer | undefined>;
 
 function overTcp(text: string, next: string): Kind {
-  return async ({ host, port }) => {
+  return async ({ host, port }, held) => {
     const socket = connect({ host, port, localAddress: ATTACKER_ADDRESS });
+    held.defer(() => socket.destroy());
     socket.on("error", () => {}).resume();
     if (text !== "") socket.write(text);
     return { socket, ...(next !== "" && { trickle: () => void socket.write(next) }) };
@@ -28,11 +29,11 @@ function overTcp(text: string, next: string): Kind {
 }
 
 function overHttp2(begin: (connection: AttackConnection) => (() => void) | undefined): Kind {
-  return async (target) => {
-    const connection = await AttackConnection.open(target);
+  return async (target, held) => {
+    const connection = await AttackConnection.open(target, held);
     if (connection === undefined) return undefined;
     // Otherwise the acknowledgement of the settings comes between frames that belong together.
-    await waitUntil(() => connection.closed || connection.count(frameType.settings) > 0);
+    await becomesTrue(() => connection.closed || connection.count(frameType.settings) > 0);
     const trickle = begin(connection);
     return { socket: connection.socket, ...(trickle && { trickle }) };
   };
@@ -72,7 +73,7 @@ const endedAtDeadline: Readonly<Record<string, Kind>> = {
   "whose reflection stream says nothing": overHttp2((connection) => {
     connection.call(reflectionPath, Buffer.from([0]), { endStream: false });
     // It ends its stream, and leaves the connection to be reused: the client then hangs up.
-    connection.onFrame = (type) => {
+    connection.onFrame = ({ type }) => {
       if (type === frameType.headers || type === frameType.rstStream) connection.socket.destroy();
     };
     return undefined;
@@ -83,22 +84,25 @@ function slowPeers(name: string, kinds: Readonly<Record<string, Kind>>, limitMs:
   return {
     name,
     shows: "a peer that is slow in any way is ended, and does not slow down others",
-    async run(target, scale) {
+    async run(target, scale, held) {
       const perKind = scale.full ? 100 : 30;
       const failures: string[] = [];
       await Promise.all(
         Object.entries(kinds).map(async ([kind, begin]) => {
           const peers = (
-            await Promise.all(Array.from({ length: perKind }, () => begin(target)))
+            await Promise.all(Array.from({ length: perKind }, () => begin(target, held)))
           ).filter((peer) => peer !== undefined);
           const timer = setInterval(() => {
             for (const { socket, trickle } of peers) if (!socket.destroyed) trickle?.();
           }, 1000);
+          const accepted = peers.filter(({ socket }) => !socket.destroyed).length;
+          if (accepted < perKind)
+            failures.push(`only ${accepted} connections ${kind} were accepted`);
+          await held.measure();
           const left = () => peers.filter(({ socket }) => !socket.destroyed).length;
-          const isOver = await waitUntil(() => left() === 0, limitMs);
+          const isOver = await becomesTrue(() => left() === 0, limitMs);
           clearInterval(timer);
           if (!isOver) failures.push(`${left()} connections ${kind} are still open`);
-          for (const { socket } of peers) socket.destroy();
         }),
       );
       const summary = `${perKind} connections each ${Object.keys(kinds).join(", ")}`;

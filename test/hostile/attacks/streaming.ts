@@ -1,15 +1,12 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { encodeFrame, frameType } from "../../support/raw-http2.ts";
+import { encodeFrame, frameType, setting, uint32 } from "../../support/raw-http2.ts";
+import { becomesTrue } from "../../support/until.ts";
 import type { Attack } from "../attack.ts";
-import {
-  AttackConnection,
-  envelope,
-  INITIAL_WINDOW_SIZE,
-  reflectionPath,
-  watchPath,
-} from "../attack-connection.ts";
+import { AttackConnection, envelope, reflectionPath, watchPath } from "../attack-connection.ts";
+import { MAX_STREAMS } from "../target.ts";
 
-const WATCHES = 1000;
+/** On each connection: more than SESSIOND_MAX_STREAMS_PER_CONNECTION allows. */
+const WATCHES = 150;
 const REQUESTS = 100;
 
 /** Field 4 of ServerReflectionRequest: the file that contains a symbol. */
@@ -21,18 +18,22 @@ function reflectionFlood(read: boolean): Attack {
   return {
     name: read ? "reflection-flood" : "reflection-flood, answers unread",
     shows: "questions of one reflection stream neither pile up nor hold up others",
-    async run(target, scale) {
-      const settings = [[INITIAL_WINDOW_SIZE, read ? 0x7fffffff : 0]] as const;
-      const connection = await AttackConnection.open(target, { settings });
+    async run(target, scale, held) {
+      const settings = [[setting.initialWindowSize, read ? 0x7fffffff : 0]] as const;
+      const connection = await AttackConnection.open(target, held, { settings });
       if (connection === undefined) return { summary: "", failures: ["it was not served"] };
       // What the server lets us send: of the connection, and of the stream.
       const windows = [65_535, 65_535];
-      connection.onFrame = (type, _flags, streamId, payload) => {
+      connection.onFrame = ({ type, streamId, payload }) => {
         if (type !== frameType.windowUpdate) return;
         const index = streamId === 0 ? 0 : 1;
         windows[index] = (windows[index] ?? 0) + payload.readUInt32BE(0);
       };
+      if (read) connection.write(encodeFrame(frameType.windowUpdate, 0, 0, uint32(0x7fff0000)));
       const id = connection.call(reflectionPath, question, { endStream: false });
+      if (read) await becomesTrue(() => connection.count(frameType.data) > 0);
+      await connection.settled();
+      const answerBytes = connection.bytesRead;
       let asked = 1;
       const start = performance.now();
       while (performance.now() - start < scale.floodMs && !connection.closed) {
@@ -44,11 +45,17 @@ function reflectionFlood(read: boolean): Attack {
         await connection.flood(encodeFrame(frameType.data, 0, id, questions));
         asked += REQUESTS;
       }
-      await connection.settled();
-      const answered = connection.bytesRead;
-      connection.socket.destroy();
-      const failures = answered > 0 ? [] : ["nothing was answered"];
-      return { summary: `${asked} questions, ${answered} bytes of answers`, failures };
+      const settled = await connection.settled();
+      // Half, as frames of the connection itself are among the first bytes.
+      const all = () => connection.bytesRead >= (asked * answerBytes) / 2;
+      const answered = !read || (await becomesTrue(all));
+      const failures = [
+        ...(settled ? [] : ["the connection is neither answered nor closed"]),
+        ...(answered ? [] : ["not all questions were answered"]),
+        ...(asked > REQUESTS ? [] : ["too few questions were let through"]),
+      ];
+      const { bytesRead } = connection;
+      return { summary: `${asked} questions, ${bytesRead} bytes of answers`, failures };
     },
   };
 }
@@ -56,31 +63,42 @@ function reflectionFlood(read: boolean): Attack {
 export const attacks: readonly Attack[] = [
   {
     name: "watch-flood",
-    shows: "the number of Watches is limited, and those that are never read hold no memory",
-    async run(target, scale) {
-      const all: AttackConnection[] = [];
-      try {
-        for (let index = 0; index < (scale.full ? 30 : 6); index += 1) {
-          const settings = [[INITIAL_WINDOW_SIZE, 0]] as const;
-          const connection = await AttackConnection.open(target, { settings });
-          if (connection === undefined) continue;
-          all.push(connection);
-          for (let call = 0; call < WATCHES && !connection.closed; call += 1) {
-            connection.call(watchPath, envelope(Buffer.alloc(0)));
-            if (call % 50 === 0) await connection.flood();
-          }
+    shows: "the number of Watches is limited, and those that are never read hold little memory",
+    async run(target, scale, held) {
+      const settings = [[setting.initialWindowSize, 0]] as const;
+      const open = async (watches: number) => {
+        const connection = await AttackConnection.open(target, held, { settings });
+        if (connection === undefined) throw new Error("a connection was not accepted");
+        for (let call = 0; call < watches && !connection.closed; call += 1) {
+          connection.call(watchPath, envelope(Buffer.alloc(0)));
+          if (call % 50 === 0) await connection.flood();
         }
-        await delay(scale.floodMs);
-        await Promise.all(all.map((connection) => connection.settled()));
-        const refused = all.reduce((sum, { closed, frames, resets }) => {
-          return sum + (closed ? WATCHES : Math.max(frames.get(frameType.headers) ?? 0, resets));
-        }, 0);
-        const total = all.length * WATCHES;
-        const failures = refused > 0 ? [] : ["no Watch was refused"];
-        return { summary: `${total} Watches, ${refused} answered or refused`, failures };
-      } finally {
-        for (const { socket } of all) socket.destroy();
-      }
+        return connection;
+      };
+      const [some, many] = scale.full ? [30, 10] : [6, 1];
+      const holding: AttackConnection[] = [];
+      for (let index = 0; index < some; index += 1) holding.push(await open(WATCHES));
+      const answered = ({ closed, served, refused, resets }: AttackConnection) =>
+        closed || served + refused + resets >= WATCHES;
+      const isAnswered = await becomesTrue(() => holding.every(answered));
+      await held.measure();
+      const sum = (key: "served" | "refused") =>
+        holding.reduce((total, connection) => total + connection[key], 0);
+      const [served, refused] = [sum("served"), sum("refused")];
+
+      const floods: AttackConnection[] = [];
+      for (let index = 0; index < many; index += 1) floods.push(await open(10 * WATCHES));
+      const areClosed = await becomesTrue(() => floods.every(({ closed }) => closed), 15_000);
+      const failures = [
+        ...(isAnswered ? [] : ["not all Watches were served or refused"]),
+        ...(served > MAX_STREAMS
+          ? [`${served} Watches are served, ${MAX_STREAMS} are allowed`]
+          : []),
+        ...(refused > 0 ? [] : ["no Watch was refused"]),
+        ...(areClosed ? [] : ["connections of hundreds of refused Watches were not closed"]),
+      ];
+      const total = some * WATCHES;
+      return { summary: `${total} Watches, ${served} served, ${refused} refused`, failures };
     },
   },
   reflectionFlood(true),

@@ -1,11 +1,12 @@
+import { percentile } from "../faults/percentile.ts";
+
 /** What the well-behaved client has seen. */
-export interface VictimFigures {
+export interface ClientFigures {
   readonly calls: number;
   /** How often each failure occurred. */
   readonly failures: Readonly<Record<string, number>>;
   readonly failed: number;
-  readonly healthFailed: number;
-  /** Milliseconds; NaN without a call that succeeded. */
+  /** Milliseconds; 0 without a call that succeeded. */
   readonly p50: number;
   readonly p99: number;
   readonly slowest: number;
@@ -14,17 +15,13 @@ export interface VictimFigures {
 export function summarize(
   latencies: readonly number[],
   failures: Readonly<Record<string, number>>,
-  healthFailed: number,
-): VictimFigures {
-  const sorted = latencies.toSorted((a, b) => a - b);
+): ClientFigures {
   const failed = Object.values(failures).reduce((sum, count) => sum + count, 0);
-  const at = (part: number) =>
-    Math.round((sorted[Math.floor((sorted.length - 1) * part)] ?? Number.NaN) * 10) / 10;
+  const at = (share: number) => Math.round(percentile(latencies, share) * 10) / 10;
   return {
     calls: latencies.length + failed,
     failures,
     failed,
-    healthFailed,
     p50: at(0.5),
     p99: at(0.99),
     slowest: at(1),
