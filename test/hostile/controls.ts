@@ -1,6 +1,7 @@
 import type { Attack, Finding, Scale } from "./attack.ts";
 import { attacks as connections } from "./attacks/connections.ts";
 import { attacks as contention } from "./attacks/contention.ts";
+import { attacks as headerAttacks } from "./attacks/huge-headers.ts";
 import { attacks as overload } from "./attacks/overload.ts";
 import { attacks as rebinding } from "./attacks/rebinding.ts";
 import { attacks as streaming } from "./attacks/streaming.ts";
@@ -74,6 +75,7 @@ export const controls: readonly Control[] = [
   unguarded(connections, "idle-connections", /connections open, too many/),
   unguarded(streaming, "watch-flood", /Watches are served/, /^what it holds open takes/),
   unguarded(overload, "overload, List", /no call ended with resource_exhausted/),
+  unguarded(headerAttacks, "huge-headers", /is served/),
 ];
 
 /** Runs controls, and returns what they did not find. */
