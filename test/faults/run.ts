@@ -162,7 +162,7 @@ const COLUMNS = [
   "unknown",
   "violations",
   "slowest restart of PostgreSQL",
-  "slowest recovery after that",
+  "slowest recovery",
   "time",
 ];
 

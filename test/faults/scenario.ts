@@ -24,7 +24,10 @@ export interface Report {
   readonly violations: readonly Violation[];
   /** From the fault until PostgreSQL accepts connections again. */
   readonly slowestRestartMs?: number;
-  /** From when the database is there again until both replicas have acknowledged a Create. */
+  /**
+   * From when the database is there again, or from the kill of a replica, until both replicas have
+   * acknowledged a Create.
+   */
   readonly slowestRecoveryMs?: number;
   /** What else the scenario tells. */
   readonly figures?: Readonly<Record<string, number | string>>;

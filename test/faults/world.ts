@@ -175,7 +175,7 @@ export class World implements AsyncDisposable {
     }
   }
 
-  /** Until each replica has acknowledged a Create. Counts from when the database was there again. */
+  /** Until each replica has acknowledged a Create. Its time since `startedAt` is that of the recovery. */
   async recovered(startedAt: number): Promise<void> {
     await this.#untilServed();
     this.#slowestRecoveryMs = Math.max(this.#slowestRecoveryMs, performance.now() - startedAt);
