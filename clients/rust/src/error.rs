@@ -6,7 +6,7 @@ use prost_types::Any;
 use tonic::{Code, Status};
 use tonic_types::pb::{BadRequest, ErrorInfo, RetryInfo, Status as RpcStatus};
 
-use crate::v1::{ErrorDetail, ErrorReason};
+use crate::v1::{ErrorDetail, ErrorReason, SessionLimitDetail};
 
 const DOMAIN: &str = "sessiond.v1";
 
@@ -35,6 +35,8 @@ pub struct SessionError {
     reason_name: String,
     violations: Vec<FieldViolation>,
     retry_delay: Option<Duration>,
+    /// In a box, because errors are returned by value and nearly none has it.
+    session_limit: Option<Box<SessionLimitDetail>>,
 }
 
 impl SessionError {
@@ -84,6 +86,12 @@ impl SessionError {
         self.retry_delay
     }
 
+    /// The limit and the actor's oldest sessions, to choose one to end, with the reason
+    /// SESSION_LIMIT_REACHED.
+    pub fn session_limit(&self) -> Option<&SessionLimitDetail> {
+        self.session_limit.as_deref()
+    }
+
     /// The HTTP status to answer a browser with, from 400 to 599: 500 if this backend has made a
     /// mistake, such as a wrong field; 503 for everything that is not sessiond's own failure.
     pub fn browser_status(&self) -> u16 {
@@ -129,6 +137,7 @@ impl SessionError {
             detail: Some(detail),
             violations: Vec::new(),
             retry_delay: None,
+            session_limit: None,
         }
     }
 }
@@ -160,6 +169,7 @@ impl From<&Status> for SessionError {
             retry_delay: retry_info
                 .and_then(|info| info.retry_delay)
                 .and_then(|delay| delay.try_into().ok()),
+            session_limit: find(&details, "sessiond.v1.SessionLimitDetail").map(Box::new),
         }
     }
 }
@@ -208,6 +218,7 @@ fn reason_name(detail: Detail, info: Option<ErrorInfo>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::v1::CompetingSession;
 
     fn any(name: &str, message: &impl Message) -> Any {
         Any { type_url: format!("type.googleapis.com/{name}"), value: message.encode_to_vec() }
@@ -292,6 +303,25 @@ mod tests {
     fn details_that_do_not_decode_are_no_details() {
         let status = Status::with_details(Code::Unauthenticated, "", b"\xff\xff".as_slice().into());
         assert_eq!(SessionError::from(&status).browser_status(), 503);
+    }
+
+    #[test]
+    fn sessions_that_compete_for_a_limit_are_read() {
+        let session = CompetingSession {
+            id: "ses-1".to_owned(),
+            user_agent: "Browser/1".to_owned(),
+            ..Default::default()
+        };
+        let limit = SessionLimitDetail { limit: 1, total: 2, sessions: vec![session] };
+        let reason = ErrorReason::SessionLimitReached.into();
+        let detail = ErrorDetail { reason, http_status: 409, ..Default::default() };
+        let details = vec![
+            any("sessiond.v1.ErrorDetail", &detail),
+            any("sessiond.v1.SessionLimitDetail", &limit),
+        ];
+        let reached = SessionError::from(status(Code::FailedPrecondition, details));
+        assert_eq!(reached.session_limit(), Some(&limit));
+        assert_eq!(error(ErrorReason::Revoked.into(), 401).session_limit(), None);
     }
 
     #[test]

@@ -7,7 +7,9 @@ use axum::routing::post;
 use axum::{Json, Router};
 use http::StatusCode;
 use prost::Message;
-use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, SerializeOptions};
+use prost_reflect::{
+    DescriptorPool, DynamicMessage, MessageDescriptor, MethodDescriptor, SerializeOptions,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sessiond_client::{Client, ConnectOptions, SessionError, connect, v1};
@@ -40,6 +42,7 @@ struct Target {
 struct Runner {
     url: String,
     methods: HashMap<String, MethodDescriptor>,
+    session_limit: MessageDescriptor,
     clients: Mutex<HashMap<Target, Client>>,
 }
 
@@ -51,8 +54,11 @@ pub(crate) fn router(url: String) -> Result<Router, BoxError> {
         .get_service_by_name("sessiond.v1.SessionService")
         .ok_or("the descriptors have no SessionService")?;
     let methods = service.methods().map(|method| (method.name().to_owned(), method)).collect();
+    let session_limit = pool
+        .get_message_by_name("sessiond.v1.SessionLimitDetail")
+        .ok_or("the descriptors have no SessionLimitDetail")?;
     let clients = Mutex::default();
-    let runner = Arc::new(Runner { url, methods, clients });
+    let runner = Arc::new(Runner { url, methods, session_limit, clients });
     Ok(Router::new().route("/", post(call)).with_state(runner))
 }
 
@@ -82,15 +88,16 @@ impl Runner {
             None => response.await,
         };
         match response {
-            Ok(bytes) => {
-                let message = DynamicMessage::decode(method.output(), bytes.as_slice())?;
-                // With the defaults, so that the driver sees every field.
-                let options = SerializeOptions::new().skip_default_fields(false);
-                let value =
-                    message.serialize_with_options(serde_json::value::Serializer, &options)?;
-                Ok(json!({"ok": value}))
+            Ok(bytes) => Ok(json!({"ok": to_json(method.output(), &bytes)?})),
+            Err(status) => {
+                let error = SessionError::from(status);
+                let mut described = description(&error);
+                if let Some(limit) = error.session_limit() {
+                    let bytes = limit.encode_to_vec();
+                    described["sessionLimit"] = to_json(self.session_limit.clone(), &bytes)?;
+                }
+                Ok(json!({"error": described}))
             }
-            Err(status) => Ok(json!({"error": description(&SessionError::from(status))})),
         }
     }
 
@@ -152,6 +159,13 @@ async fn send(
         "ListSigningKeys" => list_signing_keys,
         "ListAuditEvents" => list_audit_events,
     }
+}
+
+/// With the defaults, so that the driver sees every field.
+fn to_json(descriptor: MessageDescriptor, bytes: &[u8]) -> Result<Value, BoxError> {
+    let message = DynamicMessage::decode(descriptor, bytes)?;
+    let options = SerializeOptions::new().skip_default_fields(false);
+    Ok(message.serialize_with_options(serde_json::value::Serializer, &options)?)
 }
 
 fn description(error: &SessionError) -> Value {

@@ -24,6 +24,7 @@ pub(super) struct Browser {
     pub(super) ip_address: String,
     pub(super) user_agent: String,
     pub(super) tenant_id: Option<String>,
+    pub(super) http_method: String,
 }
 
 impl Browser {
@@ -44,6 +45,7 @@ impl Browser {
             ip_address: ip_address(parts, settings),
             user_agent: user_agent(&parts.headers),
             tenant_id,
+            http_method: parts.method.to_string(),
         })
     }
 
@@ -97,6 +99,8 @@ fn joined(headers: &HeaderMap, name: HeaderName) -> Option<String> {
     (!texts.is_empty()).then(|| texts.join("; "))
 }
 
+/// With these, a request is not searched for a CSRF token, and a wrong one does not matter. Whether a
+/// token is required is sessiond's decision, by the method of each Validate.
 pub(super) fn is_safe(method: &Method) -> bool {
     [Method::GET, Method::HEAD, Method::OPTIONS, Method::TRACE].contains(method)
 }

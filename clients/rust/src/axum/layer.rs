@@ -63,6 +63,7 @@ impl Sessions {
             ip_address: browser.ip_address,
             user_agent: browser.user_agent,
             tenant_id: browser.tenant_id,
+            http_method: Some(browser.http_method),
             ..Default::default()
         };
         let response = self.client.clone().validate(request).await?.into_inner();

@@ -280,6 +280,7 @@ impl Sessions {
             ip_address: browser.ip_address.clone(),
             user_agent: browser.user_agent.clone(),
             tenant_id: browser.tenant_id.clone(),
+            http_method: Some(browser.http_method.clone()),
             ..Default::default()
         };
         let response = self.client.clone().validate(request).await?.into_inner();

@@ -189,9 +189,12 @@ async fn the_helpers_send_cookies_tenant_address_and_user_agent() {
     let calls = server.calls();
     let rpcs: Vec<_> = calls.iter().map(|call| call.rpc.as_str()).collect();
     assert_eq!(rpcs, ["Validate", "Create", "Validate", "Create", "Revoke"]);
-    for (call, token) in [(&calls[0], "of-the-cookie"), (&calls[2], "of-the-form")] {
+    for (call, method, token) in
+        [(&calls[0], "GET", "of-the-cookie"), (&calls[2], "POST", "of-the-form")]
+    {
         let validate: ValidateRequest = call.message();
         assert_eq!(validate.csrf_token.as_deref(), Some(token));
+        assert_eq!(validate.http_method.as_deref(), Some(method));
         assert_eq!(validate.tenant_id.as_deref(), Some("acme"));
         assert_eq!(validate.ip_address, "192.0.2.1");
         assert!(validate.accept_pre_login);

@@ -108,7 +108,7 @@ async fn malformed_cookie_headers_are_sent_whole() {
 }
 
 #[tokio::test]
-async fn safe_methods_have_no_csrf_token_and_all_others_always_have() {
+async fn the_method_is_sent_and_a_csrf_token_with_all_but_safe_ones() {
     for (method, expected) in [
         (Method::GET, None),
         (Method::HEAD, None),
@@ -124,6 +124,7 @@ async fn safe_methods_have_no_csrf_token_and_all_others_always_have() {
     ] {
         let asked = asked(with_cookie(method.clone(), "/")).await;
         assert_eq!(asked.csrf_token.as_deref(), expected, "{method}");
+        assert_eq!(asked.http_method.as_deref(), Some(method.as_str()));
     }
     let mut safe = with_cookie(Method::GET, "/");
     safe.headers_mut().insert("x-csrf-token", HeaderValue::from_static("token"));
