@@ -40,6 +40,9 @@ export type CallAnswer = z.infer<typeof callAnswerSchema>;
 /** What a client does not have by its nature, and why: such scenarios do not apply to it. */
 export type Lacks = Readonly<Partial<Record<Capability, string>>>;
 
+/** Why a generated stub cannot send a field that does not exist. */
+export const NO_RAW_JSON = "its types have the fields of the contract only";
+
 /** A generated stub under test. */
 export interface Stub {
   readonly name: string;

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { build } from "esbuild";
 import { chromium } from "playwright-core";
 import { CHROMIUM_FLAGS } from "../../test/support/chromium.ts";
-import type { CallAnswer, CallRequest, Stub } from "./clients.ts";
+import { type CallAnswer, type CallRequest, NO_RAW_JSON, type Stub } from "./clients.ts";
 import { PAGE_ORIGIN } from "./page-origin.ts";
 import { startSameOriginProxy } from "./same-origin-proxy.ts";
 
@@ -51,6 +51,7 @@ export async function startConnectWebStub(program: string, sessiondUrl: string) 
       defaultDeadline: "connect-web has no deadline by default",
       browserStatus: "the page is in the browser already",
       tls: "the browser decides about TLS",
+      rawJson: NO_RAW_JSON,
     },
     async call({ url = sessiondUrl, ...call }) {
       const request = JSON.stringify({ ...call, url: `${PAGE_ORIGIN}${proxy.pathTo(url)}` });

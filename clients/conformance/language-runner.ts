@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
-import { type App, callAnswerSchema, type Lacks, type Stub } from "./clients.ts";
+import { type App, callAnswerSchema, type Lacks, NO_RAW_JSON, type Stub } from "./clients.ts";
 
 /** What the shell says, and so a `build` written for it, if a program is not installed. */
 const EXIT_NOT_FOUND = 127;
@@ -159,7 +159,7 @@ async function stop(child: ChildProcess): Promise<void> {
 function createStub(name: string, url: string): Stub {
   return {
     name,
-    lacks: {},
+    lacks: { rawJson: NO_RAW_JSON },
     async call(request) {
       const response = await fetch(url, {
         method: "POST",

@@ -130,6 +130,7 @@ export const CAPABILITIES = [
   "tls",
   "browserStatus",
   "cookieHeaders",
+  "rawJson",
 ] as const;
 export type Capability = (typeof CAPABILITIES)[number];
 
