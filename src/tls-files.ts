@@ -29,8 +29,9 @@ export async function watchTls(
     paths as Record<Part, string>,
     (contents) => {
       const credentials = { ...configured, ...contents };
-      server.setTlsCredentials(credentials);
+      // First: what cannot be read must not be in force.
       const { subject, expiresAt } = certificateExpiry(credentials.certificate, Date.now());
+      server.setTlsCredentials(credentials);
       log.info({ subject, expiresAt }, "TLS files read again: they are in force");
       expiry.use(credentials.certificate);
     },

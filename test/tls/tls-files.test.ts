@@ -157,6 +157,19 @@ describe("TLS files (F04)", () => {
     expect(JSON.stringify(lines)).not.to.include(second.key.split("\n")[1] ?? "");
   });
 
+  it("that Node accepts and sessiond cannot read are not in force, as the log says", async () => {
+    await write(newCertificate("first"));
+    const replica = await start();
+    const second = newCertificate("second");
+    const certificate = second.certificate.replaceAll(" CERTIFICATE-", " X509 CERTIFICATE-");
+    await write({ ...second, certificate });
+    await replica.app.readFiles();
+    expect(lines.map(({ msg }) => msg)).to.deep.equal([
+      "TLS files cannot be used: the last usable ones stay in force",
+    ]);
+    expect(await nameShownBy(replica)).to.equal("CN=first");
+  });
+
   for (const [what, content] of [
     ["half a certificate", newCertificate("half").certificate.slice(0, 300)],
     ["an empty file", ""],
