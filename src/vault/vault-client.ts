@@ -137,17 +137,25 @@ export class VaultClient {
       signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
     };
     const { request } = this.#isTls ? https : http;
-    try {
-      return await new Promise<Answer>((resolve, reject) => {
+    const attempt = (isRepeat = false) =>
+      new Promise<Answer>((resolve, reject) => {
         const sent = request(new URL(`/v1/${path}`, address), options, (response) => {
           readBody(response).then(
             (text) => resolve({ status: response.statusCode ?? 0, body: text }),
             reject,
           );
         });
-        sent.on("error", reject);
+        sent.on("error", (error: NodeJS.ErrnoException) => {
+          // Vault may close a kept connection just when it is used again. To encrypt or decrypt twice does
+          // no harm.
+          const wasClosed = sent.reusedSocket && error.code === "ECONNRESET";
+          if (wasClosed && !isRepeat) attempt(true).then(resolve, reject);
+          else reject(error);
+        });
         sent.end(body);
       });
+    try {
+      return await attempt();
     } catch (error) {
       signal?.throwIfAborted();
       throw this.#noAnswer(error, timeout.aborted);

@@ -1,5 +1,8 @@
+import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
+import http from "node:http";
+import type { AddressInfo, Socket } from "node:net";
 import { expect } from "chai";
 import { pino } from "pino";
 import { SessionError } from "../../src/session/errors.ts";
@@ -257,6 +260,28 @@ describe("Vault transit", () => {
       expect(error.message).to.include("no answer within 100 ms");
       expect(error.isTransient).to.equal(true);
       await until("the request has gone", async () => vault.server.inFlight === 0);
+    });
+
+    it("passes unnoticed if Vault has closed a connection that was kept, once for each request", async () => {
+      const perConnection = new WeakMap<Socket, number>();
+      let isRefusing = false;
+      await using server = http.createServer((request, response) => {
+        const count = (perConnection.get(request.socket) ?? 0) + 1;
+        perConnection.set(request.socket, count);
+        if (isRefusing || count > 1) request.socket.destroy();
+        else response.end('{"data":{"answer":"yes"}}');
+      });
+      server.listen(0, "127.0.0.1");
+      await once(server, "listening");
+      const { port } = server.address() as AddressInfo;
+      const client = new VaultClient({ ...vault.options, address: `http://127.0.0.1:${port}` });
+      clients.push(client);
+      for (let request = 0; request < 3; request++) {
+        expect(await client.post("x", {}, undefined)).to.deep.equal({ answer: "yes" });
+      }
+      isRefusing = true;
+      const error = await errorOf(client.post("x", {}, undefined));
+      expect(error).to.be.instanceOf(VaultError).with.property("isTransient", true);
     });
 
     it("does not read an answer without end", async () => {
