@@ -5,7 +5,8 @@ import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { checkCrossField } from "./cross-field-checks.ts";
 import { type Environment, EnvReader, type FileReader } from "./env-reader.ts";
-import { exposureOf, isLoopback } from "./exposure.ts";
+import { exposureOf } from "./exposure.ts";
+import { isLoopback } from "./loopback.ts";
 import { resolveTimeouts } from "./timeout-defaults.ts";
 
 /** Durations are in milliseconds. */
@@ -100,11 +101,26 @@ function callersOf(reader: EnvReader) {
     jwt: {
       /** The path or the URL of the keys. */
       jwks,
-      issuer: reader.get("SESSIOND_JWT_ISSUER") ?? "",
-      audience: reader.get("SESSIOND_JWT_AUDIENCE") ?? "",
+      issuer: required(reader, "SESSIOND_JWT_ISSUER"),
+      audience: required(reader, "SESSIOND_JWT_AUDIENCE"),
       algorithms: reader.get("SESSIOND_JWT_ALGORITHMS"),
     },
   };
+}
+
+/**
+ * The value of a setting that others require.
+ *
+ * @throws {Error} without one, which the cross-field checks should have found: a default could accept
+ * what nobody has decided to accept
+ */
+function required(
+  reader: EnvReader,
+  name: "SESSIOND_JWT_ISSUER" | "SESSIOND_JWT_AUDIENCE",
+): string {
+  const value = reader.get(name);
+  if (value === undefined) throw new Error(`${name} is not set`);
+  return value;
 }
 
 function assemble(reader: EnvReader) {

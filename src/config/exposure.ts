@@ -1,5 +1,5 @@
-import { BlockList, isIP } from "node:net";
 import type { EnvReader } from "./env-reader.ts";
+import { isLoopback } from "./loopback.ts";
 
 /**
  * Who may reach sessiond, and read what callers send: nobody who should not (`protected`), anybody on
@@ -42,16 +42,4 @@ export function checkExposure(reader: EnvReader): void {
     !reader.get(open) || reader.get("SESSIOND_CALLERS_FILE") === undefined,
     `${open} (true) contradicts SESSIOND_CALLERS_FILE, which authenticates callers: unset one of them`,
   );
-}
-
-const LOOPBACK = new BlockList();
-LOOPBACK.addSubnet("127.0.0.0", 8, "ipv4");
-LOOPBACK.addAddress("::1", "ipv6");
-LOOPBACK.addSubnet("::ffff:127.0.0.0", 104, "ipv6");
-
-/** Whether only this machine can connect. Of names, only `localhost` is sure to mean that. */
-export function isLoopback(host: string): boolean {
-  const version = isIP(host);
-  if (version === 0) return host.toLowerCase() === "localhost";
-  return LOOPBACK.check(host, version === 4 ? "ipv4" : "ipv6");
 }

@@ -10,8 +10,9 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import { validate as isCronExpression } from "node-cron";
 import { z } from "zod";
-import { parseAuthorities } from "../files/pem.ts";
+import { parseAuthorities, parseCertificates } from "../files/pem.ts";
 import { databaseUrlProblem } from "./database-url.ts";
+import { isLoopback } from "./loopback.ts";
 
 export type Parser<T = unknown> = z.ZodType<T, string>;
 
@@ -234,8 +235,8 @@ export const databaseUrl = z
 /** Whether a token and key material may be sent there. */
 function isVaultAddress(text: string): boolean {
   const { protocol, hostname, origin } = new URL(text);
-  const isLoopback = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
-  const isSafe = protocol === "https:" || (protocol === "http:" && isLoopback);
+  const host = hostname.replace(/^\[(.*)\]$/, "$1");
+  const isSafe = protocol === "https:" || (protocol === "http:" && isLoopback(host));
   return isSafe && (text === origin || text === `${origin}/`);
 }
 
@@ -281,14 +282,10 @@ export const keyList = z
 
 /** Encodes to the certificate's subject. */
 export const certificate = z
-  .codec(
-    z.string(),
-    checked((pem) => new X509Certificate(pem)),
-    {
-      decode: (pem) => pem,
-      encode: (pem) => `(${subjectOf(new X509Certificate(pem))})`,
-    },
-  )
+  .codec(z.string(), checked(parseCertificates), {
+    decode: (pem) => pem,
+    encode: (pem) => `(${subjectOf(parseCertificates(pem)[0])})`,
+  })
   .meta({ description: "a certificate in PEM form", hint: " (-----BEGIN CERTIFICATE-----)" });
 
 /** Encodes to the subjects. */

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { loadConfig } from "../../src/config/config.ts";
-import { isLoopback } from "../../src/config/exposure.ts";
+import { isLoopback } from "../../src/config/loopback.ts";
 import { certificatePem, expectProblem, privateKeyPem, problemsOf } from "./helpers.ts";
 
 const noAuthentication = "SESSIOND_INSECURE_NO_CALLER_AUTHENTICATION";

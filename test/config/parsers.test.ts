@@ -257,6 +257,7 @@ const cases: readonly Case[] = [
       "http://127.0.0.1:8100",
       "http://localhost:8100",
       "http://[::1]:8100",
+      "http://[::ffff:7f00:1]:8100",
     ].map((address) => [address, address] as const),
     bad: [
       "http://vault.example.com:8200",
@@ -289,7 +290,12 @@ const cases: readonly Case[] = [
     beside: { SESSIOND_TLS_KEY: privateKeyPem(7) },
     read: (config) => config.server.tls?.certificate,
     good: [[certificatePem, certificatePem]],
-    bad: ["canary", certificatePem.slice(0, 200)],
+    // Cut; a form that OpenSSL reads, but not what reads its expiry.
+    bad: [
+      "canary",
+      certificatePem.slice(0, 200),
+      certificatePem.replaceAll(" CERTIFICATE-", " X509 CERTIFICATE-"),
+    ],
     remedy: "a certificate in PEM form (-----BEGIN CERTIFICATE-----)",
   },
   {
