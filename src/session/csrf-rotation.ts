@@ -78,6 +78,7 @@ export class CsrfRotation {
     );
     if (!changed) {
       authenticator.assertLive(current, context);
+      // It is live after all, and nothing was changed: a retry may succeed.
       throw new SessionError("STORAGE_UNAVAILABLE");
     }
     const setCookie = browserCookies.csrfRotated(current.session, current.now, token);

@@ -82,6 +82,7 @@ export class SessionRotation {
       const current = await authenticator.readAgain(ref, session, context);
       authenticator.assertLive(current, context);
       this.#assertNotRotated(current, context);
+      // It is live after all, and nothing was changed: a retry may succeed.
       throw new SessionError("STORAGE_UNAVAILABLE");
     }
     const { id, signingKeyId } = outcome.session;

@@ -241,6 +241,7 @@ export class Sessions {
     if (changed) return current;
     authenticator.assertLive(current, context);
     const isChanged = etag !== "" && etag !== current.session.metadataEtag;
+    // Otherwise it is live after all, and nothing was changed: a retry may succeed.
     throw new SessionError(isChanged ? "METADATA_ETAG_MISMATCH" : "STORAGE_UNAVAILABLE");
   }
 
