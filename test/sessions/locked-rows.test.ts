@@ -94,6 +94,24 @@ describe("a row that another transaction has locked (F12)", () => {
     await waiting;
   });
 
+  it("of signing keys, holds up rotations of them on few connections, and no list", async () => {
+    const tenants = numbers(CALLERS).map((index) => `tenant-${index}`);
+    const actors = tenants.map((tenantId) => newActor({ tenantId }));
+    await Promise.all(actors.map((actor) => openSession(app.client, { actor })));
+    await held.query("SELECT FROM signing_keys WHERE tenant_id = ANY ($1) FOR UPDATE", [tenants]);
+    const waiting = Promise.all(
+      tenants.map((tenantId) =>
+        app.client.rotateSigningKey({ tenantId, actingActorId: "operator" }),
+      ),
+    );
+    await untilBlockedBy(app.sql, held.pid);
+    await others();
+    await until("few wait", async () => (await waitingCount(app.sql)) <= LOCK_WAITS);
+    expect((await app.client.listSigningKeys({})).signingKeys).not.to.deep.equal([]);
+    await held.commit();
+    await waiting;
+  });
+
   /** What others do with sessions of their own: all of it succeeds. */
   async function others(): Promise<void> {
     const { client } = app;

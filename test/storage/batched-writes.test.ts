@@ -5,9 +5,10 @@ import { StorageFault } from "../../src/storage/pg/errors.ts";
 import { createSessionStore } from "../../src/storage/sessions/pg-session-store.ts";
 import { createSigningKeyStore } from "../../src/storage/signing-keys/pg-signing-key-store.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
+import { startDatabaseProxy } from "../support/database-proxy.ts";
 import { numbers } from "../support/in-parallel.ts";
 import { statementsDuring } from "../support/statement-log.ts";
-import { openTestStorage, type TestStorage } from "../support/storage.ts";
+import { openConnections, openTestStorage, type TestStorage } from "../support/storage.ts";
 import { type HeldTransaction, holdTransaction } from "../support/transaction.ts";
 import { until, untilBlockedBy, untilWaiting, waitingCount } from "../support/until.ts";
 import {
@@ -153,9 +154,53 @@ describe("collected writes", () => {
       sessions.revoke(last, revocation, context),
     ]);
     expect(done.map((read) => read?.session.id)).to.deep.equal([other, other, last]);
-    expect(await waitingCount(test.sql), "one connection for all who wait").to.equal(1);
+    const isOne = async () => (await waitingCount(test.sql)) === 1;
+    await until("one connection is left for all who wait", isOne);
     await held.commit();
     for (const touched of await Promise.all(waiting)) expect(touched).not.to.equal(undefined);
+  });
+
+  it("a row that was locked for a moment only is not queued behind those that stay locked", async () => {
+    const [stuck = "" as SessionId, brief = "" as SessionId] = await opened(2);
+    const proxy = await startDatabaseProxy(test.url);
+    const proxied = await openTestStorage(proxy.url);
+    const moment = await holdTransaction(test);
+    try {
+      const { touch, revoke } = createSessionStore(proxied.database);
+      await openConnections(proxied, 4);
+      await held.query(LOCK, [stuck]);
+      const waiting = touch(stuck, 0, context);
+      await until("the connection for those who wait is taken", async () => {
+        // Those who only try give up sooner.
+        const text = `SELECT FROM pg_stat_activity
+          WHERE $1 = ANY (pg_blocking_pids(pid))
+            AND query_start < clock_timestamp() - interval '200 milliseconds'`;
+        return (await test.sql(text, [held.pid])).length === 1;
+      });
+
+      await moment.query(LOCK, [brief]);
+      const [{ now } = { now: undefined }] = await test.sql("SELECT clock_timestamp() AS now");
+      proxy.holdAnswers();
+      const revoked = revoke(brief, revocation, context);
+      await until("the batch has skipped the row", async () => {
+        const text = `SELECT FROM pg_stat_activity
+          WHERE datname = current_database() AND pid <> pg_backend_pid()
+            AND query LIKE '%WITH item%' AND query NOT LIKE '%pg_stat_activity%'
+            AND state = 'idle' AND query_start > $1`;
+        return (await test.sql(text, [now])).length === 1;
+      });
+      await moment.commit();
+      proxy.restore();
+
+      expect((await revoked)?.session.id).to.equal(brief);
+      expect(await waitingCount(test.sql), "the other one still waits").to.equal(1);
+      await held.commit();
+      expect(await waiting).not.to.equal(undefined);
+    } finally {
+      await moment.end();
+      await proxied.close();
+      await proxy.close();
+    }
   });
 
   it("of touches of one session at once, the interval lets one write", async () => {

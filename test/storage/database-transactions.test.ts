@@ -4,6 +4,7 @@ import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { deadlockOnce } from "../support/deadlock.ts";
 import { rejected } from "../support/expect-reason.ts";
 import { openTestStorage, type TestStorage } from "../support/storage.ts";
+import { holdTransaction } from "../support/transaction.ts";
 
 const UPDATE = { text: "UPDATE numbers SET value = value + 1 WHERE id = $1" };
 
@@ -92,16 +93,22 @@ describe("database: transactions", () => {
   });
 
   it("that have begun only in part leave their connection usable", async () => {
-    // Of the statement that begins one, only the second part fails: such a lock_timeout is not valid.
+    // Of the statement that begins the one that waits, only the second part fails: such a lock_timeout
+    // is not valid.
     const single = await openTestStorage(test.url, { poolSize: 1, queueTimeoutMs: -2 });
+    const held = await holdTransaction(test);
     try {
-      const use = { bulkhead: "writes" } as const;
-      const call = single.database.waitingTransaction(undefined, async () => {}, use);
-      expect(await call.catch((error: unknown) => error)).to.be.instanceOf(StorageFault);
+      await held.query(UPDATE.text, [1]);
+      const call = single.database.lockingTransaction({ signal: undefined }, "key", (run) =>
+        run(UPDATE, [1]),
+      );
+      const error = await call.catch((thrown: unknown) => thrown);
+      expect(error).to.be.instanceOf(StorageFault).with.property("code", "22023");
       expect(await single.database.query({ text: "SELECT 1 AS one" }, [], undefined)).to.deep.equal(
         [{ one: 1 }],
       );
     } finally {
+      await held.end();
       await single.close();
     }
   });

@@ -2,7 +2,7 @@ import type pg from "pg";
 import type { DataSource, EntityManager, QueryRunner } from "typeorm";
 import { SessionError } from "../../session/errors.ts";
 import { type CancellableClient, sendCancelRequest } from "./cancel-request.ts";
-import { ConnectionPermits, type ConnectionUse } from "./connection-permits.ts";
+import { type Bulkhead, ConnectionPermits, type ConnectionUse } from "./connection-permits.ts";
 import {
   endsConnection,
   LOCK_NOT_AVAILABLE,
@@ -12,7 +12,7 @@ import {
   storageUnavailable,
   translateDriverError,
 } from "./errors.ts";
-import type { ClientKey } from "./fair-queue.ts";
+import { KeyedMutex } from "./keyed-mutex.ts";
 import {
   PreparedStatements,
   type PreparedStatementsOptions,
@@ -21,6 +21,7 @@ import {
 import { probeServer } from "./probe-server.ts";
 import { rowTypes } from "./row-types.ts";
 import { settledOrAborted } from "./settled-or-aborted.ts";
+import type { Caller } from "./waiter.ts";
 
 export interface DatabaseOptions extends PreparedStatementsOptions {
   readonly poolSize: number;
@@ -63,12 +64,6 @@ export type Query = (
   signal: Signal,
 ) => Promise<readonly Row[]>;
 
-/** Who makes a call: a part of CallContext. */
-export interface Caller {
-  readonly signal: Signal;
-  readonly clientKey?: ClientKey;
-}
-
 /** A connection that is taken from the pool for one piece of work. */
 interface Lease {
   readonly client: pg.PoolClient;
@@ -80,8 +75,8 @@ interface Lease {
 
 const READS: ConnectionUse = { bulkhead: "reads" };
 /**
- * How long a change among the writes waits for a lock. Most locks are held for the time of a commit;
- * whoever meets a longer one goes to those who wait for locks.
+ * How long a change waits for a lock before it goes to those who wait for locks. Most locks are held for
+ * the time of a commit.
  */
 const BRIEF_LOCK_WAIT_MS = 10;
 const CANCEL_GRACE_MS = 1000;
@@ -104,6 +99,7 @@ export class Database {
   readonly #dataSource: DataSource;
   readonly #pool: pg.Pool;
   readonly #permits: ConnectionPermits;
+  readonly #mutex: KeyedMutex;
   readonly #prepared: PreparedStatements;
   #lastAnsweredAt = performance.now();
 
@@ -111,6 +107,7 @@ export class Database {
     this.options = options;
     this.#dataSource = dataSource;
     this.#permits = new ConnectionPermits(options);
+    this.#mutex = new KeyedMutex(options);
     this.#prepared = new PreparedStatements(options);
     // TypeORM types the driver as an interface without the pool.
     this.#pool = (dataSource.driver as unknown as { master: pg.Pool }).master;
@@ -151,41 +148,45 @@ export class Database {
 
   /**
    * As `transaction`, for work that locks what other transactions may have locked. Whoever meets a lock
-   * that is held for longer than a commit takes leaves its connection to the writes and starts again
-   * among those who wait for locks, who have few.
+   * that is held for longer than a commit takes gives its connection back and starts again among those
+   * who wait for locks, who have few.
    *
-   * @param key names what is locked: calls with the same key take one connection in all
+   * @param key names what is locked: of the calls with the same key, one at a time runs. Undefined: the
+   * call does not wait for others of this process.
+   * @param first the bulkhead that it leaves for those who wait for locks
    * @throws {SessionError} OVERLOADED also if a lock was not released within the queue timeout
    */
   async lockingTransaction<T>(
-    { signal, clientKey }: Caller,
-    key: string,
+    caller: Caller,
+    key: string | undefined,
     work: (run: Run) => Promise<T>,
+    first: "writes" | "retries" = "writes",
   ): Promise<T> {
-    const use = { bulkhead: "writes", clientKey, key } as const;
+    if (key === undefined) return this.#brieflyOrWaiting(caller, work, first);
+    await this.#mutex.acquire(key, caller);
     try {
-      return await retried(() =>
-        this.#transactionOnce(signal, work, use, beginWith(BRIEF_LOCK_WAIT_MS)),
+      return await this.#brieflyOrWaiting(caller, work, first);
+    } finally {
+      this.#mutex.release(key);
+    }
+  }
+
+  async #brieflyOrWaiting<T>(
+    { signal, clientKey }: Caller,
+    work: (run: Run) => Promise<T>,
+    first: Bulkhead,
+  ): Promise<T> {
+    const among = (bulkhead: Bulkhead, lockTimeoutMs: number) =>
+      retried(() =>
+        this.#transactionOnce(signal, work, { bulkhead, clientKey }, beginWith(lockTimeoutMs)),
       );
+    try {
+      return await among(first, BRIEF_LOCK_WAIT_MS);
     } catch (error) {
       if (!isLockTimeout(error)) throw error;
     }
-    return this.waitingTransaction(signal, work, { ...use, bulkhead: "lock_waits" });
-  }
-
-  /**
-   * As `transaction`, for work that has to wait for a lock.
-   *
-   * @throws {SessionError} OVERLOADED also if a lock was not released within the queue timeout
-   */
-  async waitingTransaction<T>(
-    signal: Signal,
-    work: (run: Run) => Promise<T>,
-    use: ConnectionUse,
-  ): Promise<T> {
     try {
-      const begin = beginWith(this.options.queueTimeoutMs);
-      return await retried(() => this.#transactionOnce(signal, work, use, begin));
+      return await among("lock_waits", this.options.queueTimeoutMs);
     } catch (error) {
       throw isLockTimeout(error) ? new SessionError("OVERLOADED", { cause: error }) : error;
     }

@@ -51,6 +51,17 @@ export class FairQueue<Entry extends Queued> {
     return true;
   }
 
+  /** Removes and returns the oldest entry of the client whose turn it is. */
+  shift(): Entry | undefined {
+    for (const [key, lane] of this.#lanes) {
+      const [next] = lane as Iterable<Entry> as [Entry];
+      this.delete(next);
+      if (this.#lanes.delete(key)) this.#lanes.set(key, lane);
+      return next;
+    }
+    return undefined;
+  }
+
   /**
    * Offers entries to `accept`, in turns of the clients and each client's oldest first, and removes
    * those for which it returns true, until `isFull` returns true. The next call goes on with the

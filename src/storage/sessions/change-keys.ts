@@ -1,7 +1,7 @@
 import type { SessionId } from "../../session/ids.ts";
 import type { Actor } from "../../session/session.ts";
 
-/** The keys of what changes lock: see ConnectionUse. */
+/** The keys of what changes lock: see Database.lockingTransaction. */
 
 export function sessionKey(id: SessionId): string {
   return `session ${id}`;

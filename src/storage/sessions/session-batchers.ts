@@ -83,10 +83,14 @@ export class SessionBatchers {
         retryAlone: {
           execute: async (item, signal, clientKey) => {
             const id = idOf(item);
-            const key = id === undefined ? {} : { key: sessionKey(id) };
-            const use = { bulkhead: "lock_waits", clientKey, ...key } as const;
+            const key = id && sessionKey(id);
             const query: Query = (statement, values, own) =>
-              this.#database.waitingTransaction(own, (run) => run(statement, values), use);
+              this.#database.lockingTransaction(
+                { signal: own, clientKey },
+                key,
+                (run) => run(statement, values),
+                "retries",
+              );
             return only(await executeOne(query)(() => [item], signal));
           },
           isRetryable,

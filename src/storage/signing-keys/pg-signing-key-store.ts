@@ -164,7 +164,7 @@ function rotateOnce(
   actingActorId: string,
   context: CallContext,
 ): Promise<RotatedSigningKeys> {
-  const { signal, callingService } = context;
+  const { callingService } = context;
   const rotation = async (run: Run) => {
     const [retired] = await run(RETIRE_ACTIVE, [key.tenantId]);
     const audit = [actingActorId, callingService, retired?.id ?? null];
@@ -176,11 +176,10 @@ function rotateOnce(
       retired: retired && signingKeyOf(retired),
     };
   };
-  const use = { ...management(context), key: tenantKey(key) };
-  return database.waitingTransaction(signal, rotation, use);
+  return database.lockingTransaction(context, tenantKey(key), rotation);
 }
 
-/** The key of what changes a tenant's active signing key: see ConnectionUse. */
+/** The key of what changes a tenant's active signing key: see Database.lockingTransaction. */
 function tenantKey({ tenantId }: NewSigningKey): string {
   return `signing key ${tenantId}`;
 }
