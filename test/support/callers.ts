@@ -17,7 +17,7 @@ export interface LineOptions {
 }
 
 export function newToken(): string {
-  return `tok_${randomBytes(24).toString("base64url")}`;
+  return `sessiond_${randomBytes(32).toString("base64url")}`;
 }
 
 export function sha256(token: string): string {
