@@ -5,47 +5,60 @@ import type { SigningKeyId, TenantId } from "./ids.ts";
 const RETRY_INTERVAL_MS = 1000;
 const MAX_ENTRIES = 10_000;
 
+type Tenants = ReadonlySet<TenantId> | undefined;
+
+interface LookUp {
+  /** The tenant of the key that the id has; undefined if no key has it. */
+  readonly tenantId: TenantId | undefined;
+  /** When the id may be looked up again. */
+  readonly retryAt: number;
+}
+
 /**
- * The ids that no signing key had a moment ago, so that cookies that keep naming one do not cost a query
- * each. A key that another replica has just made is not among them: its id is 128 random bits, which
- * nobody can have asked for before it was made.
+ * The ids that callers have looked up a moment ago in vain, so that cookies that keep naming one do not
+ * cost a query each, however many callers send them. A key that another replica has just made is not
+ * among them: its id is 128 random bits, which nobody can have asked for before it was made.
  */
 export class AbsentKeys {
   readonly #clock: MonotonicClock;
-  readonly #ofTenants = new WeakMap<ReadonlySet<TenantId>, AbsentKeys>();
-  /** When the id may be looked up again, the earliest first. */
-  readonly #retryAt = new Map<SigningKeyId, number>();
+  /** The look-ups for callers of all tenants, the earliest first. */
+  readonly #ofAll = new Map<SigningKeyId, LookUp>();
+  /**
+   * Those for callers that are limited to tenants. They are kept apart: a look-up for a caller of all
+   * tenants finds keys that others must not know of. If it spared these a query for ids that no key has
+   * only, the time of their calls would tell such ids from those of other tenants' keys.
+   */
+  readonly #ofLimited = new Map<SigningKeyId, LookUp>();
 
   constructor(clock: MonotonicClock) {
     this.#clock = clock;
   }
 
   /**
-   * The ids that do not exist for callers of these tenants. They are kept apart, because the same key
-   * may exist for others.
+   * To be called when a look-up has found no key for callers of these tenants.
+   *
+   * @param tenants undefined: all
+   * @param tenantId of the key, if others have it
    */
-  forTenants(tenants: ReadonlySet<TenantId>): AbsentKeys {
-    let absent = this.#ofTenants.get(tenants);
-    if (absent === undefined) {
-      absent = new AbsentKeys(this.#clock);
-      this.#ofTenants.set(tenants, absent);
-    }
-    return absent;
-  }
-
-  /** To be called when a look-up has found no key. */
-  add(id: SigningKeyId): void {
+  add(id: SigningKeyId, tenants?: Tenants, tenantId?: TenantId): void {
+    const lookUps = this.#lookUpsFor(tenants);
     const now = this.#clock();
-    this.#retryAt.delete(id);
-    this.#retryAt.set(id, now + RETRY_INTERVAL_MS);
-    for (const [oldest, retryAt] of this.#retryAt) {
-      if (retryAt > now && this.#retryAt.size <= MAX_ENTRIES) break;
-      this.#retryAt.delete(oldest);
+    lookUps.delete(id);
+    lookUps.set(id, { tenantId, retryAt: now + RETRY_INTERVAL_MS });
+    for (const [oldest, { retryAt }] of lookUps) {
+      if (retryAt > now && lookUps.size <= MAX_ENTRIES) break;
+      lookUps.delete(oldest);
     }
   }
 
-  has(id: SigningKeyId): boolean {
-    const retryAt = this.#retryAt.get(id);
-    return retryAt !== undefined && this.#clock() < retryAt;
+  /** Whether a look-up a moment ago shows that the key does not exist for callers of these tenants. */
+  has(id: SigningKeyId, tenants?: Tenants): boolean {
+    const lookUp = this.#lookUpsFor(tenants).get(id);
+    if (lookUp === undefined || this.#clock() >= lookUp.retryAt) return false;
+    return lookUp.tenantId === undefined || tenants?.has(lookUp.tenantId) !== true;
+  }
+
+  #lookUpsFor(tenants: Tenants): Map<SigningKeyId, LookUp> {
+    return tenants === undefined ? this.#ofAll : this.#ofLimited;
   }
 }

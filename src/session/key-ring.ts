@@ -125,13 +125,12 @@ export class KeyRing {
   ): Promise<boolean> {
     const unreadableOf = this.#unreadable.tenantOf(id);
     if (unreadableOf !== undefined && tenants.has(unreadableOf)) return true;
-    const absent = this.#absent.forTenants(tenants);
-    if (absent.has(id)) return false;
+    if (this.#absent.has(id, tenants)) return false;
     const readTenant = async (signal: AbortSignal) =>
       (await this.#store.find(id, { signal, callingService, clientKey }))?.tenantId;
     const tenantId = await this.#tenantReads.join(id, signal, readTenant).catch(rethrowAsOwn);
     if (tenantId !== undefined && tenants.has(tenantId)) return true;
-    absent.add(id);
+    this.#absent.add(id, tenants, tenantId);
     return false;
   }
 

@@ -167,6 +167,34 @@ describe("key ring", () => {
     expect(reads).to.deep.equal([lostId]);
   });
 
+  it("reads what is not theirs once a second, however many limited callers ask for it", async () => {
+    let now = 0;
+    const absent = mintSigningKeyId(secureRandomBytes);
+    const reads: SigningKeyId[] = [];
+    const ring = ringOver(
+      (id) => {
+        reads.push(id);
+        return id === absent ? undefined : storedKey(id);
+      },
+      new UnreadableKeys(() => now),
+      new AbsentKeys(() => now),
+    );
+    // What a caller of all tenants looks up spares the others nothing, or they could tell the two apart.
+    for (const id of [absent, SIGNING_KEY_ID]) await ring.find(id, context);
+    for (now of [0, 999, 1000]) {
+      reads.length = 0;
+      for (const tenant of numbers(20)) {
+        const limited = { ...context, tenants: new Set([`tenant-${tenant}` as TenantId]) };
+        for (const id of [absent, SIGNING_KEY_ID]) {
+          expect(await ring.find(id, limited)).to.equal(undefined);
+        }
+      }
+      expect(reads, `at ${now} ms`).to.deep.equal(now === 999 ? [] : [absent, SIGNING_KEY_ID]);
+    }
+    const own = { ...context, tenants: new Set([TENANT]) };
+    expect(await ring.find(SIGNING_KEY_ID, own), "the control").not.to.equal(undefined);
+  });
+
   it("reads the key of a tenant for a caller that is limited to it", async () => {
     const ring = ringOver((id) => storedKey(id));
     const other = { ...context, tenants: new Set(["other" as TenantId]) };
