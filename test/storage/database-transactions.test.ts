@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import type { Run } from "../../src/storage/pg/database.ts";
 import { StorageFault } from "../../src/storage/pg/errors.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { deadlockOnce } from "../support/deadlock.ts";
@@ -31,15 +32,27 @@ describe("database: transactions", () => {
     return rows.map(({ value }) => value);
   };
 
-  it("commit when the work is done, at READ COMMITTED", async () => {
-    const level = await storage.database.transaction(undefined, async (run) => {
+  it("commit when the work is done, at READ COMMITTED, whatever the server's default is", async () => {
+    const url = new URL(test.url);
+    url.searchParams.set("options", "-c default_transaction_isolation=serializable");
+    const strict = await openTestStorage(url.href, { poolSize: 1 });
+    const work = async (run: Run) => {
       await run(UPDATE, [1]);
       await run(UPDATE, [2]);
       const [row] = await run({ text: "SHOW transaction_isolation" }, []);
       return row?.transaction_isolation;
-    });
-    expect(level).to.equal("read committed");
-    expect(await values()).to.deep.equal([1, 1]);
+    };
+    try {
+      const { database } = strict;
+      const [row] = await database.query({ text: "SHOW transaction_isolation" }, [], undefined);
+      expect(row?.transaction_isolation, "the default").to.equal("serializable");
+      expect(await database.transaction(undefined, work)).to.equal("read committed");
+      const locking = database.lockingTransaction({ signal: undefined }, "key", work);
+      expect(await locking).to.equal("read committed");
+    } finally {
+      await strict.close();
+    }
+    expect(await values()).to.deep.equal([2, 2]);
   });
 
   it("roll back when the work throws, and pass its error on as it is", async () => {

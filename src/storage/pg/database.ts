@@ -382,11 +382,12 @@ function leftInTransaction(client: pg.PoolClient): Error | undefined {
   return new Error("a transaction was left open");
 }
 
-const BEGIN: Statement = { text: "BEGIN" };
+/** With the level, since the server, the database or the role may have another one by default. */
+const BEGIN: Statement = { text: "BEGIN ISOLATION LEVEL READ COMMITTED" };
 
 /** Begins a transaction in which a statement waits for a lock no longer than `lockTimeoutMs`. */
 function beginWith(lockTimeoutMs: number): Statement {
-  return { text: `BEGIN; SET LOCAL lock_timeout = ${lockTimeoutMs}` };
+  return { text: `${BEGIN.text}; SET LOCAL lock_timeout = ${lockTimeoutMs}` };
 }
 
 function isLockTimeout(error: unknown): boolean {
