@@ -54,7 +54,7 @@ public final class Sessions {
   private static final Pattern TOKEN = Pattern.compile("[A-Za-z0-9._~+/=-]+");
 
   /** Marks a request that these sessions have checked, for a second filter. */
-  private record Validated(Sessions by, String method) {}
+  private record Validated(Sessions by, String method, Optional<String> tenant) {}
 
   /**
    * A request whose session has been loaded.
@@ -276,8 +276,10 @@ public final class Sessions {
 
   /** Loads the session of a request once, however many filters ask for it. */
   Checked check(HttpServletRequest request, boolean optional) throws IOException {
-    // A filter in between can change the method, and with it whether a CSRF token is needed.
-    Validated validated = new Validated(this, request.getMethod());
+    // A filter in between can change the method, and with it whether a CSRF token is needed, or
+    // what
+    // the tenant is taken from.
+    Validated validated = new Validated(this, request.getMethod(), tenant(request));
     if (validated.equals(request.getAttribute(VALIDATED))) {
       return new Checked(request, RequestSession.of(request));
     }

@@ -227,6 +227,20 @@ class FaultTest {
   }
 
   @Test
+  void tenantThatChangesBetweenTwoFiltersIsCheckedAgain() throws Exception {
+    var sessions =
+        new Sessions(
+            sessiond.client,
+            options()
+                .tenant(request -> RequestSession.of(request).isPresent() ? "second" : "first")
+                .build());
+    try (var app = new TestApp(sessions)) {
+      app.get("/twice", "Cookie", COOKIE);
+    }
+    assertEquals(2, sessiond.validates.size());
+  }
+
+  @Test
   void tokenInALargeFormIsMissing() throws Exception {
     try (var small =
         new TestApp(new Sessions(sessiond.client, options().formLimitBytes(20).build()))) {
