@@ -126,6 +126,22 @@ describe("database: transactions", () => {
     }
   });
 
+  it("that wait for a lock end with OVERLOADED before the statement timeout", async () => {
+    const limits = { poolSize: 1, queueTimeoutMs: 600_000, statementTimeoutMs: 2000 };
+    const single = await openTestStorage(test.url, limits);
+    const held = await holdTransaction(test);
+    try {
+      await held.query(UPDATE.text, [1]);
+      const call = single.database.lockingTransaction({ signal: undefined }, "key", (run) =>
+        run(UPDATE, [1]),
+      );
+      await rejected(call, "OVERLOADED");
+    } finally {
+      await held.end();
+      await single.close();
+    }
+  });
+
   it("that never get through end with STORAGE_UNAVAILABLE", async () => {
     let attempts = 0;
     const call = storage.database.transaction(undefined, async (run) => {

@@ -186,7 +186,10 @@ export class Database {
       if (!isLockTimeout(error)) throw error;
     }
     try {
-      return await among("lock_waits", this.options.queueTimeoutMs);
+      // Well before the statement would be cancelled, which would look like an outage.
+      const { queueTimeoutMs, statementTimeoutMs } = this.options;
+      const lockTimeoutMs = Math.min(queueTimeoutMs, Math.floor(statementTimeoutMs / 2));
+      return await among("lock_waits", lockTimeoutMs);
     } catch (error) {
       throw isLockTimeout(error) ? new SessionError("OVERLOADED", { cause: error }) : error;
     }
