@@ -48,10 +48,12 @@ function reflectionFlood(read: boolean): Attack {
       const settled = await connection.settled();
       // Half, as frames of the connection itself are among the first bytes.
       const all = () => connection.bytesRead >= (asked * answerBytes) / 2;
-      const answered = !read || (await becomesTrue(all));
+      // A conversation ends at the longest deadline of a call, with trailers.
+      const isOver = () => connection.count(frameType.headers) > 1 || connection.resets > 0;
+      const answered = !read || (await becomesTrue(() => all() || isOver()));
       const failures = [
         ...(settled ? [] : ["the connection is neither answered nor closed"]),
-        ...(answered ? [] : ["not all questions were answered"]),
+        ...(answered ? [] : ["not all questions were answered, and the conversation goes on"]),
         ...(asked > REQUESTS ? [] : ["too few questions were let through"]),
       ];
       const { bytesRead } = connection;
