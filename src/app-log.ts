@@ -23,7 +23,10 @@ const sources = { callers: "the callers file", keys: "the set of JWT keys" } as 
 /** Logs when the callers file or the keys that verify JWTs are read, and when they cannot be used. */
 export function callersEvents(log: Logger): CallersEvents {
   return {
-    onChange: (file, callers) => log.info({ callers }, `${sources[file]} was read`),
+    onChange(file, callers) {
+      if (callers === 0) log.warn(`${sources[file]} was read: with it, nobody may call`);
+      else log.info({ callers }, `${sources[file]} was read`);
+    },
     onError: (file, err) =>
       log.error({ err }, `${sources[file]} cannot be used: the previous version stays in force`),
   };

@@ -2,7 +2,7 @@ import { hash, type X509Certificate } from "node:crypto";
 import { type FileWatch, watchFiles } from "../files/watch-file.ts";
 import { anonymousCaller, type Caller, CallerRefusedError } from "./caller.ts";
 import { CallerCache } from "./caller-cache.ts";
-import { type CallerDirectory, CallersFileError, parseCallersFile } from "./callers-file.ts";
+import { type CallerDirectory, parseCallersFile } from "./callers-file.ts";
 import { namesOf } from "./certificate-names.ts";
 import { type JwtKeys, type JwtRules, keysOfSet, keysOfUrl, verifyJwt } from "./jwt-verifier.ts";
 
@@ -141,15 +141,9 @@ class FileCallers implements CallerAuthentication {
 
   async start(): Promise<void> {
     const { jwt, file, certificates } = this.#config;
-    let isStarting = true;
     await this.#watch("callers", file, (text) => {
-      // It is more likely to be half-written than to mean that nobody may call any more.
-      if (!isStarting && text.trim() === "") {
-        throw new CallersFileError("it is empty: to let nobody call, leave a comment in it");
-      }
       this.#directory = parseCallersFile(text, { jwts: jwt !== undefined, certificates });
     });
-    isStarting = false;
     if (typeof jwt?.jwks === "string") {
       await this.#watch("keys", jwt.jwks, (text) => {
         this.#keys = keysOfSet(text);

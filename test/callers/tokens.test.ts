@@ -342,22 +342,14 @@ describe("callers with tokens (F01)", () => {
       await expectFailure(validate(client, cookie), "CALLER_UNAUTHENTICATED");
     });
 
-    it("stay as they were if it is empty; a comment alone ends their access", async () => {
+    it("lose their access if it has no line any more, with a warning", async () => {
       const client = clientWith(withToken(token));
       const { cookie } = await openSession(client);
-      await file.write("");
-      await app.app.readFiles();
-      await validate(client, cookie);
-      const error = lines.find(({ level }) => level === 50);
-      expect(error?.msg).to.equal(
-        "the callers file cannot be used: the previous version stays in force",
-      );
-      expect(error?.err)
-        .to.have.property("message")
-        .that.match(/it is empty: to let nobody call, leave a comment in it$/);
-      await file.write("# nobody");
+      await file.write();
       await app.app.readFiles();
       await expectFailure(validate(client, cookie), "CALLER_UNAUTHENTICATED");
+      const warning = lines.find(({ level }) => level === 40);
+      expect(warning?.msg).to.equal("the callers file was read: with it, nobody may call");
     });
 
     it("fail no call of others while it is read again and again", async () => {
