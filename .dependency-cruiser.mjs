@@ -85,6 +85,16 @@ export default {
       ["src/session", "src/files"],
       "The configuration has the types of src/session, and checks what files hold.",
     ),
+    {
+      name: "src-commands-imports",
+      comment: "A command is a way into the rules, as src/rpc is, without a server.",
+      severity: "error",
+      from: { path: "^src/commands/" },
+      to: {
+        path: "^(src|packages|gen|clients)/",
+        pathNot: ["^src/(commands|callers|config|session)/", "^src/open-encrypted-storage\\.ts$"],
+      },
+    },
     only("src/log", [], "What is logged is told by the others."),
     only("src/jobs", [], "A job is told what to run."),
     only("src/files", [], "Reading files knows nothing of what is in them."),

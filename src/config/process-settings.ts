@@ -214,22 +214,25 @@ export const database = {
     default: "10",
     doc:
       "The maximum number of database connections of one process. One is kept for reads (two from 8 on), " +
-      "and from 3 on one for writes. Calls that wait for locked rows, and management (lists, keys, the " +
-      "sweep), may each use a fifth. A sweep uses two connections, one of which only holds a lock.",
+      "and from 3 on one for writes. Retries of changes whose row was locked, calls that wait for locks, " +
+      "and management (lists, the sweep) may each use a fifth. A sweep uses two connections, one of which " +
+      "only holds a lock.",
   }),
   SESSIOND_DATABASE_QUEUE_LIMIT: setting(parsers.integer(0, 1_000_000), {
     default: "10000",
     doc:
       "The maximum number of calls that wait for a database connection, for each kind of work: reads, " +
-      "writes, waits for locks, management. It is also the limit for each kind of call that is " +
-      "executed in batches: how many calls wait for the next batch. When a queue is full, a call of " +
-      "the caller that has the most in it fails with OVERLOADED.",
+      "writes, retries, waits for locks, management. It is also the limit for each kind of call that is " +
+      "executed in batches, how many calls wait for the next batch, and for the calls that wait for " +
+      "another call on the same session, actor or tenant's key. When a queue is full, a call of the " +
+      "caller that has the most in it fails with OVERLOADED.",
   }),
   SESSIOND_DATABASE_QUEUE_TIMEOUT: setting(parsers.duration("10ms", "1m"), {
     default: "2s",
     doc:
       "How long a call may wait for the next batch, how long for a database connection, and how long " +
-      "for a row that another transaction has locked. Then it fails with OVERLOADED.",
+      "for a row that another transaction has locked, which is also at most half of " +
+      "SESSIOND_DATABASE_STATEMENT_TIMEOUT. Then it fails with OVERLOADED.",
   }),
   SESSIOND_DATABASE_CONNECT_TIMEOUT: setting(parsers.duration("100ms", "1m"), {
     default: "3s",
