@@ -13,7 +13,7 @@ import {
 } from "../../gen/es/sessiond/v1/error_pb.ts";
 import { type Reason, SessionError } from "../session/errors.ts";
 import { SessionLimitError } from "../session/session-limit-error.ts";
-import { sessionLimitDetail } from "./messages.ts";
+import { sessionLimitDetail } from "./responses.ts";
 
 /** `domain` in google.rpc.ErrorInfo. */
 export const ERROR_DOMAIN = "sessiond.v1";

@@ -15,7 +15,8 @@ import type { Admission, AdmittedCaller } from "./admission.ts";
 import { noteCall, tenantOf } from "./call-description.ts";
 import { callerKey } from "./caller-authorization.ts";
 import { type ErrorMapping, toConnectError } from "./errors.ts";
-import * as messages from "./messages.ts";
+import * as requests from "./requests.ts";
+import * as responses from "./responses.ts";
 
 export interface SessionServiceDependencies {
   readonly sessions: Sessions;
@@ -110,11 +111,11 @@ function tenantOfFailure(error: unknown, request: object): string | undefined {
 
 function sessionHandlers(deps: SessionServiceDependencies): Handlers {
   const { sessions, sessionRotation, csrfRotation, signingKeys, auditLog, timeouts } = deps;
-  const { sessionMessage, setCookieMessage, signingKeyMessage } = messages;
+  const { sessionMessage, setCookieMessage, signingKeyMessage } = responses;
 
   return {
     create: async (request, context) => {
-      const created = await sessions.create(messages.createCommand(request), context);
+      const created = await sessions.create(requests.createCommand(request), context);
       const { session, now, cookie, csrfToken, setCookies, replaced } = created;
       return {
         session: sessionMessage(session, now),
@@ -126,24 +127,24 @@ function sessionHandlers(deps: SessionServiceDependencies): Handlers {
     },
 
     validate: async (request, context) => {
-      const validated = await sessions.validate(messages.validateCommand(request), context);
-      return messages.validateResponse(validated, timeouts);
+      const validated = await sessions.validate(requests.validateCommand(request), context);
+      return responses.validateResponse(validated, timeouts);
     },
 
     validateCsrf: async (request, context) => {
-      const command = messages.validateCsrfCommand(request);
+      const command = requests.validateCsrfCommand(request);
       const { session, now } = await sessions.validateCsrf(command, context);
       return { session: sessionMessage(session, now) };
     },
 
     touch: async (request, context) => {
-      const ref = messages.refInput(request.session);
+      const ref = requests.refInput(request.session);
       const { session, now, touched } = await sessions.touch(ref, context);
       return { session: sessionMessage(session, now), touched };
     },
 
     revoke: async (request, context) => {
-      const command = messages.revokeCommand(request);
+      const command = requests.revokeCommand(request);
       const { session, now, revoked, setCookies } = await sessions.revoke(command, context);
       return {
         session: sessionMessage(session, now),
@@ -153,12 +154,12 @@ function sessionHandlers(deps: SessionServiceDependencies): Handlers {
     },
 
     revokeAllForActor: async (request, context) => {
-      const command = messages.revokeAllForActorCommand(request);
+      const command = requests.revokeAllForActorCommand(request);
       return { revokedCount: await sessions.revokeAllForActor(command, context) };
     },
 
     rotateCsrf: async (request, context) => {
-      const rotated = await csrfRotation.rotate(messages.rotateCsrfCommand(request), context);
+      const rotated = await csrfRotation.rotate(requests.rotateCsrfCommand(request), context);
       return {
         rotated: rotated.map(({ session, csrfToken, setCookie }) => ({
           sessionId: session.id,
@@ -169,7 +170,7 @@ function sessionHandlers(deps: SessionServiceDependencies): Handlers {
     },
 
     rotateSession: async (request, context) => {
-      const command = messages.rotateSessionCommand(request);
+      const command = requests.rotateSessionCommand(request);
       const rotated = await sessionRotation.rotate(command, context);
       const { session, now, cookie, csrfToken, setCookies, previousId } = rotated;
       return {
@@ -182,13 +183,13 @@ function sessionHandlers(deps: SessionServiceDependencies): Handlers {
     },
 
     updateMetadata: async (request, context) => {
-      const command = messages.updateMetadataCommand(request);
+      const command = requests.updateMetadataCommand(request);
       const { session, now } = await sessions.updateMetadata(command, context);
       return { session: sessionMessage(session, now) };
     },
 
     rotateSigningKey: async (request, context) => {
-      const command = messages.rotateSigningKeyCommand(request);
+      const command = requests.rotateSigningKeyCommand(request);
       const { now, active, retired } = await signingKeys.rotate(command, context);
       return {
         activeKey: signingKeyMessage(active, now, timeouts),
@@ -210,12 +211,12 @@ function sessionHandlers(deps: SessionServiceDependencies): Handlers {
     },
 
     get: async (request, context) => {
-      const { session, now } = await sessions.get(messages.refInput(request.session), context);
+      const { session, now } = await sessions.get(requests.refInput(request.session), context);
       return { session: sessionMessage(session, now) };
     },
 
     list: async (request, context) => {
-      const page = await sessions.list(messages.listCommand(request), context);
+      const page = await sessions.list(requests.listCommand(request), context);
       return {
         sessions: page.items.map((session) =>
           sessionMessage(session, page.now, session.id === page.currentId),
@@ -225,7 +226,7 @@ function sessionHandlers(deps: SessionServiceDependencies): Handlers {
     },
 
     listSigningKeys: async (request, context) => {
-      const page = await signingKeys.list(messages.listSigningKeysCommand(request), context);
+      const page = await signingKeys.list(requests.listSigningKeysCommand(request), context);
       return {
         signingKeys: page.items.map((key) => signingKeyMessage(key, page.now, timeouts)),
         nextPageToken: page.nextPageToken,
@@ -233,9 +234,9 @@ function sessionHandlers(deps: SessionServiceDependencies): Handlers {
     },
 
     listAuditEvents: async (request, context) => {
-      const page = await auditLog.list(messages.listAuditEventsCommand(request), context);
+      const page = await auditLog.list(requests.listAuditEventsCommand(request), context);
       return {
-        auditEvents: page.items.map(messages.auditEventMessage),
+        auditEvents: page.items.map(responses.auditEventMessage),
         nextPageToken: page.nextPageToken,
       };
     },

@@ -9,7 +9,7 @@ const MAX_USER_AGENT_CHARACTERS = 512;
 /**
  * What Create stores with a session besides its actor and its deadlines. To add an attribute, add it
  * here, to the table of columns (storage/sessions/session-entity.ts, with a migration) and to the
- * messages (rpc/messages.ts).
+ * messages (rpc/requests.ts, rpc/responses.ts).
  */
 export interface SessionAttributes {
   readonly appType: string;
