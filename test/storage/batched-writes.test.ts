@@ -18,6 +18,7 @@ import {
   newTenant,
   noLimit,
   revocation,
+  rotationOf,
 } from "./contract/stores.ts";
 
 const LOCK = "SELECT FROM sessions WHERE id = $1 FOR UPDATE";
@@ -201,6 +202,21 @@ describe("collected writes", () => {
       await proxied.close();
       await proxy.close();
     }
+  });
+
+  it("a Create whose replaced session was rotated waits for its lock, and names the successor", async () => {
+    const [old = "" as SessionId] = await opened(1);
+    const found = await sessions.find(old, context);
+    const rotation = rotationOf((found as NonNullable<typeof found>).session);
+    await sessions.rotate(old, rotation, context);
+    await held.query(LOCK, [old]);
+    const outcome = create(newSession(tenantId), old);
+    await untilBlockedBy(test.sql, held.pid);
+    await held.end();
+    expect(await outcome).to.deep.equal({
+      kind: "replaced_was_rotated",
+      successorId: rotation.newId,
+    });
   });
 
   it("of touches of one session at once, the interval lets one write", async () => {

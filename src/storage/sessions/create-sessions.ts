@@ -62,6 +62,9 @@ const ITEM = Object.fromEntries(PARAMETERS.map(({ name, type }) => [name, type])
 
 const INSERTED = sessionColumns.map(({ name }) => COMPUTED[name] ?? name).join(", ");
 
+/** A session that Create replaces, or whose successor it has to name. */
+const REPLACEABLE = "(revoked_at IS NULL OR rotated_to IS NOT NULL)";
+
 /**
  * Reads the signing key in the statement that inserts the session, so that a replica never signs with
  * a key that another replica has retired. If the key is not active, it inserts nothing and returns no
@@ -82,7 +85,7 @@ function createStatement({ suffix, lock, isSkipped }: Locking): Statement {
         absolute_expires_at, item.id AS item_id, item.actor_id AS acting_actor_id, calling_service
       FROM item JOIN sessions ON sessions.id = replaces
         AND sessions.tenant_id = item.tenant_id
-      WHERE (revoked_at IS NULL OR rotated_to IS NOT NULL) ${lock}
+      WHERE ${REPLACEABLE} ${lock}
     ), replaced AS (
       UPDATE sessions SET revoked_at = ${NOW}, revoke_reason = 'replaced',
         revoked_by = acting_actor_id
@@ -90,7 +93,7 @@ function createStatement({ suffix, lock, isSkipped }: Locking): Statement {
       RETURNING sessions.id, sessions.tenant_id, sessions.pre_login, revoked_by, item_id,
         calling_service
     ), evaluated AS (
-      SELECT *, ${isSkipped("replaces", "revoked_at IS NULL AND tenant_id = item.tenant_id")} AS skipped,
+      SELECT *, ${isSkipped("replaces", `${REPLACEABLE} AND tenant_id = item.tenant_id`)} AS skipped,
         (SELECT rotated_to FROM target WHERE item_id = item.id) AS successor_id
       FROM item
     ), accepted AS (
