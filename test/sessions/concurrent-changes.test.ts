@@ -280,11 +280,18 @@ describe("sessions that are rotated between the read and the write", () => {
     expect(revoked).to.deep.equal(chain);
   });
 
-  it("a revocation by id of a session that was rotated before the call finds it revoked", async () => {
-    const { sessions } = rotatedMeanwhile({ revoke: onlyOfSuccessor });
+  it("a revocation by id of a session that was rotated before the call ends only its grace", async () => {
+    const graces: SessionId[] = [];
+    const { sessions } = rotatedMeanwhile({
+      revoke: onlyOfSuccessor,
+      async endGrace(id) {
+        graces.push(id);
+      },
+    });
     const command = { session: ref, reason: "ban", actingActorId: "root" };
     const outcome = await sessions.revoke(command, context);
     expect([outcome.session, outcome.revoked]).to.deep.equal([old, false]);
+    expect(graces).to.deep.equal([old.id]);
   });
 
   it("other changes by id, and those after the grace, find the old session revoked", async () => {
