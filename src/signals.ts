@@ -11,9 +11,10 @@ const DUPLICATE_MS = 1000;
 /**
  * Handles the signals that end the process.
  *
- * SIGTERM, SIGINT and the end of the npm that started the process have the same effect, and SIGHUP if it
- * means that a terminal was closed; otherwise it means, as for any service, to read files again. A further SIGTERM or SIGINT ends the process at once. SIGHUP does not: whoever
- * closes the terminal does not mean to skip the shutdown.
+ * SIGTERM, SIGINT and the end of the npm that started the process have the same effect, and SIGHUP if
+ * it means that a terminal was closed; otherwise it means, as for any service, to read files again. A
+ * further SIGTERM or SIGINT ends the process at once. SIGHUP does not: whoever closes the terminal
+ * does not mean to skip the shutdown.
  *
  * @param exit ends the process with a code
  * @param readFiles reads the files again that may change; without it, SIGHUP always stops

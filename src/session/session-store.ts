@@ -108,10 +108,10 @@ export interface SessionStore {
   find(id: SessionId, context: CallContext): Promise<SessionSnapshot | undefined>;
 
   /**
-   * Stores a session, if its signing key is the tenant's active one, and revokes the session that it replaces.
-   * At the limit, it also revokes the actor's oldest sessions. All of this is one transaction. Even
-   * with concurrent calls, an actor never has more live sessions than the limit; pre-login sessions
-   * do not count.
+   * Stores a session, if its signing key is the tenant's active one, and revokes the session that it
+   * replaces. At the limit, it also revokes the actor's oldest sessions. All of this is one
+   * transaction. Even with concurrent calls, an actor never has more live sessions than the limit;
+   * pre-login sessions do not count.
    */
   create(
     session: NewSession,

@@ -16,8 +16,9 @@ export interface Column {
 }
 
 /**
- * The columns of an entity that are read by default, in the order of their declaration. TypeORM's queries use the same
- * declaration, so our own statements cannot name, order or convert columns differently.
+ * The columns of an entity that are read by default, in the order of their declaration. TypeORM's
+ * queries use the same declaration, so our own statements cannot name, order or convert columns
+ * differently.
  */
 export function columnsOf<Entity>(entity: EntitySchema<Entity>): readonly Column[] {
   const declared = Object.entries(entity.options.columns) as [string, EntitySchemaColumnOptions][];

@@ -36,8 +36,8 @@ export interface PermitLimits extends QueueLimits {
 }
 
 /**
- * The connections that writes leave to reads, and those that all others leave to writes as well. Reads may use all: they wait for nothing but the server, and their batchers send few
- * statements at once.
+ * The connections that writes leave to reads, and those that all others leave to writes as well. Reads
+ * may use all: they wait for nothing but the server, and their batchers send few statements at once.
  */
 function reserved(poolSize: number): { readonly forReads: number; readonly forWrites: number } {
   const forReads = poolSize >= 8 ? 2 : 1;

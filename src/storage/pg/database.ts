@@ -85,11 +85,11 @@ const MAX_ATTEMPTS = 3;
 
 /**
  * Runs statements on PostgreSQL. It divides the connections between kinds of work (bulkheads) and
- * callers, limits the number of calls that wait for a connection and how long they wait, cancels statements that take too long or whose call was cancelled, and translates
- * errors. It sets no timeouts on the server: they would belong to a database session, which
- * PgBouncer shares between clients. For the same reason, PgBouncer in transaction mode may lose prepared
- * statements: when that happens for the first time, the call is retried, and nothing is prepared from
- * then on.
+ * callers, limits the number of calls that wait for a connection and how long they wait, cancels
+ * statements that take too long or whose call was cancelled, and translates errors. It sets no
+ * timeouts on the server: they would belong to a database session, which PgBouncer shares between
+ * clients. For the same reason, PgBouncer in transaction mode may lose prepared statements: when that
+ * happens for the first time, the call is retried, and nothing is prepared from then on.
  *
  * All methods reject with a SessionError (OVERLOADED, STORAGE_UNAVAILABLE), a StorageFault, or the
  * reason of the signal.
@@ -151,8 +151,9 @@ export class Database {
    * that is held for longer than a commit takes gives its connection back and starts again among those
    * who wait for locks, who have few.
    *
-   * @param key names what is locked: of the calls with the same key, one at a time runs. Undefined: the
-   * call does not wait for others of this process.
+   * @param key names what is locked: of the calls with the same key, one at a time runs. One that is
+   * cancelled does not count any more, although its statement may take a moment to end. Undefined: the call
+   * does not wait for others of this process.
    * @param first the bulkhead that it leaves for those who wait for locks
    * @throws {SessionError} OVERLOADED also if a lock was not released within the queue timeout
    */

@@ -46,9 +46,9 @@ export async function migrate(
     signal?.throwIfAborted();
     await runner.startTransaction("READ COMMITTED");
     await runner.query("SELECT pg_advisory_xact_lock($1)", [MIGRATION_LOCK]);
+    await runner.query(`SET LOCAL lock_timeout = ${TABLE_LOCK_TIMEOUT_MS}`);
     const { isUpgrade } = await checkSchema(runner, dataSource);
     if (isUpgrade) await beforeUpgrade?.(runner);
-    await runner.query(`SET LOCAL lock_timeout = ${TABLE_LOCK_TIMEOUT_MS}`);
     const executor = new MigrationExecutor(dataSource, runner);
     executor.transaction = "none";
     const applied = await executor.executePendingMigrations();
