@@ -60,6 +60,8 @@ export interface AuthenticationOptions {
   readonly events: CallersEvents;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
+  /** Milliseconds of a clock that never goes back, for the age of keys. `performance.now` by default. */
+  readonly clock?: () => number;
   /** How often the files are looked at; see `watchFiles`. */
   readonly watch?: { readonly intervalMs?: number; readonly settleMs?: number };
 }
@@ -150,7 +152,7 @@ class FileCallers implements CallerAuthentication {
       });
     } else if (jwt !== undefined) {
       const onError = (error: unknown) => this.#options.events.onError("keys", error);
-      this.#keys = keysOfUrl(jwt.jwks as URL, onError, { now: this.#now });
+      this.#keys = keysOfUrl(jwt.jwks as URL, onError, { clock: this.#options.clock });
     }
   }
 

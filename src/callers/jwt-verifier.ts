@@ -118,6 +118,12 @@ export function keysOfSet(text: string): JwtKeys {
   return asAvailable(createLocalJWKSet(set as JSONWebKeySet));
 }
 
+export interface KeysOfUrlOptions {
+  /** Milliseconds of a clock that never goes back: a wall clock that does would stop the refreshes. */
+  readonly clock?: (() => number) | undefined;
+  readonly fetch?: typeof globalThis.fetch;
+}
+
 /**
  * The keys of the JSON Web Key Set at a URL. They are fetched at the first use, when a token names an
  * unknown key, and when a JWT finds them too old. If that fails, the keys that are known stay in use.
@@ -127,13 +133,13 @@ export function keysOfSet(text: string): JwtKeys {
 export function keysOfUrl(
   url: URL,
   onError: (error: unknown) => void,
-  { now = Date.now, fetch = globalThis.fetch } = {},
+  { clock = () => performance.now(), fetch = globalThis.fetch }: KeysOfUrlOptions = {},
 ): JwtKeys {
   let fetchedAt: number | undefined;
   let failedAt = Number.NEGATIVE_INFINITY;
 
   const checkedFetch: typeof globalThis.fetch = async (...request) => {
-    if (now() - failedAt < (fetchedAt === undefined ? RETRY_MS : COOLDOWN_MS)) {
+    if (clock() - failedAt < (fetchedAt === undefined ? RETRY_MS : COOLDOWN_MS)) {
       throw new Error("the last request for the keys has just failed");
     }
     try {
@@ -141,10 +147,10 @@ export function keysOfUrl(
       if (response.status !== 200) throw new Error(`the answer has the status ${response.status}`);
       const text = await response.text();
       keysOfSet(text); // For its errors.
-      fetchedAt = now();
+      fetchedAt = clock();
       return new Response(text);
     } catch (error) {
-      failedAt = now();
+      failedAt = clock();
       throw error;
     }
   };
@@ -169,8 +175,8 @@ export function keysOfUrl(
   };
 
   return async (header, token) => {
-    const age = fetchedAt === undefined ? 0 : now() - fetchedAt;
-    const mayFetch = refreshing !== undefined || now() - failedAt >= COOLDOWN_MS;
+    const age = fetchedAt === undefined ? 0 : clock() - fetchedAt;
+    const mayFetch = refreshing !== undefined || clock() - failedAt >= COOLDOWN_MS;
     if (age >= REFRESH_MS && mayFetch) {
       const refreshed = refresh();
       if (age >= MAX_AGE_MS) await refreshed;

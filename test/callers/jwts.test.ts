@@ -340,7 +340,8 @@ describe("callers with JWTs (F01)", () => {
 
     /** With a clock of its own, which begins now. */
     async function withClock() {
-      let clock = Date.now();
+      let wall = Date.now();
+      let clock = 0;
       const errors: unknown[] = [];
       const authentication = await createCallerAuthentication({
         config: {
@@ -354,13 +355,18 @@ describe("callers with JWTs (F01)", () => {
           },
         },
         events: { onChange() {}, onError: (_file, error) => errors.push(error) },
-        now: () => clock,
+        now: () => wall,
+        clock: () => clock,
       });
       const peer = { address: "", network: "", connection: 1, certificate: undefined };
       return {
         authentication,
         errors,
+        correctTime(ms: number) {
+          wall += ms;
+        },
         pass(ms: number) {
+          wall += ms;
           clock += ms;
         },
         identify: async (token: string) =>
@@ -384,6 +390,19 @@ describe("callers with JWTs (F01)", () => {
       expect(await outcome()).to.be.instanceOf(KeysUnavailableError);
       expect(requests).to.equal(1);
       test.pass(1);
+      expect(await outcome()).to.equal("shop");
+      await test.authentication[Symbol.asyncDispose]();
+    });
+
+    it("are fetched again after a failure although the time of day was corrected meanwhile", async () => {
+      const test = await withClock();
+      const token = await sign(key);
+      status = 500;
+      const outcome = () => test.identify(token).catch((error: unknown) => error);
+      expect(await outcome()).to.be.instanceOf(KeysUnavailableError);
+      status = 200;
+      test.pass(1000);
+      test.correctTime(-1000);
       expect(await outcome()).to.equal("shop");
       await test.authentication[Symbol.asyncDispose]();
     });
