@@ -123,9 +123,10 @@ export class VaultClient {
     signal?.throwIfAborted();
     const { address, namespace, timeoutMs } = this.#options;
     const timeout = AbortSignal.timeout(timeoutMs);
-    const options: http.RequestOptions = {
+    const options: https.RequestOptions = {
       method: "POST",
       agent: this.#agent,
+      ca: this.#options.ca,
       headers: {
         "content-type": "application/json",
         "content-length": Buffer.byteLength(body),
@@ -137,17 +138,19 @@ export class VaultClient {
       signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
     };
     const { request } = this.#isTls ? https : http;
+    // Without an agent, a request has a connection of its own.
     const attempt = (isRepeat = false) =>
       new Promise<Answer>((resolve, reject) => {
-        const sent = request(new URL(`/v1/${path}`, address), options, (response) => {
+        const own = isRepeat ? { ...options, agent: false } : options;
+        const sent = request(new URL(`/v1/${path}`, address), own, (response) => {
           readBody(response).then(
             (text) => resolve({ status: response.statusCode ?? 0, body: text }),
             reject,
           );
         });
         sent.on("error", (error: NodeJS.ErrnoException) => {
-          // Vault may close a kept connection just when it is used again. To encrypt or decrypt twice does
-          // no harm.
+          // Vault may close kept connections, several at once, just when one is used again. To encrypt or
+          // decrypt twice does no harm.
           const wasClosed = sent.reusedSocket && error.code === "ECONNRESET";
           if (wasClosed && !isRepeat) attempt(true).then(resolve, reject);
           else reject(error);

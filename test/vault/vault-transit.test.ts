@@ -279,6 +279,10 @@ describe("Vault transit", () => {
       for (let request = 0; request < 3; request++) {
         expect(await client.post("x", {}, undefined)).to.deep.equal({ answer: "yes" });
       }
+      // Connections that are kept beside each other, and are all closed when they are used again.
+      const posts = [1, 2, 3].map(() => client.post("x", {}, undefined));
+      expect(await Promise.all(posts)).to.have.length(3);
+      expect(await client.post("x", {}, undefined)).to.deep.equal({ answer: "yes" });
       isRefusing = true;
       const error = await errorOf(client.post("x", {}, undefined));
       expect(error).to.be.instanceOf(VaultError).with.property("isTransient", true);
