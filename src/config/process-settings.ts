@@ -116,7 +116,8 @@ export const server = {
     default: "100",
     doc:
       "The maximum number of open streaming calls on one connection. Further ones fail with OVERLOADED. " +
-      "An HTTP/2 connection is closed after as many of those; a tenth of them is forgotten each second.",
+      "An HTTP/2 connection is closed when it has more refusals than this at once; each second, a tenth " +
+      "of this number is forgotten.",
   }),
   SESSIOND_MAX_STREAM_AGE: setting(parsers.duration("1s", "24h"), {
     default: "30m",
@@ -129,8 +130,8 @@ export const server = {
     doc:
       "The maximum number of calls in flight of one caller. Further ones fail with OVERLOADED at once. " +
       "A caller is the calling service, or without authentication the peer's address (IPv6: its " +
-      "network of 64 bits): behind a proxy or in a service mesh, all callers then share the limits. Health checks have no limit. Below it, " +
-      "callers take turns, so it need not be low to be fair.",
+      "network of 64 bits): behind a proxy or in a service mesh, all callers then share the limits. " +
+      "Health checks have no limit. Below it, callers take turns, so it need not be low to be fair.",
   }),
   SESSIOND_RATE_PER_CALLER: setting(parsers.callRateOrOff, {
     default: "off",
@@ -173,9 +174,9 @@ export const callers = {
   SESSIOND_JWT_JWKS: setting(parsers.jwks, {
     unset: "JWTs are not accepted",
     doc:
-      "The path or URL of the public keys (JSON Web Key Set) that verify the callers' JWTs. A file is read again " +
-      "when it changes; the set of a URL is fetched again every 10 minutes, and when a token names an " +
-      "unknown key. It requires SESSIOND_JWT_ISSUER, SESSIOND_JWT_AUDIENCE and SESSIOND_CALLERS_FILE.",
+      "The path or URL of the public keys (JSON Web Key Set) that verify the callers' JWTs. A file is " +
+      "read again when it changes. The set of a URL is fetched again with the first JWT after 9 minutes, " +
+      "and when a JWT names an unknown key. It requires SESSIOND_JWT_ISSUER, SESSIOND_JWT_AUDIENCE and SESSIOND_CALLERS_FILE.",
   }),
   SESSIOND_JWT_ISSUER: setting(parsers.text, {
     doc: "The issuer that JWTs must have (`iss`), compared as text.",

@@ -32,7 +32,7 @@ type Ends = Pick<Socket, "remoteAddress" | "remotePort" | "localAddress">;
 /**
  * The open connections, in all and of each peer.
  *
- * Nobody can take all of them: no peer gets more than its share. And if none is left, a new connection
+ * No single peer can take all of them: none gets more than its share. And if none is left, a new connection
  * takes the place of an idle one of a peer that has more than its own, the peer with the most first.
  */
 export class Connections {

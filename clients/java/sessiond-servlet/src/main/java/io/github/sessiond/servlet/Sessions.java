@@ -276,9 +276,7 @@ public final class Sessions {
 
   /** Loads the session of a request once, however many filters ask for it. */
   Checked check(HttpServletRequest request, boolean optional) throws IOException {
-    // A filter in between can change the method, and with it whether a CSRF token is needed, or
-    // what
-    // the tenant is taken from.
+    // A filter in between can change the method or the tenant.
     Validated validated = new Validated(this, request.getMethod(), tenant(request));
     if (validated.equals(request.getAttribute(VALIDATED))) {
       return new Checked(request, RequestSession.of(request));
