@@ -48,7 +48,8 @@ type CreateRequest struct {
 	// replaces names the session that this one replaces, usually the pre-login session. It is
 	// revoked in the same transaction, with the reason `replaced`. If it is unknown, not genuine,
 	// already ended or of another tenant, it is ignored and the call succeeds, because a stale
-	// cookie must not prevent a login: see replaced_session_id. A reference that no browser can
+	// cookie must not prevent a login: see replaced_session_id. If RotateSession replaces it during
+	// the call, the session that is then in its place is revoked. A reference that no browser can
 	// cause, such as a session_id of another form or an empty tenant_id, is INVALID_REQUEST.
 	Replaces *SessionRef `protobuf:"bytes,7,opt,name=replaces,proto3" json:"replaces,omitempty"`
 	// ip_address is the browser's address: one IPv4 or IPv6 address without port or zone.
@@ -198,7 +199,8 @@ type CreateResponse struct {
 	// session was replaced or `replaces` was a Cookie header, a third one clears the pre-login
 	// cookie (or the session cookie, if this is a pre-login session).
 	SetCookies []*SetCookie `protobuf:"bytes,4,rep,name=set_cookies,json=setCookies,proto3" json:"set_cookies,omitempty"`
-	// replaced_session_id is the session that `replaces` named, if this call revoked it. Else empty.
+	// replaced_session_id is the session that `replaces` named, or that has taken its place since, if
+	// this call revoked it. Else empty.
 	ReplacedSessionId string `protobuf:"bytes,5,opt,name=replaced_session_id,json=replacedSessionId,proto3" json:"replaced_session_id,omitempty"`
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
@@ -828,7 +830,7 @@ func (x *RevokeRequest) GetActingActorId() string {
 // RevokeResponse has the session after the call.
 type RevokeResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// session is the session.
+	// session is the session that was named, or that has taken its place during the call.
 	Session *Session `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
 	// revoked is true if this call revoked the session. False if it had already ended.
 	Revoked bool `protobuf:"varint,2,opt,name=revoked,proto3" json:"revoked,omitempty"`

@@ -237,7 +237,10 @@ class SessionServiceServicer:
     def Revoke(self, request, context):
         """Revoke ends one live session. The effect is immediate, on all replicas. The row stays, with
         the time, the reason and the acting actor of the first revocation. A session that has already
-        ended does not change.
+        ended does not change. If RotateSession replaces the session during the call, the new one is
+        revoked instead, even if a session_id named the old one. The session_id of a session that
+        RotateSession had replaced before ends its grace: the old cookie is refused from now on, and the
+        new session stays. To end that, too, name it, or call RevokeAllForActor.
 
         Idempotent. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
         SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED.

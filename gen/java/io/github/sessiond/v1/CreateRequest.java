@@ -368,7 +368,8 @@ java.lang.String defaultValue) {
    * replaces names the session that this one replaces, usually the pre-login session. It is
    * revoked in the same transaction, with the reason `replaced`. If it is unknown, not genuine,
    * already ended or of another tenant, it is ignored and the call succeeds, because a stale
-   * cookie must not prevent a login: see replaced_session_id. A reference that no browser can
+   * cookie must not prevent a login: see replaced_session_id. If RotateSession replaces it during
+   * the call, the session that is then in its place is revoked. A reference that no browser can
    * cause, such as a session_id of another form or an empty tenant_id, is INVALID_REQUEST.
    * </pre>
    *
@@ -384,7 +385,8 @@ java.lang.String defaultValue) {
    * replaces names the session that this one replaces, usually the pre-login session. It is
    * revoked in the same transaction, with the reason `replaced`. If it is unknown, not genuine,
    * already ended or of another tenant, it is ignored and the call succeeds, because a stale
-   * cookie must not prevent a login: see replaced_session_id. A reference that no browser can
+   * cookie must not prevent a login: see replaced_session_id. If RotateSession replaces it during
+   * the call, the session that is then in its place is revoked. A reference that no browser can
    * cause, such as a session_id of another form or an empty tenant_id, is INVALID_REQUEST.
    * </pre>
    *
@@ -400,7 +402,8 @@ java.lang.String defaultValue) {
    * replaces names the session that this one replaces, usually the pre-login session. It is
    * revoked in the same transaction, with the reason `replaced`. If it is unknown, not genuine,
    * already ended or of another tenant, it is ignored and the call succeeds, because a stale
-   * cookie must not prevent a login: see replaced_session_id. A reference that no browser can
+   * cookie must not prevent a login: see replaced_session_id. If RotateSession replaces it during
+   * the call, the session that is then in its place is revoked. A reference that no browser can
    * cause, such as a session_id of another form or an empty tenant_id, is INVALID_REQUEST.
    * </pre>
    *
@@ -2144,7 +2147,8 @@ java.lang.String defaultValue) {
      * replaces names the session that this one replaces, usually the pre-login session. It is
      * revoked in the same transaction, with the reason `replaced`. If it is unknown, not genuine,
      * already ended or of another tenant, it is ignored and the call succeeds, because a stale
-     * cookie must not prevent a login: see replaced_session_id. A reference that no browser can
+     * cookie must not prevent a login: see replaced_session_id. If RotateSession replaces it during
+     * the call, the session that is then in its place is revoked. A reference that no browser can
      * cause, such as a session_id of another form or an empty tenant_id, is INVALID_REQUEST.
      * </pre>
      *
@@ -2159,7 +2163,8 @@ java.lang.String defaultValue) {
      * replaces names the session that this one replaces, usually the pre-login session. It is
      * revoked in the same transaction, with the reason `replaced`. If it is unknown, not genuine,
      * already ended or of another tenant, it is ignored and the call succeeds, because a stale
-     * cookie must not prevent a login: see replaced_session_id. A reference that no browser can
+     * cookie must not prevent a login: see replaced_session_id. If RotateSession replaces it during
+     * the call, the session that is then in its place is revoked. A reference that no browser can
      * cause, such as a session_id of another form or an empty tenant_id, is INVALID_REQUEST.
      * </pre>
      *
@@ -2178,7 +2183,8 @@ java.lang.String defaultValue) {
      * replaces names the session that this one replaces, usually the pre-login session. It is
      * revoked in the same transaction, with the reason `replaced`. If it is unknown, not genuine,
      * already ended or of another tenant, it is ignored and the call succeeds, because a stale
-     * cookie must not prevent a login: see replaced_session_id. A reference that no browser can
+     * cookie must not prevent a login: see replaced_session_id. If RotateSession replaces it during
+     * the call, the session that is then in its place is revoked. A reference that no browser can
      * cause, such as a session_id of another form or an empty tenant_id, is INVALID_REQUEST.
      * </pre>
      *
@@ -2202,7 +2208,8 @@ java.lang.String defaultValue) {
      * replaces names the session that this one replaces, usually the pre-login session. It is
      * revoked in the same transaction, with the reason `replaced`. If it is unknown, not genuine,
      * already ended or of another tenant, it is ignored and the call succeeds, because a stale
-     * cookie must not prevent a login: see replaced_session_id. A reference that no browser can
+     * cookie must not prevent a login: see replaced_session_id. If RotateSession replaces it during
+     * the call, the session that is then in its place is revoked. A reference that no browser can
      * cause, such as a session_id of another form or an empty tenant_id, is INVALID_REQUEST.
      * </pre>
      *
@@ -2224,7 +2231,8 @@ java.lang.String defaultValue) {
      * replaces names the session that this one replaces, usually the pre-login session. It is
      * revoked in the same transaction, with the reason `replaced`. If it is unknown, not genuine,
      * already ended or of another tenant, it is ignored and the call succeeds, because a stale
-     * cookie must not prevent a login: see replaced_session_id. A reference that no browser can
+     * cookie must not prevent a login: see replaced_session_id. If RotateSession replaces it during
+     * the call, the session that is then in its place is revoked. A reference that no browser can
      * cause, such as a session_id of another form or an empty tenant_id, is INVALID_REQUEST.
      * </pre>
      *
@@ -2253,7 +2261,8 @@ java.lang.String defaultValue) {
      * replaces names the session that this one replaces, usually the pre-login session. It is
      * revoked in the same transaction, with the reason `replaced`. If it is unknown, not genuine,
      * already ended or of another tenant, it is ignored and the call succeeds, because a stale
-     * cookie must not prevent a login: see replaced_session_id. A reference that no browser can
+     * cookie must not prevent a login: see replaced_session_id. If RotateSession replaces it during
+     * the call, the session that is then in its place is revoked. A reference that no browser can
      * cause, such as a session_id of another form or an empty tenant_id, is INVALID_REQUEST.
      * </pre>
      *
@@ -2274,7 +2283,8 @@ java.lang.String defaultValue) {
      * replaces names the session that this one replaces, usually the pre-login session. It is
      * revoked in the same transaction, with the reason `replaced`. If it is unknown, not genuine,
      * already ended or of another tenant, it is ignored and the call succeeds, because a stale
-     * cookie must not prevent a login: see replaced_session_id. A reference that no browser can
+     * cookie must not prevent a login: see replaced_session_id. If RotateSession replaces it during
+     * the call, the session that is then in its place is revoked. A reference that no browser can
      * cause, such as a session_id of another form or an empty tenant_id, is INVALID_REQUEST.
      * </pre>
      *
@@ -2290,7 +2300,8 @@ java.lang.String defaultValue) {
      * replaces names the session that this one replaces, usually the pre-login session. It is
      * revoked in the same transaction, with the reason `replaced`. If it is unknown, not genuine,
      * already ended or of another tenant, it is ignored and the call succeeds, because a stale
-     * cookie must not prevent a login: see replaced_session_id. A reference that no browser can
+     * cookie must not prevent a login: see replaced_session_id. If RotateSession replaces it during
+     * the call, the session that is then in its place is revoked. A reference that no browser can
      * cause, such as a session_id of another form or an empty tenant_id, is INVALID_REQUEST.
      * </pre>
      *
@@ -2309,7 +2320,8 @@ java.lang.String defaultValue) {
      * replaces names the session that this one replaces, usually the pre-login session. It is
      * revoked in the same transaction, with the reason `replaced`. If it is unknown, not genuine,
      * already ended or of another tenant, it is ignored and the call succeeds, because a stale
-     * cookie must not prevent a login: see replaced_session_id. A reference that no browser can
+     * cookie must not prevent a login: see replaced_session_id. If RotateSession replaces it during
+     * the call, the session that is then in its place is revoked. A reference that no browser can
      * cause, such as a session_id of another form or an empty tenant_id, is INVALID_REQUEST.
      * </pre>
      *

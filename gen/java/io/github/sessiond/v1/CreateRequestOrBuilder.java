@@ -201,7 +201,8 @@ java.lang.String defaultValue);
    * replaces names the session that this one replaces, usually the pre-login session. It is
    * revoked in the same transaction, with the reason `replaced`. If it is unknown, not genuine,
    * already ended or of another tenant, it is ignored and the call succeeds, because a stale
-   * cookie must not prevent a login: see replaced_session_id. A reference that no browser can
+   * cookie must not prevent a login: see replaced_session_id. If RotateSession replaces it during
+   * the call, the session that is then in its place is revoked. A reference that no browser can
    * cause, such as a session_id of another form or an empty tenant_id, is INVALID_REQUEST.
    * </pre>
    *
@@ -214,7 +215,8 @@ java.lang.String defaultValue);
    * replaces names the session that this one replaces, usually the pre-login session. It is
    * revoked in the same transaction, with the reason `replaced`. If it is unknown, not genuine,
    * already ended or of another tenant, it is ignored and the call succeeds, because a stale
-   * cookie must not prevent a login: see replaced_session_id. A reference that no browser can
+   * cookie must not prevent a login: see replaced_session_id. If RotateSession replaces it during
+   * the call, the session that is then in its place is revoked. A reference that no browser can
    * cause, such as a session_id of another form or an empty tenant_id, is INVALID_REQUEST.
    * </pre>
    *
@@ -227,7 +229,8 @@ java.lang.String defaultValue);
    * replaces names the session that this one replaces, usually the pre-login session. It is
    * revoked in the same transaction, with the reason `replaced`. If it is unknown, not genuine,
    * already ended or of another tenant, it is ignored and the call succeeds, because a stale
-   * cookie must not prevent a login: see replaced_session_id. A reference that no browser can
+   * cookie must not prevent a login: see replaced_session_id. If RotateSession replaces it during
+   * the call, the session that is then in its place is revoked. A reference that no browser can
    * cause, such as a session_id of another form or an empty tenant_id, is INVALID_REQUEST.
    * </pre>
    *

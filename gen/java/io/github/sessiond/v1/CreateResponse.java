@@ -265,7 +265,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object replacedSessionId_ = "";
   /**
    * <pre>
-   * replaced_session_id is the session that `replaces` named, if this call revoked it. Else empty.
+   * replaced_session_id is the session that `replaces` named, or that has taken its place since, if
+   * this call revoked it. Else empty.
    * </pre>
    *
    * <code>string replaced_session_id = 5 [json_name = "replacedSessionId"];</code>
@@ -286,7 +287,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * replaced_session_id is the session that `replaces` named, if this call revoked it. Else empty.
+   * replaced_session_id is the session that `replaces` named, or that has taken its place since, if
+   * this call revoked it. Else empty.
    * </pre>
    *
    * <code>string replaced_session_id = 5 [json_name = "replacedSessionId"];</code>
@@ -1472,7 +1474,8 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object replacedSessionId_ = "";
     /**
      * <pre>
-     * replaced_session_id is the session that `replaces` named, if this call revoked it. Else empty.
+     * replaced_session_id is the session that `replaces` named, or that has taken its place since, if
+     * this call revoked it. Else empty.
      * </pre>
      *
      * <code>string replaced_session_id = 5 [json_name = "replacedSessionId"];</code>
@@ -1492,7 +1495,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * replaced_session_id is the session that `replaces` named, if this call revoked it. Else empty.
+     * replaced_session_id is the session that `replaces` named, or that has taken its place since, if
+     * this call revoked it. Else empty.
      * </pre>
      *
      * <code>string replaced_session_id = 5 [json_name = "replacedSessionId"];</code>
@@ -1513,7 +1517,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * replaced_session_id is the session that `replaces` named, if this call revoked it. Else empty.
+     * replaced_session_id is the session that `replaces` named, or that has taken its place since, if
+     * this call revoked it. Else empty.
      * </pre>
      *
      * <code>string replaced_session_id = 5 [json_name = "replacedSessionId"];</code>
@@ -1530,7 +1535,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * replaced_session_id is the session that `replaces` named, if this call revoked it. Else empty.
+     * replaced_session_id is the session that `replaces` named, or that has taken its place since, if
+     * this call revoked it. Else empty.
      * </pre>
      *
      * <code>string replaced_session_id = 5 [json_name = "replacedSessionId"];</code>
@@ -1544,7 +1550,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * replaced_session_id is the session that `replaces` named, if this call revoked it. Else empty.
+     * replaced_session_id is the session that `replaces` named, or that has taken its place since, if
+     * this call revoked it. Else empty.
      * </pre>
      *
      * <code>string replaced_session_id = 5 [json_name = "replacedSessionId"];</code>

@@ -133,7 +133,8 @@ public interface CreateResponseOrBuilder extends
 
   /**
    * <pre>
-   * replaced_session_id is the session that `replaces` named, if this call revoked it. Else empty.
+   * replaced_session_id is the session that `replaces` named, or that has taken its place since, if
+   * this call revoked it. Else empty.
    * </pre>
    *
    * <code>string replaced_session_id = 5 [json_name = "replacedSessionId"];</code>
@@ -142,7 +143,8 @@ public interface CreateResponseOrBuilder extends
   java.lang.String getReplacedSessionId();
   /**
    * <pre>
-   * replaced_session_id is the session that `replaces` named, if this call revoked it. Else empty.
+   * replaced_session_id is the session that `replaces` named, or that has taken its place since, if
+   * this call revoked it. Else empty.
    * </pre>
    *
    * <code>string replaced_session_id = 5 [json_name = "replacedSessionId"];</code>

@@ -58,7 +58,7 @@ private static final long serialVersionUID = 0L;
   private io.github.sessiond.v1.Session session_;
   /**
    * <pre>
-   * session is the session.
+   * session is the session that was named, or that has taken its place during the call.
    * </pre>
    *
    * <code>.sessiond.v1.Session session = 1 [json_name = "session"];</code>
@@ -70,7 +70,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * session is the session.
+   * session is the session that was named, or that has taken its place during the call.
    * </pre>
    *
    * <code>.sessiond.v1.Session session = 1 [json_name = "session"];</code>
@@ -82,7 +82,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * session is the session.
+   * session is the session that was named, or that has taken its place during the call.
    * </pre>
    *
    * <code>.sessiond.v1.Session session = 1 [json_name = "session"];</code>
@@ -603,7 +603,7 @@ private static final long serialVersionUID = 0L;
         io.github.sessiond.v1.Session, io.github.sessiond.v1.Session.Builder, io.github.sessiond.v1.SessionOrBuilder> sessionBuilder_;
     /**
      * <pre>
-     * session is the session.
+     * session is the session that was named, or that has taken its place during the call.
      * </pre>
      *
      * <code>.sessiond.v1.Session session = 1 [json_name = "session"];</code>
@@ -614,7 +614,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * session is the session.
+     * session is the session that was named, or that has taken its place during the call.
      * </pre>
      *
      * <code>.sessiond.v1.Session session = 1 [json_name = "session"];</code>
@@ -629,7 +629,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * session is the session.
+     * session is the session that was named, or that has taken its place during the call.
      * </pre>
      *
      * <code>.sessiond.v1.Session session = 1 [json_name = "session"];</code>
@@ -649,7 +649,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * session is the session.
+     * session is the session that was named, or that has taken its place during the call.
      * </pre>
      *
      * <code>.sessiond.v1.Session session = 1 [json_name = "session"];</code>
@@ -667,7 +667,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * session is the session.
+     * session is the session that was named, or that has taken its place during the call.
      * </pre>
      *
      * <code>.sessiond.v1.Session session = 1 [json_name = "session"];</code>
@@ -692,7 +692,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * session is the session.
+     * session is the session that was named, or that has taken its place during the call.
      * </pre>
      *
      * <code>.sessiond.v1.Session session = 1 [json_name = "session"];</code>
@@ -709,7 +709,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * session is the session.
+     * session is the session that was named, or that has taken its place during the call.
      * </pre>
      *
      * <code>.sessiond.v1.Session session = 1 [json_name = "session"];</code>
@@ -721,7 +721,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * session is the session.
+     * session is the session that was named, or that has taken its place during the call.
      * </pre>
      *
      * <code>.sessiond.v1.Session session = 1 [json_name = "session"];</code>
@@ -736,7 +736,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * session is the session.
+     * session is the session that was named, or that has taken its place during the call.
      * </pre>
      *
      * <code>.sessiond.v1.Session session = 1 [json_name = "session"];</code>

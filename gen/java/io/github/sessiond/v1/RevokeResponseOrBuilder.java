@@ -12,7 +12,7 @@ public interface RevokeResponseOrBuilder extends
 
   /**
    * <pre>
-   * session is the session.
+   * session is the session that was named, or that has taken its place during the call.
    * </pre>
    *
    * <code>.sessiond.v1.Session session = 1 [json_name = "session"];</code>
@@ -21,7 +21,7 @@ public interface RevokeResponseOrBuilder extends
   boolean hasSession();
   /**
    * <pre>
-   * session is the session.
+   * session is the session that was named, or that has taken its place during the call.
    * </pre>
    *
    * <code>.sessiond.v1.Session session = 1 [json_name = "session"];</code>
@@ -30,7 +30,7 @@ public interface RevokeResponseOrBuilder extends
   io.github.sessiond.v1.Session getSession();
   /**
    * <pre>
-   * session is the session.
+   * session is the session that was named, or that has taken its place during the call.
    * </pre>
    *
    * <code>.sessiond.v1.Session session = 1 [json_name = "session"];</code>

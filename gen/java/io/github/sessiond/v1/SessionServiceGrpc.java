@@ -674,7 +674,10 @@ public final class SessionServiceGrpc {
      * <pre>
      * Revoke ends one live session. The effect is immediate, on all replicas. The row stays, with
      * the time, the reason and the acting actor of the first revocation. A session that has already
-     * ended does not change.
+     * ended does not change. If RotateSession replaces the session during the call, the new one is
+     * revoked instead, even if a session_id named the old one. The session_id of a session that
+     * RotateSession had replaced before ends its grace: the old cookie is refused from now on, and the
+     * new session stays. To end that, too, name it, or call RevokeAllForActor.
      * Idempotent. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
      * SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED.
      * </pre>
@@ -993,7 +996,10 @@ public final class SessionServiceGrpc {
      * <pre>
      * Revoke ends one live session. The effect is immediate, on all replicas. The row stays, with
      * the time, the reason and the acting actor of the first revocation. A session that has already
-     * ended does not change.
+     * ended does not change. If RotateSession replaces the session during the call, the new one is
+     * revoked instead, even if a session_id named the old one. The session_id of a session that
+     * RotateSession had replaced before ends its grace: the old cookie is refused from now on, and the
+     * new session stays. To end that, too, name it, or call RevokeAllForActor.
      * Idempotent. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
      * SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED.
      * </pre>
@@ -1272,7 +1278,10 @@ public final class SessionServiceGrpc {
      * <pre>
      * Revoke ends one live session. The effect is immediate, on all replicas. The row stays, with
      * the time, the reason and the acting actor of the first revocation. A session that has already
-     * ended does not change.
+     * ended does not change. If RotateSession replaces the session during the call, the new one is
+     * revoked instead, even if a session_id named the old one. The session_id of a session that
+     * RotateSession had replaced before ends its grace: the old cookie is refused from now on, and the
+     * new session stays. To end that, too, name it, or call RevokeAllForActor.
      * Idempotent. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
      * SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED.
      * </pre>
@@ -1540,7 +1549,10 @@ public final class SessionServiceGrpc {
      * <pre>
      * Revoke ends one live session. The effect is immediate, on all replicas. The row stays, with
      * the time, the reason and the acting actor of the first revocation. A session that has already
-     * ended does not change.
+     * ended does not change. If RotateSession replaces the session during the call, the new one is
+     * revoked instead, even if a session_id named the old one. The session_id of a session that
+     * RotateSession had replaced before ends its grace: the old cookie is refused from now on, and the
+     * new session stays. To end that, too, name it, or call RevokeAllForActor.
      * Idempotent. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
      * SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED.
      * </pre>
@@ -1812,7 +1824,10 @@ public final class SessionServiceGrpc {
      * <pre>
      * Revoke ends one live session. The effect is immediate, on all replicas. The row stays, with
      * the time, the reason and the acting actor of the first revocation. A session that has already
-     * ended does not change.
+     * ended does not change. If RotateSession replaces the session during the call, the new one is
+     * revoked instead, even if a session_id named the old one. The session_id of a session that
+     * RotateSession had replaced before ends its grace: the old cookie is refused from now on, and the
+     * new session stays. To end that, too, name it, or call RevokeAllForActor.
      * Idempotent. Role: issuer. Reasons: INVALID_COOKIE, SESSION_NOT_FOUND,
      * SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED.
      * </pre>
