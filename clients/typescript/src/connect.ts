@@ -2,9 +2,10 @@ import { readFileSync } from "node:fs";
 import type { SecureClientSessionOptions } from "node:http2";
 import { isIP } from "node:net";
 import { type Client, createClient, type Interceptor } from "@connectrpc/connect";
-import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { createGrpcTransport } from "@connectrpc/connect-node";
 import { SessionService } from "../../../gen/es/sessiond/v1/session_service_pb.ts";
 import { connectionFailures, retries, token } from "./interceptors.ts";
+import { SessionManager } from "./session-manager.ts";
 import { tokenOfFile } from "./token-file.ts";
 
 export interface ConnectOptions {
@@ -72,7 +73,7 @@ export function connect(address: string, options: ConnectOptions = {}): Sessiond
     refusePlaintext(url);
   }
 
-  const sessionManager = new Http2SessionManager(
+  const sessionManager = new SessionManager(
     url.origin,
     { pingIntervalMs: intervalMs, pingTimeoutMs },
     tlsOptions(url, options),
