@@ -2,9 +2,10 @@ import { once } from "node:events";
 import http2 from "node:http2";
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
-import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { createGrpcTransport } from "@connectrpc/connect-node";
 import * as grpc from "@grpc/grpc-js";
 import { expect } from "chai";
+import { SessionManager } from "../../clients/typescript/src/session-manager.ts";
 import {
   Health,
   HealthCheckResponse_ServingStatus as Status,
@@ -61,7 +62,7 @@ describe("sessiond as a process: shutdown under load", () => {
   }
 
   function openByConnect(url: string): Open {
-    const sessionManager = new Http2SessionManager(url);
+    const sessionManager = new SessionManager(url);
     cleanups.push(() => sessionManager.abort());
     const transport = createGrpcTransport({ baseUrl: url, sessionManager });
     const client = createClient(SessionService, transport);

@@ -2,7 +2,8 @@ import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient } from "@connectrpc/connect";
-import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import { SessionManager } from "../../clients/typescript/src/session-manager.ts";
 import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
 import { startEmbeddedPostgres } from "../../packages/embedded-postgres/index.ts";
 import { openSession } from "../support/actors.ts";
@@ -90,7 +91,7 @@ export async function startTarget(kind: TargetKind, env: Env = {}): Promise<Star
   stack.use(memory);
   const url = await sessiond.says(BANNER);
   const { token, ca } = credentials;
-  const sessionManager = new Http2SessionManager(url, undefined, ca === "" ? {} : { ca });
+  const sessionManager = new SessionManager(url, undefined, ca === "" ? {} : { ca });
   stack.defer(() => sessionManager.abort());
   const interceptors = token === "" ? [] : [withToken(token)];
   const client = createClient(

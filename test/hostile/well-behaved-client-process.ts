@@ -6,11 +6,8 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { createClient, type Transport } from "@connectrpc/connect";
-import {
-  createConnectTransport,
-  createGrpcTransport,
-  Http2SessionManager,
-} from "@connectrpc/connect-node";
+import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
+import { SessionManager } from "../../clients/typescript/src/session-manager.ts";
 import { Health } from "../../gen/es/health/v1/health_pb.ts";
 import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
 import { withToken } from "../support/callers.ts";
@@ -25,7 +22,7 @@ const { url: baseUrl, cookie, token, ca }: Access = JSON.parse(process.argv[2] ?
 const interceptors = token === "" ? [] : [withToken(token)];
 const nodeOptions = ca === "" ? {} : { ca };
 const grpcTransport = () => {
-  const sessionManager = new Http2SessionManager(baseUrl, undefined, nodeOptions);
+  const sessionManager = new SessionManager(baseUrl, undefined, nodeOptions);
   return {
     transport: createGrpcTransport({ baseUrl, sessionManager, interceptors }),
     close: () => sessionManager.abort(),

@@ -1,6 +1,7 @@
 import { type Client, createClient, type Transport } from "@connectrpc/connect";
-import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { createGrpcTransport } from "@connectrpc/connect-node";
 import { pino } from "pino";
+import { SessionManager } from "../../clients/typescript/src/session-manager.ts";
 import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
 import { type App, startApp } from "../../src/app.ts";
 import { loadConfig } from "../../src/config/config.ts";
@@ -68,7 +69,7 @@ export async function startReplica(
     : pino({ level: "silent" });
   const app = await startApp({ config, log, ...(options.random && { random: options.random }) });
   const { url } = app.server;
-  const sessionManager = new Http2SessionManager(url);
+  const sessionManager = new SessionManager(url);
   const transport = createGrpcTransport({ baseUrl: url, sessionManager });
   return {
     app,

@@ -3,7 +3,8 @@ import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient, type Interceptor } from "@connectrpc/connect";
-import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import { SessionManager } from "../../clients/typescript/src/session-manager.ts";
 import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
 import type { Role } from "../../src/callers/caller.ts";
 import type { SessionClient } from "./app.ts";
@@ -65,7 +66,7 @@ export interface CallerClient {
 
 /** A gRPC client with a connection of its own. */
 export function clientOf(url: string, ...interceptors: readonly Interceptor[]): CallerClient {
-  const sessionManager = new Http2SessionManager(url);
+  const sessionManager = new SessionManager(url);
   const transport = createGrpcTransport({
     baseUrl: url,
     sessionManager,

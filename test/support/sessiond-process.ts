@@ -4,7 +4,8 @@ import { chmod, mkdtemp, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Client, createClient } from "@connectrpc/connect";
-import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import { SessionManager } from "../../clients/typescript/src/session-manager.ts";
 import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
 import { isPostmaster, readPidFile } from "../../packages/embedded-postgres/pid-file.ts";
 import { GENEROUS_LIMITS, TEST_KEY_ENCRYPTION_KEY } from "./app.ts";
@@ -156,7 +157,7 @@ export function startSessiond(
 /** Starts processes, directories and databases that are gone after each test of the suite. */
 export function useSessiond() {
   const children = new Set<ChildProcess>();
-  const sessionManagers: Http2SessionManager[] = [];
+  const sessionManagers: SessionManager[] = [];
   const directories: string[] = [];
   const databases: TestDatabase[] = [];
 
@@ -176,7 +177,7 @@ export function useSessiond() {
     const started = start(options);
     const url = await started.says(BANNER);
     const nodeOptions = { ca: testCertificate };
-    const sessionManager = new Http2SessionManager(url, undefined, nodeOptions);
+    const sessionManager = new SessionManager(url, undefined, nodeOptions);
     sessionManagers.push(sessionManager);
     const transport = createGrpcTransport({ baseUrl: url, sessionManager });
     // Not spread: what it has said so far is read by getters.

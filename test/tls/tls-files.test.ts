@@ -6,8 +6,9 @@ import { join } from "node:path";
 import { mock } from "node:test";
 import tls from "node:tls";
 import { createClient } from "@connectrpc/connect";
-import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { createGrpcTransport } from "@connectrpc/connect-node";
 import { expect } from "chai";
+import { SessionManager } from "../../clients/typescript/src/session-manager.ts";
 import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
 import { warnBeforeExpiry } from "../../src/tls-files.ts";
 import { openSession, validate } from "../support/actors.ts";
@@ -82,7 +83,7 @@ describe("TLS files (F04)", () => {
       ca: authority.certificate,
       ...(client && { cert: client.certificate, key: client.key }),
     };
-    const sessionManager = new Http2SessionManager(replica.url, undefined, nodeOptions);
+    const sessionManager = new SessionManager(replica.url, undefined, nodeOptions);
     cleanups.push(() => sessionManager.abort());
     const transport = createGrpcTransport({ baseUrl: replica.url, sessionManager });
     return createClient(SessionService, transport);

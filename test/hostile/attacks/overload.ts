@@ -1,6 +1,7 @@
 import { connect } from "node:net";
 import { createClient } from "@connectrpc/connect";
-import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import { SessionManager } from "../../../clients/typescript/src/session-manager.ts";
 import { SessionService } from "../../../gen/es/sessiond/v1/session_service_pb.ts";
 import { newActor } from "../../support/actors.ts";
 import type { SessionClient } from "../../support/app.ts";
@@ -29,14 +30,14 @@ function clientsWithToken(url: string, token: string): AttackingClients {
 
 function clientsOf(
   baseUrl: string,
-  options: ConstructorParameters<typeof Http2SessionManager>[2],
+  options: ConstructorParameters<typeof SessionManager>[2],
   count: number,
   token: string,
 ): AttackingClients {
   const interceptors = token === "" ? [] : [withToken(token)];
   const managers = Array.from(
     { length: count },
-    () => new Http2SessionManager(baseUrl, undefined, options),
+    () => new SessionManager(baseUrl, undefined, options),
   );
   const clients = managers.map((sessionManager) =>
     createClient(SessionService, createGrpcTransport({ baseUrl, sessionManager, interceptors })),

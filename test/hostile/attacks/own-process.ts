@@ -1,5 +1,6 @@
 import { createClient } from "@connectrpc/connect";
-import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import { SessionManager } from "../../../clients/typescript/src/session-manager.ts";
 import { Health } from "../../../gen/es/health/v1/health_pb.ts";
 import { SessionService } from "../../../gen/es/sessiond/v1/session_service_pb.ts";
 import { openSession } from "../../support/actors.ts";
@@ -16,7 +17,7 @@ const CALLERS = 100;
 async function startOwn(databaseUrl: string, options: { unread?: boolean } = {}) {
   const sessiond = startSessiond({ env: sessiondEnv(databaseUrl), ...options });
   const baseUrl = await sessiond.says(BANNER);
-  const sessionManager = new Http2SessionManager(baseUrl);
+  const sessionManager = new SessionManager(baseUrl);
   const transport = createGrpcTransport({ baseUrl, sessionManager });
   return {
     sessiond,
