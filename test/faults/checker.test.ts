@@ -555,6 +555,31 @@ describe("the checker of the fault suite", () => {
       ),
     },
     {
+      title: "a RevokeAllForActor whose session to keep was rotated before, and that keeps nothing",
+      operations: [
+        create(),
+        rotateSession(12),
+        revokeAll(40, { keep: "s" }),
+        validate(60, { ...denied("REVOKED"), sessionId: "s2" }),
+      ],
+      final: final(
+        [
+          rotatedRow("rotate-session-12"),
+          successorRow({
+            revokedAt: EPOCH + 45,
+            revokeReason: "logout",
+            revokedBy: "revoke-all-40",
+          }),
+        ],
+        [
+          createdEvent,
+          ...rotatedEvents("rotate-session-12"),
+          event(REVOKED, "revoke-all-40", "s2", { reason: "logout" }),
+          allRevokedEvent("revoke-all-40", 1),
+        ],
+      ),
+    },
+    {
       title: "a Create that had to replace a session, and whose outcome is unknown",
       operations: [create(), createInsteadOf(unknown), validate(40)],
       final: live,

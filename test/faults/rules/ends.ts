@@ -77,8 +77,8 @@ function* checkDenial(history: History, session: SessionHistory, use: Use): Iter
 
 /** The calls that may have revoked the session. */
 function allPossibleEnds(history: History, session: SessionHistory): Operation[] {
-  const { id, possibleEnds, revokeAlls, evictions } = session;
-  return [...possibleEnds, ...revokeAlls, ...evictions, ...rotationsOf(history, id)];
+  const { id, possibleEnds, possibleRevokeAlls, evictions } = session;
+  return [...possibleEnds, ...possibleRevokeAlls, ...evictions, ...rotationsOf(history, id)];
 }
 
 /** As long as the grace lasts, the old cookie is accepted for a successor that is live. */

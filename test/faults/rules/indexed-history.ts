@@ -46,6 +46,11 @@ export interface SessionHistory {
   readonly possibleEnds: readonly End[];
   /** Those of the session's actor that did not name its login as the one to keep. */
   readonly revokeAlls: readonly RevokeAllOperation[];
+  /**
+   * Those that may have revoked it: also those that were to keep a session that had been rotated already,
+   * of which nothing is kept.
+   */
+  readonly possibleRevokeAlls: readonly RevokeAllOperation[];
   /** The Creates that may have ended it because of the session limit. */
   readonly evictions: readonly CreateOperation[];
   /** Its row at the end; undefined if there is none. */
@@ -164,6 +169,12 @@ export class History {
         revokeAlls: (revokeAlls.get(create.actorId) ?? []).filter(
           ({ keep }) => keep === undefined || !this.rotations.areRelated(keep, id),
         ),
+        possibleRevokeAlls: (revokeAlls.get(create.actorId) ?? []).filter(
+          (all) =>
+            all.keep === undefined ||
+            !this.rotations.areRelated(all.keep, id) ||
+            (all.keep !== id && this.#mayBeRotatedBefore(all.keep, all)),
+        ),
         evictions:
           this.final.maxSessionsPerActor === undefined ? [] : (creates.get(create.actorId) ?? []),
         row: this.rows.get(id),
@@ -188,6 +199,12 @@ export class History {
     if (result !== undefined) return [result.sessionId];
     if (outcome === "failed") return [sessionId];
     return [sessionId, ...this.rotations.reachable(sessionId, ({ graceMs }) => graceMs > 0)];
+  }
+
+  #mayBeRotatedBefore(id: string, other: Operation): boolean {
+    return this.rotations
+      .of(id)
+      .some(({ operation }) => operation === undefined || mayPrecede(operation, other));
   }
 
   #named(end: End): readonly string[] {
