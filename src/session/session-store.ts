@@ -138,8 +138,8 @@ export interface SessionStore {
   ): Promise<SessionSnapshot | undefined>;
 
   /**
-   * Revokes all live sessions of an actor except `keep`; returns how many. No session that was live
-   * when the call began has a live successor afterwards.
+   * Revokes all live sessions of an actor except `keep`, or its successor if it was rotated; returns how
+   * many. No other session that was live when the call began has a live successor afterwards.
    */
   revokeAllForActor(
     actor: Actor,

@@ -215,7 +215,9 @@ export class Sessions {
     if (keep !== undefined && !isOf(keep, actor)) {
       throw invalidRequest("keep", "must be a session of the actor");
     }
-    return store.revokeAllForActor(actor, keep?.id, { reason, revokedBy }, context);
+    // Of a session that has ended already, nothing is kept, whatever it was rotated to.
+    const kept = keep?.revokedAt === undefined ? keep?.id : undefined;
+    return store.revokeAllForActor(actor, kept, { reason, revokedBy }, context);
   }
 
   async updateMetadata(

@@ -142,6 +142,32 @@ describe("races of RotateSession (F09)", () => {
     }
   });
 
+  it("keeps the login that a RevokeAllForActor is to keep and that is rotated meanwhile", async () => {
+    const { app, other } = replicas;
+    const { actor, cookie, rotation, held } = await waitingRotation();
+    await openSession(app.client, { actor });
+    const keep = byCookie(cookie);
+    const all = { actor, keep, reason: "logout_others", actingActorId: "alice" };
+    const revocation = other.client.revokeAllForActor(all);
+    await untilWaiting(app.sql, 2);
+
+    await held.commit();
+
+    const { session } = await rotation;
+    expect((await revocation).revokedCount).to.equal(1);
+    expect(await liveOf(actor)).to.deep.equal([session?.id]);
+  });
+
+  it("keeps nothing of a session that was rotated before the call and whose grace is over", async () => {
+    const { app } = replicas;
+    const { actor, cookie } = await openSession(app.client);
+    await app.client.rotateSession({ session: byCookie(cookie) });
+    const keep = byCookie(cookie);
+    const all = { actor, keep, reason: "logout_others", actingActorId: "alice" };
+    expect((await app.client.revokeAllForActor(all)).revokedCount).to.equal(1);
+    expect(await liveOf(actor)).to.deep.equal([]);
+  });
+
   it("leaves nothing live after a RevokeAllForActor, wherever a chain of rotations is", async () => {
     const { app, other } = replicas;
     let rotations = 0;

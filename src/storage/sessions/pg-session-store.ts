@@ -23,9 +23,14 @@ import { createWithinLimit } from "./session-limit.ts";
 const REVOKE_ALL_FOR_ACTOR = {
   name: "revoke_all_for_actor",
   text: `
-    WITH target AS (
+    WITH RECURSIVE kept (id, successor_id) AS (
+      SELECT id, rotated_to FROM sessions WHERE id = $4
+      UNION ALL
+      SELECT sessions.id, rotated_to FROM kept JOIN sessions ON sessions.id = successor_id
+    ), target AS (
       SELECT id, revoked_at, last_seen_at, idle_timeout_seconds, absolute_expires_at FROM sessions
-      WHERE tenant_id = $1 AND actor_type = $2 AND actor_id = $3 AND id <> $4
+      WHERE tenant_id = $1 AND actor_type = $2 AND actor_id = $3
+        AND id NOT IN (SELECT id FROM kept)
         AND revoked_at IS NULL AND absolute_expires_at > clock_timestamp()
       ORDER BY id FOR UPDATE
     ), revoked AS (

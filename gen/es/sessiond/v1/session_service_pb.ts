@@ -554,7 +554,8 @@ export type RevokeAllForActorRequest = Message<"sessiond.v1.RevokeAllForActorReq
 
   /**
    * keep is a session that is not revoked, usually the one of the current request. Optional. It
-   * must exist and be of the same actor. Of another tenant, it is treated as not found.
+   * must exist and be of the same actor. Of another tenant, it is treated as not found. If it is
+   * rotated during the call, the session in its place is not revoked.
    *
    * @generated from field: sessiond.v1.SessionRef keep = 2;
    */

@@ -898,7 +898,8 @@ type RevokeAllForActorRequest struct {
 	// actor is the actor whose sessions are revoked. Required.
 	Actor *ActorRef `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
 	// keep is a session that is not revoked, usually the one of the current request. Optional. It
-	// must exist and be of the same actor. Of another tenant, it is treated as not found.
+	// must exist and be of the same actor. Of another tenant, it is treated as not found. If it is
+	// rotated during the call, the session in its place is not revoked.
 	Keep *SessionRef `protobuf:"bytes,2,opt,name=keep,proto3" json:"keep,omitempty"`
 	// reason is a word as in RevokeRequest. Required.
 	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`

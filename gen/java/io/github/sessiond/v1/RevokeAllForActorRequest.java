@@ -98,7 +98,8 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * keep is a session that is not revoked, usually the one of the current request. Optional. It
-   * must exist and be of the same actor. Of another tenant, it is treated as not found.
+   * must exist and be of the same actor. Of another tenant, it is treated as not found. If it is
+   * rotated during the call, the session in its place is not revoked.
    * </pre>
    *
    * <code>.sessiond.v1.SessionRef keep = 2 [json_name = "keep"];</code>
@@ -111,7 +112,8 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * keep is a session that is not revoked, usually the one of the current request. Optional. It
-   * must exist and be of the same actor. Of another tenant, it is treated as not found.
+   * must exist and be of the same actor. Of another tenant, it is treated as not found. If it is
+   * rotated during the call, the session in its place is not revoked.
    * </pre>
    *
    * <code>.sessiond.v1.SessionRef keep = 2 [json_name = "keep"];</code>
@@ -124,7 +126,8 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * keep is a session that is not revoked, usually the one of the current request. Optional. It
-   * must exist and be of the same actor. Of another tenant, it is treated as not found.
+   * must exist and be of the same actor. Of another tenant, it is treated as not found. If it is
+   * rotated during the call, the session in its place is not revoked.
    * </pre>
    *
    * <code>.sessiond.v1.SessionRef keep = 2 [json_name = "keep"];</code>
@@ -800,7 +803,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * keep is a session that is not revoked, usually the one of the current request. Optional. It
-     * must exist and be of the same actor. Of another tenant, it is treated as not found.
+     * must exist and be of the same actor. Of another tenant, it is treated as not found. If it is
+     * rotated during the call, the session in its place is not revoked.
      * </pre>
      *
      * <code>.sessiond.v1.SessionRef keep = 2 [json_name = "keep"];</code>
@@ -812,7 +816,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * keep is a session that is not revoked, usually the one of the current request. Optional. It
-     * must exist and be of the same actor. Of another tenant, it is treated as not found.
+     * must exist and be of the same actor. Of another tenant, it is treated as not found. If it is
+     * rotated during the call, the session in its place is not revoked.
      * </pre>
      *
      * <code>.sessiond.v1.SessionRef keep = 2 [json_name = "keep"];</code>
@@ -828,7 +833,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * keep is a session that is not revoked, usually the one of the current request. Optional. It
-     * must exist and be of the same actor. Of another tenant, it is treated as not found.
+     * must exist and be of the same actor. Of another tenant, it is treated as not found. If it is
+     * rotated during the call, the session in its place is not revoked.
      * </pre>
      *
      * <code>.sessiond.v1.SessionRef keep = 2 [json_name = "keep"];</code>
@@ -849,7 +855,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * keep is a session that is not revoked, usually the one of the current request. Optional. It
-     * must exist and be of the same actor. Of another tenant, it is treated as not found.
+     * must exist and be of the same actor. Of another tenant, it is treated as not found. If it is
+     * rotated during the call, the session in its place is not revoked.
      * </pre>
      *
      * <code>.sessiond.v1.SessionRef keep = 2 [json_name = "keep"];</code>
@@ -868,7 +875,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * keep is a session that is not revoked, usually the one of the current request. Optional. It
-     * must exist and be of the same actor. Of another tenant, it is treated as not found.
+     * must exist and be of the same actor. Of another tenant, it is treated as not found. If it is
+     * rotated during the call, the session in its place is not revoked.
      * </pre>
      *
      * <code>.sessiond.v1.SessionRef keep = 2 [json_name = "keep"];</code>
@@ -894,7 +902,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * keep is a session that is not revoked, usually the one of the current request. Optional. It
-     * must exist and be of the same actor. Of another tenant, it is treated as not found.
+     * must exist and be of the same actor. Of another tenant, it is treated as not found. If it is
+     * rotated during the call, the session in its place is not revoked.
      * </pre>
      *
      * <code>.sessiond.v1.SessionRef keep = 2 [json_name = "keep"];</code>
@@ -912,7 +921,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * keep is a session that is not revoked, usually the one of the current request. Optional. It
-     * must exist and be of the same actor. Of another tenant, it is treated as not found.
+     * must exist and be of the same actor. Of another tenant, it is treated as not found. If it is
+     * rotated during the call, the session in its place is not revoked.
      * </pre>
      *
      * <code>.sessiond.v1.SessionRef keep = 2 [json_name = "keep"];</code>
@@ -925,7 +935,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * keep is a session that is not revoked, usually the one of the current request. Optional. It
-     * must exist and be of the same actor. Of another tenant, it is treated as not found.
+     * must exist and be of the same actor. Of another tenant, it is treated as not found. If it is
+     * rotated during the call, the session in its place is not revoked.
      * </pre>
      *
      * <code>.sessiond.v1.SessionRef keep = 2 [json_name = "keep"];</code>
@@ -941,7 +952,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * keep is a session that is not revoked, usually the one of the current request. Optional. It
-     * must exist and be of the same actor. Of another tenant, it is treated as not found.
+     * must exist and be of the same actor. Of another tenant, it is treated as not found. If it is
+     * rotated during the call, the session in its place is not revoked.
      * </pre>
      *
      * <code>.sessiond.v1.SessionRef keep = 2 [json_name = "keep"];</code>

@@ -40,7 +40,8 @@ public interface RevokeAllForActorRequestOrBuilder extends
   /**
    * <pre>
    * keep is a session that is not revoked, usually the one of the current request. Optional. It
-   * must exist and be of the same actor. Of another tenant, it is treated as not found.
+   * must exist and be of the same actor. Of another tenant, it is treated as not found. If it is
+   * rotated during the call, the session in its place is not revoked.
    * </pre>
    *
    * <code>.sessiond.v1.SessionRef keep = 2 [json_name = "keep"];</code>
@@ -50,7 +51,8 @@ public interface RevokeAllForActorRequestOrBuilder extends
   /**
    * <pre>
    * keep is a session that is not revoked, usually the one of the current request. Optional. It
-   * must exist and be of the same actor. Of another tenant, it is treated as not found.
+   * must exist and be of the same actor. Of another tenant, it is treated as not found. If it is
+   * rotated during the call, the session in its place is not revoked.
    * </pre>
    *
    * <code>.sessiond.v1.SessionRef keep = 2 [json_name = "keep"];</code>
@@ -60,7 +62,8 @@ public interface RevokeAllForActorRequestOrBuilder extends
   /**
    * <pre>
    * keep is a session that is not revoked, usually the one of the current request. Optional. It
-   * must exist and be of the same actor. Of another tenant, it is treated as not found.
+   * must exist and be of the same actor. Of another tenant, it is treated as not found. If it is
+   * rotated during the call, the session in its place is not revoked.
    * </pre>
    *
    * <code>.sessiond.v1.SessionRef keep = 2 [json_name = "keep"];</code>
