@@ -51,37 +51,25 @@ export function composeRoutes(parts: Parts): ServerOptions["routes"] {
   const authenticator = new Authenticator({ store, keyRing, timeouts, denials, cookies });
   const browserCookies = new BrowserCookies(cookies);
   const cookieSigner = new CookieSigner({ keyRing, signingKeys });
-  const sessions = new Sessions({
+  const rules = {
     store,
     cookieSigner,
     authenticator,
     denials,
     browserCookies,
     timeouts,
-    bindings,
-    limit,
     tenants,
     random,
     wallClock: Date.now,
-  });
+  };
   const errors: ErrorMapping = { uniform: config.uniformErrors };
   // The sweep has to end, and to be answered, within the call's own deadline.
   const { maxDeadlineMs } = config.server.limits;
   const callTimeLimitMs = Math.min(config.sweep.timeLimitMs, maxDeadlineMs / 2);
   const serveSessions = sessionService({
-    sessions,
-    sessionRotation: new SessionRotation({
-      store,
-      cookieSigner,
-      authenticator,
-      denials,
-      browserCookies,
-      timeouts,
-      tenants,
-      random,
-      wallClock: Date.now,
-    }),
-    csrfRotation: new CsrfRotation({ store, authenticator, browserCookies, tenants, random }),
+    sessions: new Sessions({ ...rules, bindings, limit }),
+    sessionRotation: new SessionRotation(rules),
+    csrfRotation: new CsrfRotation(rules),
     signingKeys,
     auditLog: new AuditLog(storage.audit, tenants),
     timeouts,
