@@ -18,7 +18,7 @@ import { createWithinLimit } from "./session-limit.ts";
 /**
  * Rows are locked in the order of their ids, so that concurrent calls cannot deadlock, and before they
  * are evaluated, as in revoke-sessions.ts. Rows past their absolute deadline need no lock, since that
- * deadline never moves.
+ * deadline never moves. What the session to keep was rotated to since it was read is kept, too.
  */
 const REVOKE_ALL_FOR_ACTOR = {
   name: "revoke_all_for_actor",
