@@ -1,6 +1,5 @@
-import { SessionError } from "../../session/errors.ts";
 import { type ClientKey, FairQueue } from "./fair-queue.ts";
-import { type Caller, type QueueLimits, Waiter } from "./waiter.ts";
+import { type Caller, makeRoom, type QueueLimits, Waiter } from "./waiter.ts";
 
 /**
  * The kinds of work that cannot take all connections from each other:
@@ -143,12 +142,8 @@ export class ConnectionPermits {
 
   #wait(bulkhead: Bulkhead, caller: Caller): Promise<void> {
     const queue = this.#queues[bulkhead];
-    if (queue.size >= this.#limits.queueLimit) {
-      const evicted = queue.makeRoom(caller.clientKey);
-      if (evicted === undefined) return Promise.reject(new SessionError("OVERLOADED"));
-      evicted.refuse();
-    }
-    const waiter = new Waiter(caller, this.#limits, () => queue.delete(waiter));
+    makeRoom(queue, this.#limits, caller);
+    const waiter = new Waiter(caller, this.#limits, (gone) => queue.delete(gone));
     queue.add(waiter);
     return waiter.started;
   }

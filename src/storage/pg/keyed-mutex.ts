@@ -1,6 +1,5 @@
-import { SessionError } from "../../session/errors.ts";
 import { FairQueue } from "./fair-queue.ts";
-import { type Caller, type QueueLimits, Waiter } from "./waiter.ts";
+import { type Caller, makeRoom, type QueueLimits, Waiter } from "./waiter.ts";
 
 /**
  * Lets one call run at a time for each key. The others wait in turns of the clients. When too many
@@ -52,14 +51,10 @@ export class KeyedMutex {
   }
 
   #wait(queue: FairQueue<Waiter>, caller: Caller): Promise<void> {
-    if (this.#waiting.size >= this.#limits.queueLimit) {
-      const evicted = this.#waiting.makeRoom(caller.clientKey);
-      if (evicted === undefined) return Promise.reject(new SessionError("OVERLOADED"));
-      evicted.refuse();
-    }
-    const waiter = new Waiter(caller, this.#limits, () => {
-      queue.delete(waiter);
-      this.#waiting.delete(waiter);
+    makeRoom(this.#waiting, this.#limits, caller);
+    const waiter = new Waiter(caller, this.#limits, (gone) => {
+      queue.delete(gone);
+      this.#waiting.delete(gone);
     });
     queue.add(waiter);
     this.#waiting.add(waiter);

@@ -1,5 +1,5 @@
 import { SessionError } from "../../session/errors.ts";
-import type { ClientKey, Queued } from "./fair-queue.ts";
+import type { ClientKey, FairQueue, Queued } from "./fair-queue.ts";
 
 type Signal = AbortSignal | undefined;
 
@@ -76,4 +76,21 @@ export class Waiter implements Queued {
     clearTimeout(this.#timer);
     this.#signal?.removeEventListener("abort", this);
   }
+}
+
+/**
+ * If the queue is full, refuses a call of the client that has the most in it, for the caller to take
+ * its place.
+ *
+ * @throws {SessionError} OVERLOADED if that client is the caller's own
+ */
+export function makeRoom(
+  queue: FairQueue<Waiter>,
+  { queueLimit }: QueueLimits,
+  { clientKey }: Caller,
+): void {
+  if (queue.size < queueLimit) return;
+  const evicted = queue.makeRoom(clientKey);
+  if (evicted === undefined) throw new SessionError("OVERLOADED");
+  evicted.refuse();
 }
