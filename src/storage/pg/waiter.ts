@@ -49,7 +49,8 @@ export class Waiter implements Queued {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    this.#timer = setTimeout(() => this.refuse(), queueTimeoutMs);
+    // Nobody waits for the answer any more if only this timer keeps the process alive.
+    this.#timer = setTimeout(() => this.refuse(), queueTimeoutMs).unref();
     signal?.addEventListener("abort", this);
   }
 
