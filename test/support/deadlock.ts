@@ -1,6 +1,6 @@
 import type { TestDatabase } from "./database.ts";
 import { holdTransaction } from "./transaction.ts";
-import { until, untilBlockedBy } from "./until.ts";
+import { until, untilBlockedForLongBy } from "./until.ts";
 
 export interface Deadlock {
   readonly table: string;
@@ -37,7 +37,8 @@ export async function deadlockOnce<T>(
     await brake.query(lock, [second]);
     const working = work();
     working.catch(() => {});
-    await untilBlockedBy(database.sql, brake.pid);
+    // Past the brief attempt: between the two, `other` would get the first row.
+    await untilBlockedForLongBy(database.sql, brake.pid);
     const locking = other.query(lock, [first]);
     locking.catch(() => {});
     await untilWaits(other.pid);

@@ -45,17 +45,22 @@ export async function untilBlockedBy(sql: Sql, pid: number): Promise<void> {
   await until(`somebody waits for process ${pid}`, ask);
 }
 
+/** So often the same wait is seen before it counts as long: at least 200 ms, and more on a busy machine. */
+const LOOKS = 20;
+
 /**
- * The same, past the brief attempt with which work that may meet a lock begins: then nobody else can get
- * the locks that it has taken so far.
+ * The same, past the brief attempt with which work that may meet a lock begins. Only then has nobody else
+ * a chance to get the locks that it has taken so far: it lets go of them between its two attempts.
  */
 export async function untilBlockedForLongBy(sql: Sql, pid: number): Promise<void> {
-  const text = `SELECT FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid))
-    AND query_start < clock_timestamp() - interval '200 milliseconds'`;
-  await until(
-    `somebody waits for process ${pid}, not only briefly`,
-    async () => (await sql(text, [pid])).length > 0,
-  );
+  const text = `SELECT pid || ' since ' || query_start AS wait FROM pg_stat_activity
+    WHERE $1 = ANY (pg_blocking_pids(pid))`;
+  let looks = new Map<unknown, number>();
+  await until(`somebody waits for process ${pid}, not only briefly`, async () => {
+    const waits = (await sql(text, [pid])) as { wait: string }[];
+    looks = new Map(waits.map(({ wait }) => [wait, (looks.get(wait) ?? 0) + 1]));
+    return [...looks.values()].some((count) => count >= LOOKS);
+  });
 }
 
 /** How many connections to the database wait for locks. */
