@@ -175,13 +175,15 @@ describe("sweep runs", () => {
 
   it("end when the replica stops, without a connection or a logged failure (A24)", async () => {
     const lines: string[] = [];
-    held = await holdTransaction(app.database);
+    const id = await openPastSession();
+    const transaction = await holdTransaction(app.database);
+    held = transaction;
+    // Before the replica starts, or its first sweep could be done by then.
+    await transaction.query(HOLD_DELETIONS);
     const before = await connections();
     const options = { env: everySecond, onLog: (line: string) => lines.push(line) };
     await withReplica(app.database.url, options, async (replica) => {
-      const id = await openPastSession();
-      await held?.query(HOLD_DELETIONS);
-      await untilBlockedBy(app.sql, held?.pid ?? 0);
+      await untilBlockedBy(app.sql, transaction.pid);
 
       await replica.stop();
 
