@@ -118,6 +118,10 @@ describe("sessiond rewrap-keys (F14)", () => {
         args: ["rewrap-keys"],
         env: { ...databaseEnv(database), SESSIOND_KEY_ENCRYPTION_KEYS: keys.join(",") },
       });
+      await until("those before them are done", async () => {
+        const text = "SELECT FROM signing_keys WHERE key_encryption_key_id = $1";
+        return (await database.sql(text, [idOf(NEW_KEY)])).length === 550;
+      });
       await untilWaiting(database.sql, 2);
       await started.end("SIGKILL");
     } finally {
