@@ -126,20 +126,39 @@ describe("database: transactions", () => {
     }
   });
 
-  it("that wait for a lock end with OVERLOADED before the statement timeout", async () => {
-    const limits = { poolSize: 1, queueTimeoutMs: 600_000, statementTimeoutMs: 2000 };
-    const single = await openTestStorage(test.url, limits);
+  it("that wait for a lock end with OVERLOADED", async () => {
+    const single = await openTestStorage(test.url, { poolSize: 1 });
     const held = await holdTransaction(test);
     try {
       await held.query(UPDATE.text, [1]);
-      const call = single.database.lockingTransaction({ signal: undefined }, "key", (run) =>
-        run(UPDATE, [1]),
-      );
+      // Only now: a wait for the connection may take its time.
+      const work = (run: Run) => {
+        single.setLimits({ queueTimeoutMs: 100 });
+        return run(UPDATE, [1]);
+      };
+      const call = single.database.lockingTransaction({ signal: undefined }, "key", work);
       await rejected(call, "OVERLOADED");
     } finally {
       await held.end();
       await single.close();
     }
+  });
+
+  it("wait for a lock briefly, and then for half of the statement timeout at most", async () => {
+    const single = await openTestStorage(test.url, { poolSize: 1 });
+    const held = await holdTransaction(test);
+    const waits: unknown[] = [];
+    try {
+      await held.query(UPDATE.text, [1]);
+      await single.database.lockingTransaction({ signal: undefined }, "key", async (run) => {
+        const [row] = await run({ text: "SHOW lock_timeout" }, []);
+        if (waits.push(row?.lock_timeout) === 1) await run(UPDATE, [1]);
+      });
+    } finally {
+      await held.end();
+      await single.close();
+    }
+    expect(waits).to.deep.equal(["10ms", "5min"]);
   });
 
   it("that never get through end with STORAGE_UNAVAILABLE", async () => {
