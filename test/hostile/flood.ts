@@ -7,6 +7,8 @@ export interface FloodOptions {
   readonly connections?: number;
   /** The most units per second, of all connections together. */
   readonly rate: number;
+  /** Fewer are no flood: on a slow machine it lasts until they have been sent. */
+  readonly least: number;
   readonly open?: OpenOptions;
   /** Called once for each connection. */
   readonly begin?: (connection: AttackConnection) => void;
@@ -43,7 +45,7 @@ export async function flood(
   held: Held,
   options: FloodOptions,
 ): Promise<FloodResult> {
-  const { rate, next, begin, unitsPerConnection = Number.POSITIVE_INFINITY } = options;
+  const { rate, least, next, begin, unitsPerConnection = Number.POSITIVE_INFINITY } = options;
   const goaways = new Map<number, number>();
   let units = 0;
   let connections = 0;
@@ -53,7 +55,7 @@ export async function flood(
   let served = 0;
   const atOnce = options.connections ?? 4;
   const start = performance.now();
-  const goesOn = () => performance.now() - start < scale.floodMs;
+  const goesOn = () => performance.now() - start < scale.floodMs || units < least;
 
   async function attackOnce(): Promise<void> {
     const connection = await AttackConnection.open(target, held, options.open);
@@ -86,11 +88,6 @@ export async function flood(
   }
   await Promise.all(Array.from({ length: atOnce }, attacker));
   return { units, connections, resets, goaways, ended, unanswered, served, atOnce };
-}
-
-/** A failure unless enough was sent to speak of a flood. */
-export function tooFew({ units }: FloodResult, least: number): string[] {
-  return units >= least ? [] : [`only ${units} were sent, and ${least} are a flood`];
 }
 
 /** A failure if the server has left connections alone. The end of the flood cuts the last ones. */
