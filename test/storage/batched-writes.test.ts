@@ -10,7 +10,13 @@ import { numbers } from "../support/in-parallel.ts";
 import { statementsDuring } from "../support/statement-log.ts";
 import { openConnections, openTestStorage, type TestStorage } from "../support/storage.ts";
 import { type HeldTransaction, holdTransaction } from "../support/transaction.ts";
-import { until, untilBlockedBy, untilWaiting, waitingCount } from "../support/until.ts";
+import {
+  until,
+  untilBlockedBy,
+  untilBlockedForLongBy,
+  untilWaiting,
+  waitingCount,
+} from "../support/until.ts";
 import {
   context,
   firstKey,
@@ -171,13 +177,8 @@ describe("collected writes", () => {
       await openConnections(proxied, 4);
       await held.query(LOCK, [stuck]);
       const waiting = touch(stuck, 0, context);
-      await until("the connection for those who wait is taken", async () => {
-        // Those who only try give up sooner.
-        const text = `SELECT FROM pg_stat_activity
-          WHERE $1 = ANY (pg_blocking_pids(pid))
-            AND query_start < clock_timestamp() - interval '200 milliseconds'`;
-        return (await test.sql(text, [held.pid])).length === 1;
-      });
+      // The connection for those who wait is taken: those who only try give up sooner.
+      await untilBlockedForLongBy(test.sql, held.pid);
 
       await moment.query(LOCK, [brief]);
       const [{ now } = { now: undefined }] = await test.sql("SELECT clock_timestamp() AS now");

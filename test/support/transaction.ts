@@ -11,7 +11,9 @@ export interface HeldTransaction {
 }
 
 /** A transaction on a connection of its own: it holds locks until the test lets go of them. */
-export async function holdTransaction(database: TestDatabase): Promise<HeldTransaction> {
+export async function holdTransaction(
+  database: Pick<TestDatabase, "url">,
+): Promise<HeldTransaction> {
   const client = new pg.Client({ connectionString: database.url });
   client.on("error", () => {});
   await client.connect();

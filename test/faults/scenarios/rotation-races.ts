@@ -1,5 +1,6 @@
 import { GENEROUS_LIMITS } from "../../support/app.ts";
-import { until, untilWaiting } from "../../support/until.ts";
+import { holdTransaction } from "../../support/transaction.ts";
+import { until, untilBlockedForLongBy, untilWaiting } from "../../support/until.ts";
 import type { OpenedSession, RecordingClient } from "../recorder.ts";
 import type { Scenario } from "../scenario.ts";
 import { World } from "../world.ts";
@@ -63,15 +64,14 @@ async function inOrder<T>(
   first: () => Promise<T>,
   second: () => Promise<unknown>,
 ): Promise<T> {
-  const lock = await database.connect();
+  const lock = await holdTransaction(database);
   try {
-    await lock.query("BEGIN");
     await lock.query("SELECT FROM sessions WHERE id = $1 FOR UPDATE", [id]);
     const rotating = first();
-    await untilWaiting(database.sql, 1);
+    await untilBlockedForLongBy(database.sql, lock.pid);
     const ending = second();
     await untilWaiting(database.sql, 2);
-    await lock.query("COMMIT");
+    await lock.commit();
     await ending;
     return await rotating;
   } finally {
