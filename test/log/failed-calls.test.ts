@@ -137,7 +137,9 @@ describe("the log of failed calls", () => {
     for (let call = 0; call < calls; call += 1) {
       await failureOf(validate(replica.client, cookie));
     }
-    expect(logged().filter(({ msg }) => !msg.startsWith("an idle"))).to.have.length(1);
+    // On a slow machine these calls take so long that the outage is reported meanwhile.
+    const others = /^an idle|^the database still does not answer/;
+    expect(logged().filter(({ msg }) => !others.test(msg))).to.have.length(1);
     const begin = logged().find(({ level }) => level === ERROR);
     expect(begin).to.include({
       msg: "the database does not answer: calls fail",
