@@ -237,19 +237,21 @@ public final class TestSessiond implements AutoCloseable {
 
     private Output(Process process) {
       Thread stderr = read(process.getErrorStream(), line -> {});
-      read(
-          process.getInputStream(),
-          line -> {
-            Matcher listens = LISTENS.matcher(line);
-            if (listens.find()) {
-              url.complete(listens.group(1));
-            }
-          });
+      Thread stdout =
+          read(
+              process.getInputStream(),
+              line -> {
+                Matcher listens = LISTENS.matcher(line);
+                if (listens.find()) {
+                  url.complete(listens.group(1));
+                }
+              });
       process
           .onExit()
           .thenRun(
               () -> {
                 awaitEnd(stderr);
+                awaitEnd(stdout);
                 url.completeExceptionally(new IllegalStateException("it has ended"));
               });
     }
@@ -280,9 +282,10 @@ public final class TestSessiond implements AutoCloseable {
       return thread;
     }
 
+    /** Not for ever: a process that sessiond has started may still hold the pipe. */
     private static void awaitEnd(Thread thread) {
       try {
-        thread.join(TimeUnit.SECONDS.toMillis(1));
+        thread.join(TimeUnit.SECONDS.toMillis(5));
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
       }
