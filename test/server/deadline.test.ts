@@ -168,7 +168,7 @@ describe("deadline", () => {
     const health = createHealth([]);
     const server = await transport.start({
       routes: health.routes,
-      limits: { maxDeadlineMs: 1, idleConnectionTimeoutMs: 10 },
+      limits: { maxDeadlineMs: 1, idleConnectionTimeoutMs: 500 },
     });
     const client = createClient(
       Health,

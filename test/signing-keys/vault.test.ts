@@ -195,7 +195,7 @@ describe("signing keys under Vault", () => {
       const { cookie } = await open(two, newTenant());
       const one = await start({
         ...byVaultAlone(),
-        SESSIOND_KEY_ENCRYPTION_VAULT_TIMEOUT: "1s",
+        SESSIOND_KEY_ENCRYPTION_VAULT_TIMEOUT: "3s",
       });
       await validate(one.client, cookie);
       const later = await open(two, newTenant());
