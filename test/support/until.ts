@@ -45,21 +45,21 @@ export async function untilBlockedBy(sql: Sql, pid: number): Promise<void> {
   await until(`somebody waits for process ${pid}`, ask);
 }
 
-/** So often the same wait is seen before it counts as long: at least 200 ms, and more on a busy machine. */
-const LOOKS = 20;
+/** How many polls in a row see the same wait before it counts as long: 200 ms, more on a busy machine. */
+const POLLS_OF_LONG_WAIT = 20;
 
 /**
- * The same, past the brief attempt with which work that may meet a lock begins. Only then has nobody else
- * a chance to get the locks that it has taken so far: it lets go of them between its two attempts.
+ * The same, but past the brief attempt with which work that may meet a lock begins: it releases all its
+ * locks between its two attempts, and anyone may take them then.
  */
 export async function untilBlockedForLongBy(sql: Sql, pid: number): Promise<void> {
   const text = `SELECT pid || ' since ' || query_start AS wait FROM pg_stat_activity
     WHERE $1 = ANY (pg_blocking_pids(pid))`;
-  let looks = new Map<unknown, number>();
+  let polls = new Map<string, number>();
   await until(`somebody waits for process ${pid}, not only briefly`, async () => {
     const waits = (await sql(text, [pid])) as { wait: string }[];
-    looks = new Map(waits.map(({ wait }) => [wait, (looks.get(wait) ?? 0) + 1]));
-    return [...looks.values()].some((count) => count >= LOOKS);
+    polls = new Map(waits.map(({ wait }) => [wait, (polls.get(wait) ?? 0) + 1]));
+    return [...polls.values()].some((count) => count >= POLLS_OF_LONG_WAIT);
   });
 }
 
