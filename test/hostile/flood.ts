@@ -7,8 +7,8 @@ export interface FloodOptions {
   readonly connections?: number;
   /** The most units per second, of all connections together. */
   readonly rate: number;
-  /** Fewer are no flood: on a slow machine it lasts until they have been sent. */
-  readonly least: number;
+  /** The flood lasts until so many units have been sent, however slow the machine is. */
+  readonly minUnits: number;
   readonly open?: OpenOptions;
   /** Called once for each connection. */
   readonly begin?: (connection: AttackConnection) => void;
@@ -45,7 +45,7 @@ export async function flood(
   held: Held,
   options: FloodOptions,
 ): Promise<FloodResult> {
-  const { rate, least, next, begin, unitsPerConnection = Number.POSITIVE_INFINITY } = options;
+  const { rate, minUnits, next, begin, unitsPerConnection = Number.POSITIVE_INFINITY } = options;
   const goaways = new Map<number, number>();
   let units = 0;
   let connections = 0;
@@ -55,7 +55,7 @@ export async function flood(
   let served = 0;
   const atOnce = options.connections ?? 4;
   const start = performance.now();
-  const goesOn = () => performance.now() - start < scale.floodMs || units < least;
+  const goesOn = () => performance.now() - start < scale.floodMs || units < minUnits;
 
   async function attackOnce(): Promise<void> {
     const connection = await AttackConnection.open(target, held, options.open);

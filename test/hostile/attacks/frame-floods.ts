@@ -36,7 +36,7 @@ function frameFlood(name: string, frame: Uint8Array, read: boolean, endHeaders?:
     async run(target, scale, held) {
       const result = await flood(target, scale, held, {
         rate: scale.full ? 50_000 : 20_000,
-        least: 1000,
+        minUnits: 1000,
         connections: 2,
         open: { read },
         begin(connection) {

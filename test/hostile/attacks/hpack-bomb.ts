@@ -35,7 +35,7 @@ export const attacks: readonly Attack[] = [
     async run(target, scale, held) {
       const result = await flood(target, scale, held, {
         rate: scale.full ? 500 : 200,
-        least: 20,
+        minUnits: 20,
         connections: 3,
         begin: (connection) => connection.write(headersFrame(connection.streamId(), planted)),
         next: (connection) => ({
@@ -58,7 +58,7 @@ export const attacks: readonly Attack[] = [
       let turn = 0;
       const result = await flood(target, scale, held, {
         rate: 500,
-        least: damaged.length,
+        minUnits: damaged.length,
         connections: 2,
         next(connection) {
           turn += 1;

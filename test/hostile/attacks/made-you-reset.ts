@@ -45,7 +45,7 @@ export const attacks: readonly Attack[] = Object.entries(provocations).map(
     async run(target, scale, held) {
       const result = await flood(target, scale, held, {
         rate: scale.full ? 5000 : 2000,
-        least: 500,
+        minUnits: 500,
         next(connection) {
           const calls = Array.from({ length: CALLS }, () => provoke(connection.streamId()));
           return { units: CALLS, bytes: Buffer.concat(calls) };

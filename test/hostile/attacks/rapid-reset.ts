@@ -18,7 +18,7 @@ function rapidReset(
     async run(target, scale, held) {
       const result = await flood(target, scale, held, {
         rate: scale.full ? rate * 4 : rate,
-        least: 1000,
+        minUnits: 1000,
         ...(unitsPerConnection !== undefined && { unitsPerConnection }),
         next(connection) {
           const frames = Array.from({ length: PAIRS }, () => {
