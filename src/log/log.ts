@@ -14,14 +14,22 @@ export interface LogOptions {
 
 /** Makes the log that writes to `output`. Lines that the output drops are reported in a later line. */
 export async function createLog(output: BoundedOutput, options: LogOptions): Promise<Logger> {
-  const { level, format, terminal, colors } = options;
-  const pretty = format === "pretty" || (format === "auto" && terminal);
-  // Only loaded if it is used: it takes 35 ms.
-  const prettify = pretty ? (await import("./pretty.ts")).createPrettifier({ colors }) : undefined;
+  const formatLine = await createLineFormat(options);
   const log = pino(
-    { level, serializers: { err: serializeError } },
-    { write: (line) => output.writeLine(prettify === undefined ? line : prettify(line)) },
+    { level: options.level, serializers: { err: serializeError } },
+    { write: (line) => output.writeLine(formatLine(line)) },
   );
   output.onDropped = (dropped) => log.warn({ dropped }, "log lines dropped: nobody read them");
   return log;
+}
+
+/** Makes the function that brings a line of JSON, with its line end, into the format of the log. */
+export async function createLineFormat({
+  format,
+  terminal,
+  colors,
+}: Omit<LogOptions, "level">): Promise<(line: string) => string> {
+  const pretty = format === "pretty" || (format === "auto" && terminal);
+  // Only loaded if it is used: it takes 35 ms.
+  return pretty ? (await import("./pretty.ts")).createPrettifier({ colors }) : (line) => line;
 }
