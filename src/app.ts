@@ -8,10 +8,11 @@ import { createCallObserver } from "./call-observer.ts";
 import { createCallerAuthentication } from "./callers/caller-authentication.ts";
 import type { Config } from "./config/config.ts";
 import { watchReadiness } from "./jobs/readiness.ts";
-import { startSweepSchedule } from "./jobs/sweep-schedule.ts";
+import { type SweepSchedule, startSweepSchedule } from "./jobs/sweep-schedule.ts";
 import { CallLog } from "./log/call-log.ts";
 import { RefusalLog } from "./log/refusal-log.ts";
-import { openEncryptedStorage } from "./open-encrypted-storage.ts";
+import { type EmbeddedDatabase, openEncryptedStorage } from "./open-encrypted-storage.ts";
+import { prepareSigningKeys } from "./prepare-signing-keys.ts";
 import { composeRoutes } from "./routes.ts";
 import { authorizeCallers } from "./rpc/caller-authorization.ts";
 import { decodeError, forbiddenError, tooLargeError, tooManyStreamsError } from "./rpc/errors.ts";
@@ -26,7 +27,7 @@ import { sweep } from "./session/sweep.ts";
 import type { UnreadableKeys } from "./session/unreadable-keys.ts";
 import type { Storage } from "./storage/storage.ts";
 import { watchTls } from "./tls-files.ts";
-import { reportUnreadableKeys, watchUnreadableKeys } from "./unreadable-key-log.ts";
+import { watchUnreadableKeys } from "./unreadable-key-log.ts";
 
 const CALL_LOG_TICK_MS = 1000;
 const VALIDATE = `${SessionService.typeName}/${SessionService.method.validate.name}`;
@@ -38,17 +39,27 @@ export interface AppOptions {
   readonly random?: RandomBytes;
   /** Ends the start, which then rejects with the signal's reason. Without effect afterwards. */
   readonly signal?: AbortSignal;
+  /**
+   * For one of several processes. Another process has done and reported what is done once: it has started
+   * the embedded database, if there is one, and prepared the signing keys. It decides which one leads.
+   */
+  readonly worker?: { readonly embedded: EmbeddedDatabase | undefined };
 }
 
 export interface App {
   readonly server: Server;
   readonly storage: Storage;
-  /** Undefined with an external database. */
+  /** Undefined with an external database, and for a worker. */
   readonly embedded: EmbeddedPostgres | undefined;
   /** Has the number of calls that were refused because a signing key cannot be decrypted. */
   readonly unreadableKeys: UnreadableKeys;
   /** Checks at once for changed files, instead of at the next interval. */
   readFiles(): Promise<void>;
+  /**
+   * Begins what only one of several processes does: scheduled sweeps, and warnings that the certificate
+   * expires. Only a worker must be told; for others it has no effect.
+   */
+  lead(): void;
   /**
    * Says NOT_SERVING, lets running calls finish, and stops everything, the embedded database
    * included. Calling it again returns the first call's promise.
@@ -68,7 +79,7 @@ export async function startApp(options: AppOptions): Promise<App> {
 
 async function start(options: AppOptions): Promise<App> {
   await using stack = new AsyncDisposableStack();
-  const { config, log, random = secureRandomBytes, signal } = options;
+  const { config, log, random = secureRandomBytes, signal, worker } = options;
   const boot: CallContext = { signal, callingService: "sessiond" };
 
   const callLog = new CallLog(log, {
@@ -81,7 +92,7 @@ async function start(options: AppOptions): Promise<App> {
     callLog.close();
   });
 
-  warnOfExposure(config.server.exposure, log);
+  if (worker === undefined) warnOfExposure(config.server.exposure, log);
   const callers = await createCallerAuthentication({
     config: config.callers,
     events: callersEvents(log),
@@ -89,7 +100,7 @@ async function start(options: AppOptions): Promise<App> {
   stack.use(callers);
 
   const { embedded, storage, encryption } = await openEncryptedStorage(
-    { config, log, random, signal },
+    { config, log, random, signal, running: worker?.embedded },
     stack,
   );
   const unreadableKeys = watchUnreadableKeys(log, stack);
@@ -108,11 +119,11 @@ async function start(options: AppOptions): Promise<App> {
       keyRing.add(key, material);
     },
   );
-  const verified = await signingKeys.verifyAndRewrap(boot);
-  const { rewrapped } = verified;
-  if (rewrapped > 0) log.info({ rewrapped }, "signing keys put under the first key-encryption key");
-  reportUnreadableKeys(log, verified, unreadableKeys);
-  if (await signingKeys.ensureDefault(boot)) log.info("first signing key made");
+  const { unreadable } =
+    worker === undefined
+      ? await prepareSigningKeys(signingKeys, log, boot)
+      : await signingKeys.verifyAndRewrap(boot);
+  for (const key of unreadable) unreadableKeys.add(key);
 
   const runSweep = (context: CallContext, timeLimitMs: number) =>
     sweep(
@@ -155,8 +166,11 @@ async function start(options: AppOptions): Promise<App> {
   if (tlsFiles !== undefined) stack.use(tlsFiles);
 
   const { schedule, jitterMs, timeLimitMs } = config.sweep;
-  if (schedule !== undefined) {
-    const sweeps = startSweepSchedule({
+  let sweeps: SweepSchedule | undefined;
+  function lead(): void {
+    tlsFiles?.warnOfExpiry();
+    if (schedule === undefined) return;
+    sweeps ??= startSweepSchedule({
       schedule,
       jitterMs,
       sweep: (signal) =>
@@ -169,8 +183,9 @@ async function start(options: AppOptions): Promise<App> {
         ),
       onWarning: (message) => log.warn(message),
     });
-    stack.defer(() => sweeps.stop());
   }
+  stack.defer(() => sweeps?.stop());
+  if (worker === undefined) lead();
 
   health.setServing(true);
   stack.defer(async () => {
@@ -200,6 +215,7 @@ async function start(options: AppOptions): Promise<App> {
     async readFiles() {
       await Promise.all([tlsFiles?.check(), callers.check()]);
     },
+    lead,
     stop() {
       stopping ??= started.disposeAsync();
       return stopping;

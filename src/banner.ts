@@ -1,12 +1,18 @@
-import type { App } from "./app.ts";
+import type { EmbeddedPostgres } from "../packages/embedded-postgres/index.ts";
 import type { Config } from "./config/config.ts";
 import { localUrl } from "./local-url.ts";
 
+/** Where sessiond listens and keeps its data. */
+export interface Whereabouts {
+  readonly server: { readonly port: number };
+  /** Undefined with an external database. */
+  readonly embedded: Pick<EmbeddedPostgres, "dataDirectory" | "port"> | undefined;
+}
+
 /** What a person sees who starts sessiond in a terminal; its commands work as printed. */
-export function banner(version: string, config: Config, app: App): string {
+export function banner(version: string, config: Config, { server, embedded }: Whereabouts): string {
   const secure = config.server.tls !== undefined;
-  const url = localUrl(config.server.host, app.server.port, secure);
-  const { embedded } = app;
+  const url = localUrl(config.server.host, server.port, secure);
   const data = embedded
     ? `${embedded.dataDirectory} (embedded PostgreSQL, port ${embedded.port})`
     : "the database of SESSIOND_DATABASE_URL";

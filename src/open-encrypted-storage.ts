@@ -18,10 +18,15 @@ export interface OpenEncryptedStorageOptions {
   readonly log: Logger;
   readonly random: RandomBytes;
   readonly signal: AbortSignal | undefined;
+  /** The embedded PostgreSQL that another process has started. Without it, it is started if it is needed. */
+  readonly running?: EmbeddedDatabase | undefined;
 }
 
+/** What is used of the embedded PostgreSQL. */
+export type EmbeddedDatabase = Pick<EmbeddedPostgres, "url" | "dataDirectory">;
+
 export interface EncryptedStorage {
-  /** Undefined with an external database. */
+  /** Undefined with an external database, or one that another process has started. */
   readonly embedded: EmbeddedPostgres | undefined;
   readonly storage: Storage;
   readonly encryption: KeyEncryption;
@@ -34,7 +39,7 @@ export interface EncryptedStorage {
  * @param stack closes what is opened here
  */
 export async function openEncryptedStorage(
-  { config, log, random, signal }: OpenEncryptedStorageOptions,
+  { config, log, random, signal, running }: OpenEncryptedStorageOptions,
   stack: AsyncDisposableStack,
 ): Promise<EncryptedStorage> {
   const { keyEncryption } = config;
@@ -44,26 +49,29 @@ export async function openEncryptedStorage(
   const { url, dataDirectory } = config.database;
   const logLine = (line: string) => log.debug({ postgres: line });
   const embedded =
-    url === undefined ? await startEmbeddedDatabase(dataDirectory, logLine) : undefined;
+    url === undefined && running === undefined
+      ? await startEmbeddedDatabase(dataDirectory, logLine)
+      : undefined;
   if (embedded !== undefined) stack.defer(() => embedded.stop());
   signal?.throwIfAborted();
+  const own = embedded ?? running;
 
   const { localKeys, provider } = keyEncryption;
   // After other keys are configured, the one beside the embedded data is still used to decrypt.
-  const directory = embedded?.dataDirectory ?? dataDirectory;
-  const kept = embedded && (await readKeyEncryptionKeyFile(directory));
+  const directory = own?.dataDirectory ?? dataDirectory;
+  const kept = own && (await readKeyEncryptionKeyFile(directory));
   const known = kept === undefined ? localKeys : [...localKeys, kept];
   const encryptionWith = (keys: readonly Buffer[]): KeyEncryption => {
     const local = keys.length > 0 ? new LocalKeyWrapper(keys, random) : undefined;
     const wrappers = provider === "local" ? [local, vault] : [vault, local];
     return new KeyEncryption(wrappers.filter((wrapper) => wrapper !== undefined));
   };
-  const isKeyMissing = embedded !== undefined && provider === "local" && known.length === 0;
+  const isKeyMissing = own !== undefined && provider === "local" && known.length === 0;
   const configured = isKeyMissing ? undefined : encryptionWith(known);
 
   const storage = await openStorage({
     ...config.database,
-    url: embedded?.url ?? (url as string),
+    url: own?.url ?? (url as string),
     auditQueueLimit: config.audit.queueLimit,
     log,
     signal,

@@ -10,17 +10,20 @@ const DAY_MS = 24 * HOUR_MS;
 type Tls = NonNullable<Config["server"]["tls"]>;
 type Part = keyof Tls["files"];
 
-/**
- * Gives the server its certificate, key and client CA again when their files change, and logs a warning
- * before the certificate expires, once a day.
- */
+export interface TlsFiles extends FileWatch {
+  /** From now on, logs a warning before the certificate expires, once a day. */
+  warnOfExpiry(): void;
+}
+
+/** Gives the server its certificate, key and client CA again when their files change. */
 export async function watchTls(
   tls: Tls,
   server: Pick<Server, "setTlsCredentials">,
   log: Pick<Logger, "info" | "warn" | "error">,
-): Promise<FileWatch> {
+): Promise<TlsFiles> {
   const { files, clientCertificate: _, ...configured } = tls;
-  const expiry = warnBeforeExpiry(configured.certificate, log);
+  let { certificate } = configured;
+  let expiry: ReturnType<typeof warnBeforeExpiry> | undefined;
   const fromFiles = Object.entries(files).filter(([, file]) => file !== undefined);
   const paths = Object.fromEntries(fromFiles.map(([part, file]) => [part, file?.path]));
   const initial = Object.fromEntries(fromFiles.map(([part, file]) => [part, file?.content]));
@@ -33,7 +36,8 @@ export async function watchTls(
       const { subject, expiresAt } = certificateExpiry(credentials.certificate, Date.now());
       server.setTlsCredentials(credentials);
       log.info({ subject, expiresAt }, "TLS files read again: they are in force");
-      expiry.use(credentials.certificate);
+      certificate = credentials.certificate;
+      expiry?.use(certificate);
     },
     {
       initial: initial as Record<Part, string>,
@@ -43,8 +47,11 @@ export async function watchTls(
   );
   return {
     check: () => watch.check(),
+    warnOfExpiry() {
+      expiry ??= warnBeforeExpiry(certificate, log);
+    },
     async [Symbol.asyncDispose]() {
-      expiry.stop();
+      expiry?.stop();
       await watch[Symbol.asyncDispose]();
     },
   };

@@ -26,14 +26,12 @@ export function watchUnreadableKeys(log: Logger, stack: AsyncDisposableStack): U
   return keys;
 }
 
-/** Logs the keys that the start could not decrypt, and adds them to `keys`. */
+/** Logs the keys that the start could not decrypt. */
 export function reportUnreadableKeys(
   log: Logger,
   { unreadable, unreadableCount }: KeyVerification,
-  keys: UnreadableKeys,
 ): void {
   if (unreadableCount === 0) return;
-  for (const key of unreadable) keys.add(key);
   const logged = unreadable.slice(0, MAX_LOGGED_KEYS).map((key) => ({
     id: key.id,
     tenant: key.tenantId,
