@@ -41,7 +41,7 @@ export function resolveConfig(
   const reader = new EnvReader(env, readFile);
   reader.resolve("SESSIOND_DATA_DIR", [], defaultDataDirectory(env, process.getuid?.()));
   resolveTimeouts(reader);
-  resolveServer(reader);
+  resolveProcess(reader);
   checkCrossField(reader);
   if (reader.problems.length > 0) throw new ConfigError(reader.problems);
   return { config: assemble(reader), reader };
@@ -56,13 +56,15 @@ export function defaultDataDirectory(env: Environment, uid: number | undefined):
   return join(env.HOME || homedir(), ".local", "share", "sessiond");
 }
 
-/** Resolves the server's settings whose defaults depend on others. */
-function resolveServer(reader: EnvReader): void {
+/** Resolves the settings of the process whose defaults depend on others. */
+function resolveProcess(reader: EnvReader): void {
   const hosts = [isLoopback(reader.get("SESSIOND_HOST")) ? "localhost" : "*"];
   reader.resolve("SESSIOND_ALLOWED_HOSTS", ["SESSIOND_HOST"], hosts);
   const connections = ["SESSIOND_MAX_CONNECTIONS"] as const;
   const quarter = Math.ceil(reader.get("SESSIOND_MAX_CONNECTIONS") / 4);
   reader.resolve("SESSIOND_MAX_CONNECTIONS_PER_PEER", connections, quarter);
+  const defaultPoolSize = Math.max(10, 4 * reader.get("SESSIOND_WORKERS"));
+  reader.resolve("SESSIOND_DATABASE_POOL_SIZE", ["SESSIOND_WORKERS"], defaultPoolSize);
   const streams = Math.ceil(reader.get("SESSIOND_MAX_STREAMS") / 4);
   reader.resolve("SESSIOND_MAX_STREAMS_PER_PEER", ["SESSIOND_MAX_STREAMS"], streams);
 }
@@ -128,6 +130,8 @@ function assemble(reader: EnvReader) {
   const certificate = reader.get("SESSIOND_TLS_CERT");
   const key = reader.get("SESSIOND_TLS_KEY");
   return {
+    /** The number of processes that serve: 1 to 64. With 1, there is no other process. */
+    workers: reader.get("SESSIOND_WORKERS"),
     server: {
       host: reader.get("SESSIOND_HOST"),
       /** 0 takes any free port. */
@@ -202,6 +206,7 @@ function assemble(reader: EnvReader) {
       url: reader.get("SESSIOND_DATABASE_URL"),
       /** Of the embedded PostgreSQL. As written in the environment, possibly relative. */
       dataDirectory: reader.get("SESSIOND_DATA_DIR"),
+      /** Of all workers together, with at least two for each. */
       poolSize: reader.get("SESSIOND_DATABASE_POOL_SIZE"),
       queueLimit: reader.get("SESSIOND_DATABASE_QUEUE_LIMIT"),
       queueTimeoutMs: reader.get("SESSIOND_DATABASE_QUEUE_TIMEOUT"),

@@ -77,6 +77,14 @@ function checkDatabase(reader: EnvReader): void {
     `${url} (hidden) needs ${keys}, which is not set: signing keys are stored encrypted; ` +
       `${howToMakeKey}, and give every replica the same`,
   );
+
+  const [poolSize, workers] = ["SESSIOND_DATABASE_POOL_SIZE", "SESSIOND_WORKERS"] as const;
+  reader.check(
+    [poolSize, workers],
+    reader.get(poolSize) >= 2 * reader.get(workers),
+    `${reader.describe(poolSize)} must be at least twice ${reader.describe(workers)}: ` +
+      "each worker needs two database connections",
+  );
 }
 
 const VAULT_SETTINGS = [

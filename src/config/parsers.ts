@@ -8,6 +8,7 @@
 
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
+import { availableParallelism } from "node:os";
 import { validate as isCronExpression } from "node-cron";
 import { z } from "zod";
 import { parseAuthorities, parseCertificates } from "../files/pem.ts";
@@ -223,6 +224,17 @@ export const callRateOrOff = z
     description: "off, or calls per second and the size of a burst, each from 1 to 9999999",
     hint: ", such as 500 or 500,2000",
   });
+
+const MAX_WORKERS = 64;
+
+/** `auto` decodes to the number of processors that the process may use, as far as that is allowed. */
+export const workers = z
+  .codec(z.string().regex(/^(\d{1,4}|auto)$/), z.int().min(1).max(MAX_WORKERS), {
+    decode: (text) =>
+      text === "auto" ? Math.min(availableParallelism(), MAX_WORKERS) : Number(text),
+    encode: String,
+  })
+  .describe(`auto, or a whole number from 1 to ${MAX_WORKERS}`);
 
 export const databaseUrl = z
   .string()

@@ -14,6 +14,14 @@ export const server = {
     default: "8480",
     doc: "The port to listen on. With 0, the system chooses a free port; the log shows it.",
   }),
+  SESSIOND_WORKERS: setting(parsers.workers, {
+    default: "1",
+    doc:
+      "The number of processes that serve, all on this port; `auto` is one for each processor that " +
+      "sessiond may use, 64 at most. With 1, sessiond is a single process. With more, limits on " +
+      "connections, streams, calls and queues are those of each worker, and the database connections are " +
+      "divided among them; see [workers.md](workers.md).",
+  }),
   SESSIOND_TLS_CERT: setting(parsers.certificate, {
     file: true,
     doc:
@@ -212,10 +220,10 @@ export const database = {
     doc: "The data directory of the embedded PostgreSQL. Ignored if SESSIOND_DATABASE_URL is set.",
   }),
   SESSIOND_DATABASE_POOL_SIZE: setting(parsers.integer(2, 1000), {
-    default: "10",
+    derived: "10, or 4 for each of SESSIOND_WORKERS if that is more",
     doc:
-      "The maximum number of database connections of one process. One is kept for reads (two from 8 on), " +
-      "and from 3 on one for writes. Retries of changes whose row was locked, calls that wait for locks, " +
+      "The maximum number of database connections. Several workers share them equally, and each needs 2. " +
+      "Of a worker's, one is kept for reads (two from 8 on), and from 3 on one for writes. Retries of changes whose row was locked, calls that wait for locks, " +
       "and management (lists, the sweep) may each use a fifth. A sweep uses two connections, one of which " +
       "only holds a lock.",
   }),

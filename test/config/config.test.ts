@@ -24,6 +24,7 @@ const DAY = 24 * HOUR;
 describe("configuration", () => {
   it("needs no variable, and has the documented defaults", () => {
     const expected: Config = {
+      workers: 1,
       server: {
         host: "127.0.0.1",
         port: 8480,
@@ -104,6 +105,7 @@ describe("configuration", () => {
     const given: Record<SettingName, string> = {
       SESSIOND_HOST: "::",
       SESSIOND_PORT: "0",
+      SESSIOND_WORKERS: "3",
       SESSIOND_TLS_CERT: certificatePem,
       SESSIOND_TLS_KEY: privateKeyPem(7),
       SESSIOND_TLS_CLIENT_CA: certificatePem,
@@ -188,6 +190,7 @@ describe("configuration", () => {
       SESSIOND_HISTORY_WINDOW: "0s",
     };
     const expected: Config = {
+      workers: 3,
       server: {
         host: "::",
         port: 0,
@@ -331,6 +334,12 @@ describe("configuration", () => {
       { ...idle, SESSIOND_TIMEOUT_PROFILE: "aal1" },
       'SESSIOND_TIMEOUT_PROFILE is "aal1"',
     );
+  });
+
+  it("has database connections for every worker", () => {
+    const poolSize = (SESSIOND_WORKERS: string) =>
+      loadConfig({ SESSIOND_WORKERS }).database.poolSize;
+    expect(["1", "2", "3", "64"].map(poolSize)).to.deep.equal([10, 10, 12, 256]);
   });
 
   it("counts an empty value as not set", () => {

@@ -42,6 +42,12 @@ describe("settings that must fit together", () => {
       "SESSIOND_IDLE_TIMEOUT (30m, the default) must not be longer than SESSIOND_MAX_IDLE_TIMEOUT (1799s)",
     ],
     [
+      "database connections and workers",
+      { SESSIOND_WORKERS: "6", SESSIOND_DATABASE_POOL_SIZE: "12" },
+      { SESSIOND_WORKERS: "6", SESSIOND_DATABASE_POOL_SIZE: "11" },
+      "SESSIOND_DATABASE_POOL_SIZE (11) must be at least twice SESSIOND_WORKERS (6)",
+    ],
+    [
       "absolute timeout and its maximum",
       { SESSIOND_TIMEOUT_PROFILE: "workday", SESSIOND_MAX_ABSOLUTE_TIMEOUT: "8h" },
       { SESSIOND_TIMEOUT_PROFILE: "workday", SESSIOND_MAX_ABSOLUTE_TIMEOUT: "7h" },

@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { expect } from "chai";
 import { type Config, loadConfig } from "../../src/config/config.ts";
 import { formatDuration } from "../../src/config/parsers.ts";
@@ -104,6 +105,18 @@ const cases: readonly Case[] = [
     ],
     bad: ["0", "1", "1001", "-1", "+1", "1.0", "1e2", "0x10", "ten", "1_0", "9".repeat(40)],
     remedy: "a whole number from 2 to 1000",
+  },
+  {
+    kind: "a number of workers",
+    name: "SESSIOND_WORKERS",
+    read: (config) => config.workers,
+    good: [
+      ["1", 1],
+      ["64", 64],
+      ["auto", Math.min(availableParallelism(), 64)],
+    ],
+    bad: ["0", "65", "-1", "1.5", "two", "AUTO", "autos"],
+    remedy: "auto, or a whole number from 1 to 64",
   },
   {
     kind: "a rate of calls",
