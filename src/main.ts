@@ -1,21 +1,24 @@
+import cluster from "node:cluster";
 import { once } from "node:events";
 import { parseArgs } from "node:util";
 import type { Logger } from "pino";
 import packageJson from "../package.json" with { type: "json" };
-import { type App, startApp } from "./app.ts";
-import { banner } from "./banner.ts";
+import { startApp } from "./app.ts";
+import { banner, type Whereabouts } from "./banner.ts";
 import { CreateTokenError, createToken } from "./commands/create-token.ts";
 import { rewrapKeys } from "./commands/rewrap-keys.ts";
 import { type Config, ConfigError, loadConfig } from "./config/config.ts";
 import { describeConfig, formatConfig } from "./config/print-config.ts";
 import { BoundedOutput } from "./log/bounded-output.ts";
 import { createLevelSwitch } from "./log/level-switch.ts";
-import { createLog } from "./log/log.ts";
+import { createLineFormat, createLog, type LogOptions } from "./log/log.ts";
 import { standardStreamWriter } from "./log/standard-stream.ts";
+import { startPrimary } from "./primary.ts";
 import { ListenError } from "./server/listener.ts";
 import { SessionError } from "./session/errors.ts";
 import { KeyDecryptionError } from "./session/key-encryption.ts";
 import { stopSignal } from "./signals.ts";
+import { runWorker, tellPrimary } from "./worker.ts";
 
 const USAGE = `sessiond ${packageJson.version}: a login-session service
 
@@ -48,6 +51,10 @@ const commands = new Map([
 ]);
 
 async function main(): Promise<void> {
+  if (cluster.isWorker) {
+    await runWorker(openWorkerLog);
+    return;
+  }
   const [first = "", ...args] = process.argv.slice(2);
   const command = commands.get(first);
   if (command !== undefined) {
@@ -92,32 +99,56 @@ async function rewrap(args: readonly string[]): Promise<void> {
   if (!isComplete) await exit(1);
 }
 
+function logOptions({ log: { level, format } }: Config): LogOptions {
+  const { isTTY } = process.stderr;
+  return { level, format, terminal: isTTY, colors: isTTY && process.stderr.hasColors() };
+}
+
 function openLog(config: Config): Promise<Logger> {
-  return createLog(stderr, {
-    level: config.log.level,
-    format: config.log.format,
-    terminal: process.stderr.isTTY,
-    colors: process.stderr.isTTY && process.stderr.hasColors(),
+  return createLog(stderr, logOptions(config));
+}
+
+/** The primary process reads it, and writes it in the configured format. */
+async function openWorkerLog({ log: { level } }: Config, worker: number): Promise<Logger> {
+  const json = { level, format: "json", terminal: false, colors: false } as const;
+  const log = (await createLog(stderr, json)).child({ worker });
+  endOnDefects(log);
+  return log;
+}
+
+function endOnDefects(log: Logger): void {
+  process.on("uncaughtException", (error, origin) => {
+    log.fatal({ err: error, origin }, "unexpected error: the process ends");
+    void exit(1);
   });
+}
+
+/** What serves: this process, or its workers. */
+interface Service extends Whereabouts {
+  readonly server: { readonly url: string; readonly port: number };
+  readFiles(): unknown;
+  /** After the log was switched by SIGUSR2. */
+  switchLog?(): void;
+  stop(): Promise<void>;
 }
 
 async function serve(): Promise<void> {
   const config = loadConfig(process.env);
   const log = await openLog(config);
-  process.on("uncaughtException", (error, origin) => {
-    log.fatal({ err: error, origin }, "unexpected error: the process ends");
-    void exit(1);
+  endOnDefects(log);
+
+  let service: Service | undefined;
+  const switchLevel = createLevelSwitch(log);
+  process.on("SIGUSR2", () => {
+    switchLevel();
+    service?.switchLog?.();
   });
-
-  process.on("SIGUSR2", createLevelSwitch(log));
-
-  let app: App | undefined;
   const readFiles = () => {
     log.info({ signal: "SIGHUP" }, "checking for changed files");
-    void app?.readFiles();
+    service?.readFiles();
   };
   await run(config, log, stopSignal(log, exit, readFiles), (started) => {
-    app = started;
+    service = started;
   });
   log.info("stopped");
 }
@@ -127,20 +158,40 @@ async function run(
   config: Config,
   log: Logger,
   signal: AbortSignal,
-  onStarted: (app: App) => void,
+  onStarted: (service: Service) => void,
 ): Promise<void> {
-  let app: App;
+  let service: Service;
   try {
-    app = await startApp({ config, log, signal });
+    service = await start(config, log, signal);
   } catch (error) {
     if (signal.aborted) return;
     throw error;
   }
-  onStarted(app);
-  stdout.writeLine(banner(packageJson.version, config, app));
-  log.info({ url: app.server.url }, "serving");
+  onStarted(service);
+  stdout.writeLine(banner(packageJson.version, config, service));
+  log.info({ url: service.server.url }, "serving");
   if (!signal.aborted) await once(signal, "abort");
-  await app.stop();
+  await service.stop();
+}
+
+async function start(config: Config, log: Logger, signal: AbortSignal): Promise<Service> {
+  if (config.workers === 1) return startApp({ config, log, signal });
+  const formatLine = await createLineFormat(logOptions(config));
+  return startPrimary({
+    config,
+    log,
+    signal,
+    onLogLine: (line) => stderr.writeLine(tryFormat(`${line}\n`)),
+  });
+
+  function tryFormat(line: string): string {
+    try {
+      return formatLine(line);
+    } catch {
+      // Node's own messages, such as that the memory is exhausted, are not in JSON.
+      return line;
+    }
+  }
 }
 
 const settingOfOption = { host: "SESSIOND_HOST", port: "SESSIOND_PORT" } as const;
@@ -182,6 +233,8 @@ try {
   // Nothing that still keeps the event loop busy may delay the exit.
   await exit(0);
 } catch (error) {
-  stderr.writeLine(`sessiond: ${explain(error)}\n`);
+  const message = explain(error);
+  if (cluster.isWorker) await tellPrimary({ type: "failed", message });
+  else stderr.writeLine(`sessiond: ${message}\n`);
   await exit(1);
 }

@@ -1,0 +1,94 @@
+import type { EmbeddedPostgres } from "../packages/embedded-postgres/index.ts";
+import type { AppOptions } from "./app.ts";
+import { warnOfExposure } from "./app-log.ts";
+import { openEncryptedStorage } from "./open-encrypted-storage.ts";
+import { prepareSigningKeys } from "./prepare-signing-keys.ts";
+import { secureRandomBytes } from "./session/ids.ts";
+import { SigningKeys } from "./session/signing-keys.ts";
+import { type Address, WorkerPool } from "./worker-pool.ts";
+
+/** How long a worker may take to close what it has opened, after its last call. */
+const CLOSE_MS = 15_000;
+
+export interface PrimaryOptions extends AppOptions {
+  /** Called with each line of the workers' logs. */
+  readonly onLogLine: (line: string) => void;
+}
+
+export interface Primary {
+  /** Where the workers listen. */
+  readonly server: Address;
+  /** Undefined with an external database. */
+  readonly embedded: EmbeddedPostgres | undefined;
+  /** Tells the workers to check at once for changed files. */
+  readFiles(): void;
+  /** Tells the workers whether the log is switched to debug. */
+  switchLog(): void;
+  /** Stops the workers as their settings say, and then the embedded database. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts the workers, after what is done once for all of them: the embedded PostgreSQL, the migrations, the
+ * check of the signing keys and the first key. What fails on the way is undone.
+ */
+export async function startPrimary(options: PrimaryOptions): Promise<Primary> {
+  try {
+    return await start(options);
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    throw error;
+  }
+}
+
+async function start(options: PrimaryOptions): Promise<Primary> {
+  await using stack = new AsyncDisposableStack();
+  const { config, log, random = secureRandomBytes, signal, onLogLine } = options;
+  warnOfExposure(config.server.exposure, log);
+  const { embedded, storage, encryption } = await openEncryptedStorage(
+    { config, log, random, signal },
+    stack,
+  );
+  const signingKeys = new SigningKeys(storage.signingKeys, encryption, random, config.tenants);
+  await prepareSigningKeys(signingKeys, log, { signal, callingService: "sessiond" });
+  // All connections are the workers' from here on.
+  await storage.close();
+
+  const isLogSwitched = () => log.level !== config.log.level;
+  const { drainDelayMs, shutdownGraceMs } = config.server;
+  const pool = new WorkerPool({
+    size: config.workers,
+    log,
+    onLogLine,
+    startMessage: () => ({
+      embedded: embedded && { url: embedded.url, dataDirectory: embedded.dataDirectory },
+      isLogSwitched: isLogSwitched(),
+    }),
+    stopTimeoutMs: drainDelayMs + shutdownGraceMs + CLOSE_MS,
+  });
+  // However this process exits. Only if it is killed, they notice it themselves.
+  const kill = () => pool.kill();
+  process.on("exit", kill);
+  stack.defer(() => {
+    process.off("exit", kill);
+  });
+  stack.defer(() => pool.stop());
+  const address = await Promise.race([pool.start(), rejectsWhenAborted(signal)]);
+
+  const started = stack.move();
+  return {
+    server: address,
+    embedded,
+    readFiles: () => pool.tell({ type: "read_files" }),
+    switchLog: () => pool.tell({ type: "switch_log", isLogSwitched: isLogSwitched() }),
+    stop: () => started.disposeAsync(),
+  };
+}
+
+function rejectsWhenAborted(signal: AbortSignal | undefined): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(signal?.reason);
+  if (signal?.aborted) onAbort();
+  signal?.addEventListener("abort", onAbort, { once: true });
+  return promise;
+}

@@ -1,0 +1,33 @@
+/** What the primary process and its workers tell each other. */
+
+import type { EmbeddedDatabase } from "./open-encrypted-storage.ts";
+
+/** The first message to a worker. */
+export interface StartMessage {
+  readonly type: "start";
+  /** From 1 to the number of workers. A worker that replaces another one has its number. */
+  readonly worker: number;
+  /** Undefined: the configured one. */
+  readonly port: number | undefined;
+  /** Undefined with an external database. */
+  readonly embedded: EmbeddedDatabase | undefined;
+  /** Whether SIGUSR2 has switched the log to debug. */
+  readonly isLogSwitched: boolean;
+}
+
+export type ToWorker =
+  | StartMessage
+  /** Run what only one of all workers runs, such as scheduled sweeps. */
+  | { readonly type: "lead" }
+  | { readonly type: "read_files" }
+  /** Answer. */
+  | { readonly type: "ping" }
+  | { readonly type: "switch_log"; readonly isLogSwitched: boolean }
+  /** Finish the calls in flight, and exit. */
+  | { readonly type: "stop" };
+
+export type FromWorker =
+  | { readonly type: "serving"; readonly url: string; readonly port: number }
+  | { readonly type: "pong" }
+  /** The worker exits, because of an error that the message explains to users. */
+  | { readonly type: "failed"; readonly message: string };

@@ -1,0 +1,220 @@
+import cluster, { type Worker } from "node:cluster";
+import { createInterface } from "node:readline";
+import type { Logger } from "pino";
+import { restartDelayMs, STABLE_MS } from "./restart-delay.ts";
+import type { FromWorker, StartMessage, ToWorker } from "./worker-messages.ts";
+
+const PING_MS = 5000;
+/** A worker that has left so many pings unanswered is stuck, and is replaced. */
+const MAX_UNANSWERED_PINGS = 6;
+
+export interface WorkerPoolOptions {
+  readonly size: number;
+  readonly log: Logger;
+  /** Called with each line of a worker's log. */
+  readonly onLogLine: (line: string) => void;
+  readonly startMessage: () => Omit<StartMessage, "type" | "worker" | "port">;
+  /** How long workers may take to stop. Then they are killed. */
+  readonly stopTimeoutMs: number;
+}
+
+/** Where the workers listen. */
+export interface Address {
+  readonly url: string;
+  readonly port: number;
+}
+
+/** The place of one worker after another. */
+interface Slot {
+  readonly number: number;
+  worker: Worker | undefined;
+  /** The port that its worker was told to listen on. Undefined: the configured one. */
+  port: number | undefined;
+  /** By `performance.now()`. Undefined: it does not serve. */
+  servingSince: number | undefined;
+  /** How many pings its worker has not answered. */
+  unanswered: number;
+  /** Why its worker ends, as the worker explains it. */
+  reason: string | undefined;
+  /** How many of its workers in a row have ended soon. */
+  failures: number;
+  restart: NodeJS.Timeout | undefined;
+}
+
+/** A worker ended before it served. The message is for users. */
+export class WorkerStartError extends Error {
+  override readonly name = "WorkerStartError";
+}
+
+/**
+ * Processes that serve on one port: starts them, replaces those that end, and stops them.
+ *
+ * This process accepts the connections and hands them to the workers in turn. One of the workers leads:
+ * it runs what must run once. If it ends, another one leads.
+ */
+export class WorkerPool {
+  readonly #options: WorkerPoolOptions;
+  readonly #slots: readonly Slot[];
+  readonly #started = Promise.withResolvers<Address>();
+  readonly #allEnded = Promise.withResolvers<void>();
+  #state: "starting" | "serving" | "stopping" = "starting";
+  #address: Address | undefined;
+  #leader: Slot | undefined;
+  #pings: NodeJS.Timeout | undefined;
+
+  constructor(options: WorkerPoolOptions) {
+    this.#options = options;
+    this.#slots = Array.from({ length: options.size }, (_, index) => ({
+      number: index + 1,
+      worker: undefined,
+      port: undefined,
+      servingSince: undefined,
+      unanswered: 0,
+      reason: undefined,
+      failures: 0,
+      restart: undefined,
+    }));
+  }
+
+  /**
+   * Starts all workers, and resolves when all serve. After a failure, `stop` must follow.
+   *
+   * @throws {WorkerStartError} if one ends before all serve
+   */
+  start(): Promise<Address> {
+    // Workers that accept for themselves from a shared socket, or from sockets of their own, share few
+    // long-lived connections unevenly: docs/decisions.md has figures.
+    cluster.schedulingPolicy = cluster.SCHED_RR;
+    cluster.setupPrimary({ args: [], stdio: ["ignore", "ignore", "pipe", "ipc"] });
+    for (const slot of this.#slots) this.#fork(slot);
+    this.#pings = setInterval(() => this.#ping(), PING_MS);
+    return this.#started.promise;
+  }
+
+  /** Tells all workers. */
+  tell(message: ToWorker): void {
+    for (const slot of this.#slots) send(slot, message);
+  }
+
+  /** Tells all workers to stop, and resolves when they have ended. */
+  async stop(): Promise<void> {
+    this.#state = "stopping";
+    clearInterval(this.#pings);
+    for (const { restart } of this.#slots) clearTimeout(restart);
+    this.tell({ type: "stop" });
+    this.#noticeEnd();
+    const timeout = setTimeout(() => {
+      this.#options.log.error("workers do not stop: they are killed");
+      this.kill();
+    }, this.#options.stopTimeoutMs);
+    await this.#allEnded.promise;
+    clearTimeout(timeout);
+  }
+
+  /** Ends all workers at once. */
+  kill(): void {
+    for (const { worker } of this.#slots) worker?.process.kill("SIGKILL");
+  }
+
+  #fork(slot: Slot): void {
+    // With port 0, Node shares the port that the system chose among the workers that were told 0. If none
+    // of them is left, the next one has to be told the number.
+    const other = this.#slots.find(({ servingSince }) => servingSince !== undefined);
+    slot.port = other === undefined ? this.#address?.port : other.port;
+    const worker = cluster.fork();
+    slot.worker = worker;
+    slot.reason = undefined;
+    const { stderr } = worker.process;
+    if (stderr !== null) createInterface(stderr).on("line", this.#options.onLogLine);
+    worker.on("message", (message: FromWorker) => {
+      if (message.type === "serving") this.#onServing(slot, message);
+      else if (message.type === "pong") slot.unanswered = 0;
+      else slot.reason = message.message;
+    });
+    worker.on("error", (error) => {
+      slot.reason ??= error.message;
+    });
+    // After "exit", when all that it has logged has been read.
+    worker.process.once("close", (code, signal) => this.#onEnded(slot, worker, code, signal));
+    send(slot, {
+      type: "start",
+      worker: slot.number,
+      port: slot.port,
+      ...this.#options.startMessage(),
+    });
+  }
+
+  #onServing(slot: Slot, { url, port }: Address): void {
+    if (this.#address !== undefined && port !== this.#address.port) {
+      // The last worker that shared the port ended while this one started.
+      slot.reason = `it listens on port ${port} instead of ${this.#address.port}`;
+      slot.worker?.process.kill("SIGKILL");
+      return;
+    }
+    slot.servingSince = performance.now();
+    slot.unanswered = 0;
+    this.#address ??= { url, port };
+    this.#chooseLeader();
+    if (this.#state === "serving") {
+      const { log } = this.#options;
+      log.info({ worker: slot.number, workerPid: slot.worker?.process.pid }, "worker serves");
+    } else if (this.#slots.every(({ servingSince }) => servingSince !== undefined)) {
+      this.#state = "serving";
+      this.#started.resolve(this.#address);
+    }
+  }
+
+  /** Pings are counted, and not the time: this process may be suspended together with the workers. */
+  #ping(): void {
+    for (const slot of this.#slots) {
+      if (slot.servingSince === undefined) continue;
+      if (slot.unanswered >= MAX_UNANSWERED_PINGS) {
+        slot.reason = `it has not answered for ${(MAX_UNANSWERED_PINGS * PING_MS) / 1000} s`;
+        slot.worker?.process.kill("SIGKILL");
+      }
+      slot.unanswered += 1;
+      send(slot, { type: "ping" });
+    }
+  }
+
+  #chooseLeader(): void {
+    if (this.#leader !== undefined || this.#state === "stopping") return;
+    this.#leader = this.#slots.find(({ servingSince }) => servingSince !== undefined);
+    if (this.#leader !== undefined) send(this.#leader, { type: "lead" });
+  }
+
+  #onEnded(slot: Slot, worker: Worker, code: number | null, signal: string | null): void {
+    const { log } = this.#options;
+    const { servingSince, number, reason } = slot;
+    slot.worker = undefined;
+    slot.servingSince = undefined;
+    if (this.#leader === slot) this.#leader = undefined;
+    const ended = { worker: number, workerPid: worker.process.pid, code, signal, reason };
+    if (this.#state === "stopping") {
+      if (code !== 0) log.error(ended, "worker ended while it stopped");
+      this.#noticeEnd();
+      return;
+    }
+    if (this.#state === "starting") {
+      const how = `worker ${number} ended with ${signal ?? `status ${code}`} before it served`;
+      this.#started.reject(new WorkerStartError(reason ?? how));
+      return;
+    }
+    this.#chooseLeader();
+    const wasStable = servingSince !== undefined && performance.now() - servingSince >= STABLE_MS;
+    if (wasStable) slot.failures = 0;
+    const restartMs = restartDelayMs(slot.failures);
+    slot.failures += 1;
+    slot.restart = setTimeout(() => this.#fork(slot), restartMs);
+    log.error({ ...ended, restartMs }, "worker ended: it is replaced");
+  }
+
+  #noticeEnd(): void {
+    if (this.#slots.every(({ worker }) => worker === undefined)) this.#allEnded.resolve();
+  }
+}
+
+function send({ worker }: Slot, message: ToWorker): void {
+  // One that has just ended gets nothing; its end is noticed otherwise.
+  if (worker?.isConnected()) worker.send(message, () => {});
+}
