@@ -1,6 +1,7 @@
 import pg from "pg";
 import { AbstractLogger, DataSource } from "typeorm";
 import { auditEventEntity } from "./audit/audit-event-entity.ts";
+import { DataRowClient } from "./pg/data-row-client.ts";
 import { MIGRATIONS_TABLE } from "./schema/migrate.ts";
 import { migrations } from "./schema/migrations/index.ts";
 import { sessionEntity } from "./sessions/session-entity.ts";
@@ -37,6 +38,7 @@ export function createDataSource(options: DataSourceOptions): DataSource {
       connectionString: connectionString(options.url),
       connectionTimeoutMillis: options.connectTimeoutMs,
       keepAlive: true,
+      Client: DataRowClient,
     },
   });
 }

@@ -1,4 +1,5 @@
 import type { EntitySchema, EntitySchemaColumnOptions, ValueTransformer } from "typeorm";
+import type { BinaryRow } from "./binary-row.ts";
 import type { Row } from "./database.ts";
 
 /** A column of a table, as the entity declares it. */
@@ -48,6 +49,36 @@ export function rowMapper<Entity>(columns: readonly Column[]): (row: Row) => Ent
       if (!/^\w+$/.test(identifier)) throw new RangeError(`${identifier} is not an identifier`);
     }
     return `${property}: ${fromRow === undefined ? `row.${name}` : `fromRow[${index}](row.${name})`}`;
+  });
+  const compile = new Function("fromRow", `return (row) => ({ ${fields.join(", ")} });`);
+  return compile(columns.map(({ fromRow }) => fromRow));
+}
+
+/** The types of columns that a BinaryRow has a method for. */
+const BINARY_TYPES = [
+  "text",
+  "boolean",
+  "integer",
+  "bigint",
+  "timestamptz",
+  "bytea",
+  "jsonb",
+] as const;
+
+/**
+ * Returns a function that reads these columns from a row, in their order, as the domain object.
+ *
+ * It is compiled as `rowMapper` is, for the same reason.
+ *
+ * @throws {RangeError} if a name is not an identifier, or a type is not known
+ */
+export function binaryRowReader<Entity>(columns: readonly Column[]): (row: BinaryRow) => Entity {
+  const fields = columns.map(({ property, type, fromRow }, index) => {
+    if (!/^\w+$/.test(property)) throw new RangeError(`${property} is not an identifier`);
+    const method = BINARY_TYPES.find((known) => known === type);
+    if (method === undefined) throw new RangeError(`${type} is not a type that is read`);
+    const value = `row.${method}()`;
+    return `${property}: ${fromRow === undefined ? value : `fromRow[${index}](${value})`}`;
   });
   const compile = new Function("fromRow", `return (row) => ({ ${fields.join(", ")} });`);
   return compile(columns.map(({ fromRow }) => fromRow));

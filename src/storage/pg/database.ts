@@ -1,6 +1,8 @@
 import type pg from "pg";
 import type { DataSource, EntityManager, QueryRunner } from "typeorm";
 import { SessionError } from "../../session/errors.ts";
+import { BinaryQuery } from "./binary-query.ts";
+import type { BinaryRow } from "./binary-row.ts";
 import { type CancellableClient, sendCancelRequest } from "./cancel-request.ts";
 import { type Bulkhead, ConnectionPermits, type ConnectionUse } from "./connection-permits.ts";
 import {
@@ -63,6 +65,17 @@ export type Query = (
   values: Values,
   signal: Signal,
 ) => Promise<readonly Row[]>;
+
+/** A statement whose rows are read in the binary format, with its values. */
+export interface Read<T> {
+  readonly statement: Statement;
+  readonly values: readonly string[];
+  /** Reads one row. */
+  readonly row: (row: BinaryRow) => T;
+}
+
+/** Runs a read. The function is called at the moment when the statement is sent. */
+export type RunRead = <T>(read: () => Read<T>, signal: Signal) => Promise<readonly T[]>;
 
 /** A connection that is taken from the pool for one piece of work. */
 interface Lease {
@@ -129,6 +142,33 @@ export class Database {
         () => this.#connect(),
         signal,
         (lease) => this.#run(lease, statement, values, signal),
+        use,
+      ),
+    );
+  }
+
+  /**
+   * Runs one statement, as `query` does, and reads its rows in the binary format.
+   *
+   * @param read called at the moment when the statement is sent
+   */
+  async read<T>(
+    read: () => Read<T>,
+    signal: Signal,
+    use: ConnectionUse = READS,
+  ): Promise<readonly T[]> {
+    return retried(() =>
+      this.#withLease(
+        () => this.#connect(),
+        signal,
+        (lease) =>
+          this.#bounded(lease, signal, () => {
+            const { statement, values, row } = read();
+            const name = this.#prepared.nameOf(statement);
+            const query = new BinaryQuery({ name, text: statement.text }, values, row);
+            lease.client.query(query);
+            return name === undefined ? query.result : this.#prepared.noticeLoss(query.result);
+          }),
         use,
       ),
     );
@@ -336,11 +376,8 @@ export class Database {
       const name = this.#prepared.nameOf(chosen);
       const config = { text: chosen.text, values: sent, types: rowTypes };
       if (name === undefined) return (await lease.client.query<Row>(config)).rows;
-      try {
-        return (await lease.client.query<Row>({ ...config, name })).rows;
-      } catch (error) {
-        throw this.#prepared.lostBy(error) ?? error;
-      }
+      const result = lease.client.query<Row>({ ...config, name });
+      return (await this.#prepared.noticeLoss(result)).rows;
     });
   }
 

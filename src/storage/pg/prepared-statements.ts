@@ -43,13 +43,22 @@ export class PreparedStatements {
     return preparedName;
   }
 
-  /** The error to throw if the driver's error means that a prepared statement was lost. */
-  lostBy(error: unknown): PreparedStatementLost | undefined {
-    const lost = preparedStatementLost(error);
-    if (lost !== undefined && !this.#lost) {
-      this.#lost = true;
-      this.#options.onPreparedStatementLost?.(lost);
+  /**
+   * Settles as the result of a prepared statement does.
+   *
+   * @throws {PreparedStatementLost} if the driver's error means that the statement was lost
+   */
+  async noticeLoss<T>(result: Promise<T>): Promise<T> {
+    try {
+      return await result;
+    } catch (error) {
+      const lost = preparedStatementLost(error);
+      if (lost === undefined) throw error;
+      if (!this.#lost) {
+        this.#lost = true;
+        this.#options.onPreparedStatementLost?.(lost);
+      }
+      throw lost;
     }
-    return lost;
   }
 }

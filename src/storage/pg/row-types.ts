@@ -63,7 +63,7 @@ function instantByDriver(text: string): Instant {
 }
 
 /** With shortcuts, since most sessions have no metadata and many no authentication methods. */
-function parseJson(text: string): unknown {
+export function parseJson(text: string): unknown {
   if (text === "{}") return {};
   return text === "[]" ? [] : JSON.parse(text);
 }

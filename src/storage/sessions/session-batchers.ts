@@ -3,7 +3,7 @@ import type { SessionId } from "../../session/ids.ts";
 import type { CookieLookup, CreateOutcome, SessionSnapshot } from "../../session/session-store.ts";
 import { batchLimits } from "../pg/batch-limits.ts";
 import { Batcher, type Execute, type RETRY_ALONE } from "../pg/batcher.ts";
-import { BATCHES } from "../pg/connection-permits.ts";
+import { BATCHES, type ConnectionUse } from "../pg/connection-permits.ts";
 import type { Database, Query } from "../pg/database.ts";
 import { StorageFault } from "../pg/errors.ts";
 import { sessionKey } from "./change-keys.ts";
@@ -34,19 +34,21 @@ export class SessionBatchers {
 
   constructor(database: Database) {
     this.#database = database;
-    this.findByCookie = this.#reads(findByCookies);
-    this.find = this.#reads(findSessions);
-    this.findSuccessor = this.#reads(findSuccessors);
+    const use: ConnectionUse = { bulkhead: "reads", clientKey: BATCHES };
+    const query: Query = (statement, values, signal) =>
+      database.query(statement, values, signal, use);
+    this.findByCookie = this.#reads(
+      findByCookies((read, signal) => database.read(read, signal, use)),
+    );
+    this.find = this.#reads(findSessions(query));
+    this.findSuccessor = this.#reads(findSuccessors(query));
     this.create = this.#changes(createSessions, ({ replaces }) => replaces);
     this.touch = this.#changes(touchSessions, ({ id }) => id, { mergesItems: true });
     this.revoke = this.#changes(revokeSessions, ({ id }) => id);
     this.rotateCsrf = this.#changes(rotateCsrfOfSessions, ({ id }) => id);
   }
 
-  #reads<Item, Result>(read: (query: Query) => Execute<Item, Result>): Add<Item, Result> {
-    const execute = read((statement, values, signal) =>
-      this.#database.query(statement, values, signal, { bulkhead: "reads", clientKey: BATCHES }),
-    );
+  #reads<Item, Result>(execute: Execute<Item, Result>): Add<Item, Result> {
     return adding(
       new Batcher({
         limits: batchLimits(this.#database.options),
