@@ -1,5 +1,6 @@
 import { createHmac } from "node:crypto";
 import { expect } from "chai";
+import fc from "fast-check";
 import { AbsentKeys } from "../../src/session/absent-keys.ts";
 import type { CallContext } from "../../src/session/call-context.ts";
 import { SessionError, UnreadableKeyError } from "../../src/session/errors.ts";
@@ -452,5 +453,23 @@ describe("MAC key", () => {
       "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
     );
     expect(new MacKey(Buffer.alloc(32)).mac("")).to.match(/^[\w-]{43}$/);
+  });
+
+  it("is OpenSSL's for any key and text, one after another with the same key", () => {
+    const secrets = fc.uint8Array({ maxLength: 64 });
+    const texts = fc.array(fc.string({ unit: "binary", maxLength: 300 }), { maxLength: 5 });
+    fc.assert(
+      fc.property(secrets, texts, (secret, all) => {
+        const key = new MacKey(Buffer.from(secret));
+        for (const text of all) {
+          const expected = createHmac("sha256", secret).update(text).digest("base64url");
+          expect(key.mac(text)).to.equal(expected);
+        }
+      }),
+    );
+  });
+
+  it("takes no key that would have to be hashed first", () => {
+    expect(() => new MacKey(Buffer.alloc(65))).to.throw(RangeError, "too long");
   });
 });
