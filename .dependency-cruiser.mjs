@@ -59,7 +59,7 @@ export default {
     only("src/session", [], "The rules know no protocol, no storage and no configuration."),
     only(
       "src/server",
-      ["src/files"],
+      ["src/files", "src/wire"],
       "The server is generic: it knows nothing of sessions, not even gen/.",
     ),
     only("src/storage", ["src/session"], "The storage implements the interfaces of src/session."),
@@ -76,7 +76,7 @@ export default {
     only("src/storage/sweep", ["src/session", "src/storage/pg"], "The sweep is SQL on all tables."),
     only(
       "src/rpc",
-      ["src/session", "src/callers", "gen"],
+      ["src/session", "src/callers", "src/wire", "gen"],
       "The services map messages to the rules and back, for the callers that may call them.",
     ),
     only("src/callers", ["src/files"], "Who calls is decided without sessions, SQL and protocols."),
@@ -97,6 +97,7 @@ export default {
     },
     only("src/log", [], "What is logged is told by the others."),
     only("src/jobs", [], "A job is told what to run."),
+    only("src/wire", [], "How Protobuf is written depends on no message."),
     only("src/files", [], "Reading files knows nothing of what is in them."),
     only("src/vault", ["src/session"], "A key management service implements KeyWrapper."),
     only("gen", [], "Generated code stands alone."),

@@ -40,7 +40,7 @@ function optionalTimestamp(instant: Instant | undefined): Timestamp | undefined 
   return instant === undefined ? undefined : timestamp(instant);
 }
 
-const sessionStates = {
+export const sessionStates = {
   ACTIVE: SessionState.ACTIVE,
   IDLE_EXPIRED: SessionState.IDLE_EXPIRED,
   ABSOLUTE_EXPIRED: SessionState.ABSOLUTE_EXPIRED,

@@ -1,4 +1,4 @@
-import type { MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import type { DescMessage, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import type { ConnectRouter, HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
 import type { AuditLog } from "../session/audit-log.ts";
@@ -14,6 +14,7 @@ import type { SweepResult } from "../session/sweep.ts";
 import type { Admission, AdmittedCaller } from "./admission.ts";
 import { noteCall, tenantOf } from "./call-description.ts";
 import { callerKey } from "./caller-authorization.ts";
+import { EncodableValidateResponse } from "./encodable-validate-response.ts";
 import { type ErrorMapping, toConnectError } from "./errors.ts";
 import * as requests from "./requests.ts";
 import * as responses from "./responses.ts";
@@ -39,11 +40,15 @@ export interface SuccessObserver {
 
 type Implementation = ServiceImpl<typeof SessionService>;
 type Method = typeof SessionService.method;
+/** What a handler may return: an initialiser of its message, or what the server calls encodable. */
+type Returned<Output extends DescMessage> =
+  | MessageInitShape<Output>
+  | { toEnvelope(): Buffer | undefined; toMessage(): MessageShape<Output> };
 type Handlers = {
   [Name in keyof Method]: (
     request: MessageShape<Method[Name]["input"]>,
     context: CallContext,
-  ) => Promise<MessageInitShape<Method[Name]["output"]>>;
+  ) => Promise<Returned<Method[Name]["output"]>>;
 };
 
 /** Registers SessionService with a router. */
@@ -128,7 +133,7 @@ function sessionHandlers(deps: SessionServiceDependencies): Handlers {
 
     validate: async (request, context) => {
       const validated = await sessions.validate(requests.validateCommand(request), context);
-      return responses.validateResponse(validated, timeouts);
+      return new EncodableValidateResponse(validated, timeouts);
     },
 
     validateCsrf: async (request, context) => {

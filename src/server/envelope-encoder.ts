@@ -8,26 +8,28 @@ import {
 import { scalarZeroValue } from "@bufbuild/protobuf/reflect";
 import { FeatureSet_FieldPresence } from "@bufbuild/protobuf/wkt";
 import type { Serialization } from "@connectrpc/connect/protocol";
+import {
+  delimited,
+  delimitedWireType,
+  maxTagBytes,
+  maxUtf8BytesPerUnit,
+  maxVarintBytes,
+  prefixBytes,
+  scratchBytes,
+  toEnvelope,
+  varintBytes,
+  withPrefix,
+  writeString,
+  writeVarint,
+} from "../wire/message-writer.ts";
 
-/** Before each message: one byte of flags and four of length. */
-export const prefixBytes = 5;
-
-/** protobuf-es encodes messages that are longer than this. */
-const scratchBytes = 64 * 1024;
-const scratch = Buffer.allocUnsafe(scratchBytes);
+export { prefixBytes };
 
 /** Writes at a position of the scratch buffer. Returns the next position, or UNSUPPORTED. */
 type Write<Value> = (value: Value, at: number) => number;
 
 /** A field or value that this encoder does not know or has no room for: protobuf-es must encode it. */
 const UNSUPPORTED = -1;
-
-/** The most bytes that a tag, a number or length, and one UTF-16 code unit take. */
-const maxTagBytes = 5;
-const maxVarintBytes = 10;
-const maxUtf8BytesPerUnit = 3;
-
-const delimitedWireType = 2;
 
 /**
  * Creates an encoder from a message type to uncompressed gRPC envelopes, with the same bytes as
@@ -46,9 +48,7 @@ export function envelopeEncoder<Desc extends DescMessage>(
   return (message) => {
     const end = write(message, prefixBytes);
     if (end === UNSUPPORTED) return envelope(serialization.serialize(message));
-    const bytes = Buffer.allocUnsafe(end);
-    scratch.copy(bytes, prefixBytes, prefixBytes, end);
-    return withPrefix(bytes);
+    return toEnvelope(end);
   };
 }
 
@@ -56,12 +56,6 @@ function envelope(message: Uint8Array): Buffer {
   const bytes = Buffer.allocUnsafe(prefixBytes + message.length);
   bytes.set(message, prefixBytes);
   return withPrefix(bytes);
-}
-
-function withPrefix(bytes: Buffer): Buffer {
-  bytes[0] = 0;
-  bytes.writeUInt32BE(bytes.length - prefixBytes, 1);
-  return bytes;
 }
 
 function compileMessage(
@@ -150,7 +144,7 @@ function compileStringList(number: number, read: (message: Message) => unknown):
     let end = at;
     for (const item of read(message) as unknown[]) {
       if (end === UNSUPPORTED || end + 2 * maxTagBytes > scratchBytes) return UNSUPPORTED;
-      end = writeString(item, writeVarint(tag, end));
+      end = writeText(item, writeVarint(tag, end));
     }
     return end;
   };
@@ -160,9 +154,9 @@ function compileStringMap(number: number, read: (message: Message) => unknown): 
   const [keyTag, valueTag] = [1, 2].map((part) => part * 8 + delimitedWireType);
   const write = lengthDelimited<readonly [string, unknown]>(number, ([key, value], at) => {
     if (at + 2 * maxTagBytes > scratchBytes) return UNSUPPORTED;
-    const end = writeString(key, writeVarint(keyTag as number, at));
+    const end = writeText(key, writeVarint(keyTag as number, at));
     if (end === UNSUPPORTED || end + maxTagBytes > scratchBytes) return UNSUPPORTED;
-    return writeString(value, writeVarint(valueTag as number, end));
+    return writeText(value, writeVarint(valueTag as number, end));
   });
   return (message, at) => {
     let end = at;
@@ -185,21 +179,13 @@ function lengthDelimited<Value>(number: number, writeBody: Write<Value>): Write<
     const bodyAt = lengthAt + 1;
     const end = writeBody(value, bodyAt);
     if (end === UNSUPPORTED) return UNSUPPORTED;
-    const length = end - bodyAt;
-    if (length < 0x80) {
-      scratch[lengthAt] = length;
-      return end;
-    }
-    const more = varintBytes(length) - 1;
-    if (end + more > scratchBytes) return UNSUPPORTED;
-    scratch.copyWithin(bodyAt + more, bodyAt, end);
-    writeVarint(length, lengthAt);
-    return end + more;
+    const more = varintBytes(end - bodyAt) - 1;
+    return end + more > scratchBytes ? UNSUPPORTED : delimited(lengthAt, bodyAt, end);
   };
 }
 
 const scalarWriters: Partial<Record<ScalarType, Write<unknown>>> = {
-  [ScalarType.STRING]: writeString,
+  [ScalarType.STRING]: writeText,
   [ScalarType.BOOL]: (value, at) => (value === true ? writeVarint(1, at) : UNSUPPORTED),
   [ScalarType.INT32]: writeInt32,
   [ScalarType.UINT32]: (value, at) =>
@@ -218,36 +204,8 @@ function isIntegerWithin(value: unknown, max: number): value is number {
   return typeof value === "number" && Number.isInteger(value) && value > 0 && value <= max;
 }
 
-function writeString(value: unknown, at: number): number {
+function writeText(value: unknown, at: number): number {
   if (typeof value !== "string") return UNSUPPORTED;
-  if (at + maxVarintBytes + value.length * maxUtf8BytesPerUnit > scratchBytes) return UNSUPPORTED;
-  if (value.length * maxUtf8BytesPerUnit < 0x80) {
-    const length = scratch.write(value, at + 1);
-    scratch[at] = length;
-    return at + 1 + length;
-  }
-  const start = writeVarint(Buffer.byteLength(value), at);
-  return start + scratch.write(value, start);
-}
-
-/** Writes a whole number from 0 to 2^53 - 1. */
-function writeVarint(value: number, at: number): number {
-  let rest = value;
-  let end = at;
-  for (; rest > 0x7fff_ffff; rest = Math.floor(rest / 0x80)) {
-    scratch[end] = (rest % 0x80) | 0x80;
-    end += 1;
-  }
-  for (; rest >= 0x80; rest >>>= 7) {
-    scratch[end] = (rest & 0x7f) | 0x80;
-    end += 1;
-  }
-  scratch[end] = rest;
-  return end + 1;
-}
-
-function varintBytes(value: number): number {
-  let bytes = 1;
-  for (let rest = value; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes += 1;
-  return bytes;
+  const maxBytes = maxVarintBytes + value.length * maxUtf8BytesPerUnit;
+  return at + maxBytes > scratchBytes ? UNSUPPORTED : writeString(value, at);
 }

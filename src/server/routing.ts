@@ -3,6 +3,7 @@ import {
   type DescMessage,
   type DescMethod,
   type MessageInitShape,
+  type MessageShape,
 } from "@bufbuild/protobuf";
 import {
   type ConnectRouter,
@@ -17,6 +18,7 @@ import {
   createMethodSerializationLookup,
   createMethodUrl,
   invokeUnaryImplementation,
+  type Serialization,
   type UniversalHandler,
   type UniversalHandlerOptions,
 } from "@connectrpc/connect/protocol";
@@ -27,7 +29,9 @@ import { envelopeEncoder } from "./envelope-encoder.ts";
 import { requestCompressions } from "./request-compressions.ts";
 import { requestJsonOptions } from "./request-json.ts";
 import { copyContext } from "./unary-context.ts";
-import type { UnaryMethod } from "./unary-method.ts";
+import { isEncodable, type UnaryMethod } from "./unary-method.ts";
+
+type UnaryImpl = Extract<MethodImplSpec, { kind: "unary" }>["impl"];
 
 /**
  * The limit of a response, unless that of requests is higher. A page of results may be larger than
@@ -82,35 +86,40 @@ export function createRouting(options: RoutingOptions): Routing {
       limits,
     );
     const intercepted = options.interceptors.length > 0;
+    const withMessages = { ...spec, impl: returningMessages(spec.impl) };
     unaryMethods.set(path, {
       method: spec.method,
       input: serialization.getI(true),
-      encode: envelopeEncoder(spec.method.output, serialization.getO(true)),
+      encode: responseEncoder(spec.method.output, serialization.getO(true)),
       intercepted,
       invoke: intercepted
         ? (message, context) =>
-            invokeUnaryImplementation(spec, copyContext(context), message, interceptors)
-        : async (message, context) =>
-            create(
-              spec.method.output,
-              (await spec.impl(message, context)) as MessageInitShape<DescMessage>,
-            ),
+            invokeUnaryImplementation(withMessages, copyContext(context), message, interceptors)
+        : spec.impl,
     });
+  }
+
+  function addConnectHandler(
+    { kind, method, impl }: MethodImplSpec,
+    methodOptions: Partial<UniversalHandlerOptions> | undefined,
+  ): void {
+    const handler = kind === "unary" ? returningMessages(impl) : impl;
+    router.rpc(method, handler as never, withStrictJson(method, methodOptions));
   }
 
   const recordingRouter: ConnectRouter = {
     handlers: router.handlers,
     service(service, implementation, serviceOptions) {
       for (const spec of Object.values(createServiceImplSpec(service, implementation).methods)) {
-        const { method, impl } = spec;
-        router.rpc(method, impl, withStrictJson(method, serviceOptions));
+        addConnectHandler(spec, serviceOptions);
         addUnaryMethod(spec, serviceOptions);
       }
       return recordingRouter;
     },
     rpc(method, implementation, methodOptions) {
-      router.rpc(method, implementation, withStrictJson(method, methodOptions));
-      addUnaryMethod(createMethodImplSpec(method, implementation), methodOptions);
+      const spec = createMethodImplSpec(method, implementation);
+      addConnectHandler(spec, methodOptions);
+      addUnaryMethod(spec, methodOptions);
       return recordingRouter;
     },
   };
@@ -120,6 +129,27 @@ export function createRouting(options: RoutingOptions): Routing {
     connectHandlers: new Map(router.handlers.map((handler) => [handler.requestPath, handler])),
     unaryMethods,
     compressions: requestCompressions,
+  };
+}
+
+/** The handler, with the message of each EncodableResponse. */
+function returningMessages(impl: UnaryImpl): UnaryImpl {
+  return async (message, context) => {
+    const response = await impl(message, context);
+    return isEncodable(response) ? response.toMessage() : response;
+  };
+}
+
+/** Encodes what a handler returned: an EncodableResponse, a message, or an initialiser of one. */
+function responseEncoder(
+  output: DescMessage,
+  serialization: Serialization<MessageShape<DescMessage>>,
+): (response: unknown) => Buffer {
+  const encode = envelopeEncoder(output, serialization);
+  return (response) => {
+    if (!isEncodable(response))
+      return encode(create(output, response as MessageInitShape<DescMessage>));
+    return response.toEnvelope() ?? encode(response.toMessage());
   };
 }
 

@@ -55,16 +55,13 @@ export interface End {
  * Undefined while the session is live.
  */
 export function endAt(session: Session, now: Instant): End | undefined {
-  const ends: End[] = [
-    { at: session.absoluteExpiresAt, reason: "absolute_timeout" },
-    { at: idleExpiresAt(session), reason: "idle_timeout" },
-  ];
-  if (session.revokedAt !== undefined) {
-    ends.unshift({ at: session.revokedAt, reason: session.revokeReason });
-  }
-  const earliest = ends.reduce((first, end) => (end.at < first.at ? end : first));
+  const { absoluteExpiresAt, revokedAt } = session;
+  const idleAt = idleExpiresAt(session);
+  const at = Math.min(revokedAt ?? Number.POSITIVE_INFINITY, absoluteExpiresAt, idleAt);
   // A revoked session has ended, even if `now` is from a statement that started before the revocation.
-  return earliest.at <= now || session.revokedAt !== undefined ? earliest : undefined;
+  if (at > now && revokedAt === undefined) return undefined;
+  if (at === revokedAt) return { at, reason: session.revokeReason };
+  return { at, reason: at === absoluteExpiresAt ? "absolute_timeout" : "idle_timeout" };
 }
 
 export interface TimeLeft {
