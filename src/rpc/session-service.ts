@@ -2,7 +2,7 @@ import type { DescMessage, MessageInitShape, MessageShape } from "@bufbuild/prot
 import type { ConnectRouter, HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
 import type { AuditLog } from "../session/audit-log.ts";
-import type { CallContext } from "../session/call-context.ts";
+import type { CallContext, Cancellation } from "../session/call-context.ts";
 import type { CsrfRotation } from "../session/csrf-rotation.ts";
 import { SessionError } from "../session/errors.ts";
 import type { TenantId } from "../session/ids.ts";
@@ -71,13 +71,10 @@ function serveCalls(
     <Request extends object, Response extends object>(
       call: (request: Request, context: CallContext) => Promise<Response>,
     ) =>
-    async (
-      request: Request,
-      context: Pick<HandlerContext, "signal" | "values">,
-    ): Promise<Response> => {
+    async (request: Request, context: OwnContext): Promise<Response> => {
       let admitted: AdmittedCaller | undefined;
       try {
-        const ownContext = callContext(context);
+        const ownContext = new RpcCallContext(context);
         admitted = admission.enter(ownContext.limitKey);
         const response = await call(request, ownContext);
         if (observer.observesSuccess) {
@@ -97,15 +94,33 @@ function serveCalls(
   ) as unknown as Implementation;
 }
 
-function callContext({ signal, values }: Pick<HandlerContext, "signal" | "values">): CallContext {
-  const { name, tenants, clientKey, limitKey } = values.get(callerKey);
-  return {
-    signal,
-    callingService: name,
-    tenants: tenants as ReadonlySet<TenantId> | undefined,
-    clientKey,
-    limitKey,
-  };
+/** The parts of a handler's context that the rules are told. Those of the server's fast path have a cancellation. */
+type OwnContext = Pick<HandlerContext, "signal" | "values"> & Pick<CallContext, "cancellation">;
+
+/** The context of a call for the rules. It creates the signal only if it is read. */
+class RpcCallContext implements CallContext {
+  readonly callingService: string;
+  readonly tenants: ReadonlySet<TenantId> | undefined;
+  readonly clientKey: string;
+  readonly limitKey: string;
+  readonly #context: OwnContext;
+
+  constructor(context: OwnContext) {
+    const { name, tenants, clientKey, limitKey } = context.values.get(callerKey);
+    this.#context = context;
+    this.callingService = name;
+    this.tenants = tenants as ReadonlySet<TenantId> | undefined;
+    this.clientKey = clientKey;
+    this.limitKey = limitKey;
+  }
+
+  get signal(): AbortSignal {
+    return this.#context.signal;
+  }
+
+  get cancellation(): Cancellation {
+    return this.#context.cancellation ?? this.#context.signal;
+  }
 }
 
 /** The denied session's tenant, or the one that the request names, unless its fields are wrong. */

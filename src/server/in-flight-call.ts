@@ -1,4 +1,5 @@
 import type { ConnectError } from "@connectrpc/connect";
+import { type Cancellation, CancellationSource } from "./cancellation.ts";
 import { deadlineExceeded } from "./deadline.ts";
 import type { InFlightCalls, TrackedCall } from "./in-flight-calls.ts";
 
@@ -9,14 +10,15 @@ const responseFlushMs = 5000;
  * A call from its headers until its response was sent or failed. It is counted among the calls in
  * flight, and its signal fires at its deadline. The fast path and the Connect handler share it.
  */
-export abstract class InFlightCall implements TrackedCall {
+export abstract class InFlightCall extends CancellationSource implements TrackedCall {
   readonly streaming: boolean;
   readonly #calls: InFlightCalls;
-  /** Created when the signal is read or fires: most calls need none. */
+  /** Created when the signal is read: most calls need none. */
   #controller: AbortController | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(calls: InFlightCalls, streaming: boolean) {
+    super();
     this.#calls = calls;
     this.streaming = streaming;
   }
@@ -33,8 +35,16 @@ export abstract class InFlightCall implements TrackedCall {
   protected onAbort(_reason: ConnectError): void {}
 
   get signal(): AbortSignal {
-    this.#controller ??= new AbortController();
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.aborted) this.#controller.abort(this.reason);
+    }
     return this.#controller.signal;
+  }
+
+  /** Fires together with the signal, and costs less. */
+  get cancellation(): Cancellation {
+    return this;
   }
 
   /**
@@ -51,9 +61,8 @@ export abstract class InFlightCall implements TrackedCall {
 
   /** Fires the signal. Without effect if it has fired before. */
   abort(reason: ConnectError): void {
-    if (this.#controller?.signal.aborted === true) return;
-    this.#controller ??= new AbortController();
-    this.#controller.abort(reason);
+    if (!this.fire(reason)) return;
+    this.#controller?.abort(reason);
     this.onAbort(reason);
   }
 

@@ -1,5 +1,18 @@
 import type { TenantId } from "./ids.ts";
 
+/** What is called when a call is cancelled: an event listener. */
+export interface CancellationListener {
+  handleEvent(): void;
+}
+
+/** The part of an AbortSignal that a call needs while it only waits. Every AbortSignal is one. */
+export interface Cancellation {
+  readonly aborted: boolean;
+  readonly reason: unknown;
+  addEventListener(type: "abort", listener: CancellationListener): void;
+  removeEventListener(type: "abort", listener: CancellationListener): void;
+}
+
 /**
  * The caller of a method, and when to cancel it. All methods of all stores take it.
  *
@@ -13,6 +26,8 @@ import type { TenantId } from "./ids.ts";
 export interface CallContext {
   /** Fires when the caller has cancelled the call or its deadline has passed. */
   readonly signal: AbortSignal | undefined;
+  /** Fires together with the signal. Costs less, for the most frequent reads. Undefined: use the signal. */
+  readonly cancellation?: Cancellation | undefined;
   /** The authenticated calling service; empty where callers are not authenticated. */
   readonly callingService: string;
   /** The tenants that the caller may act on. Undefined: all of them. */

@@ -3,6 +3,7 @@ import { mock } from "node:test";
 import { expect } from "chai";
 import fc from "fast-check";
 import { SessionError } from "../../src/session/errors.ts";
+import { Batcher, RETRY_ALONE } from "../../src/storage/pg/batcher.ts";
 import { expectReason } from "../support/expect-reason.ts";
 import { until } from "../support/until.ts";
 import { Fault, handDriven, nth } from "./hand-driven-batcher.ts";
@@ -312,6 +313,39 @@ describe("batcher: failures", () => {
     nth(batches, 0).fail(new Fault("one of them"));
     await Promise.all([gone, ...calls]);
     expect(alone).to.deep.equal(["b", "c"]);
+  });
+
+  it("gives what is served alone a signal that fires when its caller goes", async () => {
+    let alone: AbortSignal | undefined;
+    const reached = Promise.withResolvers<void>();
+    const batcher = new Batcher<string, string>({
+      limits: { maxInFlight: 1, maxDelayMs: 0, maxBatch: 9, queueLimit: 9, queueTimeoutMs: 60_000 },
+      execute: async (close) => close().map(() => RETRY_ALONE),
+      retryAlone: {
+        async execute(_item, signal) {
+          alone = signal;
+          reached.resolve();
+          return new Promise<never>((_, reject) => {
+            signal?.addEventListener("abort", () => reject(signal.reason));
+          });
+        },
+        isRetryable: () => false,
+      },
+    });
+    const listeners = new Set<{ handleEvent(): void }>();
+    const caller = {
+      aborted: false,
+      reason: "gone",
+      addEventListener: (_: "abort", listener: { handleEvent(): void }) => listeners.add(listener),
+      removeEventListener: (_: "abort", listener: { handleEvent(): void }) =>
+        listeners.delete(listener),
+    };
+    const call = batcher.add("a", caller).catch((error: unknown) => error);
+    await reached.promise;
+    expect(alone?.aborted).to.equal(false);
+    for (const listener of listeners) listener.handleEvent();
+    expect(await call).to.equal("gone");
+    expect(alone?.reason).to.equal("gone");
   });
 
   it("does not try again what failed by itself", async () => {

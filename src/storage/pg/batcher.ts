@@ -1,3 +1,4 @@
+import type { Cancellation } from "../../session/call-context.ts";
 import { SessionError } from "../../session/errors.ts";
 import { type ClientKey, FairQueue, type Queued } from "./fair-queue.ts";
 
@@ -82,13 +83,15 @@ export class Batcher<Item, Result> {
   /**
    * Resolves with the item's result.
    *
+   * @param cancellation the caller's signal, or what fires together with it
    * @param clientKey whose turn the item takes if it is queued
    * @throws {SessionError} OVERLOADED if the queue is full or the item was queued for too long
    */
-  add(item: Item, signal: Signal, clientKey?: ClientKey): Promise<Result> {
-    if (signal?.aborted) return Promise.reject(signal.reason);
+  add(item: Item, cancellation: Cancellation | undefined, clientKey?: ClientKey): Promise<Result> {
+    if (cancellation?.aborted) return Promise.reject(cancellation.reason);
     const { limits, keyOf } = this.#options;
-    const entry = new Entry<Item, Result>(item, keyOf?.(item), signal, clientKey, this.#onAborted);
+    const key = keyOf?.(item);
+    const entry = new Entry<Item, Result>(item, key, cancellation, clientKey, this.#onAborted);
     if (this.#openBatch?.tryAdd(entry)) {
       // It is sent with the batch.
     } else if (this.#canStart(0)) {
@@ -160,7 +163,9 @@ export class Batcher<Item, Result> {
   }
 
   #settle(batch: Batch<Item, Result>, results: readonly (Result | typeof RETRY_ALONE)[]): void {
-    for (const [index, entry] of batch.entries.entries()) {
+    const { entries } = batch;
+    for (let index = 0; index < entries.length; index += 1) {
+      const entry = entries[index] as Entry<Item, Result>;
       const result = results[index] as Result | typeof RETRY_ALONE;
       if (result === RETRY_ALONE) this.#retryAlone(entry);
       else entry.resolve(result);
@@ -179,7 +184,8 @@ export class Batcher<Item, Result> {
   #retryAlone(entry: Entry<Item, Result>): void {
     const { retryAlone } = this.#options;
     if (entry.isSettled || retryAlone === undefined) return;
-    entry.resolve(retryAlone.execute(entry.item, entry.signal, entry.clientKey));
+    const signal = signalOf(entry.cancellation);
+    entry.resolve(retryAlone.execute(entry.item, signal, entry.clientKey));
   }
 
   readonly #onAborted = (entry: Entry<Item, Result>): void => {
@@ -212,11 +218,11 @@ export class Batcher<Item, Result> {
   };
 }
 
-/** An item with its promise: in the queue, then in a batch. Also the listener of its own signal. */
+/** An item with its promise: in the queue, then in a batch. Also the listener of its own cancellation. */
 class Entry<Item, Result> implements Queued {
   readonly item: Item;
   readonly key: string | undefined;
-  readonly signal: Signal;
+  readonly cancellation: Cancellation | undefined;
   readonly clientKey: ClientKey;
   readonly result: Promise<Result>;
   batch: Batch<Item, Result> | undefined;
@@ -229,20 +235,20 @@ class Entry<Item, Result> implements Queued {
   constructor(
     item: Item,
     key: string | undefined,
-    signal: Signal,
+    cancellation: Cancellation | undefined,
     clientKey: ClientKey,
     onAborted: (entry: Entry<Item, Result>) => void,
   ) {
     this.item = item;
     this.key = key;
-    this.signal = signal;
+    this.cancellation = cancellation;
     this.clientKey = clientKey;
     this.#onAborted = onAborted;
     this.result = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    signal?.addEventListener("abort", this);
+    cancellation?.addEventListener("abort", this);
   }
 
   resolve(result: Result | Promise<Result>): void {
@@ -256,14 +262,23 @@ class Entry<Item, Result> implements Queued {
   }
 
   handleEvent(): void {
-    this.reject(this.signal?.reason);
+    this.reject(this.cancellation?.reason);
     this.#onAborted(this);
   }
 
   #settle(): void {
     this.isSettled = true;
-    this.signal?.removeEventListener("abort", this);
+    this.cancellation?.removeEventListener("abort", this);
   }
+}
+
+/** A signal that fires when the cancellation does. */
+function signalOf(cancellation: Cancellation | undefined): Signal {
+  if (cancellation === undefined || cancellation instanceof AbortSignal) return cancellation;
+  const controller = new AbortController();
+  const handleEvent = () => controller.abort(cancellation.reason);
+  cancellation.addEventListener("abort", { handleEvent });
+  return controller.signal;
 }
 
 class Batch<Item, Result> {
@@ -305,7 +320,7 @@ class Batch<Item, Result> {
   cancel(entry: Entry<Item, Result>): boolean {
     this.#pendingCount -= 1;
     if (this.#pendingCount > 0) return false;
-    this.#abort.abort(entry.signal?.reason);
+    this.#abort.abort(entry.cancellation?.reason);
     return true;
   }
 

@@ -104,7 +104,8 @@ export class SessionBatchers {
 }
 
 function adding<Item, Result>(batcher: Batcher<Item, Result>): Add<Item, Result> {
-  return (item, { signal, clientKey }) => batcher.add(item, signal, clientKey);
+  return (item, context) =>
+    batcher.add(item, context.cancellation ?? context.signal, context.clientKey);
 }
 
 /** A statement for one item locks its row, so it never asks for a retry. */
