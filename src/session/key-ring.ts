@@ -92,6 +92,15 @@ export class KeyRing {
   }
 
   /**
+   * The key, if it is decrypted already and exists for the caller. For the most frequent calls: `find`
+   * makes each of them wait for a promise.
+   */
+  cached(id: SigningKeyId, context: CallContext): MacKey | undefined {
+    const cached = this.#keys.get(id);
+    return cached !== undefined && mayAccess(context, cached.tenantId) ? cached.key : undefined;
+  }
+
+  /**
    * The key, or undefined if it does not exist for the caller.
    *
    * @throws {UnreadableKeyError} STORAGE_UNAVAILABLE if it cannot be decrypted. Then another replica has a
@@ -99,8 +108,8 @@ export class KeyRing {
    * @throws {SessionError} STORAGE_UNAVAILABLE if the database or a key management service does not answer
    */
   async find(id: SigningKeyId, context: CallContext): Promise<MacKey | undefined> {
-    const cached = this.#keys.get(id);
-    if (cached !== undefined && mayAccess(context, cached.tenantId)) return cached.key;
+    const cached = this.cached(id, context);
+    if (cached !== undefined) return cached;
     const { tenants } = context;
     if (tenants !== undefined && !(await this.#existsFor(tenants, id, context))) return undefined;
     if (this.#unreadable.mustRefuse(id)) throw this.#unreadable.refuse(id);

@@ -45,7 +45,8 @@ function setUp({ cookieLookup = {}, session }: Storage) {
       return { ...found, ...cookieLookup };
     },
   };
-  const keyRing: Pick<KeyRing, "find"> = {
+  const keyRing: Pick<KeyRing, "cached" | "find"> = {
+    cached: () => undefined,
     async find() {
       asked.push("key");
       return KEY;

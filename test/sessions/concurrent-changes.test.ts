@@ -52,7 +52,8 @@ function setUp({ reads = [aSession()], store = {}, signingKeys = {}, keyRing = {
     ...store,
   } as SessionStore;
   const active = () => ({ id: SIGNING_KEY_ID, key: KEY });
-  const ring = { active, ...keyRing } as Partial<KeyRing> as KeyRing;
+  const cached = () => undefined;
+  const ring = { active, cached, ...keyRing } as Partial<KeyRing> as KeyRing;
   const denials = new Denials(undefined, () => 0);
   const shared = {
     store: fake,
