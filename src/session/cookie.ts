@@ -1,10 +1,14 @@
 import { timingSafeEqual } from "node:crypto";
-import { isSessionId, isSigningKeyId, type SessionId, type SigningKeyId } from "./ids.ts";
+import { SESSION_ID_FORM, type SessionId, SIGNING_KEY_ID_FORM, type SigningKeyId } from "./ids.ts";
 import type { MacKey } from "./mac-key.ts";
 
 const VERSION = "v1";
 /** 32 bytes in base64url. The last character has two unused bits, which are 0 in the canonical form. */
-const CANONICAL_MAC = /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/;
+const CANONICAL_MAC_FORM = "[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]";
+
+const COOKIE = new RegExp(
+  `^${VERSION}\\.(${SESSION_ID_FORM})\\.(${SIGNING_KEY_ID_FORM})\\.(${CANONICAL_MAC_FORM})$`,
+);
 
 /** The parts of a well-formed cookie value. Its MAC is not verified yet. */
 export interface ParsedCookie {
@@ -35,11 +39,9 @@ export function signCookie(sessionId: SessionId, signingKeyId: SigningKeyId, key
  * MAC that is not 32 bytes in canonical base64url.
  */
 export function parseCookie(value: string): ParsedCookie | undefined {
-  const [version, sessionId, signingKeyId, mac, ...rest] = value.split(".", 5);
-  if (version !== VERSION || mac === undefined || rest.length > 0) return undefined;
-  if (!isSessionId(sessionId as string) || !isSigningKeyId(signingKeyId as string))
-    return undefined;
-  if (!CANONICAL_MAC.test(mac)) return undefined;
+  const parts = COOKIE.exec(value);
+  if (parts === null) return undefined;
+  const [, sessionId, signingKeyId, mac] = parts;
   return { sessionId, signingKeyId, mac } as ParsedCookie;
 }
 

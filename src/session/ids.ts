@@ -12,8 +12,12 @@ export type TenantId = Branded<"TenantId">;
 
 export const DEFAULT_TENANT = "default" as TenantId;
 
-const SESSION_ID = /^ses-[0-9a-f]{44}$/;
-const SIGNING_KEY_ID = /^sk-[0-9a-f]{32}$/;
+/** The forms of ids, as the source of a regular expression. */
+export const SESSION_ID_FORM = "ses-[0-9a-f]{44}";
+export const SIGNING_KEY_ID_FORM = "sk-[0-9a-f]{32}";
+
+const SESSION_ID = new RegExp(`^${SESSION_ID_FORM}$`);
+const SIGNING_KEY_ID = new RegExp(`^${SIGNING_KEY_ID_FORM}$`);
 
 /** Returns `size` random bytes from a cryptographically secure source, or throws. */
 export type RandomBytes = (size: number) => Buffer;
