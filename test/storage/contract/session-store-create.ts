@@ -54,6 +54,36 @@ export function sessionStoreCreates(given: Given): void {
       expect(byCookie.now).to.be.within(created.now, await stores.now());
     });
 
+    it("returns each of several at once as it is stored", async () => {
+      const stores = given();
+      const tenantId = await tenantWithKey(stores);
+      const { session: old } = await create(stores, newSession(tenantId));
+      const other = (await create(stores, newSession(tenantId))).session;
+      const made = [
+        newSession(tenantId),
+        newSession(tenantId, { preLogin: true, actorType: "", actorId: "", authenticatedAt: 1 }),
+        newSession(tenantId, { authenticatedAt: Date.now() - HOUR, authLevel: 2 }),
+        newSession(tenantId, { authenticatedAt: Date.now() + HOUR, authMethods: ["pwd", "otp"] }),
+        newSession(tenantId, { metadata: { 'a"b': "\\ {,} 'ü\u{1f512}\n", NULL: "NULL" } }),
+        newSession(tenantId, { actorId: '{"a","b"}', userAgent: "\\", ipAddress: "" }),
+        newSession(tenantId, { idleTimeoutMs: 1000, absoluteTimeoutMs: 400 * 24 * HOUR }),
+      ];
+      for (const replaces of [undefined, old.id]) {
+        const created = await Promise.all(
+          made.map((session, index) => {
+            const id = newSession(tenantId).id;
+            return create(stores, { ...session, id }, index === 0 ? replaces : undefined);
+          }),
+        );
+        for (const { session } of created) {
+          const found = await stores.sessions.find(session.id, context);
+          expect(found?.session).to.deep.equal(session);
+        }
+        expect(created[0]?.replaced?.id).to.equal(replaces);
+      }
+      expect((await stores.sessions.find(other.id, context))?.session).to.deep.equal(other);
+    });
+
     it("fault 5: audits it, by its actor and with the calling service", async () => {
       const stores = given();
       const tenantId = await tenantWithKey(stores);
