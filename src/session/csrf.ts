@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from "node:crypto";
+import { hash, timingSafeEqual } from "node:crypto";
 import type { RandomBytes } from "./ids.ts";
 
 const TOKEN_BYTES = 32;
@@ -18,7 +18,7 @@ export interface MintedCsrfToken {
  * guessed.
  */
 export function hashCsrfToken(token: string): Buffer {
-  return createHash("sha256").update(token).digest();
+  return hash("sha256", token, "buffer");
 }
 
 export function mintCsrfToken(random: RandomBytes): MintedCsrfToken {

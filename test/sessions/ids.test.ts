@@ -9,6 +9,7 @@ import {
   mintSessionId,
   mintSigningKeyId,
   type RandomBytes,
+  randomBytesInBlocks,
   secureRandomBytes,
 } from "../../src/session/ids.ts";
 import { T0 } from "../support/session-fixtures.ts";
@@ -84,13 +85,81 @@ describe("ids", () => {
         return Buffer.alloc(size, 0xcd);
       }) as typeof original;
       syncBuiltinESMExports();
-      expect(mintSessionId(secureRandomBytes, 0)).to.match(/^ses-0{12}(cd){16}$/);
-      expect(mintSigningKeyId(secureRandomBytes)).to.match(/^sk-(cd){16}$/);
+      const random = randomBytesInBlocks();
+      expect(mintSessionId(random, 0)).to.match(/^ses-0{12}(cd){16}$/);
+      expect(mintSigningKeyId(random)).to.match(/^sk-(cd){16}$/);
     } finally {
       crypto.randomBytes = original;
       syncBuiltinESMExports();
     }
-    expect(asked).to.deep.equal([16, 16]);
+    expect(asked, "a block for both").to.deep.equal([4096]);
+  });
+
+  /** Calls `use` with blocks of which each byte is the number of the block, and of its place in it. */
+  function withNumberedBlocks<T>(use: (blocks: Buffer[]) => T): T {
+    const original = crypto.randomBytes;
+    const blocks: Buffer[] = [];
+    try {
+      crypto.randomBytes = ((size: number) => {
+        const block = Buffer.alloc(size);
+        for (let at = 0; at < size; at += 2) block.writeUInt16BE(blocks.length * 2048 + at / 2, at);
+        blocks.push(block);
+        return block;
+      }) as typeof original;
+      syncBuiltinESMExports();
+      return use(blocks);
+    } finally {
+      crypto.randomBytes = original;
+      syncBuiltinESMExports();
+    }
+  }
+
+  it("never share a random byte, and leave none behind in a block", () => {
+    withNumberedBlocks((blocks) => {
+      const random = randomBytesInBlocks();
+      const given = Array.from({ length: 1000 }, (_, index) =>
+        random([16, 32, 4, 250][index % 4] ?? 0),
+      );
+      const numbers = given.flatMap((bytes) =>
+        Array.from({ length: bytes.length / 2 }, (_, at) => bytes.readUInt16BE(at * 2)),
+      );
+      expect(new Set(numbers).size, "each was given out once").to.equal(numbers.length);
+      expect(blocks.length).to.be.greaterThan(15);
+      for (const block of blocks.slice(0, -1)) {
+        // The last bytes, which were too few, were never given out.
+        expect(block.subarray(0, 4096 - 250).every((byte) => byte === 0)).to.equal(true);
+      }
+      const [first] = given as [Buffer];
+      first.fill(0xff);
+      expect(
+        blocks[0]?.subarray(0, 16).every((byte) => byte === 0),
+        "is a copy",
+      ).to.equal(true);
+    });
+  });
+
+  it("are of randomBytes itself if more are wanted than a block has", () => {
+    withNumberedBlocks((blocks) => {
+      const random = randomBytesInBlocks();
+      expect(random(5000)).to.have.length(5000);
+      expect(random(4096)).to.have.length(4096);
+      expect(blocks.map(({ length }) => length)).to.deep.equal([5000, 4096]);
+    });
+  });
+
+  it("are not minted if the source of randomness fails, however often it is asked", () => {
+    const original = crypto.randomBytes;
+    try {
+      crypto.randomBytes = (() => {
+        throw new Error("closed");
+      }) as typeof original;
+      syncBuiltinESMExports();
+      const random = randomBytesInBlocks();
+      for (const _ of [1, 2, 3]) expect(() => mintSessionId(random, T0)).to.throw("closed");
+    } finally {
+      crypto.randomBytes = original;
+      syncBuiltinESMExports();
+    }
   });
 
   it("have no other source of randomness in src/session (ASVS 11.5.1)", async () => {
