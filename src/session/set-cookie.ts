@@ -27,23 +27,27 @@ export class SetCookieFactory implements CookieNames {
   readonly sessionName: string;
   readonly preLoginName: string;
   readonly csrfName: string;
-  readonly #policy: CookiePolicy;
+  readonly #session: Make;
+  readonly #preLogin: Make;
+  readonly #csrf: Make;
 
   constructor(policy: CookiePolicy) {
-    this.#policy = policy;
     const prefix = policy.secure ? "__Host-" : "";
     this.sessionName = prefix + policy.sessionName;
     this.preLoginName = prefix + policy.preLoginName;
     this.csrfName = prefix + policy.csrfName;
+    this.#session = maker(this.sessionName, policy, true);
+    this.#preLogin = maker(this.preLoginName, policy, true);
+    this.#csrf = maker(this.csrfName, policy, false);
   }
 
   session(value: string, maxAgeSeconds: number, preLogin: boolean): SetCookie {
-    return this.#make(preLogin ? this.preLoginName : this.sessionName, value, maxAgeSeconds, true);
+    return (preLogin ? this.#preLogin : this.#session)(value, maxAgeSeconds);
   }
 
   /** Not HttpOnly: scripts read the token and send it in a header. */
   csrf(token: string, maxAgeSeconds: number): SetCookie {
-    return this.#make(this.csrfName, token, maxAgeSeconds, false);
+    return this.#csrf(token, maxAgeSeconds);
   }
 
   clearSession(preLogin: boolean): SetCookie {
@@ -53,18 +57,24 @@ export class SetCookieFactory implements CookieNames {
   clearCsrf(): SetCookie {
     return this.csrf("", 0);
   }
+}
 
-  #make(name: string, value: string, maxAgeSeconds: number, httpOnly: boolean): SetCookie {
-    const { secure, sameSite } = this.#policy;
-    const attributes = [
-      `${name}=${value}`,
-      "Path=/",
-      `Max-Age=${maxAgeSeconds}`,
-      `SameSite=${sameSiteAttribute[sameSite]}`,
-    ];
-    if (httpOnly) attributes.push("HttpOnly");
-    if (secure) attributes.push("Secure");
-    const header = attributes.join("; ");
-    return { name, value, maxAgeSeconds, path: "/", secure, httpOnly, sameSite, header };
-  }
+type Make = (value: string, maxAgeSeconds: number) => SetCookie;
+
+/** What is the same for all cookies with a name is put together once. */
+function maker(name: string, { secure, sameSite }: CookiePolicy, httpOnly: boolean): Make {
+  const attributes =
+    `; SameSite=${sameSiteAttribute[sameSite]}` +
+    (httpOnly ? "; HttpOnly" : "") +
+    (secure ? "; Secure" : "");
+  return (value, maxAgeSeconds) => ({
+    name,
+    value,
+    maxAgeSeconds,
+    path: "/",
+    secure,
+    httpOnly,
+    sameSite,
+    header: `${name}=${value}; Path=/; Max-Age=${maxAgeSeconds}${attributes}`,
+  });
 }
