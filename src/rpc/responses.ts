@@ -8,7 +8,7 @@ import {
   SameSite,
   type Session as SessionMessage,
   SessionState,
-  type SetCookieSchema,
+  type SetCookie as SetCookieMessage,
   type SigningKeySchema,
   SigningKeyState,
 } from "../../gen/es/sessiond/v1/session_pb.ts";
@@ -133,8 +133,19 @@ function cutToBytes(text: string, maxBytes: number): string {
 
 const sameSites = { strict: SameSite.STRICT, lax: SameSite.LAX, none: SameSite.NONE } as const;
 
-export function setCookieMessage(cookie: SetCookie): Init<typeof SetCookieSchema> {
-  return { ...cookie, sameSite: sameSites[cookie.sameSite] };
+/** A complete message, as sessionMessage. */
+export function setCookieMessage(cookie: SetCookie): SetCookieMessage {
+  return {
+    $typeName: "sessiond.v1.SetCookie",
+    name: cookie.name,
+    value: cookie.value,
+    maxAgeSeconds: cookie.maxAgeSeconds,
+    path: cookie.path,
+    secure: cookie.secure,
+    httpOnly: cookie.httpOnly,
+    sameSite: sameSites[cookie.sameSite],
+    header: cookie.header,
+  };
 }
 
 const signingKeyStates = {

@@ -137,7 +137,9 @@ function sessionHandlers(deps: SessionServiceDependencies): Handlers {
     create: async (request, context) => {
       const created = await sessions.create(requests.createCommand(request), context);
       const { session, now, cookie, csrfToken, setCookies, replaced } = created;
+      // A complete message, so that it is not copied.
       return {
+        $typeName: "sessiond.v1.CreateResponse",
         session: sessionMessage(session, now),
         cookie,
         csrfToken,
@@ -160,7 +162,11 @@ function sessionHandlers(deps: SessionServiceDependencies): Handlers {
     touch: async (request, context) => {
       const ref = requests.refInput(request.session);
       const { session, now, touched } = await sessions.touch(ref, context);
-      return { session: sessionMessage(session, now), touched };
+      return {
+        $typeName: "sessiond.v1.TouchResponse",
+        session: sessionMessage(session, now),
+        touched,
+      };
     },
 
     revoke: async (request, context) => {
