@@ -123,9 +123,12 @@ export interface SessionStore {
   /**
    * Sets lastSeenAt to now; never moves it back. Undefined, with nothing changed, if the session does
    * not exist, has ended, or was touched less than `intervalMs` ago. Of concurrent calls, one writes.
+   *
+   * @param session as it was read. The result is the session as it is now, except for csrfTokenHash, which
+   * is still that of the session that was read.
    */
   touch(
-    id: SessionId,
+    session: Session,
     intervalMs: number,
     context: CallContext,
   ): Promise<SessionSnapshot | undefined>;

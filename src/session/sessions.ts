@@ -323,7 +323,7 @@ export class Sessions {
     const { authenticator, store, timeouts } = this.#deps;
     const { session, now } = snapshot;
     if (!isTouchDue(session, now, timeouts)) return { ...snapshot, touched: false };
-    const touched = await store.touch(session.id, touchIntervalMs(session, timeouts), context);
+    const touched = await store.touch(session, touchIntervalMs(session, timeouts), context);
     if (touched !== undefined) return { ...touched, touched: true };
     // Between the read and the write, another call has touched the session, or it has ended.
     const current = await authenticator.readAgain(ref, session, context);

@@ -23,6 +23,7 @@ import {
   newSession,
   newTenant,
   noLimit,
+  readOnce,
   revocation,
   rotationOf,
 } from "./contract/stores.ts";
@@ -121,7 +122,7 @@ describe("collected writes", () => {
   });
 
   const changes: Record<string, (id: SessionId) => Promise<unknown>> = {
-    touch: (id) => sessions.touch(id, 0, context),
+    touch: (id) => sessions.touch(readOnce(id), 0, context),
     revoke: (id) => sessions.revoke(id, revocation, context),
     "Create that replaces": async (id) => {
       const outcome = await create(newSession(tenantId), id);
@@ -149,14 +150,14 @@ describe("collected writes", () => {
   it("rows that somebody has locked leave connections to the others", async () => {
     const ids = await opened(10);
     for (const id of ids) await held.query(LOCK, [id]);
-    const waiting = ids.map((id) => sessions.touch(id, 0, context));
+    const waiting = ids.map((id) => sessions.touch(readOnce(id), 0, context));
     await untilWaiting(test.sql, 1);
     // Batches of all kinds at once, each of which needs a connection.
     const others = await opened(2);
     const [other = "" as SessionId, last = "" as SessionId] = others;
     const done = await Promise.all([
       sessions.find(other, context),
-      sessions.touch(other, 0, context),
+      sessions.touch(readOnce(other), 0, context),
       sessions.revoke(last, revocation, context),
     ]);
     expect(done.map((read) => read?.session.id)).to.deep.equal([other, other, last]);
@@ -175,7 +176,7 @@ describe("collected writes", () => {
       const { touch, revoke } = createSessionStore(proxied.database);
       await openConnections(proxied, 4);
       await held.query(LOCK, [stuck]);
-      const waiting = touch(stuck, 0, context);
+      const waiting = touch(readOnce(stuck), 0, context);
       // The connection for those who wait is taken: those who only try give up sooner.
       await untilBlockedForLongBy(test.sql, held.pid);
 
@@ -225,7 +226,9 @@ describe("collected writes", () => {
       "UPDATE sessions SET last_seen_at = last_seen_at - interval '1 minute' WHERE id = $1",
       [id],
     );
-    const touches = await Promise.all(numbers(20).map(() => sessions.touch(id, 30_000, context)));
+    const touches = await Promise.all(
+      numbers(20).map(() => sessions.touch(readOnce(id), 30_000, context)),
+    );
     expect(touches.filter((read) => read !== undefined)).to.have.length(1);
   });
 
@@ -289,8 +292,8 @@ describe("collected writes", () => {
         const ids = await opened(100);
         const backwards = ids.toReversed();
         await Promise.all([
-          ...ids.map((id) => one.touch(id, 0, context)),
-          ...backwards.map((id) => two.touch(id, 0, context)),
+          ...ids.map((id) => one.touch(readOnce(id), 0, context)),
+          ...backwards.map((id) => two.touch(readOnce(id), 0, context)),
         ]);
         const revoked = await Promise.all([
           ...ids.map((id) => one.revoke(id, revocation, context)),

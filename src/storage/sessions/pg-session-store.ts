@@ -109,7 +109,7 @@ export function createSessionStore(database: Database): SessionStore {
         : createWithinLimit(database, create, limit, context);
     },
 
-    touch: (id, intervalMs, context) => batchers.touch({ id, intervalMs }, context),
+    touch: (session, intervalMs, context) => batchers.touch({ session, intervalMs }, context),
 
     revoke(id, { reason, revokedBy }, context) {
       const { callingService } = context;

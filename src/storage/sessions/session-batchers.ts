@@ -43,7 +43,7 @@ export class SessionBatchers {
     this.find = this.#reads(findSessions(query));
     this.findSuccessor = this.#reads(findSuccessors(query));
     this.create = this.#changes(createSessions, ({ replaces }) => replaces);
-    this.touch = this.#changes(touchSessions, ({ id }) => id, { mergesItems: true });
+    this.touch = this.#changes(touchSessions, ({ session }) => session.id, { mergesItems: true });
     this.revoke = this.#changes(revokeSessions, ({ id }) => id);
     this.rotateCsrf = this.#changes(rotateCsrfOfSessions, ({ id }) => id);
   }

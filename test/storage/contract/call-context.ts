@@ -7,6 +7,7 @@ import {
   newSession,
   newTenant,
   noLimit,
+  readOnce,
   revocation,
   rotationOf,
   type Stores,
@@ -28,7 +29,7 @@ const calls: Record<string, (stores: Stores, context: CallContext) => Promise<un
     sessions.create(newSession(tenantId), undefined, noLimit, context),
   "create, limited": ({ sessions }, context) =>
     sessions.create(newSession(tenantId), id, { maxPerActor: 1, policy: "reject" }, context),
-  touch: ({ sessions }, context) => sessions.touch(id, 0, context),
+  touch: ({ sessions }, context) => sessions.touch(readOnce(id), 0, context),
   revoke: ({ sessions }, context) => sessions.revoke(id, revocation, context),
   revokeAllForActor: ({ sessions }, context) =>
     sessions.revokeAllForActor(actor, undefined, revocation, context),

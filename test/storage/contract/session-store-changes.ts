@@ -13,6 +13,7 @@ import {
   newKey,
   newSession,
   newTenant,
+  readOnce,
   revocation,
   rotationOf,
   type Stores,
@@ -40,17 +41,32 @@ export function sessionStoreChanges(given: Given): void {
       const stores = given();
       const session = await opened();
       await stores.ageSession(session.id, 60_000);
-      const before = await find(session.id);
-      const touched = await stores.sessions.touch(session.id, 0, context);
+      const before = (await find(session.id)) as Session;
+      const touched = await stores.sessions.touch(before, 0, context);
       expect(touched?.session).to.deep.equal({ ...before, lastSeenAt: touched?.now });
       expect(await find(session.id)).to.deep.equal(touched?.session);
+    });
+
+    it("touch has the metadata of now, and not of when the session was read", async () => {
+      const stores = given();
+      const { sessions } = stores;
+      const [changed, same] = [await opened(), await opened()];
+      const metadata = { new: 'sécret "' };
+      await sessions.updateMetadata(changed.id, metadata, "", "root", context);
+      const touched = await Promise.all(
+        [changed, same].map((session) => sessions.touch(session, 0, context)),
+      );
+      for (const [index, { id }] of [changed, same].entries()) {
+        expect(touched[index]?.session).to.deep.equal(await find(id));
+      }
+      expect(touched[0]?.session).to.deep.include({ metadata, metadataEtag: "2" });
     });
 
     it("touch never moves lastSeenAt backwards", async () => {
       const stores = given();
       const session = await opened();
       await stores.ageSession(session.id, -60_000);
-      expect(await stores.sessions.touch(session.id, 0, context)).to.equal(undefined);
+      expect(await stores.sessions.touch(session, 0, context)).to.equal(undefined);
       expect((await find(session.id))?.lastSeenAt).to.equal(session.lastSeenAt + 60_000);
     });
 
@@ -59,9 +75,9 @@ export function sessionStoreChanges(given: Given): void {
       const session = await opened();
       await stores.ageSession(session.id, 60_000);
       const before = await find(session.id);
-      expect(await stores.sessions.touch(session.id, 120_000, context)).to.equal(undefined);
+      expect(await stores.sessions.touch(session, 120_000, context)).to.equal(undefined);
       expect(await find(session.id)).to.deep.equal(before);
-      expect(await stores.sessions.touch(session.id, 30_000, context)).not.to.equal(undefined);
+      expect(await stores.sessions.touch(session, 30_000, context)).not.to.equal(undefined);
     });
 
     it("revoke ends it, with reason and who, audited", async () => {
@@ -156,7 +172,7 @@ export function sessionStoreChanges(given: Given): void {
     "absolute-expired": (stores, id) => stores.ageSession(id, 12 * HOUR),
   };
   const changes: Record<string, (stores: Stores, id: SessionId) => Promise<unknown>> = {
-    touch: ({ sessions }, id) => sessions.touch(id, 0, context),
+    touch: ({ sessions }, id) => sessions.touch(readOnce(id), 0, context),
     revoke: ({ sessions }, id) => sessions.revoke(id, revocation, context),
     rotate: async (stores, id) => {
       const actor = { tenantId: newTenant(), actorType: "user", actorId: "alice" };

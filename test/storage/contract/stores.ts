@@ -10,7 +10,7 @@ import {
   type TenantId,
 } from "../../../src/session/ids.ts";
 import type { SessionLimit } from "../../../src/session/policy.ts";
-import type { Actor } from "../../../src/session/session.ts";
+import type { Actor, Session } from "../../../src/session/session.ts";
 import type {
   CreateOutcome,
   NewSession,
@@ -89,6 +89,21 @@ export function newSession(tenantId: TenantId, facts: Partial<NewSession> = {}):
     authMethods: ["pwd", "otp"],
     authenticatedAt: undefined,
     ...facts,
+  };
+}
+
+/** A session that a call has read, of which only the id is right. */
+export function readOnce(id: SessionId): Session {
+  const { absoluteTimeoutMs, ...facts } = newSession(newTenant(), { id });
+  return {
+    ...facts,
+    createdAt: 0,
+    lastSeenAt: 0,
+    absoluteExpiresAt: absoluteTimeoutMs,
+    revokedAt: undefined,
+    revokeReason: "",
+    revokedBy: "",
+    metadataEtag: "1",
   };
 }
 
