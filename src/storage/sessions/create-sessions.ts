@@ -3,6 +3,7 @@ import type { SessionId } from "../../session/ids.ts";
 import type { Session } from "../../session/session.ts";
 import type { CreateOutcome, NewSession } from "../../session/session-store.ts";
 import { AUDIT_COLUMNS } from "../audit/audit-columns.ts";
+import { arrayLiteral } from "../pg/array-literal.ts";
 import { type Execute, RETRY_ALONE } from "../pg/batcher.ts";
 import type { Query, Row, Run } from "../pg/database.ts";
 import { instant, instantOf } from "../pg/instants.ts";
@@ -193,7 +194,7 @@ function statementFor(locking: Locking): (values: readonly unknown[]) => Stateme
 function valuesOf(creates: readonly Create[]): readonly unknown[] {
   const isReplacing = creates.some(({ replaces }) => replaces !== undefined);
   const parameters = isReplacing ? REPLACING_PARAMETERS : PARAMETERS;
-  return parameters.map(({ get }) => creates.map(get));
+  return parameters.map(({ get }) => arrayLiteral(creates.map(get)));
 }
 
 function outcomesOf(

@@ -1,6 +1,7 @@
 import type { SessionId } from "../../session/ids.ts";
 import type { Session } from "../../session/session.ts";
 import type { SessionSnapshot } from "../../session/session-store.ts";
+import { arrayLiteral } from "../pg/array-literal.ts";
 import { type Execute, RETRY_ALONE } from "../pg/batcher.ts";
 import type { Query } from "../pg/database.ts";
 import { instantOf } from "../pg/instants.ts";
@@ -78,7 +79,7 @@ export function touchSessions(
         items.map((item) => (touches[item] as Touch).session.id),
         items.map((item) => (touches[item] as Touch).intervalMs),
         items.map((item) => (touches[item] as Touch).session.metadataEtag),
-      ];
+      ].map(arrayLiteral);
     };
     const [row] = await query(statement, values, signal);
     return resultsOf(close(), row as unknown as Touched);
