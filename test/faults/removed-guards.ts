@@ -97,7 +97,10 @@ const guards: readonly Guard[] = [
       IF NEW.last_seen_at > OLD.last_seen_at THEN
         NEW.absolute_expires_at := NEW.absolute_expires_at + interval '1 hour';
       END IF;`,
-    use: (client, session) => client.touch(session),
+    use: async (client, session) => {
+      await client.touch(session);
+      await client.validate(session);
+    },
   },
 ];
 
