@@ -20,12 +20,15 @@ const (
 
 // options is the checked command line.
 type options struct {
-	url          *url.URL
-	protocol     string
-	inFlight     int
-	connections  int
-	duration     time.Duration
-	warmup       time.Duration
+	url         *url.URL
+	protocol    string
+	inFlight    int
+	connections int
+	duration    time.Duration
+	warmup      time.Duration
+	// warmupWindow and warmupLimit replace warmup if warmupWindow is not 0.
+	warmupWindow time.Duration
+	warmupLimit  time.Duration
 	hold         time.Duration
 	timeout      time.Duration
 	calls        int64
@@ -39,6 +42,7 @@ type options struct {
 	authorization string
 	tls           tlsFiles
 	serverPid     int
+	databasePid   int
 }
 
 // parseOptions reads the command line without the program's name. Usage and errors of syntax go
@@ -59,6 +63,11 @@ func parseOptions(arguments []string, usage io.Writer) (options, error) {
 			"with http1 always one for each call in flight")
 	flags.DurationVar(&o.duration, "duration", 5*time.Second, "how long to measure")
 	flags.DurationVar(&o.warmup, "warmup", time.Second, "how long to make calls before measuring")
+	flags.DurationVar(&o.warmupWindow, "warmup-window", 0,
+		"instead of for -warmup, make calls until the rates of windows of this length are steady: "+
+			"until the median of three differs by at most 5 % from that of the three before")
+	flags.DurationVar(&o.warmupLimit, "warmup-limit", 20*time.Second,
+		"how long to do so at most")
 	flags.Int64Var(&o.calls, "calls", 0,
 		"how many calls to measure, instead of -duration; 0 leaves it to -duration")
 	flags.DurationVar(&o.hold, "hold", 0,
@@ -83,7 +92,9 @@ func parseOptions(arguments []string, usage io.Writer) (options, error) {
 	flags.StringVar(&o.tls.certificate, "cert", "", "file with the client's certificate; needs -key")
 	flags.StringVar(&o.tls.key, "key", "", "file with the key of -cert")
 	flags.IntVar(&o.serverPid, "server-pid", 0,
-		"process whose CPU time to report, from /proc, as long as calls are measured; 0 reports none")
+		"process whose CPU time to report, with that of its descendants, from /proc, as long as calls "+
+			"are measured; 0 reports none")
+	flags.IntVar(&o.databasePid, "database-pid", 0, "the same for PostgreSQL's first process")
 	flags.StringVar(&o.cpuProfile, "cpuprofile", "", "file to write a CPU profile to, for pprof")
 	if err := flags.Parse(arguments); err != nil {
 		return o, err
@@ -128,6 +139,7 @@ func (o options) complete() (options, error) {
 		{!strings.ContainsAny(o.authorization, "\r\n"), "-authorization must be one line"},
 		{o.authorization == "" || o.protocol == protocolGRPC, "-authorization needs -protocol grpc"},
 		{o.serverPid >= 0, "-server-pid must not be negative"},
+		{o.databasePid >= 0, "-database-pid must not be negative"},
 		{o.protocol == protocolGRPC || o.protocol == protocolHTTP1,
 			"-protocol must be grpc or http1"},
 		{o.order == random || o.order == sequential, "-order must be random or sequential"},
@@ -138,6 +150,8 @@ func (o options) complete() (options, error) {
 		{o.duration > 0, "-duration must be positive"},
 		{o.warmup >= 0 && o.hold >= 0 && o.timeout >= 0 && o.calls >= 0,
 			"-warmup, -hold, -timeout and -calls must not be negative"},
+		{o.warmupWindow >= 0 && o.warmupLimit > 0,
+			"-warmup-window must not be negative, and -warmup-limit must be positive"},
 		{o.timeout == 0 || o.timeout >= time.Millisecond, "-timeout must be at least 1ms"},
 		{o.timeout == 0 || o.protocol == protocolGRPC, "-timeout needs -protocol grpc"},
 		{o.procs >= 1, "-procs must be at least 1"},

@@ -25,12 +25,17 @@ type report struct {
 	MeanUs       float64           `json:"meanUs"`
 	CPUSeconds   float64           `json:"cpuSeconds"`
 	CPUUsPerCall float64           `json:"cpuUsPerCall"`
-	// ServerCPUSeconds is that of -server-pid while calls were measured; 0 without it.
-	ServerCPUSeconds float64  `json:"serverCpuSeconds"`
-	Connections      int      `json:"connections"`
-	InFlight         int      `json:"inFlight"`
-	Exhausted        bool     `json:"exhausted"`
-	Failures         []string `json:"failures"`
+	// ServerCPUSeconds is that of -server-pid and its descendants while calls were measured; 0
+	// without it. DatabaseCPUSeconds is that of -database-pid.
+	ServerCPUSeconds   float64 `json:"serverCpuSeconds"`
+	DatabaseCPUSeconds float64 `json:"databaseCpuSeconds"`
+	WarmupSeconds      float64 `json:"warmupSeconds"`
+	// Steady tells whether -warmup-window was given and the rates became steady.
+	Steady      bool     `json:"steady"`
+	Connections int      `json:"connections"`
+	InFlight    int      `json:"inFlight"`
+	Exhausted   bool     `json:"exhausted"`
+	Failures    []string `json:"failures"`
 }
 
 // report sums up all connections. They must have ended.

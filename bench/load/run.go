@@ -110,23 +110,25 @@ func (r *run) execute() (*report, error) {
 	time.Sleep(r.options.hold)
 
 	r.enter(warming)
-	r.wait(quiet, r.options.warmup)
-	r.enter(measuring)
-	server, err := startCPUWatch(r.options.serverPid)
+	warmup := r.warmUp(quiet)
+	// Both before and after, the CPU times are read at the end of the phase, so that the time that
+	// this takes does not make their interval longer than that of the calls.
+	others, err := startCPUWatch(r.options.serverPid, r.options.databasePid)
 	if err != nil {
 		return nil, err
 	}
+	r.enter(measuring)
 	start, cpu := r.clock(), processTime()
 	if r.limited() {
 		r.wait(quiet, math.MaxInt64)
 	} else {
 		r.wait(quiet, r.options.duration)
 	}
-	elapsed, cpu := r.clock()-start, processTime()-cpu
-	serverCPU, err := server.used()
+	used, err := others.used()
 	if err != nil {
 		return nil, err
 	}
+	elapsed, cpu := r.clock()-start, processTime()-cpu
 
 	r.enter(draining)
 	within(quiet, drainLimit)
@@ -134,8 +136,36 @@ func (r *run) execute() (*report, error) {
 	r.enter(closing)
 	served.Wait()
 	result := r.report(elapsed, cpu, failures)
-	result.ServerCPUSeconds = serverCPU.Seconds()
+	result.ServerCPUSeconds, result.DatabaseCPUSeconds = used[0].Seconds(), used[1].Seconds()
+	result.WarmupSeconds, result.Steady = warmup.took.Seconds(), warmup.steady
 	return result, nil
+}
+
+// warmUp makes calls until the server is warm; see the options.
+func (r *run) warmUp(quiet <-chan struct{}) warmup {
+	start := r.clock()
+	window := r.options.warmupWindow
+	if window == 0 {
+		r.wait(quiet, r.options.warmup)
+		return warmup{took: r.clock() - start}
+	}
+	var rates []float64
+	for r.clock()-start < r.options.warmupLimit && !steady(rates) {
+		began, before := r.clock(), r.finished()
+		if r.wait(quiet, window) {
+			break // no item is left
+		}
+		rates = append(rates, float64(r.finished()-before)/(r.clock()-began).Seconds())
+	}
+	return warmup{took: r.clock() - start, steady: steady(rates)}
+}
+
+// finished returns how many calls have been answered since the start, in all phases.
+func (r *run) finished() (total int64) {
+	for _, w := range r.workers {
+		total += w.finished.Load()
+	}
+	return total
 }
 
 // enter changes the phase and makes all connections take notice.
@@ -152,12 +182,17 @@ func (r *run) wake() {
 	}
 }
 
-// wait waits until done is closed, at most for limit. Every second the connections look around, as
-// one that the server has closed may not have noticed; see worker.receive.
-func (r *run) wait(done <-chan struct{}, limit time.Duration) {
-	for ; limit > 0 && !within(done, min(limit, time.Second)); limit -= time.Second {
+// wait waits until done is closed, at most for limit, and tells whether it was. Every second the
+// connections look around, as one that the server has closed may not have noticed; see
+// worker.receive.
+func (r *run) wait(done <-chan struct{}, limit time.Duration) bool {
+	for ; limit > 0; limit -= time.Second {
+		if within(done, min(limit, time.Second)) {
+			return true
+		}
 		r.wake()
 	}
+	return false
 }
 
 // awake makes a connection wait again after wake, and returns the phase. As the phase is read last

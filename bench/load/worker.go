@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -54,6 +55,8 @@ type worker struct {
 	filled int
 	begun  []*call // whose requests are in out
 	open   int     // calls in flight
+	// finished counts the answered calls of all phases.
+	finished atomic.Int64
 
 	phase phase
 	now   time.Duration // when the bytes that are being handled arrived
@@ -235,6 +238,7 @@ func (w *worker) flush() {
 // finish ends a call. The status is what the peer answered, the message its explanation.
 func (w *worker) finish(c *call, status, message string) {
 	w.open--
+	w.finished.Add(1)
 	if w.run.limited() {
 		if !c.counted {
 			return
