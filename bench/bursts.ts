@@ -3,6 +3,7 @@ import type { Context } from "./context.ts";
 import { table } from "./format.ts";
 import type { LoadOptions } from "./load.ts";
 import { complain } from "./measure.ts";
+import { type Servers, withServers } from "./servers.ts";
 import { ratio, type Spread, spreadOf } from "./statistics.ts";
 
 const PATH = "/sessiond.v1.SessionService/Validate";
@@ -48,32 +49,22 @@ export async function measureBursts(
   for (let round = 1; round <= rounds; round += 1) {
     const names = variants.map(({ name }) => name).join(", ");
     await context.progress.phase(`bursts, round ${round} of ${rounds}: ${names}`, (report) =>
-      withServers(context, variants, async (servers) => {
-        samples.push(...(await measureRound(context, servers, round, report)));
-      }),
+      withServers(
+        context,
+        variants,
+        ({ command }) => command,
+        async (servers) => {
+          samples.push(...(await measureRound(context, servers, round, report)));
+        },
+      ),
     );
   }
   return samples;
 }
 
-type Servers = ReadonlyMap<Variant, RunningServer>;
-
-/** Runs `work` with a running server of each variant. */
-async function withServers(
-  context: Context,
-  [first, ...rest]: readonly Variant[],
-  work: (servers: Servers) => Promise<void>,
-  started: Servers = new Map(),
-): Promise<void> {
-  if (first === undefined) return work(started);
-  await context.withServer(first.command, (server) =>
-    withServers(context, rest, work, new Map([...started, [first, server]])),
-  );
-}
-
 async function measureRound(
   context: Context,
-  servers: Servers,
+  servers: Servers<Variant>,
   round: number,
   report: (state: string) => void,
 ): Promise<BurstSample[]> {

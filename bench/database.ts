@@ -53,7 +53,7 @@ function ownSettings(): Record<string, string> {
   return {
     shared_buffers: `${sharedMegabytes}MB`,
     maintenance_work_mem: `${Math.floor(sharedMegabytes / 4)}MB`,
-    max_connections: "200",
+    max_connections: "300",
     max_wal_size: "8GB",
     checkpoint_timeout: "30min",
     fsync: "on",

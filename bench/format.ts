@@ -1,5 +1,5 @@
 import type { GoalResult } from "./goals.ts";
-import { FIGURES, type Sample } from "./sample.ts";
+import { FIGURES, type Sample, type WarmUp } from "./sample.ts";
 import { type Spread, spreadOf } from "./statistics.ts";
 import { titleOf } from "./systems.ts";
 
@@ -118,4 +118,16 @@ export function generatorNote(samples: readonly Sample[]): string {
     `(${titleOf(busiest.system)}, ${busiest.inFlight} in flight), and delivered up to ` +
     `${whole(fastest.perSecond)} calls/s (${titleOf(fastest.system)}).`
   );
+}
+
+/** How long the warm-ups took, and which ended without steady rates. */
+export function warmUpNote(warmUps: readonly WarmUp[]): string {
+  const seconds = spreadOf(warmUps.map((warmUp) => warmUp.seconds));
+  if (seconds === undefined) return "";
+  const unsteady = warmUps
+    .filter(({ steady }) => !steady)
+    .map(({ system, round }) => `${titleOf(system)} in round ${round}`);
+  const note = `Each warm-up took ${spread(seconds, tenths)} s.`;
+  if (unsteady.length === 0) return note;
+  return `${note} At the end of the warm-up rates were not steady yet: ${unsteady.join(", ")}.`;
 }

@@ -2,14 +2,13 @@ import type { Context } from "./context.ts";
 import { checkpoint, databaseTime } from "./database.ts";
 import { createFixture, type Fixture } from "./fixture.ts";
 import { evaluateGoal, type GoalResult } from "./goals.ts";
-import { measure } from "./measure.ts";
+import { measure, warmUp } from "./measure.ts";
 import type { Sample } from "./sample.ts";
 import { removeAdditions } from "./seed.ts";
 import { ratio } from "./statistics.ts";
 import { SYSTEMS } from "./systems.ts";
 
 const LEVELS = [1, 64];
-const WARM_UP_MS = 2000;
 const MEASURED = ["validate", "create"];
 
 /** A sample with the number of sessions in the database. */
@@ -58,7 +57,7 @@ async function measureFixture(
   fixture: Fixture,
   round: number,
 ): Promise<GrowthSample[]> {
-  const { durationMs } = context.options;
+  const { durationMs, warmUpMs } = context.options;
   const since = await databaseTime(fixture.sql);
   await checkpoint(fixture.sql);
   const samples: GrowthSample[] = [];
@@ -67,8 +66,7 @@ async function measureFixture(
       const { path, protocol } = systemNamed(name);
       const { file, order } = await requestsOf(name, fixture, context);
       const target = { system: name, path, protocol, requests: file, order };
-      const warmUpMs = Math.min(WARM_UP_MS, durationMs);
-      await measure(context, server, target, { inFlight: 64, round, durationMs: warmUpMs });
+      await warmUp(context, server, target, { round, limitMs: warmUpMs });
       for (const inFlight of LEVELS) {
         const sample = await measure(context, server, target, { inFlight, round, durationMs });
         samples.push({ ...sample, sessions: fixture.count });

@@ -22,18 +22,24 @@ export interface LoadOptions {
   readonly holdMs?: number;
   /** How long calls are made before they are measured; 0 by default. */
   readonly warmUpMs?: number;
+  /** Instead: until the rates of windows of this length are steady, at most for the limit. */
+  readonly untilSteady?: { readonly windowMs: number; readonly limitMs: number };
   /** The value of the Authorization header. */
   readonly authorization?: string;
   /** Files in PEM form: whom to trust, and what the client presents. */
   readonly tls?: { readonly ca: string; readonly certificate?: string; readonly key?: string };
-  /** The process whose CPU time is measured with the calls. */
+  /** The process whose CPU time, with that of its descendants, is measured with the calls. */
   readonly serverPid?: number;
+  /** The same for PostgreSQL's first process. */
+  readonly databasePid?: number;
 }
 
 /** The report of the load generator. */
 export interface LoadResult {
   readonly calls: number;
   readonly errors: number;
+  /** All calls, those of the warm-up and after the measurement included. */
+  readonly answered: number;
   readonly statuses: Readonly<Record<string, number>>;
   readonly samples: Readonly<Record<string, string>>;
   readonly seconds: number;
@@ -47,6 +53,10 @@ export interface LoadResult {
   readonly cpuSeconds: number;
   /** The CPU time of `serverPid` while calls were measured; 0 without it. */
   readonly serverCpuSeconds: number;
+  readonly databaseCpuSeconds: number;
+  readonly warmupSeconds: number;
+  /** Whether `untilSteady` was reached. */
+  readonly steady: boolean;
   readonly connections: number;
   /** Whether a sequential run sent all its requests before its end. */
   readonly exhausted: boolean;
@@ -76,8 +86,6 @@ async function run(binary: string, options: LoadOptions, signal: AbortSignal): P
     requests: options.requests,
     order: options.order,
     "in-flight": options.inFlight,
-    // Without serverPid, the server's CPU time is read before and after this run, so that a warm-up
-    // would have to be a separate run.
     warmup: `${options.warmUpMs ?? 0}ms`,
     seed: options.seed,
     ...(options.connections !== undefined && { connections: options.connections }),
@@ -86,7 +94,12 @@ async function run(binary: string, options: LoadOptions, signal: AbortSignal): P
     ...(options.holdMs !== undefined && { hold: `${options.holdMs}ms` }),
     ...(options.authorization !== undefined && { authorization: options.authorization }),
     ...(options.tls !== undefined && tlsFlags(options.tls)),
+    ...(options.untilSteady !== undefined && {
+      "warmup-window": `${options.untilSteady.windowMs}ms`,
+      "warmup-limit": `${options.untilSteady.limitMs}ms`,
+    }),
     ...(options.serverPid !== undefined && { "server-pid": options.serverPid }),
+    ...(options.databasePid !== undefined && { "database-pid": options.databasePid }),
   };
   const args = Object.entries(flags).map(([name, value]) => `-${name}=${value}`);
   const { code, stdout, stderr } = await runProgram(binary, args, { signal });

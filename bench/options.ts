@@ -16,11 +16,13 @@ export interface Options {
   readonly help: boolean;
   readonly quick: boolean;
   readonly parts: ReadonlySet<Part>;
-  /** Names of systems; undefined: all, or with `quick` those that the goals compare. */
+  /** Names of systems; undefined: all, or fewer with `quick`. */
   readonly systems: readonly string[] | undefined;
   readonly sessions: number;
   readonly rounds: number;
   readonly durationMs: number;
+  /** The limit of the warm-up of a server, which ends when its rates are steady. */
+  readonly warmUpMs: number;
   /** Calls in flight. */
   readonly levels: readonly number[];
   /** Numbers of sessions, smallest first. */
@@ -46,12 +48,13 @@ export const USAGE = `Measures sessiond beside its limits and its alternatives, 
 
 Usage: npm run bench -- [options]
 
-  --quick             the ratios that matter in less than two minutes: fewer systems and sessions
+  --quick             the ratios that matter in a minute: fewer systems and sessions
   --only NAME,...     parts of the run: ${PARTS.join(", ")}
   --systems NAME,...  of the part "systems", these only
   --sessions N        live sessions (1000000; with --quick 100000)
-  --rounds N          how often everything is measured, in turn (3; with --quick 1)
-  --duration TIME     of one measurement, such as 3s or 1500ms (3s; with --quick 1500ms)
+  --rounds N          how often everything is measured, in turn (5; with --quick 1)
+  --duration TIME     of one measurement, such as 3s or 1500ms (3s; with --quick 1s)
+  --warm-up TIME      of a server, at most: it ends when its rates are steady (20s; with --quick 4s)
   --levels N,...      calls in flight (1,16,64,256; with --quick 1,64)
   --growth N,...      numbers of sessions of the part "growth" (10000,1000000,10000000)
   --against DIR       a checkout of another version, with its node_modules, with which the part
@@ -75,6 +78,7 @@ const SETTINGS = {
   sessions: { type: "string" },
   rounds: { type: "string" },
   duration: { type: "string" },
+  "warm-up": { type: "string" },
   levels: { type: "string" },
   growth: { type: "string" },
   expired: { type: "string" },
@@ -100,8 +104,9 @@ export function parseOptions(args: readonly string[]): Options {
     parts: parts(given.only, quick, given.against),
     systems: given.systems === undefined ? undefined : list("--systems", given.systems),
     sessions: integer("--sessions", given.sessions ?? (quick ? "100000" : "1000000"), 1000),
-    rounds: integer("--rounds", given.rounds ?? (quick ? "1" : "3"), 1),
-    durationMs: duration("--duration", given.duration ?? (quick ? "1500ms" : "3s")),
+    rounds: integer("--rounds", given.rounds ?? (quick ? "1" : "5"), 1),
+    durationMs: duration("--duration", given.duration ?? (quick ? "1s" : "3s")),
+    warmUpMs: duration("--warm-up", given["warm-up"] ?? (quick ? "4s" : "20s")),
     levels: integers("--levels", given.levels ?? (quick ? "1,64" : "1,16,64,256"), 1),
     growth: integers("--growth", given.growth ?? "10000,1000000,10000000", 1000),
     expired: integer("--expired", given.expired ?? "1000000", 1),

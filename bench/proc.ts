@@ -2,6 +2,7 @@
  * Reads figures of processes from /proc. They are undefined on systems other than Linux, and for
  * processes on other machines or in other containers.
  */
+import { existsSync } from "node:fs";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 
 /** The clock ticks of /proc per second. This is fixed, and does not depend on the kernel's own rate. */
@@ -35,8 +36,9 @@ export async function processStat(pid: number): Promise<ProcessStat | undefined>
   return text === undefined ? undefined : parseStat(text);
 }
 
-export async function cpuSecondsOf(pid: number): Promise<number | undefined> {
-  return (await processStat(pid))?.cpuSeconds;
+/** Whether the load generator can measure the CPU time of a process. */
+export function hasSchedstat(pid: number): boolean {
+  return existsSync(`/proc/${pid}/schedstat`);
 }
 
 /** The CPU time of a process and its children, including children that have ended. */
@@ -44,12 +46,18 @@ export async function cpuSecondsOfTree(root: number): Promise<number | undefined
   const stat = await processStat(root);
   if (stat === undefined) return undefined;
   let seconds = stat.cpuSeconds + stat.endedChildrenCpuSeconds;
-  for (const name of await readdir("/proc")) {
-    if (!/^\d+$/.test(name)) continue;
-    const child = await processStat(Number(name));
-    if (child?.parent === root) seconds += child.cpuSeconds;
-  }
+  for (const child of await childrenOf(root))
+    seconds += (await processStat(child))?.cpuSeconds ?? 0;
   return seconds;
+}
+
+async function childrenOf(pid: number): Promise<number[]> {
+  const children: number[] = [];
+  for (const name of await readdir("/proc").catch(() => [])) {
+    if (!/^\d+$/.test(name)) continue;
+    if ((await processStat(Number(name)))?.parent === pid) children.push(Number(name));
+  }
+  return children;
 }
 
 async function statusBytes(pid: number, field: string): Promise<number | undefined> {
@@ -58,8 +66,14 @@ async function statusBytes(pid: number, field: string): Promise<number | undefin
   return kibibytes === undefined ? undefined : Number(kibibytes) * 1024;
 }
 
+/** Of the process without its children. */
 export function residentBytes(pid: number): Promise<number | undefined> {
   return statusBytes(pid, "VmRSS");
+}
+
+/** How many files, sockets included, a process has open. Undefined if that cannot be read. */
+export async function openFiles(pid: number): Promise<number | undefined> {
+  return (await readdir(`/proc/${pid}/fd`).catch(() => undefined))?.length;
 }
 
 export interface PeakMemory {
@@ -67,11 +81,21 @@ export interface PeakMemory {
   stop(): Promise<number | undefined>;
 }
 
-/**
- * Measures the peak memory of a process: with the kernel's peak value if it can be reset, or else by
- * sampling.
- */
+/** Measures the peak memory of a process and its children: the sum of their peaks. */
 export async function watchPeakMemory(pid: number): Promise<PeakMemory> {
+  const watches = await Promise.all([pid, ...(await childrenOf(pid))].map(watchProcess));
+  return {
+    async stop() {
+      const peaks = await Promise.all(watches.map((watch) => watch.stop()));
+      return peaks.reduce((sum, peak) =>
+        sum === undefined || peak === undefined ? undefined : sum + peak,
+      );
+    },
+  };
+}
+
+/** With the kernel's peak value if it can be reset, or else by sampling. */
+async function watchProcess(pid: number): Promise<PeakMemory> {
   const RESET_PEAK = "5";
   const reset = await writeFile(`/proc/${pid}/clear_refs`, RESET_PEAK).then(
     () => true,

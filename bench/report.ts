@@ -3,13 +3,13 @@ import { dirname, join } from "node:path";
 import { authenticationTable } from "./authentication.ts";
 import type { BurstSample } from "./bursts.ts";
 import type { Row } from "./database.ts";
-import { generatorNote, goalsTable, systemsTable, table } from "./format.ts";
+import { generatorNote, goalsTable, systemsTable, table, warmUpNote } from "./format.ts";
 import type { GoalResult } from "./goals.ts";
 import type { GrowthSample } from "./growth.ts";
 import type { Machine } from "./machine.ts";
 import { type MemoryResult, memoryLines } from "./memory.ts";
 import type { Options } from "./options.ts";
-import type { Sample } from "./sample.ts";
+import type { Sample, WarmUp } from "./sample.ts";
 import { type SweepResult, sweepLines } from "./sweep.ts";
 import { versionsTable } from "./versions.ts";
 import { type WritesResult, writesLines } from "./writes.ts";
@@ -22,6 +22,7 @@ export interface Result {
   readonly options: Pick<Options, "quick" | "sessions" | "rounds" | "durationMs">;
   goals: readonly GoalResult[];
   systems?: readonly Sample[];
+  warmUps?: readonly WarmUp[];
   growth?: readonly GrowthSample[];
   sweep?: SweepResult;
   memory?: MemoryResult;
@@ -33,10 +34,11 @@ export interface Result {
 
 /** The text that is printed at the end of a run. */
 export function describe(result: Result): string {
-  const { systems, growth, sweep, memory, writes, authentication, versions } = result;
-  const { goals, complaints } = result;
+  const { systems, warmUps, growth, sweep, memory, writes, authentication } = result;
+  const { versions, goals, complaints } = result;
   const sections: string[] = [];
   if (systems !== undefined) sections.push(systemsTable(systems), generatorNote(systems));
+  if (warmUps !== undefined) sections.push(warmUpNote(warmUps));
   if (growth !== undefined) sections.push(growthTable(growth));
   if (sweep !== undefined) sections.push(...sweepLines(sweep));
   if (memory !== undefined) sections.push(...memoryLines(memory));

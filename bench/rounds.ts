@@ -1,18 +1,21 @@
 import { copySessions } from "./bulk.ts";
+import type { RunningServer } from "./child.ts";
 import type { Context } from "./context.ts";
-import { checkpoint, databaseTime } from "./database.ts";
+import { checkpoint, databaseTime, type Sql } from "./database.ts";
 import type { Fixture } from "./fixture.ts";
-import { measure, type Target } from "./measure.ts";
+import { measure, type Target, warmUp } from "./measure.ts";
 import { OptionError } from "./options.ts";
 import { findPgbench, PGBENCH_MISSING, pgbenchInserts } from "./pgbench.ts";
 import { cpuSecondsOfTree } from "./proc.ts";
-import type { Sample } from "./sample.ts";
+import type { Sample, WarmUp } from "./sample.ts";
 import { removeAdditions } from "./seed.ts";
+import { type Servers, withServers } from "./servers.ts";
 import { quantile } from "./statistics.ts";
-import { PGBENCH, SYSTEMS, type System } from "./systems.ts";
+import { type Length, PGBENCH, SYSTEMS, type System, targetOf } from "./systems.ts";
 
-const WARM_UP_MS = 2000;
-const WARM_UP_IN_FLIGHT = 64;
+/** The limit of a warm-up that uses up its requests. */
+const ONCE_WARM_UP_MS = 4000;
+const INSERTS_AT = 64;
 const PGBENCH_CLIENTS = 8;
 const INSERT_TABLE = "bench_insert";
 
@@ -41,8 +44,17 @@ export function chosenSystems(options: Context["options"]): {
   };
 }
 
-/** Measures all systems in each round, so that a change of the machine's speed is visible. */
-export async function measureSystems(context: Context, fixture: Fixture): Promise<Sample[]> {
+export interface SystemsResult {
+  readonly samples: readonly Sample[];
+  readonly warmUps: readonly WarmUp[];
+}
+
+/**
+ * Measures all systems in each round. The servers of a round run side by side, and with the same number
+ * of calls in flight they are measured one after the other, so that a change of the machine's speed
+ * meets all of them.
+ */
+export async function measureSystems(context: Context, fixture: Fixture): Promise<SystemsResult> {
   const { systems, pgbench: withPgbench } = chosenSystems(context.options);
   const pgbench = withPgbench ? await findPgbench() : undefined;
   if (withPgbench && pgbench === undefined) context.progress.note(PGBENCH_MISSING);
@@ -54,63 +66,119 @@ export async function measureSystems(context: Context, fixture: Fixture): Promis
   for (const system of systems) {
     await system.requests(fixture, { inFlight: 1, durationMs: 0 }, context.signal);
   }
+  // Next to Create with as many calls in flight.
+  const insertsAt = options.levels.includes(INSERTS_AT) ? INSERTS_AT : options.levels.at(-1);
   const samples: Sample[] = [];
+  const warmUps: WarmUp[] = [];
   for (let round = 1; round <= options.rounds; round += 1) {
-    for (const system of systems) {
-      const title = `round ${round} of ${options.rounds}: ${system.title}`;
-      await progress.phase(title, async (report) => {
-        samples.push(...(await measureSystem(context, fixture, system, round, report)));
-      });
-    }
-    if (pgbench !== undefined) {
-      const title = `round ${round} of ${options.rounds}: pgbench`;
-      await progress.phase(title, async () => {
-        samples.push(await measureInserts(context, fixture, pgbench, round));
-      });
-    }
+    const turns = new Round(context, fixture, round);
+    await withServers(
+      context,
+      systems,
+      (system) => system.command(fixture),
+      async (servers) => {
+        for (const [system, server] of servers) warmUps.push(await turns.warmUp(system, server));
+        for (const inFlight of options.levels) {
+          const inserts = inFlight === insertsAt ? pgbench : undefined;
+          samples.push(...(await turns.measureAll(servers, inFlight, inserts)));
+        }
+      },
+    );
   }
-  return samples;
+  return { samples, warmUps };
 }
 
-async function measureSystem(
-  context: Context,
-  fixture: Fixture,
-  system: System,
-  round: number,
-  report: (state: string) => void,
-): Promise<Sample[]> {
-  const { options, signal } = context;
-  const { name, path, protocol } = system;
-  const since = await databaseTime(fixture.sql);
-  await checkpoint(fixture.sql);
-  const samples = await context.withServer(system.command(fixture), async (server) => {
-    const measureFor = async (inFlight: number, durationMs: number): Promise<Sample> => {
-      const length = { inFlight, durationMs };
-      const { file, order } = await system.requests(fixture, length, signal);
-      const target: Target = { system: name, path, protocol, requests: file, order };
-      const startedAt = await databaseTime(fixture.sql);
-      const sample = await measure(context, server, target, { ...length, round });
-      return system.touches ? await withWrittenShare(fixture, sample, startedAt) : sample;
-    };
-    report("warm-up");
-    await measureFor(WARM_UP_IN_FLIGHT, Math.min(WARM_UP_MS, options.durationMs));
-    const measured: Sample[] = [];
-    for (const inFlight of options.levels) {
-      report(`${inFlight} in flight`);
-      measured.push(await measureFor(inFlight, options.durationMs));
+/** A round of measurements, in which each system has its turn. */
+class Round {
+  readonly #context: Context;
+  readonly #fixture: Fixture;
+  readonly #round: number;
+
+  constructor(context: Context, fixture: Fixture, round: number) {
+    this.#context = context;
+    this.#fixture = fixture;
+    this.#round = round;
+  }
+
+  async warmUp(system: System, server: RunningServer): Promise<WarmUp> {
+    const { warmUpMs } = this.#context.options;
+    const limitMs = system.once ? Math.min(warmUpMs, ONCE_WARM_UP_MS) : warmUpMs;
+    return this.#phase(`${system.title}, warm-up`, async () => {
+      const target = await this.#target(system, { inFlight: 64, durationMs: limitMs });
+      const round = this.#round;
+      const { result } = await this.#restoring(system, () =>
+        warmUp(this.#context, server, target, { round, limitMs }),
+      );
+      return result;
+    });
+  }
+
+  /** Measures all systems, and pgbench if it is given; in even rounds in the opposite order. */
+  async measureAll(
+    servers: Servers<System>,
+    inFlight: number,
+    pgbench: string | undefined,
+  ): Promise<Sample[]> {
+    const turns = [...servers].map(([system, server]) => ({
+      title: system.title,
+      measure: () => this.#measure(system, server, inFlight),
+    }));
+    if (pgbench !== undefined) {
+      const inserts = () => measureInserts(this.#context, this.#fixture, pgbench, this.#round);
+      turns.push({ title: "pgbench", measure: inserts });
     }
-    return measured;
-  });
-  if (system.adds) await removeAdditions(fixture.sql, since);
-  return samples;
+    if (this.#round % 2 === 0) turns.reverse();
+    return this.#phase(`${inFlight} in flight`, async (report) => {
+      const samples: Sample[] = [];
+      for (const { title, measure } of turns) {
+        report(title);
+        await checkpoint(this.#fixture.sql);
+        samples.push(await measure());
+      }
+      return samples;
+    });
+  }
+
+  async #measure(system: System, server: RunningServer, inFlight: number): Promise<Sample> {
+    const { durationMs } = this.#context.options;
+    const window = { inFlight, durationMs, round: this.#round };
+    const target = await this.#target(system, window);
+    const { result, touched } = await this.#restoring(system, () =>
+      measure(this.#context, server, target, window),
+    );
+    if (touched === undefined) return result;
+    return { ...result, writtenShare: touched / (result.answered ?? result.calls) };
+  }
+
+  #target(system: System, length: Length): Promise<Target> {
+    return targetOf(system, this.#fixture, length, this.#context.signal);
+  }
+
+  /** Runs `work`, and restores the tables. Returns also how many sessions it has touched. */
+  async #restoring<T>(
+    system: System,
+    work: () => Promise<T>,
+  ): Promise<{ result: T; touched: number | undefined }> {
+    const { sql } = this.#fixture;
+    const startedAt = await databaseTime(sql);
+    const result = await work();
+    if (system.adds) await removeAdditions(sql, startedAt);
+    const touched = system.touches ? await resetTouches(sql, startedAt) : undefined;
+    return { result, touched };
+  }
+
+  #phase<T>(title: string, work: (report: (state: string) => void) => Promise<T>): Promise<T> {
+    const { progress, options } = this.#context;
+    return progress.phase(`round ${this.#round} of ${options.rounds}: ${title}`, work);
+  }
 }
 
 /**
- * Adds the share of calls that wrote, and sets last_seen_at of the touched sessions back, so that as
- * many sessions are due in the next measurement. No session is touched twice in one measurement.
+ * Sets last_seen_at of the touched sessions back, so that as many sessions are due in the next
+ * measurement. Returns how many there were. No session is touched twice in one measurement.
  */
-async function withWrittenShare(fixture: Fixture, sample: Sample, since: Date): Promise<Sample> {
-  const [row] = await fixture.sql(
+async function resetTouches(sql: Sql, since: Date): Promise<number> {
+  const [row] = await sql(
     `WITH touched AS (
        UPDATE sessions SET last_seen_at = last_seen_at - interval '5 minutes'
        WHERE last_seen_at >= $1 RETURNING id
@@ -118,8 +186,8 @@ async function withWrittenShare(fixture: Fixture, sample: Sample, since: Date): 
      SELECT count(*)::integer AS count FROM touched`,
     [since],
   );
-  await fixture.sql("VACUUM sessions");
-  return { ...sample, writtenShare: (row?.count as number) / sample.calls };
+  await sql("VACUUM sessions");
+  return row?.count as number;
 }
 
 async function measureInserts(
@@ -131,7 +199,6 @@ async function measureInserts(
   const { options, server } = context;
   const { sql, url, credentials } = fixture;
   const since = await databaseTime(sql);
-  await checkpoint(sql);
   const databaseCpu = async () =>
     server.postmasterPid === undefined ? undefined : cpuSecondsOfTree(server.postmasterPid);
   const before = await databaseCpu();

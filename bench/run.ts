@@ -31,8 +31,10 @@ async function run(context: Context): Promise<void> {
   const wanted = others || options.growth.includes(sessions);
   const fixture = wanted ? await createFixture(context, sessions) : undefined;
   if (parts.has("systems") && fixture) {
-    result.systems = await measureSystems(context, fixture);
-    goals.push(...compareSystems(result.systems));
+    const { samples, warmUps } = await measureSystems(context, fixture);
+    result.systems = samples;
+    result.warmUps = warmUps;
+    goals.push(...compareSystems(samples));
   }
   if (parts.has("growth")) {
     result.growth = await measureGrowth(context, fixture);

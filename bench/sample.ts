@@ -5,6 +5,8 @@ export interface Sample {
   readonly round: number;
   readonly calls: number;
   readonly errors: number;
+  /** With the calls of the warm-up and after the measurement; see LoadResult. */
+  readonly answered?: number;
   readonly seconds: number;
   readonly perSecond: number;
   readonly p50Us: number | undefined;
@@ -18,6 +20,15 @@ export interface Sample {
   readonly generatorCpuShare: number | undefined;
   /** The share of calls that wrote, for calls that write only if a touch is due. */
   readonly writtenShare?: number;
+}
+
+/** How a process was warmed up before its samples of a round. */
+export interface WarmUp {
+  readonly system: string;
+  readonly round: number;
+  readonly seconds: number;
+  /** Whether its rates had become steady; otherwise the limit has ended the warm-up. */
+  readonly steady: boolean;
 }
 
 /** The figures of a sample that are summarised over the rounds. */

@@ -1,7 +1,7 @@
 import type { Context } from "./context.ts";
 import { clientOf, type Fixture } from "./fixture.ts";
 import { evaluateGoal, type GoalResult } from "./goals.ts";
-import { measure, type Target } from "./measure.ts";
+import { measure, type Target, warmUp } from "./measure.ts";
 import type { Sample } from "./sample.ts";
 import { addExpired } from "./seed.ts";
 import { median, ratio } from "./statistics.ts";
@@ -48,7 +48,7 @@ export async function measureSweep(context: Context, fixture: Fixture): Promise<
         return samples;
       };
       report("warm-up");
-      await window();
+      await warmUp(context, server, target, { round, limitMs: options.warmUpMs });
       report("undisturbed");
       const before = await undisturbed();
 

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { ROOT, type ServerCommand } from "./child.ts";
 import type { Fixture } from "./fixture.ts";
 import type { LoadOptions } from "./load.ts";
+import { CONNECTION_WARM_UP_MS, type Target } from "./measure.ts";
 import { type SessionRequest, writeRequestsFor } from "./requests.ts";
 import { reserve } from "./seed.ts";
 
@@ -10,7 +11,7 @@ const MAX_REVOKES_PER_SECOND = 10_000;
 /** The same for each call in flight. */
 const MAX_REVOKES_PER_SECOND_IN_FLIGHT = 2_000;
 
-/** The duration of a measurement, and the number of calls in flight. */
+/** How long calls are made, and the number of calls in flight. */
 export interface Length {
   readonly inFlight: number;
   readonly durationMs: number;
@@ -22,7 +23,7 @@ export interface System {
   readonly title: string;
   readonly protocol: LoadOptions["protocol"];
   readonly path: string;
-  /** Whether it is part of a quick run, which has the systems that the goals compare. */
+  /** Whether it is part of a quick run. */
   readonly quick: boolean;
   command(fixture: Fixture): ServerCommand;
   /** The requests for a measurement of this length. */
@@ -31,6 +32,8 @@ export interface System {
   readonly touches?: boolean;
   /** Whether it adds rows, which are deleted afterwards. */
   readonly adds?: boolean;
+  /** Whether each request is used only once, so that requests are made for each measurement. */
+  readonly once?: boolean;
 }
 
 export interface Requests {
@@ -82,7 +85,7 @@ function sessiond(
   name: string,
   method: string,
   requests: System["requests"],
-  options: { title?: string; quick?: boolean; touches?: boolean; adds?: boolean } = {},
+  options: Partial<System> = {},
 ): System {
   return {
     name,
@@ -103,7 +106,8 @@ async function revocations(
   signal: AbortSignal,
 ): Promise<Requests> {
   const rate = Math.min(MAX_REVOKES_PER_SECOND, inFlight * MAX_REVOKES_PER_SECOND_IN_FLIGHT);
-  const ids = await reserve(fixture.sql, Math.ceil((durationMs / 1000) * rate), signal);
+  const seconds = (durationMs + CONNECTION_WARM_UP_MS) / 1000;
+  const ids = await reserve(fixture.sql, Math.ceil(seconds * rate), signal);
   const path = join(fixture.directory, "revoke.requests");
   const file = await writeRequestsFor("revoke", ids, path, fixture.credentials);
   return { file, order: "sequential" };
@@ -111,9 +115,9 @@ async function revocations(
 
 /** In the order in which they are measured. */
 export const SYSTEMS: readonly System[] = [
-  stub("raw-http2", "node:http2, constant answer", false),
+  stub("raw-http2", "node:http2, constant answer", true),
   stub("grpc-js", "@grpc/grpc-js, empty handler", true),
-  stub("connect", "Connect adapter, empty handler", true),
+  stub("connect", "Connect adapter, empty handler", false),
   stub("grpc-js-with-read", "@grpc/grpc-js, one primary-key read", true),
   express("express", "express-session, no touch", false),
   express("express-touch", "express-session, touch", true),
@@ -125,8 +129,20 @@ export const SYSTEMS: readonly System[] = [
   sessiond("validate-csrf", "ValidateCsrf", randomOf("validateCsrf")),
   sessiond("touch", "Touch", randomOf("touch"), { touches: true }),
   sessiond("create", "Create", randomOf("create"), { quick: true, adds: true }),
-  sessiond("revoke", "Revoke", revocations, { adds: true }),
+  sessiond("revoke", "Revoke", revocations, { adds: true, once: true }),
 ];
+
+/** How a system is called in a measurement of this length. */
+export async function targetOf(
+  system: System,
+  fixture: Fixture,
+  length: Length,
+  signal: AbortSignal,
+): Promise<Target> {
+  const { name, path, protocol } = system;
+  const { file, order } = await system.requests(fixture, length, signal);
+  return { system: name, path, protocol, requests: file, order };
+}
 
 export const PGBENCH = "pgbench";
 

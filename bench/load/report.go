@@ -25,6 +25,8 @@ type report struct {
 	MeanUs       float64           `json:"meanUs"`
 	CPUSeconds   float64           `json:"cpuSeconds"`
 	CPUUsPerCall float64           `json:"cpuUsPerCall"`
+	// Answered counts the calls of all phases, whatever their answers were.
+	Answered int64 `json:"answered"`
 	// ServerCPUSeconds is that of -server-pid and its descendants while calls were measured; 0
 	// without it. DatabaseCPUSeconds is that of -database-pid.
 	ServerCPUSeconds   float64 `json:"serverCpuSeconds"`
@@ -47,6 +49,7 @@ func (r *run) report(elapsed, cpu time.Duration, failures []error) *report {
 	latencies := &total.latencies
 	result := &report{
 		Calls:       latencies.count,
+		Answered:    r.finished(),
 		Errors:      total.errors,
 		Statuses:    map[string]uint64{},
 		Samples:     map[string]string{},

@@ -38,6 +38,9 @@ func TestWarmUpEndsWhenRatesAreSteady(t *testing.T) {
 		t.Errorf("the warm-up took %v s, want at least %v s", result.WarmupSeconds, minimum)
 	}
 	expectCalls(t, result, result.Calls)
+	if result.Answered <= int64(result.Calls) {
+		t.Errorf("%d calls answered in all phases, of which %d counted", result.Answered, result.Calls)
+	}
 }
 
 func TestWarmUpEndsAtItsLimit(t *testing.T) {
@@ -67,8 +70,8 @@ func TestWarmUpEndsWithTheItems(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if result.Steady || !result.Exhausted || result.Calls != 0 {
-		t.Errorf("steady %v, exhausted %v, %d calls counted",
-			result.Steady, result.Exhausted, result.Calls)
+	if result.Steady || !result.Exhausted || result.Calls != 0 || result.Answered != 10 {
+		t.Errorf("steady %v, exhausted %v, %d calls counted of %d",
+			result.Steady, result.Exhausted, result.Calls, result.Answered)
 	}
 }

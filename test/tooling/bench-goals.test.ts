@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { goalsTable, summarise } from "../../bench/format.ts";
+import { goalsTable, summarise, warmUpNote } from "../../bench/format.ts";
 import { compareSystems, evaluateGoal, pairedRatios } from "../../bench/goals.ts";
 import type { Sample } from "../../bench/sample.ts";
 
@@ -80,6 +80,16 @@ describe("the benchmark's goals", () => {
     const shown = goalsTable(compareSystems(rounds));
     expect(shown).to.match(
       /empty @grpc\/grpc-js handler, 64 in flight +≥ 1 +1.10 \(1.00–1.20\) +yes/,
+    );
+  });
+});
+
+describe("the benchmark's warm-up", () => {
+  it("is named where it has ended without steady rates", () => {
+    const steady = { system: "validate", round: 1, seconds: 3, steady: true };
+    expect(warmUpNote([steady])).to.equal("Each warm-up took 3.0 s.");
+    expect(warmUpNote([steady, { ...steady, round: 2, seconds: 20, steady: false }])).to.match(
+      /took 11.5 \(3.0–20.0\) s\. .*not steady yet: sessiond Validate in round 2\.$/,
     );
   });
 });

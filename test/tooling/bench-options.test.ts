@@ -6,8 +6,10 @@ describe("the benchmark's options", () => {
     const options = parseOptions([]);
     const parts = PARTS.filter((part) => part !== "versions");
     expect([...options.parts]).to.deep.equal(parts);
-    expect([...parseOptions(["--against", "../other"]).parts]).to.deep.equal([...PARTS]);
-    expect(options).to.include({ sessions: 1_000_000, rounds: 3, durationMs: 3000, quick: false });
+    const compared = parseOptions(["--against", "../other"]);
+    expect([...compared.parts]).to.deep.equal([...parts, "versions"]);
+    expect(options).to.include({ sessions: 1_000_000, rounds: 5, durationMs: 3000, quick: false });
+    expect(options.warmUpMs).to.equal(20_000);
     expect(options.levels).to.deep.equal([1, 16, 64, 256]);
     expect(options.growth).to.deep.equal([10_000, 1_000_000, 10_000_000]);
     expect(options.systems).to.equal(undefined);
@@ -16,7 +18,7 @@ describe("the benchmark's options", () => {
   it("are smaller with --quick, each of them unless it is given", () => {
     const options = parseOptions(["--quick", "--rounds", "2"]);
     expect([...options.parts]).to.deep.equal(["systems"]);
-    expect(options).to.include({ sessions: 100_000, rounds: 2, durationMs: 1500 });
+    expect(options).to.include({ sessions: 100_000, rounds: 2, durationMs: 1000, warmUpMs: 4000 });
     expect(options.levels).to.deep.equal([1, 64]);
   });
 
@@ -47,6 +49,7 @@ describe("the benchmark's options", () => {
     [["growth"], /^Unexpected argument 'growth'/],
     [["--only", "growht"], /^--only does not know "growht": it takes systems, growth/],
     [["--only", ""], /^--only must be names separated by commas/],
+    [["--warm-up", "0s"], /^--warm-up must be a time from 100ms to 60m/],
     [["--sessions", "1e6"], /^--sessions must be a whole number of at least 1000, not "1e6"/],
     [["--sessions", "999"], /^--sessions must be a whole number of at least 1000/],
     [["--rounds", "0"], /^--rounds must be a whole number of at least 1/],
