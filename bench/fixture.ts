@@ -21,6 +21,7 @@ import {
   writeSessionRequests,
 } from "./requests.ts";
 import { seedExpressSessions, seedSessions } from "./seed.ts";
+import { createServerTls, type ServerTls } from "./tls.ts";
 
 /** A database with live sessions, and what is needed to call a sessiond that uses it. */
 export interface Fixture {
@@ -34,6 +35,8 @@ export interface Fixture {
   readonly answerFile: string;
   /** The command that starts sessiond with this database. */
   sessiond(env?: Readonly<Record<string, string>>): ServerCommand;
+  /** A certificate for sessiond. It is made at the first call. */
+  tls(): ServerTls;
   /** The file with requests of this kind. It is written at the first call. */
   requests(kind: SessionRequest | "create" | "express"): Promise<string>;
 }
@@ -67,6 +70,7 @@ export async function createFixture(
       return writeExpressRequests(source, report);
     });
 
+  let tls: ServerTls | undefined;
   const fixture: Fixture = {
     url,
     count,
@@ -85,6 +89,10 @@ export async function createFixture(
         ...env,
       },
     }),
+    tls() {
+      tls ??= createServerTls(directory);
+      return tls;
+    },
     requests(kind) {
       let file = files.get(kind);
       if (file === undefined) {

@@ -40,10 +40,14 @@ export function table(header: readonly string[], rows: readonly (readonly string
   return [line(header), rule, ...rows.map(line)].join("\n");
 }
 
-const whole = (value: number): string => Math.round(value).toLocaleString("en-US");
+export const whole = (value: number): string => Math.round(value).toLocaleString("en-US");
 const tenths = (value: number): string => value.toFixed(1);
-const milliseconds = (us: number): string => (us / 1000).toFixed(us < 10_000 ? 2 : 1);
-const megabytes = (bytes: number): string => whole(bytes / 1e6);
+export const milliseconds = (us: number): string => (us / 1000).toFixed(us < 10_000 ? 2 : 1);
+export const megabytes = (bytes: number): string => whole(bytes / 1e6);
+/** In MB, or below 1 MB in KB, both with powers of ten. */
+export function formatBytes(bytes: number): string {
+  return bytes < 1e6 ? `${Number((bytes / 1e3).toFixed(1))} KB` : `${megabytes(bytes)} MB`;
+}
 const percent = (share: number): string => `${Math.round(share * 100)} %`;
 
 /** The median and, for more than one measurement, the minimum and the maximum. */
@@ -87,15 +91,15 @@ export function goalsTable(goals: readonly GoalResult[]): string {
     ["figure", "goal", "measured", "reached"],
     goals.map(({ figure, goal, measured, unit, reached }) => [
       figure,
-      goal,
-      spread(measured, unit === "bytes" ? (bytes) => `${megabytes(bytes)} MB` : twoDigits),
+      goal ?? ABSENT,
+      spread(measured, formatOf(unit)),
       reached === undefined ? ABSENT : reached ? "yes" : "no",
     ]),
   );
 }
 
-function twoDigits(value: number): string {
-  return value.toFixed(2);
+export function formatOf(unit: GoalResult["unit"]): (value: number) => string {
+  return unit === "bytes" ? formatBytes : (value) => value.toFixed(2);
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { Context } from "./context.ts";
 import { checkpoint, databaseTime } from "./database.ts";
 import { createFixture, type Fixture } from "./fixture.ts";
+import { whole } from "./format.ts";
 import { evaluateGoal, type GoalResult } from "./goals.ts";
 import { measure, warmUp } from "./measure.ts";
 import type { Sample } from "./sample.ts";
@@ -92,7 +93,7 @@ export function evaluateGrowth(samples: readonly GrowthSample[]): GoalResult[] {
       )?.p50Us;
     const rounds = [...new Set(samples.map(({ round }) => round))];
     return evaluateGoal(
-      `Validate p50 at ${largest} sessions against ${smallest}, ${inFlight} in flight`,
+      `Validate p50 with ${whole(largest)} sessions against ${whole(smallest)}, ${inFlight} in flight`,
       { at: "most", value: 1.25 },
       rounds.map((round) => ratio(p50(largest, round), p50(smallest, round))),
     );

@@ -6,17 +6,24 @@ export const PARTS = [
   "growth",
   "sweep",
   "memory",
+  "idle",
   "writes",
   "authentication",
   "versions",
 ] as const;
 export type Part = (typeof PARTS)[number];
 
+/** The name for the parts that measure the goals of the HTTP/2 engine. */
+const ENGINE = "engine";
+const ENGINE_PARTS: readonly Part[] = ["systems", "memory", "idle"];
+
 export interface Options {
   readonly help: boolean;
   readonly quick: boolean;
   readonly parts: ReadonlySet<Part>;
-  /** Names of systems; undefined: all, or fewer with `quick`. */
+  /** Whether the part "systems" has only those of the goals of the HTTP/2 engine. */
+  readonly engine: boolean;
+  /** Names of systems; undefined: all, or fewer with `quick` or `engine`. */
   readonly systems: readonly string[] | undefined;
   readonly sessions: number;
   readonly rounds: number;
@@ -49,13 +56,14 @@ export const USAGE = `Measures sessiond beside its limits and its alternatives, 
 Usage: npm run bench -- [options]
 
   --quick             the ratios that matter in a minute: fewer systems and sessions
-  --only NAME,...     parts of the run: ${PARTS.join(", ")}
+  --only NAME,...     parts of the run: ${PARTS.join(", ")};
+                      ${ENGINE}: ${ENGINE_PARTS.join(", ")}, with the systems of the engine's goals
   --systems NAME,...  of the part "systems", these only
   --sessions N        live sessions (1000000; with --quick 100000)
   --rounds N          how often everything is measured, in turn (5; with --quick 1)
   --duration TIME     of one measurement, such as 3s or 1500ms (3s; with --quick 1s)
   --warm-up TIME      of a server, at most: it ends when its rates are steady (20s; with --quick 4s)
-  --levels N,...      calls in flight (1,16,64,256; with --quick 1,64)
+  --levels N,...      calls in flight (1,16,64,256; with ${ENGINE} 1,64,256; with --quick 1,64)
   --growth N,...      numbers of sessions of the part "growth" (10000,1000000,10000000)
   --against DIR       a checkout of another version, with its node_modules, with which the part
                       "versions" compares this one
@@ -94,6 +102,8 @@ const SETTINGS = {
 export function parseOptions(args: readonly string[]): Options {
   const given = read(args);
   const quick = given.quick ?? false;
+  const engine = given.only !== undefined && list("--only", given.only).includes(ENGINE);
+  const levels = quick ? "1,64" : engine ? "1,64,256" : "1,16,64,256";
   const name = given.name;
   if (name !== undefined && !/^[\w.-]+$/.test(name)) {
     throw new OptionError("--name must be letters, digits, dots, dashes and underscores");
@@ -102,12 +112,13 @@ export function parseOptions(args: readonly string[]): Options {
     help: given.help ?? false,
     quick,
     parts: parts(given.only, quick, given.against),
+    engine,
     systems: given.systems === undefined ? undefined : list("--systems", given.systems),
     sessions: integer("--sessions", given.sessions ?? (quick ? "100000" : "1000000"), 1000),
     rounds: integer("--rounds", given.rounds ?? (quick ? "1" : "5"), 1),
     durationMs: duration("--duration", given.duration ?? (quick ? "1s" : "3s")),
     warmUpMs: duration("--warm-up", given["warm-up"] ?? (quick ? "4s" : "20s")),
-    levels: integers("--levels", given.levels ?? (quick ? "1,64" : "1,16,64,256"), 1),
+    levels: integers("--levels", given.levels ?? levels, 1),
     growth: integers("--growth", given.growth ?? "10000,1000000,10000000", 1000),
     expired: integer("--expired", given.expired ?? "1000000", 1),
     out: given.out ?? "bench/results",
@@ -136,10 +147,12 @@ function parts(
     if (quick) return new Set(["systems"]);
     return new Set(PARTS.filter((part) => part !== "versions" || against !== undefined));
   }
-  const chosen = list("--only", only);
+  const chosen = list("--only", only).flatMap((name) => (name === ENGINE ? ENGINE_PARTS : name));
   for (const name of chosen) {
     if (!(PARTS as readonly string[]).includes(name)) {
-      throw new OptionError(`--only does not know "${name}": it takes ${PARTS.join(", ")}`);
+      throw new OptionError(
+        `--only does not know "${name}": it takes ${[...PARTS, ENGINE].join(", ")}`,
+      );
     }
   }
   if (chosen.includes("versions") && against === undefined) {

@@ -6,6 +6,7 @@ import type { Row } from "./database.ts";
 import { generatorNote, goalsTable, systemsTable, table, warmUpNote } from "./format.ts";
 import type { GoalResult } from "./goals.ts";
 import type { GrowthSample } from "./growth.ts";
+import { type IdleResult, idleLines } from "./idle.ts";
 import type { Machine } from "./machine.ts";
 import { type MemoryResult, memoryLines } from "./memory.ts";
 import type { Options } from "./options.ts";
@@ -25,7 +26,8 @@ export interface Result {
   warmUps?: readonly WarmUp[];
   growth?: readonly GrowthSample[];
   sweep?: SweepResult;
-  memory?: MemoryResult;
+  memory?: readonly MemoryResult[];
+  idle?: readonly IdleResult[];
   writes?: WritesResult;
   authentication?: readonly BurstSample[];
   versions?: readonly BurstSample[];
@@ -34,7 +36,7 @@ export interface Result {
 
 /** The text that is printed at the end of a run. */
 export function describe(result: Result): string {
-  const { systems, warmUps, growth, sweep, memory, writes, authentication } = result;
+  const { systems, warmUps, growth, sweep, memory, idle, writes, authentication } = result;
   const { versions, goals, complaints } = result;
   const sections: string[] = [];
   if (systems !== undefined) sections.push(systemsTable(systems), generatorNote(systems));
@@ -42,6 +44,7 @@ export function describe(result: Result): string {
   if (growth !== undefined) sections.push(growthTable(growth));
   if (sweep !== undefined) sections.push(...sweepLines(sweep));
   if (memory !== undefined) sections.push(...memoryLines(memory));
+  if (idle !== undefined) sections.push(...idleLines(idle));
   if (writes !== undefined) sections.push(writesLines(writes).join("\n"));
   if (authentication !== undefined) sections.push(authenticationTable(authentication));
   if (versions !== undefined) sections.push(versionsTable(versions));

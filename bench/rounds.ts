@@ -3,6 +3,7 @@ import type { RunningServer } from "./child.ts";
 import type { Context } from "./context.ts";
 import { checkpoint, databaseTime, type Sql } from "./database.ts";
 import type { Fixture } from "./fixture.ts";
+import { ENGINE_SYSTEMS } from "./goals.ts";
 import { measure, type Target, warmUp } from "./measure.ts";
 import { OptionError } from "./options.ts";
 import { findPgbench, PGBENCH_MISSING, pgbenchInserts } from "./pgbench.ts";
@@ -28,7 +29,7 @@ export function chosenSystems(options: Context["options"]): {
   readonly systems: readonly System[];
   readonly pgbench: boolean;
 } {
-  const names = options.systems;
+  const names = options.systems ?? (options.engine ? ENGINE_SYSTEMS : undefined);
   if (names === undefined) {
     return { systems: SYSTEMS.filter(({ quick }) => quick || !options.quick), pgbench: true };
   }

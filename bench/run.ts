@@ -6,6 +6,7 @@ import { describeServer } from "./database.ts";
 import { createFixture, type Fixture } from "./fixture.ts";
 import { compareSystems, type GoalResult } from "./goals.ts";
 import { evaluateGrowth, measureGrowth } from "./growth.ts";
+import { evaluateIdle, measureIdle } from "./idle.ts";
 import { describeMachine } from "./machine.ts";
 import { evaluateMemory, measureMemory } from "./memory.ts";
 import { OptionError, type Options, parseOptions, USAGE } from "./options.ts";
@@ -66,6 +67,10 @@ async function runOnFixture(
   if (parts.has("memory")) {
     result.memory = await measureMemory(context, fixture);
     goals.push(...evaluateMemory(result.memory));
+  }
+  if (parts.has("idle")) {
+    result.idle = await measureIdle(context, fixture);
+    goals.push(evaluateIdle(result.idle));
   }
   if (parts.has("writes")) result.writes = await measureWrites(context, fixture);
   if (parts.has("authentication")) {

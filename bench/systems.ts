@@ -28,6 +28,8 @@ export interface System {
   command(fixture: Fixture): ServerCommand;
   /** The requests for a measurement of this length. */
   requests(fixture: Fixture, length: Length, signal: AbortSignal): Promise<Requests>;
+  /** How its TLS is trusted. Without it, the system is called in plain text. */
+  tls?(fixture: Fixture): LoadOptions["tls"];
   /** Whether calls write only if a touch is due. Then the share of calls that wrote is measured. */
   readonly touches?: boolean;
   /** Whether it adds rows, which are deleted afterwards. */
@@ -122,6 +124,11 @@ export const SYSTEMS: readonly System[] = [
   express("express", "express-session, no touch", false),
   express("express-touch", "express-session, touch", true),
   sessiond("validate", "Validate", randomOf("validate"), { quick: true }),
+  sessiond("validate-tls", "Validate", randomOf("validate"), {
+    title: "sessiond Validate over TLS",
+    command: (fixture) => fixture.sessiond(fixture.tls().env),
+    tls: (fixture) => fixture.tls().trust,
+  }),
   sessiond("validate-touch", "Validate", randomOf("validateTouch"), {
     title: "sessiond Validate with touch",
     touches: true,
@@ -141,7 +148,8 @@ export async function targetOf(
 ): Promise<Target> {
   const { name, path, protocol } = system;
   const { file, order } = await system.requests(fixture, length, signal);
-  return { system: name, path, protocol, requests: file, order };
+  const tls = system.tls?.(fixture);
+  return { system: name, path, protocol, requests: file, order, ...(tls && { tls }) };
 }
 
 export const PGBENCH = "pgbench";

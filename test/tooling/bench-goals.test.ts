@@ -1,7 +1,10 @@
 import { expect } from "chai";
 import { goalsTable, summarise, warmUpNote } from "../../bench/format.ts";
-import { compareSystems, evaluateGoal, pairedRatios } from "../../bench/goals.ts";
+import { compareSystems, ENGINE_SYSTEMS, evaluateGoal, pairedRatios } from "../../bench/goals.ts";
+import { evaluateIdle } from "../../bench/idle.ts";
+import { evaluateMemory, type MemoryResult } from "../../bench/memory.ts";
 import type { Sample } from "../../bench/sample.ts";
+import { PGBENCH, SYSTEMS } from "../../bench/systems.ts";
 
 function sample(system: string, round: number, perSecond: number, more = {}): Sample {
   return {
@@ -69,18 +72,57 @@ describe("the benchmark's goals", () => {
   it("show what is missing where only a part was measured", () => {
     const goals = compareSystems([sample("create", 1, 1000)]);
     expect(goals).to.have.length(1);
-    expect(goalsTable(goals)).to.match(/pgbench.* ≥ 2 +– +–$/m);
+    expect(goalsTable(goals)).to.match(/pgbench.* ≥ 1.5 +– +–$/m);
   });
 
   it("say the median with its extremes, and whether that is enough", () => {
     const rounds = [1, 2, 3].flatMap((round) => [
       sample("grpc-js", round, 1000),
-      sample("validate", round, 900 + round * 100),
+      sample("validate", round, 1900 + round * 100),
     ]);
     const shown = goalsTable(compareSystems(rounds));
-    expect(shown).to.match(
-      /empty @grpc\/grpc-js handler, 64 in flight +≥ 1 +1.10 \(1.00–1.20\) +yes/,
-    );
+    expect(shown).to.match(/empty grpc-js handler, 64 in flight +≥ 2 +2.10 \(2.00–2.20\) +yes/);
+  });
+});
+
+describe("the benchmark's figures without a ratio of calls", () => {
+  const memory: MemoryResult = {
+    inFlight: 10_000,
+    connections: 1000,
+    calls: 1,
+    p99Us: 1,
+    fresh: 90e6,
+    before: 100e6,
+    peak: 250e6,
+    after: 121e6,
+    afterOrdinaryLoad: 120e6,
+  };
+
+  it("are the peak of memory, and what is left of it against what was there before", () => {
+    const goals = evaluateMemory([memory, { ...memory, peak: 240e6 }, { ...memory, peak: 900e6 }]);
+    expect(goals.map(({ reached }) => reached)).to.deep.equal([true, false, true]);
+    expect(goalsTable(goals)).to.match(/≤ 250 MB +250 MB \(240 MB–900 MB\) +yes/);
+  });
+
+  it("are the memory that each idle connection adds", () => {
+    const idle = evaluateIdle([{ connections: 10_000, before: 100e6, open: 152e6 }]);
+    expect(goalsTable([idle])).to.match(/≤ 5 KB +5.2 KB +no/);
+    const unknown = evaluateIdle([{ connections: 10_000, before: undefined, open: 152e6 }]);
+    expect(unknown.reached).to.equal(undefined);
+  });
+
+  it("are shown without a goal where there is none", () => {
+    const goal = evaluateGoal("a", undefined, [1.5]);
+    expect(goal).to.include({ goal: undefined, reached: undefined });
+    expect(goalsTable([goal])).to.match(/^a +– +1.50 +–$/m);
+  });
+});
+
+describe("the benchmark's selection for the engine's goals", () => {
+  it("has systems that exist, and not those that none of these goals needs", () => {
+    expect([...SYSTEMS.map(({ name }) => name), PGBENCH]).to.include.members([...ENGINE_SYSTEMS]);
+    expect(ENGINE_SYSTEMS).to.include.members(["validate", "raw-http2", "express-touch", PGBENCH]);
+    expect(ENGINE_SYSTEMS).not.to.include("connect");
   });
 });
 

@@ -9,7 +9,7 @@ describe("the benchmark's options", () => {
     const compared = parseOptions(["--against", "../other"]);
     expect([...compared.parts]).to.deep.equal([...parts, "versions"]);
     expect(options).to.include({ sessions: 1_000_000, rounds: 5, durationMs: 3000, quick: false });
-    expect(options.warmUpMs).to.equal(20_000);
+    expect(options).to.include({ warmUpMs: 20_000, engine: false });
     expect(options.levels).to.deep.equal([1, 16, 64, 256]);
     expect(options.growth).to.deep.equal([10_000, 1_000_000, 10_000_000]);
     expect(options.systems).to.equal(undefined);
@@ -30,6 +30,14 @@ describe("the benchmark's options", () => {
       "validate",
       "create",
     ]);
+  });
+
+  it("have a name for the parts that measure the engine's goals", () => {
+    const options = parseOptions(["--only", "engine,growth"]);
+    expect([...options.parts]).to.deep.equal(["systems", "memory", "idle", "growth"]);
+    expect(options).to.include({ engine: true, rounds: 5 });
+    expect(options.levels).to.deep.equal([1, 64, 256]);
+    expect(parseOptions(["--only", "systems"]).engine).to.equal(false);
   });
 
   const durations: [text: string, ms: number][] = [
