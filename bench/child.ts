@@ -19,6 +19,8 @@ export interface RunningServer {
 export interface ServerCommand {
   /** An absolute path. */
   readonly script: string;
+  /** Options of Node, before the script. */
+  readonly nodeArguments?: readonly string[];
   readonly env: Readonly<Record<string, string>>;
 }
 
@@ -45,8 +47,12 @@ function killRunning(): void {
 }
 
 /** Starts a server and waits until it prints the URL where it listens. */
-export async function startServer({ script, env }: ServerCommand): Promise<RunningServer> {
-  const child = spawn(process.execPath, [script], {
+export async function startServer({
+  script,
+  nodeArguments = [],
+  env,
+}: ServerCommand): Promise<RunningServer> {
+  const child = spawn(process.execPath, [...nodeArguments, script], {
     cwd: ROOT,
     env: childEnvironment(env),
     stdio: ["ignore", "pipe", "pipe"],

@@ -10,6 +10,7 @@ export const PARTS = [
   "writes",
   "authentication",
   "versions",
+  "profile",
 ] as const;
 export type Part = (typeof PARTS)[number];
 
@@ -40,6 +41,8 @@ export interface Options {
   /** The file name of the result without `.json`. Undefined: the time. */
   readonly name: string | undefined;
   readonly chart: string | undefined;
+  /** Names of systems, for the part "profile". */
+  readonly profile: readonly string[];
   /** The root of another version's checkout, for the part "versions". */
   readonly against: string | undefined;
   /** The parent of the data directory, if the benchmark starts PostgreSQL. */
@@ -67,6 +70,8 @@ Usage: npm run bench -- [options]
   --growth N,...      numbers of sessions of the part "growth" (10000,1000000,10000000)
   --against DIR       a checkout of another version, with its node_modules, with which the part
                       "versions" compares this one
+  --profile NAME,...  only profile these systems (with --only, also the parts named there): where
+                      the server's time goes
   --expired N         rows that the part "sweep" has swept (1000000)
   --out DIR           where the result goes (bench/results)
   --name NAME         its file name without .json (the time)
@@ -94,6 +99,7 @@ const SETTINGS = {
   name: { type: "string" },
   chart: { type: "string" },
   against: { type: "string" },
+  profile: { type: "string" },
   data: { type: "string" },
   help: { type: "boolean" },
 } as const;
@@ -111,7 +117,7 @@ export function parseOptions(args: readonly string[]): Options {
   return {
     help: given.help ?? false,
     quick,
-    parts: parts(given.only, quick, given.against),
+    parts: parts(given, quick),
     engine,
     systems: given.systems === undefined ? undefined : list("--systems", given.systems),
     sessions: integer("--sessions", given.sessions ?? (quick ? "100000" : "1000000"), 1000),
@@ -124,6 +130,7 @@ export function parseOptions(args: readonly string[]): Options {
     out: given.out ?? "bench/results",
     name,
     chart: given.chart,
+    profile: given.profile === undefined ? [] : list("--profile", given.profile),
     against: given.against,
     dataParent: given.data ?? tmpdir(),
   };
@@ -138,14 +145,13 @@ function read(args: readonly string[]) {
   }
 }
 
-function parts(
-  only: string | undefined,
-  quick: boolean,
-  against: string | undefined,
-): ReadonlySet<Part> {
+function parts(given: ReturnType<typeof read>, quick: boolean): ReadonlySet<Part> {
+  const { only, against, profile } = given;
   if (only === undefined) {
+    if (profile !== undefined) return new Set(["profile"]);
     if (quick) return new Set(["systems"]);
-    return new Set(PARTS.filter((part) => part !== "versions" || against !== undefined));
+    const optional = against === undefined ? ["profile", "versions"] : ["profile"];
+    return new Set(PARTS.filter((part) => !optional.includes(part)));
   }
   const chosen = list("--only", only).flatMap((name) => (name === ENGINE ? ENGINE_PARTS : name));
   for (const name of chosen) {
@@ -158,6 +164,10 @@ function parts(
   if (chosen.includes("versions") && against === undefined) {
     throw new OptionError('the part "versions" needs --against');
   }
+  if (chosen.includes("profile") && profile === undefined) {
+    throw new OptionError('the part "profile" needs --profile');
+  }
+  if (profile !== undefined) chosen.push("profile");
   return new Set(chosen as Part[]);
 }
 

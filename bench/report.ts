@@ -10,6 +10,7 @@ import { type IdleResult, idleLines } from "./idle.ts";
 import type { Machine } from "./machine.ts";
 import { type MemoryResult, memoryLines } from "./memory.ts";
 import type { Options } from "./options.ts";
+import { type ProfileResult, profileTables } from "./profile.ts";
 import type { Sample, WarmUp } from "./sample.ts";
 import { type SweepResult, sweepLines } from "./sweep.ts";
 import { versionsTable } from "./versions.ts";
@@ -31,13 +32,14 @@ export interface Result {
   writes?: WritesResult;
   authentication?: readonly BurstSample[];
   versions?: readonly BurstSample[];
+  profile?: readonly ProfileResult[];
   complaints: readonly string[];
 }
 
 /** The text that is printed at the end of a run. */
 export function describe(result: Result): string {
   const { systems, warmUps, growth, sweep, memory, idle, writes, authentication } = result;
-  const { versions, goals, complaints } = result;
+  const { versions, profile, goals, complaints } = result;
   const sections: string[] = [];
   if (systems !== undefined) sections.push(systemsTable(systems), generatorNote(systems));
   if (warmUps !== undefined) sections.push(warmUpNote(warmUps));
@@ -48,6 +50,7 @@ export function describe(result: Result): string {
   if (writes !== undefined) sections.push(writesLines(writes).join("\n"));
   if (authentication !== undefined) sections.push(authenticationTable(authentication));
   if (versions !== undefined) sections.push(versionsTable(versions));
+  if (profile !== undefined) sections.push(...profileTables(profile));
   if (goals.length > 0) sections.push(goalsTable(goals));
   if (complaints.length > 0) sections.push(`Wrong answers:\n${complaints.join("\n")}`);
   return `${sections.filter((section) => section !== "").join("\n\n")}\n`;

@@ -29,20 +29,25 @@ export function chosenSystems(options: Context["options"]): {
   readonly systems: readonly System[];
   readonly pgbench: boolean;
 } {
+  const profiled = SYSTEMS.map(({ name }) => name);
+  requireKnown("--profile", options.profile, profiled);
   const names = options.systems ?? (options.engine ? ENGINE_SYSTEMS : undefined);
   if (names === undefined) {
     return { systems: SYSTEMS.filter(({ quick }) => quick || !options.quick), pgbench: true };
   }
-  const known = [...SYSTEMS.map(({ name }) => name), PGBENCH];
-  for (const name of names) {
-    if (!known.includes(name)) {
-      throw new OptionError(`--systems does not know "${name}": it takes ${known.join(", ")}`);
-    }
-  }
+  requireKnown("--systems", names, [...SYSTEMS.map(({ name }) => name), PGBENCH]);
   return {
     systems: SYSTEMS.filter(({ name }) => names.includes(name)),
     pgbench: names.includes(PGBENCH),
   };
+}
+
+function requireKnown(option: string, names: readonly string[], known: readonly string[]): void {
+  for (const name of names) {
+    if (!known.includes(name)) {
+      throw new OptionError(`${option} does not know "${name}": it takes ${known.join(", ")}`);
+    }
+  }
 }
 
 export interface SystemsResult {

@@ -10,6 +10,7 @@ import { evaluateIdle, measureIdle } from "./idle.ts";
 import { describeMachine } from "./machine.ts";
 import { evaluateMemory, measureMemory } from "./memory.ts";
 import { OptionError, type Options, parseOptions, USAGE } from "./options.ts";
+import { measureProfiles } from "./profile.ts";
 import { describe, type Result, writeResult, writeText } from "./report.ts";
 import { chosenSystems, measureSystems } from "./rounds.ts";
 import { evaluateSweep, measureSweep } from "./sweep.ts";
@@ -77,6 +78,7 @@ async function runOnFixture(
     result.authentication = await measureAuthentication(context, fixture);
     goals.push(...evaluateAuthentication(result.authentication));
   }
+  if (parts.has("profile")) result.profile = await measureProfiles(context, fixture);
   if (parts.has("versions") && against !== undefined) {
     result.versions = await measureVersions(context, fixture, against);
     goals.push(...evaluateVersions(result.versions));

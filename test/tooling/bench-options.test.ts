@@ -4,7 +4,7 @@ import { OptionError, PARTS, parseOptions } from "../../bench/options.ts";
 describe("the benchmark's options", () => {
   it("measure everything with a million sessions unless told otherwise", () => {
     const options = parseOptions([]);
-    const parts = PARTS.filter((part) => part !== "versions");
+    const parts = PARTS.filter((part) => part !== "versions" && part !== "profile");
     expect([...options.parts]).to.deep.equal(parts);
     const compared = parseOptions(["--against", "../other"]);
     expect([...compared.parts]).to.deep.equal([...parts, "versions"]);
@@ -40,6 +40,14 @@ describe("the benchmark's options", () => {
     expect(parseOptions(["--only", "systems"]).engine).to.equal(false);
   });
 
+  it("only profile with --profile, unless other parts are named", () => {
+    const { parts, profile } = parseOptions(["--profile", "validate,grpc-js"]);
+    expect([...parts]).to.deep.equal(["profile"]);
+    expect(profile).to.deep.equal(["validate", "grpc-js"]);
+    const both = parseOptions(["--profile", "validate", "--only", "memory"]);
+    expect([...both.parts]).to.deep.equal(["memory", "profile"]);
+  });
+
   const durations: [text: string, ms: number][] = [
     ["100ms", 100],
     ["1500ms", 1500],
@@ -56,6 +64,7 @@ describe("the benchmark's options", () => {
     [["--fast"], /^Unknown option '--fast' \(see --help\)$/],
     [["growth"], /^Unexpected argument 'growth'/],
     [["--only", "growht"], /^--only does not know "growht": it takes systems, growth/],
+    [["--only", "profile"], /^the part "profile" needs --profile$/],
     [["--only", ""], /^--only must be names separated by commas/],
     [["--warm-up", "0s"], /^--warm-up must be a time from 100ms to 60m/],
     [["--sessions", "1e6"], /^--sessions must be a whole number of at least 1000, not "1e6"/],
