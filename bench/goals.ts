@@ -108,6 +108,10 @@ const ENGINE_COMPARISONS: readonly Comparison[] = [
     "validate-tls",
     "validate",
   ]),
+  ...compare("Validate throughput with 2 workers against 1", undefined, "perSecond", [
+    "validate-workers",
+    "validate",
+  ]),
 ];
 
 /** The systems of the goals of the HTTP/2 engine. */

@@ -129,6 +129,10 @@ export const SYSTEMS: readonly System[] = [
     command: (fixture) => fixture.sessiond(fixture.tls().env),
     tls: (fixture) => fixture.tls().trust,
   }),
+  sessiond("validate-workers", "Validate", randomOf("validate"), {
+    title: "sessiond Validate, 2 workers",
+    command: (fixture) => fixture.sessiond({ SESSIOND_WORKERS: "2" }),
+  }),
   sessiond("validate-touch", "Validate", randomOf("validateTouch"), {
     title: "sessiond Validate with touch",
     touches: true,
