@@ -9,7 +9,7 @@ import { evaluateGrowth, measureGrowth } from "./growth.ts";
 import { evaluateIdle, measureIdle } from "./idle.ts";
 import { describeMachine } from "./machine.ts";
 import { evaluateMemory, measureMemory } from "./memory.ts";
-import { OptionError, type Options, parseOptions, USAGE } from "./options.ts";
+import { OptionError, type Options, PARTS, type Part, parseOptions, USAGE } from "./options.ts";
 import { measureProfiles } from "./profile.ts";
 import { describe, type Result, writeResult, writeText } from "./report.ts";
 import { chosenSystems, measureSystems } from "./rounds.ts";
@@ -20,29 +20,24 @@ import { measureWrites } from "./writes.ts";
 async function run(context: Context): Promise<void> {
   const { options, server, progress, complaints } = context;
   const { quick, sessions, rounds, durationMs, parts } = options;
-  const goals: GoalResult[] = [];
   const result: Result = {
     startedAt: new Date().toISOString(),
     machine: describeMachine(),
     postgresql: await describeServer(server),
     options: { quick, sessions, rounds, durationMs },
-    goals,
+    goals: [],
     complaints,
   };
   const others = [...parts].some((part) => part !== "growth");
   const wanted = others || options.growth.includes(sessions);
   const fixture = wanted ? await createFixture(context, sessions) : undefined;
-  if (parts.has("systems") && fixture) {
-    const { samples, warmUps } = await measureSystems(context, fixture);
-    result.systems = samples;
-    result.warmUps = warmUps;
-    goals.push(...compareSystems(samples));
+  for (const part of PARTS) {
+    if (!parts.has(part)) continue;
+    const goals = await MEASUREMENTS[part](context, result, fixture as Fixture);
+    result.goals = [...result.goals, ...goals];
+    // So that a failure of a later part does not lose it.
+    await writeResult(result, options);
   }
-  if (parts.has("growth")) {
-    result.growth = await measureGrowth(context, fixture);
-    goals.push(...evaluateGrowth(result.growth));
-  }
-  await runOnFixture(context, fixture, result, goals);
   const file = await writeResult(result, options);
   process.stdout.write(`${describe(result)}\n`);
   progress.note(`written to ${file}`);
@@ -53,37 +48,54 @@ async function run(context: Context): Promise<void> {
   if (complaints.length > 0) process.exitCode = 1;
 }
 
-async function runOnFixture(
-  context: Context,
-  fixture: Fixture | undefined,
-  result: Result,
-  goals: GoalResult[],
-): Promise<void> {
-  const { parts, against } = context.options;
-  if (fixture === undefined) return;
-  if (parts.has("sweep")) {
+/**
+ * Measures a part, adds it to the result, and returns the goals that it shows. Only growth may have no
+ * fixture: it makes its own.
+ */
+type Measurement = (context: Context, result: Result, fixture: Fixture) => Promise<GoalResult[]>;
+
+const MEASUREMENTS: Readonly<Record<Part, Measurement>> = {
+  async systems(context, result, fixture) {
+    const { samples, warmUps } = await measureSystems(context, fixture);
+    result.systems = samples;
+    result.warmUps = warmUps;
+    return compareSystems(samples);
+  },
+  async growth(context, result, fixture: Fixture | undefined) {
+    result.growth = await measureGrowth(context, fixture);
+    return evaluateGrowth(result.growth);
+  },
+  async sweep(context, result, fixture) {
     result.sweep = await measureSweep(context, fixture);
-    goals.push(evaluateSweep(result.sweep));
-  }
-  if (parts.has("memory")) {
+    return [evaluateSweep(result.sweep)];
+  },
+  async memory(context, result, fixture) {
     result.memory = await measureMemory(context, fixture);
-    goals.push(...evaluateMemory(result.memory));
-  }
-  if (parts.has("idle")) {
+    return evaluateMemory(result.memory);
+  },
+  async idle(context, result, fixture) {
     result.idle = await measureIdle(context, fixture);
-    goals.push(evaluateIdle(result.idle));
-  }
-  if (parts.has("writes")) result.writes = await measureWrites(context, fixture);
-  if (parts.has("authentication")) {
+    return [evaluateIdle(result.idle)];
+  },
+  async writes(context, result, fixture) {
+    result.writes = await measureWrites(context, fixture);
+    return [];
+  },
+  async authentication(context, result, fixture) {
     result.authentication = await measureAuthentication(context, fixture);
-    goals.push(...evaluateAuthentication(result.authentication));
-  }
-  if (parts.has("profile")) result.profile = await measureProfiles(context, fixture);
-  if (parts.has("versions") && against !== undefined) {
+    return evaluateAuthentication(result.authentication);
+  },
+  async versions(context, result, fixture) {
+    const { against } = context.options;
+    if (against === undefined) return [];
     result.versions = await measureVersions(context, fixture, against);
-    goals.push(...evaluateVersions(result.versions));
-  }
-}
+    return evaluateVersions(result.versions);
+  },
+  async profile(context, result, fixture) {
+    result.profile = await measureProfiles(context, fixture);
+    return [];
+  },
+};
 
 /** A signal has interrupted the run. */
 class Interruption extends Error {}
