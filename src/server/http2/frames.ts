@@ -1,0 +1,117 @@
+/** The constants of RFC 9113, and the head of a frame (section 4.1). */
+
+/** Section 6. */
+export const FrameType = {
+  DATA: 0,
+  HEADERS: 1,
+  PRIORITY: 2,
+  RST_STREAM: 3,
+  SETTINGS: 4,
+  PUSH_PROMISE: 5,
+  PING: 6,
+  GOAWAY: 7,
+  WINDOW_UPDATE: 8,
+  CONTINUATION: 9,
+} as const;
+export type FrameType = (typeof FrameType)[keyof typeof FrameType];
+
+export const Flag = {
+  ACK: 0x1,
+  END_STREAM: 0x1,
+  END_HEADERS: 0x4,
+  PADDED: 0x8,
+  PRIORITY: 0x20,
+} as const;
+
+/** Section 7. */
+export const ErrorCode = {
+  NO_ERROR: 0,
+  PROTOCOL_ERROR: 1,
+  INTERNAL_ERROR: 2,
+  FLOW_CONTROL_ERROR: 3,
+  SETTINGS_TIMEOUT: 4,
+  STREAM_CLOSED: 5,
+  FRAME_SIZE_ERROR: 6,
+  REFUSED_STREAM: 7,
+  CANCEL: 8,
+  COMPRESSION_ERROR: 9,
+  CONNECT_ERROR: 10,
+  ENHANCE_YOUR_CALM: 11,
+  INADEQUATE_SECURITY: 12,
+  HTTP_1_1_REQUIRED: 13,
+} as const;
+export type ErrorCode = (typeof ErrorCode)[keyof typeof ErrorCode];
+
+/** Section 6.5.2. */
+export const Setting = {
+  HEADER_TABLE_SIZE: 1,
+  ENABLE_PUSH: 2,
+  MAX_CONCURRENT_STREAMS: 3,
+  INITIAL_WINDOW_SIZE: 4,
+  MAX_FRAME_SIZE: 5,
+  MAX_HEADER_LIST_SIZE: 6,
+} as const;
+
+/** What a client sends first (section 3.4). */
+export const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
+
+export const FRAME_HEAD_BYTES = 9;
+
+/** The largest payload that a side accepts before it has said otherwise; this server always. */
+export const DEFAULT_MAX_FRAME_SIZE = 16_384;
+export const LARGEST_MAX_FRAME_SIZE = 0xff_ffff;
+
+export const DEFAULT_HEADER_TABLE_SIZE = 4096;
+
+/** The size of windows at first (section 6.9.2), and the largest (section 6.9.1). */
+export const DEFAULT_WINDOW = 65_535;
+export const MAX_WINDOW = 0x7fff_ffff;
+
+export const MAX_STREAM_ID = 0x7fff_ffff;
+
+/** The length of a frame's payload, from the first octets of its head. */
+export function readLength(buffer: Buffer, at: number): number {
+  return (
+    ((buffer[at] as number) << 16) | ((buffer[at + 1] as number) << 8) | (buffer[at + 2] as number)
+  );
+}
+
+/** An integer of 32 bits. */
+export function readUint32(buffer: Buffer, at: number): number {
+  return (readUint31(buffer, at) | ((buffer[at] as number) << 24)) >>> 0;
+}
+
+/** An integer of 31 bits: the highest bit is reserved, and ignored. */
+export function readUint31(buffer: Buffer, at: number): number {
+  return (
+    (((buffer[at] as number) & 0x7f) << 24) |
+    ((buffer[at + 1] as number) << 16) |
+    ((buffer[at + 2] as number) << 8) |
+    (buffer[at + 3] as number)
+  );
+}
+
+export function writeUint32(out: Buffer, at: number, value: number): number {
+  out[at] = value >>> 24;
+  out[at + 1] = value >>> 16;
+  out[at + 2] = value >>> 8;
+  out[at + 3] = value;
+  return at + 4;
+}
+
+/** Returns where the payload begins. */
+export function writeFrameHead(
+  out: Buffer,
+  at: number,
+  length: number,
+  type: FrameType,
+  flags: number,
+  streamId: number,
+): number {
+  out[at] = length >>> 16;
+  out[at + 1] = length >>> 8;
+  out[at + 2] = length;
+  out[at + 3] = type;
+  out[at + 4] = flags;
+  return writeUint32(out, at + 5, streamId);
+}
