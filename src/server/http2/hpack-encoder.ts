@@ -1,0 +1,269 @@
+/**
+ * Encodes headers (RFC 7541). What the server sends is known beforehand but for a few values, so it
+ * is encoded once for all connections, without Huffman codes, which cost both ends more than they
+ * save here. A connection only adds which fields its client has in the dynamic table.
+ */
+import { isPermittedName, isPermittedValue } from "./header-field.ts";
+import { staticTable } from "./hpack-static-table.ts";
+
+/** The table takes no more than this of what the client allows, in octets. It is also the default. */
+const MAX_TABLE_SIZE = 4096;
+
+/**
+ * Nothing is ever evicted: a field that does not fit any more is sent as a literal. So many fields
+ * have indexes of one octet.
+ */
+const MAX_INSERTIONS = 64;
+
+/** Two table size updates, the first of which is 0. */
+const MAX_SIZE_UPDATE_BYTES = 4;
+
+const NAME_OVERHEAD = 32;
+
+/** A run of encoded fields, or one field that is worth a place in the client's dynamic table. */
+interface Piece {
+  /** As literals without indexing (section 6.2.2), or as references to the static table. */
+  readonly plain: Uint8Array;
+  /** Set for a field to index. */
+  readonly indexed: IndexedField | undefined;
+}
+
+interface IndexedField {
+  /** Tells fields apart, also those of different headers. */
+  readonly key: string;
+  /** As a literal with incremental indexing (section 6.2.1). */
+  readonly literal: Uint8Array;
+  /** In the table, in octets. */
+  readonly size: number;
+}
+
+/** Headers, encoded once for all connections. */
+export class EncodedHeaders {
+  readonly pieces: readonly Piece[];
+  /** Whether `date` follows. */
+  readonly dated: boolean;
+  /** What they take at most on any connection, in octets. */
+  readonly maxBytes: number;
+
+  constructor(pieces: readonly Piece[], dated: boolean) {
+    this.pieces = pieces;
+    this.dated = dated;
+    this.maxBytes =
+      pieces.reduce((sum, { plain }) => sum + plain.length, 0) + (dated ? DATE_BYTES : 0);
+  }
+}
+
+export interface EncodingOptions {
+  /** Names of fields that go into the client's dynamic table. Only for values that are few. */
+  readonly indexed?: readonly string[];
+  /** Adds `date`, as of when the headers are sent. */
+  readonly dated?: boolean;
+}
+
+/**
+ * Encodes names and values in turn, pseudo-headers first.
+ *
+ * @throws {TypeError} for a field that HTTP/2 does not permit
+ */
+export function encodeHeaders(
+  raw: readonly string[],
+  { indexed = [], dated = false }: EncodingOptions = {},
+): EncodedHeaders {
+  const pieces: Piece[] = [];
+  const out = Buffer.allocUnsafeSlow(maxLength(raw));
+  let start = 0;
+  let at = 0;
+  const endRun = () => {
+    if (at > start) pieces.push({ plain: out.subarray(start, at), indexed: undefined });
+    start = at;
+  };
+  for (let index = 0; index < raw.length; index += 2) {
+    const name = raw[index] as string;
+    const value = raw[index + 1] as string;
+    checkField(name, value);
+    const known = staticIndex(name, value);
+    if (known !== undefined) {
+      at = writeInteger(out, at, 0x80, 7, known);
+    } else if (indexed.includes(name)) {
+      endRun();
+      at = writeLiteral(out, at, 0x00, 4, name, value);
+      pieces.push({ plain: out.subarray(start, at), indexed: indexedField(name, value) });
+      start = at;
+    } else {
+      at = writeLiteral(out, at, 0x00, 4, name, value);
+    }
+  }
+  endRun();
+  return new EncodedHeaders(pieces, dated);
+}
+
+/** Encodes the header blocks of one connection, in the order in which they are sent. */
+export class HpackEncoder {
+  /** What the client allows and this encoder uses, in octets. */
+  #tableSize = MAX_TABLE_SIZE;
+  #used = 0;
+  /** How many insertions came before that of a field, by its key. */
+  readonly #insertions = new Map<string, number>();
+  /** Size updates that the next block begins with (section 4.2). */
+  #emptyFirst = false;
+  #sizeChanged = false;
+
+  /** The client's SETTINGS_HEADER_TABLE_SIZE, in octets. Takes effect with the next block. */
+  setTableSize(bytes: number): void {
+    const size = Math.min(bytes, MAX_TABLE_SIZE);
+    if (size === this.#tableSize) return;
+    if (size < this.#tableSize) {
+      // Rather than to evict some, all fields are forgotten: this happens once at most.
+      this.#insertions.clear();
+      this.#used = 0;
+      this.#emptyFirst = true;
+    }
+    this.#tableSize = size;
+    this.#sizeChanged = true;
+  }
+
+  /** The most that `write` will need for the headers, in octets. */
+  maxBytes(headers: EncodedHeaders): number {
+    return headers.maxBytes + MAX_SIZE_UPDATE_BYTES;
+  }
+
+  /** Writes a header block at `at`, and returns where it ends. It must then be sent. */
+  write(headers: EncodedHeaders, out: Buffer, at: number): number {
+    let end = this.#sizeChanged ? this.#writeSizeUpdates(out, at) : at;
+    for (const { plain, indexed } of headers.pieces) {
+      end =
+        indexed === undefined
+          ? copy(plain, out, end)
+          : this.#writeIndexed(indexed, plain, out, end);
+    }
+    return headers.dated ? copy(dateField(), out, end) : end;
+  }
+
+  #writeIndexed(field: IndexedField, plain: Uint8Array, out: Buffer, at: number): number {
+    const inserted = this.#insertions.get(field.key);
+    if (inserted !== undefined) {
+      // Section 2.3.3: the last insertion comes first, after the static table.
+      out[at] = 0x80 | (staticTable.length + this.#insertions.size - inserted);
+      return at + 1;
+    }
+    const fits = this.#used + field.size <= this.#tableSize;
+    if (!fits || this.#insertions.size === MAX_INSERTIONS) return copy(plain, out, at);
+    this.#insertions.set(field.key, this.#insertions.size);
+    this.#used += field.size;
+    return copy(field.literal, out, at);
+  }
+
+  /** Section 6.3. */
+  #writeSizeUpdates(out: Buffer, at: number): number {
+    let end = at;
+    if (this.#emptyFirst) end = writeInteger(out, end, 0x20, 5, 0);
+    if (this.#tableSize > 0) end = writeInteger(out, end, 0x20, 5, this.#tableSize);
+    this.#emptyFirst = false;
+    this.#sizeChanged = false;
+    return end;
+  }
+}
+
+/** By name: its first index in the static table. Fields of the same name are neighbours there. */
+const staticNames = new Map(
+  staticTable.map(([name], index) => [name, index + 1] as const).toReversed(),
+);
+
+function staticIndex(name: string, value: string): number | undefined {
+  const first = staticNames.get(name);
+  if (first === undefined) return undefined;
+  for (let index = first; staticTable[index - 1]?.[0] === name; index += 1) {
+    if (staticTable[index - 1]?.[1] === value) return index;
+  }
+  return undefined;
+}
+
+function checkField(name: string, value: string): void {
+  if (!isPermittedName(name.startsWith(":") ? name.slice(1) : name)) {
+    throw new TypeError(`HTTP/2 does not permit a header named ${JSON.stringify(name)}`);
+  }
+  if (!isPermittedValue(value)) {
+    throw new TypeError(`the value of the header ${name} has characters that HTTP does not permit`);
+  }
+}
+
+function indexedField(name: string, value: string): IndexedField {
+  const out = Buffer.allocUnsafeSlow(maxLength([name, value]));
+  const end = writeLiteral(out, 0, 0x40, 6, name, value);
+  const size = name.length + value.length + NAME_OVERHEAD;
+  return { key: `${name}: ${value}`, literal: out.subarray(0, end), size };
+}
+
+/** An index and two lengths take at most ten octets for strings that fit into memory. */
+function maxLength(raw: readonly string[]): number {
+  return raw.reduce((sum, text) => sum + text.length + 10, 0);
+}
+
+function writeLiteral(
+  out: Buffer,
+  at: number,
+  form: number,
+  prefixBits: number,
+  name: string,
+  value: string,
+): number {
+  const nameIndex = staticNames.get(name);
+  const afterName =
+    nameIndex === undefined
+      ? writeString(out, writeInteger(out, at, form, prefixBits, 0), name)
+      : writeInteger(out, at, form, prefixBits, nameIndex);
+  return writeString(out, afterName, value);
+}
+
+/** Section 5.2, without Huffman code. */
+function writeString(out: Buffer, at: number, text: string): number {
+  const start = writeInteger(out, at, 0x00, 7, text.length);
+  return start + out.write(text, start, "latin1");
+}
+
+/** Section 5.1. `form` are the bits before the prefix. */
+function writeInteger(
+  out: Buffer,
+  at: number,
+  form: number,
+  prefixBits: number,
+  value: number,
+): number {
+  const max = (1 << prefixBits) - 1;
+  if (value < max) {
+    out[at] = form | value;
+    return at + 1;
+  }
+  out[at] = form | max;
+  let end = at + 1;
+  let rest = value - max;
+  for (; rest >= 0x80; rest >>>= 7) {
+    out[end] = (rest & 0x7f) | 0x80;
+    end += 1;
+  }
+  out[end] = rest;
+  return end + 1;
+}
+
+function copy(bytes: Uint8Array, out: Buffer, at: number): number {
+  out.set(bytes, at);
+  return at + bytes.length;
+}
+
+/** `date` as a literal: its index takes two octets, the length one, the date 29. */
+const DATE_BYTES = 32;
+let date = new Uint8Array(DATE_BYTES);
+/** In seconds since 1970. */
+let dateTime = Number.NaN;
+
+/** The field `date` of now (RFC 9110, section 6.6.1). Encoded once a second. */
+function dateField(): Uint8Array {
+  const now = Math.floor(Date.now() / 1000);
+  if (now !== dateTime) {
+    const out = Buffer.allocUnsafeSlow(maxLength(["date", ""]) + 29);
+    const end = writeLiteral(out, 0, 0x00, 4, "date", new Date(now * 1000).toUTCString());
+    date = out.subarray(0, end);
+    dateTime = now;
+  }
+  return date;
+}
