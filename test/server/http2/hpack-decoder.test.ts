@@ -191,3 +191,48 @@ describe("HPACK decoder: repeated blocks", () => {
     expect(errorOf(decoder, hex("20 be"))).to.equal("index without a field");
   });
 });
+
+describe("HPACK decoder: the dynamic table", () => {
+  /** "a" and "b" without value: 33 octets each. */
+  const a = "40 01 61 00";
+  const b = "40 01 62 00";
+
+  it("evicts the oldest field for a new one, when it is exactly full", () => {
+    const decoder = new HpackDecoder({ ...limits, tableSize: 66 });
+    for (const block of [a, a, b]) decode(decoder, hex(block));
+    expect(rawOf(decode(decoder, hex("be bf")))).to.deep.equal(["b", "", "a", ""]);
+    expect(errorOf(decoder, hex("c0"))).to.equal("index without a field");
+  });
+
+  it("is emptied by a field that is larger than the table, and does not have it", () => {
+    const decoder = new HpackDecoder({ ...limits, tableSize: 40 });
+    decode(decoder, hex(a));
+    // Its name is that of the field that it evicts.
+    const list = decode(decoder, hex("7e 08 3132333435363738"));
+    expect(rawOf(list)).to.deep.equal(["a", "12345678"]);
+    expect(errorOf(decoder, hex("be"))).to.equal("index without a field");
+  });
+
+  it("evicts the oldest fields when it gets smaller", () => {
+    const decoder = new HpackDecoder(limits);
+    for (const block of [a, b]) decode(decoder, hex(block));
+    // To 33 octets, then to the size of the setting again.
+    expect(rawOf(decode(decoder, hex("3f02 3fe11f be")))).to.deep.equal(["b", ""]);
+    expect(errorOf(decoder, hex("bf"))).to.equal("index without a field");
+  });
+
+  it("keeps the order of its fields while it grows and is full", () => {
+    const decoder = new HpackDecoder({ ...limits, tableSize: 100 * 34 });
+    for (let count = 1; count <= 300; count += 1) {
+      const name = String.fromCharCode(count >> 8, count & 0xff);
+      decode(decoder, Buffer.concat([hex("40 02"), Buffer.from(name, "latin1"), hex("00")]));
+      const oldest = Math.max(1, count - 99);
+      // An index above 126 takes a second octet.
+      const index = 62 + count - oldest;
+      const block = Buffer.from(index < 127 ? [0x80 | index] : [0xff, index - 127]);
+      expect(decode(decoder, block)?.raw[0]).to.equal(
+        String.fromCharCode(oldest >> 8, oldest & 0xff),
+      );
+    }
+  });
+});
