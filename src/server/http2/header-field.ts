@@ -19,7 +19,7 @@ export function isPseudo(kind: FieldKind): boolean {
 }
 
 /** What each field takes in a list or table in addition to its name and value (RFC 7541, 4.1). */
-const FIELD_OVERHEAD = 32;
+export const FIELD_OVERHEAD = 32;
 
 /** A field as it was received. Tables and lists of headers share it. */
 export class HeaderField {
@@ -47,6 +47,9 @@ interface Rule {
   readonly pattern: RegExp;
 }
 
+/** RFC 9113, section 8.2.2: malformed, whatever their value is. */
+const connectionField: Rule = { kind: FieldKind.malformed, pattern: /^/ };
+
 /** The fields for which HTTP/2 has rules. Other names with a colon are malformed. */
 const rules = new Map<string, Rule>([
   // RFC 9110, section 9.1: a token.
@@ -60,15 +63,11 @@ const rules = new Map<string, Rule>([
   // As many digits as a number represents exactly.
   ["content-length", { kind: FieldKind.contentLength, pattern: /^[0-9]{1,15}$/ }],
   ["te", { kind: FieldKind.plain, pattern: /^trailers$/i }],
-]);
-
-/** RFC 9113, section 8.2.2. */
-const connectionFields = new Set([
-  "connection",
-  "keep-alive",
-  "proxy-connection",
-  "transfer-encoding",
-  "upgrade",
+  ["connection", connectionField],
+  ["keep-alive", connectionField],
+  ["proxy-connection", connectionField],
+  ["transfer-encoding", connectionField],
+  ["upgrade", connectionField],
 ]);
 
 /** RFC 9113, section 8.2.1: a token without upper case. */
@@ -79,7 +78,7 @@ const valuePattern = /^(?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x
 
 /** Whether HTTP/2 permits the name in a message. False for pseudo-headers. */
 export function isPermittedName(name: string): boolean {
-  return namePattern.test(name) && !connectionFields.has(name);
+  return namePattern.test(name) && rules.get(name) !== connectionField;
 }
 
 export function isPermittedValue(value: string): boolean {
@@ -89,5 +88,5 @@ export function isPermittedValue(value: string): boolean {
 function kindOf(name: string, value: string): FieldKind {
   const rule = rules.get(name);
   if (rule !== undefined) return rule.pattern.test(value) ? rule.kind : FieldKind.malformed;
-  return isPermittedName(name) && isPermittedValue(value) ? FieldKind.plain : FieldKind.malformed;
+  return namePattern.test(name) && isPermittedValue(value) ? FieldKind.plain : FieldKind.malformed;
 }

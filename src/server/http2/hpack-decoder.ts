@@ -95,7 +95,7 @@ export class HpackDecoder {
       return field;
     }
     if (first >= 0x20) throw compressionError("table size update after a field");
-    // Sections 6.2.2 and 6.2.3. Nothing is passed on here that must never be indexed.
+    // Sections 6.2.2 and 6.2.3. They differ only for who passes the field on.
     return this.#readLiteral(block, end, 4);
   }
 

@@ -3,7 +3,7 @@
  * is encoded once for all connections, without Huffman codes, which cost both ends more than they
  * save here. A connection only adds which fields its client has in the dynamic table.
  */
-import { isPermittedName, isPermittedValue } from "./header-field.ts";
+import { FIELD_OVERHEAD, isPermittedName, isPermittedValue } from "./header-field.ts";
 import { staticTable } from "./hpack-static-table.ts";
 
 /** The table takes no more than this of what the client allows, in octets. It is also the default. */
@@ -17,8 +17,6 @@ const MAX_INSERTIONS = 64;
 
 /** Two table size updates, the first of which is 0. */
 const MAX_SIZE_UPDATE_BYTES = 4;
-
-const NAME_OVERHEAD = 32;
 
 /** A run of encoded fields, or one field that is worth a place in the client's dynamic table. */
 interface Piece {
@@ -70,7 +68,7 @@ export function encodeHeaders(
   { indexed = [], dated = false }: EncodingOptions = {},
 ): EncodedHeaders {
   const pieces: Piece[] = [];
-  const out = Buffer.allocUnsafeSlow(maxLength(raw));
+  const out = Buffer.allocUnsafe(maxLength(raw));
   let start = 0;
   let at = 0;
   const endRun = () => {
@@ -113,7 +111,7 @@ export class HpackEncoder {
     const size = Math.min(bytes, MAX_TABLE_SIZE);
     if (size === this.#tableSize) return;
     if (size < this.#tableSize) {
-      // Rather than to evict some, all fields are forgotten: this happens once at most.
+      // All fields are forgotten rather than some evicted: clients set this once, if at all.
       this.#insertions.clear();
       this.#used = 0;
       this.#emptyFirst = true;
@@ -188,9 +186,9 @@ function checkField(name: string, value: string): void {
 }
 
 function indexedField(name: string, value: string): IndexedField {
-  const out = Buffer.allocUnsafeSlow(maxLength([name, value]));
+  const out = Buffer.allocUnsafe(maxLength([name, value]));
   const end = writeLiteral(out, 0, 0x40, 6, name, value);
-  const size = name.length + value.length + NAME_OVERHEAD;
+  const size = name.length + value.length + FIELD_OVERHEAD;
   return { key: `${name}: ${value}`, literal: out.subarray(0, end), size };
 }
 
@@ -260,7 +258,7 @@ let dateTime = Number.NaN;
 function dateField(): Uint8Array {
   const now = Math.floor(Date.now() / 1000);
   if (now !== dateTime) {
-    const out = Buffer.allocUnsafeSlow(maxLength(["date", ""]) + 29);
+    const out = Buffer.allocUnsafe(maxLength(["date", ""]) + 29);
     const end = writeLiteral(out, 0, 0x00, 4, "date", new Date(now * 1000).toUTCString());
     date = out.subarray(0, end);
     dateTime = now;
