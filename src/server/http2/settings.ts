@@ -1,0 +1,52 @@
+/** SETTINGS (RFC 9113, section 6.5). */
+
+import { Http2Error } from "./errors.ts";
+import type { Frame } from "./frame.ts";
+import * as frames from "./frames.ts";
+
+const { ErrorCode, Setting } = frames;
+
+const SETTING_BYTES = 6;
+
+/** How many settings one frame may have. Clients know less than ten. */
+export const MAX_SETTINGS = 32;
+
+const limits: ReadonlyMap<number, readonly [min: number, max: number, frames.ErrorCode]> = new Map([
+  [Setting.ENABLE_PUSH, [0, 1, ErrorCode.PROTOCOL_ERROR]],
+  [Setting.INITIAL_WINDOW_SIZE, [0, frames.MAX_WINDOW, ErrorCode.FLOW_CONTROL_ERROR]],
+  [
+    Setting.MAX_FRAME_SIZE,
+    [frames.DEFAULT_MAX_FRAME_SIZE, frames.LARGEST_MAX_FRAME_SIZE, ErrorCode.PROTOCOL_ERROR],
+  ],
+]);
+
+/** A client's settings by their ids; the last of a kind counts. @throws {Http2Error} */
+export function readSettings(frame: Frame): Map<number, number> {
+  const { buffer, start, end, length } = frame;
+  if (length % SETTING_BYTES !== 0 || (frame.has(frames.Flag.ACK) && length > 0)) {
+    throw new Http2Error(ErrorCode.FRAME_SIZE_ERROR, "the length of SETTINGS is wrong");
+  }
+  if (length > MAX_SETTINGS * SETTING_BYTES) {
+    const message = `SETTINGS has more than ${MAX_SETTINGS} settings`;
+    throw new Http2Error(ErrorCode.ENHANCE_YOUR_CALM, message);
+  }
+  const settings = new Map<number, number>();
+  for (let at = start; at < end; at += SETTING_BYTES) {
+    const id = buffer.readUInt16BE(at);
+    const value = frames.readUint32(buffer, at + 2);
+    const [min, max, code] = limits.get(id) ?? [0, value, ErrorCode.NO_ERROR];
+    if (value < min || value > max) {
+      throw new Http2Error(code, `the setting ${id} is not from ${min} to ${max}`);
+    }
+    settings.set(id, value);
+  }
+  return settings;
+}
+
+export function settingsFrame(settings: readonly (readonly [id: number, value: number])[]): Buffer {
+  const length = SETTING_BYTES * settings.length;
+  const frame = Buffer.alloc(frames.FRAME_HEAD_BYTES + length);
+  let at = frames.writeFrameHead(frame, 0, length, frames.FrameType.SETTINGS, 0, 0);
+  for (const [id, value] of settings) at = frame.writeUInt32BE(value, frame.writeUInt16BE(id, at));
+  return frame;
+}
