@@ -126,6 +126,10 @@ export interface RawHttp2Options {
   readonly settings?: readonly Setting[];
   /** False: the server's settings are never acknowledged. */
   readonly acknowledge?: boolean;
+  /** False: the server's PINGs are not answered. */
+  readonly pong?: boolean;
+  /** False: nothing is sent, not even the preface. */
+  readonly preface?: boolean;
 }
 
 /** An HTTP/2 client that can send whatever frames a test wants, also forbidden ones. */
@@ -137,10 +141,12 @@ export class RawHttp2 {
   readonly #reader = new FrameReader();
   #nextStreamId = 1;
   readonly #acknowledge: boolean;
+  readonly #pong: boolean;
 
-  private constructor(socket: Socket, acknowledge: boolean) {
+  private constructor(socket: Socket, { acknowledge = true, pong = true }: RawHttp2Options) {
     this.socket = socket;
     this.#acknowledge = acknowledge;
+    this.#pong = pong;
     socket.on("error", () => {});
     socket.on("data", (chunk: Buffer) => {
       for (const frame of this.#reader.read(chunk)) this.#onFrame(frame);
@@ -150,11 +156,11 @@ export class RawHttp2 {
 
   /** Connects, and sends the preface and the client's settings. Close its socket after the test. */
   static async open(options: RawHttp2Options): Promise<RawHttp2> {
-    const { port, host = "127.0.0.1", localAddress, settings = [], acknowledge = true } = options;
+    const { port, host = "127.0.0.1", localAddress, settings = [] } = options;
     const socket = connect({ port, host, ...(localAddress !== undefined && { localAddress }) });
-    const client = new RawHttp2(socket, acknowledge);
+    const client = new RawHttp2(socket, options);
     await once(socket, "connect");
-    client.write(preface, settingsFrame(settings));
+    if (options.preface !== false) client.write(preface, settingsFrame(settings));
     return client;
   }
 
@@ -189,7 +195,7 @@ export class RawHttp2 {
     if (frame.type === frameType.settings && !isAck && this.#acknowledge) {
       this.write(encodeFrame(frameType.settings, flag.ack, 0));
     }
-    if (frame.type === frameType.ping && !isAck) {
+    if (frame.type === frameType.ping && !isAck && this.#pong) {
       this.write(encodeFrame(frameType.ping, flag.ack, 0, frame.payload));
     }
   }
