@@ -1,13 +1,6 @@
-import type { ServerResponse } from "node:http";
-import type { Http2ServerResponse } from "node:http2";
 import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ContextValues, createContextValues } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/connect/protocol";
-import {
-  type connectNodeAdapter,
-  universalRequestFromNodeRequest,
-  universalResponseToNodeResponse,
-} from "@connectrpc/connect-node";
 import { untilAborted } from "./abort.ts";
 import { type Authentication, refuse, toRefusal } from "./authentication.ts";
 import type { OriginCheck } from "./browser-origin.ts";
@@ -15,23 +8,21 @@ import type { CallObserver } from "./call-observer.ts";
 import { ConnectCallObservation } from "./connect-call-observation.ts";
 import { limitDeadline } from "./deadline.ts";
 import { rewriteDecodeFailure } from "./decode-failures.ts";
+import type { Exchange } from "./exchange.ts";
 import {
   errorResponse,
   type FixedResponse,
   jsonErrorResponse,
-  sendOnStream,
-  sendOverHttp1,
   textResponse,
 } from "./fixed-response.ts";
 import { explainRefusal } from "./http-refusals.ts";
-import { closeUnreadStream } from "./http2-streams.ts";
 import { InFlightCall } from "./in-flight-call.ts";
 import type { InFlightCalls } from "./in-flight-calls.ts";
-import { type Peer, peerOfSession, peerOfSocket } from "./peer.ts";
 import type { ObserveRefusal } from "./refusal-observation.ts";
 import type { RequestErrors } from "./request-errors.ts";
+import { toFetchHeaders } from "./request-headers.ts";
 import type { StreamLimits } from "./stream-limits.ts";
-import { joinTrailers, sendTrailersOnly } from "./trailers-only.ts";
+import { joinTrailers } from "./trailers-only.ts";
 
 export interface ConnectHandlerOptions {
   handlers: ReadonlyMap<string, UniversalHandler>;
@@ -50,10 +41,7 @@ export interface ConnectHandlerOptions {
   authentication?: Authentication | undefined;
 }
 
-/** A request listener of node:http or node:http2. */
-export type NodeHandler = ReturnType<typeof connectNodeAdapter>;
-type NodeRequest = Parameters<NodeHandler>[0];
-type NodeResponse = Parameters<NodeHandler>[1];
+export type ExchangeHandler = (exchange: Exchange) => void;
 type MethodKind = DescMethod["methodKind"];
 
 /**
@@ -68,7 +56,7 @@ type MethodKind = DescMethod["methodKind"];
  *   as INTERNAL or UNKNOWN, and empty bodies with the HTTP statuses of its own;
  * - writes to the console.
  */
-export function createConnectHandler(options: ConnectHandlerOptions): NodeHandler {
+export function createConnectHandler(options: ConnectHandlerOptions): ExchangeHandler {
   const { handlers, calls, requestErrors, about, onError, observer, observeRefusal } = options;
   const { authentication } = options;
   const { streamLimits } = options;
@@ -79,83 +67,75 @@ export function createConnectHandler(options: ConnectHandlerOptions): NodeHandle
       : options.maxDeadlineMs;
   }
 
-  function refuseRequest(
-    req: NodeRequest,
-    res: NodeResponse,
-    error: ConnectError,
-    httpStatus: number,
-  ) {
-    const response = errorResponse(req.headers["content-type"], error, httpStatus);
-    respond(req, res, observeRefusal(req, error, response));
+  function refuseRequest(exchange: Exchange, error: ConnectError, httpStatus: number) {
+    const response = errorResponse(exchange.headers["content-type"], error, httpStatus);
+    exchange.respond(observeRefusal(exchange, error, response));
   }
 
-  return function handle(req, res) {
-    const path = req.url?.split("?", 1)[0] ?? "";
+  return function handle(exchange) {
+    const { url, method } = exchange;
+    const path = url.split("?", 1)[0] ?? "";
     const handler = handlers.get(path);
     if (handler === undefined) {
-      const isRoot = path === "/" && (req.method === "GET" || req.method === "HEAD");
-      if (isRoot && about !== undefined) respond(req, res, textResponse(about));
-      else respond(req, res, unknownMethod(req, observeRefusal));
+      const isRoot = path === "/" && (method === "GET" || method === "HEAD");
+      if (isRoot && about !== undefined) exchange.respond(textResponse(about));
+      else exchange.respond(unknownMethod(exchange, observeRefusal));
       return;
     }
-    if ("stream" in req && req.stream.closed) {
-      // Reset before it was served: a flood of resets must stay cheap.
-      return;
-    }
-    const foreign = options.checkOrigin(req.headers, isPlainHttp1(req));
+    // Reset before it was served: a flood of resets must stay cheap.
+    if (exchange.closed) return;
+    const isPlainHttp1 = !exchange.isHttp2 && !exchange.encrypted;
+    const foreign = options.checkOrigin(exchange.headers, isPlainHttp1);
     if (foreign !== undefined) {
-      refuseRequest(req, res, foreign, 403);
+      refuseRequest(exchange, foreign, 403);
       return;
     }
-    const request = toUniversalRequest(req, res);
-    if (request === undefined) {
-      respond(req, res, unusableHost(req, observeRefusal));
+    const requestUrl = urlOf(exchange);
+    if (requestUrl === undefined) {
+      exchange.respond(unusableHost(exchange, observeRefusal));
       return;
     }
     const { methodKind } = handler.method;
     const isUnary = methodKind === "unary";
-    const excess = isUnary ? undefined : streamLimits.open(originOf(req), res);
+    const excess = isUnary ? undefined : streamLimits.open(exchange);
     if (excess !== undefined) {
-      refuseRequest(req, res, excess, 429);
+      refuseRequest(exchange, excess, 429);
       return;
     }
-    const timeoutMs = limitDeadline(request.header, isUnary ? options.maxDeadlineMs : undefined);
+    const header = toFetchHeaders(exchange.headers);
+    const timeoutMs = limitDeadline(header, isUnary ? options.maxDeadlineMs : undefined);
     const observation =
-      observer && new ConnectCallObservation(observer, handler.requestPath.slice(1), req.headers);
-    const call = new ConnectCall(calls, req, methodKind, observation);
+      observer &&
+      new ConnectCallObservation(observer, handler.requestPath.slice(1), exchange.headers);
+    const call = new ConnectCall(calls, exchange, methodKind, observation);
     const { signal } = call;
-    request.signal.addEventListener("abort", () => call.abort(request.signal.reason));
     // Connect itself enforces the deadline of a stream, if it has one.
-    call.beginUntilClosed(res, isUnary ? timeoutMs : ageLimit(methodKind));
-    discardUnreadBody(req, res);
+    call.beginUntilClosed(isUnary ? timeoutMs : ageLimit(methodKind));
 
-    const body = untilAborted(readBody(req), signal);
-    const contextValues = observation?.values ?? createContextValues();
-    const universal = { ...request, body, signal, contextValues };
+    const universal = {
+      httpVersion: exchange.httpVersion,
+      method,
+      url: requestUrl,
+      header,
+      body: untilAborted(exchange.readBody(), signal),
+      signal,
+      contextValues: observation?.values ?? createContextValues(),
+    };
     const identified =
       authentication === undefined
         ? universal
-        : identify(authentication, { method: handler.method, req, res }, universal, (refusal) =>
+        : identify(authentication, handler.method, exchange, universal, (refusal) =>
             observation?.refused(refusal),
           );
 
-    serve(handler, identified, res, requestErrors, observation).catch((reason: unknown) => {
+    serve(handler, identified, exchange, requestErrors, observation).catch((reason: unknown) => {
       // Connect uses Aborted for a client that has gone away.
       if (ConnectError.from(reason).code !== Code.Aborted) {
         onError(reason, `response of ${handler.requestPath}`);
       }
-      destroy(req);
+      exchange.destroy();
     });
   };
-}
-
-function originOf(req: NodeRequest) {
-  const connection = "stream" in req ? req.stream.session : req.socket;
-  return { connection, network: peerOf(req).network };
-}
-
-function peerOf(req: NodeRequest): Peer {
-  return "stream" in req ? peerOfSession(req.stream.session) : peerOfSocket(req.socket);
 }
 
 /** So that streams which were opened together do not end, and are not opened again, together. */
@@ -164,27 +144,29 @@ function withJitter(ms: number): number {
 }
 
 class ConnectCall extends InFlightCall {
-  readonly #req: NodeRequest;
+  readonly #exchange: Exchange;
   readonly #methodKind: MethodKind;
   readonly #observation: ConnectCallObservation | undefined;
 
   constructor(
     calls: InFlightCalls,
-    req: NodeRequest,
+    exchange: Exchange,
     methodKind: MethodKind,
     observation: ConnectCallObservation | undefined,
   ) {
     super(calls, methodKind !== "unary");
-    this.#req = req;
+    this.#exchange = exchange;
     this.#methodKind = methodKind;
     this.#observation = observation;
   }
 
-  beginUntilClosed(res: NodeResponse, timeoutMs: number | undefined): void {
+  beginUntilClosed(timeoutMs: number | undefined): void {
     this.begin(timeoutMs);
-    res.once("close", () => {
+    this.#exchange.onClose(() => {
+      const { complete } = this.#exchange;
+      if (!complete) this.abort(clientHasGone());
       if (this.#isEndedByServer()) this.#observation?.endAsIntended();
-      else this.#observation?.end(res.writableEnded ? undefined : this.#whyUnfinished());
+      else this.#observation?.end(complete ? undefined : this.#whyUnfinished());
       this.end();
     });
   }
@@ -201,8 +183,8 @@ class ConnectCall extends InFlightCall {
    * It may have left, or keep connections busy on purpose.
    */
   #closeSilentConnection(): void {
-    const req = this.#req;
-    if ("stream" in req && !req.stream.readableEnded) req.stream.session?.close();
+    const exchange = this.#exchange;
+    if (exchange.isHttp2 && !exchange.requestEnded) exchange.closeConnection();
   }
 
   /** Whether the server itself ends the stream, at its maximum age or when it shuts down. */
@@ -220,18 +202,18 @@ class ConnectCall extends InFlightCall {
     const reason: unknown = this.signal.reason;
     const ours = [Code.DeadlineExceeded, Code.Unavailable];
     if (reason instanceof ConnectError && ours.includes(reason.code)) return reason;
-    return this.streaming ? undefined : new ConnectError("the client has gone away", Code.Canceled);
+    return this.streaming ? undefined : clientHasGone();
   }
 
   protected override destroy(): void {
-    destroy(this.#req);
+    this.#exchange.destroy();
   }
 }
 
 async function serve(
   handler: UniversalHandler,
   identified: UniversalServerRequest | Promise<UniversalServerRequest>,
-  res: NodeResponse,
+  exchange: Exchange,
   errors: RequestErrors,
   observation: ConnectCallObservation | undefined,
 ): Promise<void> {
@@ -242,30 +224,13 @@ async function serve(
   const observed = observation ? await observation.observe(response) : response;
   const explained = explainRefusal(observed, request, handler);
   const isUnary = handler.method.methodKind === "unary";
-  const complete = isUnary && "stream" in res ? await joinTrailers(explained) : explained;
-  if ("trailersOnly" in complete)
-    sendTrailersOnly(res as Http2ServerResponse, complete.trailersOnly);
-  else await universalResponseToNodeResponse(complete, res);
+  await exchange.send(isUnary && exchange.isHttp2 ? await joinTrailers(explained) : explained);
 }
 
 /** Undefined if an HTTP/1.1 request has no host, or one that no URL can have. */
-function toUniversalRequest(
-  req: NodeRequest,
-  res: NodeResponse,
-): UniversalServerRequest | undefined {
-  try {
-    return universalRequestFromNodeRequest(req, res, undefined, undefined);
-  } catch {
-    return undefined;
-  }
-}
-
-/**
- * The request's body. A reader may stop early, for example at a message that is too long. That
- * must not destroy the request: over HTTP/1.1 it would close the connection before the response.
- */
-function readBody(req: NodeRequest): AsyncIterable<Uint8Array> {
-  return req.iterator({ destroyOnReturn: false });
+function urlOf({ url, authority, encrypted }: Exchange): string | undefined {
+  if (authority === undefined) return undefined;
+  return URL.parse(url, `${encrypted ? "https" : "http"}://${authority}`)?.toString();
 }
 
 /**
@@ -274,15 +239,15 @@ function readBody(req: NodeRequest): AsyncIterable<Uint8Array> {
  */
 async function identify(
   authentication: Authentication,
-  { method, req, res }: { method: DescMethod; req: NodeRequest; res: NodeResponse },
+  method: DescMethod,
+  exchange: Exchange,
   request: UniversalServerRequest & { contextValues: ContextValues },
   onRefusal: (refusal: ConnectError) => void,
 ): Promise<UniversalServerRequest> {
   const { contextKey } = authentication;
   const { contextValues } = request;
-  const peer = peerOf(req);
+  const { peer, rawHeaders } = exchange;
   try {
-    const { rawHeaders } = req;
     const identity = await authentication.authenticate({ method, rawHeaders, peer });
     if (identity !== undefined) contextValues.set(contextKey, identity);
     return request;
@@ -291,7 +256,8 @@ async function identify(
     refuse(contextValues, refusal);
     onRefusal(refusal);
     // The certificate may have expired since the handshake; the next connection brings the next one.
-    if (peer.certificate && "shouldKeepAlive" in res) res.shouldKeepAlive = false;
+    // HTTP/2 connections are closed when it expires.
+    if (peer.certificate && !exchange.isHttp2) exchange.closeConnection();
     return { ...request, body: failing(refusal) };
   }
 }
@@ -300,51 +266,21 @@ function failing(error: ConnectError): AsyncIterable<Uint8Array> {
   return { [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(error) }) };
 }
 
-/**
- * Discards what the client still sends after the response. Over HTTP/1.1 it has to be read, for as
- * long as requestTimeout allows.
- */
-function discardUnreadBody(req: NodeRequest, res: NodeResponse): void {
-  if (!("stream" in req)) {
-    res.once("finish", () => {
-      // The listener of an iterator that has stopped early would keep the stream from flowing.
-      req.removeAllListeners("readable");
-      req.resume();
-    });
-    return;
-  }
-  const { stream } = req;
-  // Not at "finish", which comes before the trailers are sent.
-  stream.once("wantTrailers", () => closeUnreadStream(stream));
-}
-
-function isPlainHttp1(req: NodeRequest): boolean {
-  return !("stream" in req) && !("encrypted" in req.socket);
-}
-
-function destroy(req: NodeRequest): void {
-  if ("stream" in req) {
-    req.stream.destroy();
-  } else {
-    req.socket.destroy();
-  }
-}
-
-function respond(req: NodeRequest, res: NodeResponse, response: FixedResponse): void {
-  if ("stream" in req) sendOnStream(req.stream, response);
-  else sendOverHttp1(res as ServerResponse, response);
+function clientHasGone(): ConnectError {
+  return new ConnectError("the client has gone away", Code.Canceled);
 }
 
 /** Says, in the client's protocol, that there is no such method. */
-function unknownMethod(req: NodeRequest, observeRefusal: ObserveRefusal): FixedResponse {
+function unknownMethod(exchange: Exchange, observeRefusal: ObserveRefusal): FixedResponse {
   const message = "unknown service or method; the path of a call is /package.Service/Method";
   const error = new ConnectError(message, Code.Unimplemented);
-  return observeRefusal(req, error, errorResponse(req.headers["content-type"], error, 404));
+  const response = errorResponse(exchange.headers["content-type"], error, 404);
+  return observeRefusal(exchange, error, response);
 }
 
 /** HTTP/1.1 requires status 400 for it (RFC 9112, section 3.2), whatever the client's protocol. */
-function unusableHost(req: NodeRequest, observeRefusal: ObserveRefusal): FixedResponse {
+function unusableHost(exchange: Exchange, observeRefusal: ObserveRefusal): FixedResponse {
   const message = "the Host header must be a host name or an address, with or without a port";
   const error = new ConnectError(message, Code.InvalidArgument);
-  return observeRefusal(req, error, jsonErrorResponse(error, 400));
+  return observeRefusal(exchange, error, jsonErrorResponse(error, 400));
 }

@@ -14,7 +14,9 @@ import { Connections, type RefusedConnection } from "./connections.ts";
 import { FairTurns } from "./fair-turns.ts";
 import { limitHeaders, type StreamHandler } from "./header-limits.ts";
 import { createHttp1Connections } from "./http1-connections.ts";
+import { Http1Exchange } from "./http1-exchange.ts";
 import { createHttp2Connections } from "./http2-connections.ts";
+import { Http2Exchange } from "./http2-exchange.ts";
 import { destroySoon } from "./http2-streams.ts";
 import { createInFlightCalls } from "./in-flight-calls.ts";
 import {
@@ -166,7 +168,9 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const http2 = createHttp2Connections({ ...limits, requestCount, onError });
   // With a listener for "request", Node would create a request and a response for every stream. So
   // this server has none, and another one creates them for the streams that Connect serves.
-  const connectServer = createHttp2Server().on("request", handleWithConnect);
+  const connectServer = createHttp2Server().on("request", (req, res) =>
+    handleWithConnect(new Http2Exchange(req, res)),
+  );
   const serveWithConnect: StreamHandler = (stream, headers, rawHeaders) => {
     connectServer.emit("stream", stream, withUrlAuthority(headers), 0, rawHeaders);
   };
@@ -202,7 +206,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const http1 = createHttp1Connections({
     server,
     accept: serveHttp1,
-    handle: handleWithConnect,
+    handle: (req, res) => handleWithConnect(new Http1Exchange(req, res)),
     headerLimits,
     requestCount,
     onError,

@@ -1,5 +1,6 @@
 import type { ConnectError } from "@connectrpc/connect";
 import { Bucket } from "./bucket.ts";
+import type { Exchange } from "./exchange.ts";
 import type { TooManyStreamsErrorFactory } from "./request-errors.ts";
 
 /** See `TransportLimits`. */
@@ -9,24 +10,17 @@ interface Limits {
   readonly maxStreamsPerConnection: number;
 }
 
-interface StreamOrigin {
-  /** Stands for the connection; undefined if that has been closed. */
-  readonly connection: object | undefined;
-  /** What counts as one peer: see `networkOf`. */
-  readonly network: string;
-}
+/** What the limits have to know of an exchange. */
+type StreamingExchange = Pick<Exchange, "connection" | "peer" | "onClose">;
 
 /** Counts the open streaming calls: in all, of each peer and on each connection. */
 export interface StreamLimits {
   /**
-   * Counts a stream until its response is closed, or returns the error for one too many. A connection that
+   * Counts a stream until it is closed, or returns the error for one too many. A connection that
    * has more refusals at once than it may have streams, and then a tenth of that a second, is reported to
    * `onAbuse`.
    */
-  open(
-    origin: StreamOrigin,
-    response: { once(event: "close", listener: () => void): unknown },
-  ): ConnectError | undefined;
+  open(exchange: StreamingExchange): ConnectError | undefined;
 }
 
 /** @param now returns milliseconds and never goes back */
@@ -63,7 +57,9 @@ export function createStreamLimits(
   }
 
   return {
-    open({ connection = {}, network }, response) {
+    open(exchange) {
+      const { connection, peer } = exchange;
+      const { network } = peer;
       const refusal = excess(connection, network);
       if (refusal !== undefined) return refusal;
       const count = (change: 1 | -1) => {
@@ -72,7 +68,7 @@ export function createStreamLimits(
         openByConnection.add(connection, change);
       };
       count(1);
-      response.once("close", () => count(-1));
+      exchange.onClose(() => count(-1));
       return undefined;
     },
   };

@@ -4,6 +4,11 @@ import { headerGrpcStatus } from "@connectrpc/connect/protocol-grpc";
 import { closeUnreadStream } from "./http2-streams.ts";
 import type { ResponseBody } from "./response-body.ts";
 
+/** A response in one frame: its headers, which have the trailers too, end the stream. */
+export interface TrailersOnly {
+  readonly trailersOnly: Headers;
+}
+
 /**
  * gRPC's libraries do not retry a call once they have response headers apart from trailers (gRFC A6).
  * So a unary call that fails gets both in one frame, which is the Trailers-Only form of gRPC.
@@ -13,7 +18,7 @@ import type { ResponseBody } from "./response-body.ts";
  */
 export async function joinTrailers(
   response: UniversalServerResponse,
-): Promise<UniversalServerResponse | { readonly trailersOnly: Headers }> {
+): Promise<UniversalServerResponse | TrailersOnly> {
   const { header, body, trailer } = response;
   if (trailer === undefined || body === undefined) return response;
   const chunks = body[Symbol.asyncIterator]();

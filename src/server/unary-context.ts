@@ -1,8 +1,9 @@
-import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import type { ServerHttp2Stream } from "node:http2";
 import type { DescMethodUnary } from "@bufbuild/protobuf";
 import type { ContextValues, HandlerContext } from "@connectrpc/connect";
 import type { Cancellation } from "./cancellation.ts";
 import { limitDeadline } from "./deadline.ts";
+import { toFetchHeaders } from "./request-headers.ts";
 import type { UnaryRequest } from "./unary-request.ts";
 import { urlAuthority } from "./url-authority.ts";
 
@@ -108,13 +109,4 @@ export function copyContext(context: HandlerContext): HandlerContext {
     responseTrailer: context.responseTrailer,
     values: context.values,
   };
-}
-
-function toFetchHeaders(headers: IncomingHttpHeaders): Headers {
-  const result = new Headers();
-  for (const [name, value] of Object.entries(headers)) {
-    if (name.startsWith(":") || value === undefined) continue;
-    for (const one of Array.isArray(value) ? value : [value]) result.append(name, one);
-  }
-  return result;
 }

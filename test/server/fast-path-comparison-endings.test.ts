@@ -179,26 +179,29 @@ describe("fast path compared with Connect: how calls end", () => {
   }
 
   for (const [stack, interceptors] of noneOrOne) {
-    it(`tells the handler that the client has cancelled, ${stack}`, async () => {
-      const { pair, started, abortCodes, release } = await pendingPair(interceptors);
-      const cancelled = onBoth(pair, async (server) => {
-        const tapped = await pairs.open(server);
-        const observed = exchange(tapped, {
-          send: (stream) => {
-            sendMessage()(stream);
-            void started.then(() => stream.close(8));
-          },
+    // Whatever the code, the client wants no response.
+    for (const [reset, code] of Object.entries({ CANCEL: 8, REFUSED_STREAM: 7 })) {
+      it(`tells the handler that the client has reset the call with ${reset}, ${stack}`, async () => {
+        const { pair, started, abortCodes, release } = await pendingPair(interceptors);
+        const cancelled = onBoth(pair, async (server) => {
+          const tapped = await pairs.open(server);
+          const observed = exchange(tapped, {
+            send: (stream) => {
+              sendMessage()(stream);
+              void started.then(() => stream.close(code));
+            },
+          });
+          return [await observed, (await exchange(tapped)).trailers];
         });
-        return [await observed, (await exchange(tapped)).trailers];
-      });
 
-      expect(await abortCodes).to.deep.equal([Code.Canceled, Code.Canceled]);
-      // A response after the client has gone must do no harm: the connection serves on.
-      release();
-      const [fromFastPath, fromConnect] = await cancelled;
-      expect(fromFastPath).to.deep.equal(fromConnect);
-      expectServedBy(pair, "fast-path", "fast-path");
-    });
+        expect(await abortCodes).to.deep.equal([Code.Canceled, Code.Canceled]);
+        // A response after the client has gone must do no harm: the connection serves on.
+        release();
+        const [fromFastPath, fromConnect] = await cancelled;
+        expect(fromFastPath).to.deep.equal(fromConnect);
+        expectServedBy(pair, "fast-path", "fast-path");
+      });
+    }
 
     it(`lets a call finish that is in flight at a drain, ${stack}`, async () => {
       const { pair, started, release } = await pendingPair(interceptors);

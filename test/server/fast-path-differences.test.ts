@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
 import { expect } from "chai";
 import {
@@ -108,43 +107,18 @@ describe("fast path: differences from Connect", () => {
     });
   }
 
-  /** The signals of a call on both servers, after the call has ended with a response or a reset. */
-  async function signalsAfter(end: "response" | { reset: number }) {
+  // Aborting a controller costs 1.5 µs, and after the response nobody uses the signal.
+  it("does not fire the signal after a response; Connect does", async () => {
     const signals: AbortSignal[] = [];
-    const started = Promise.withResolvers<void>();
     const pair = await pairs.pair((unaryFastPath) => ({
       service: {
         validate: (_, { signal }) => {
           signals[unaryFastPath ? 0 : 1] = signal;
-          if (Object.keys(signals).length === 2) started.resolve();
-          return end === "response" ? {} : once(signal, "abort").then(() => ({}));
+          return {};
         },
       },
     }));
-    await onBoth(pair, async (server) =>
-      exchange(await pairs.open(server), {
-        send: (stream) => {
-          stream.end(Buffer.alloc(5));
-          if (end !== "response") void started.promise.then(() => stream.close(end.reset));
-        },
-      }),
-    );
-    for (const signal of signals) {
-      if (end !== "response" && !signal.aborted) await once(signal, "abort");
-    }
-    return signals;
-  }
-
-  // Aborting a controller costs 1.5 µs, and after the response nobody uses the signal.
-  it("does not fire the signal after a response; Connect does", async () => {
-    const signals = await signalsAfter("response");
+    await onBoth(pair, async (server) => exchange(await pairs.open(server)));
     expect(signals.map(({ aborted }) => aborted)).to.deep.equal([false, true]);
-  });
-
-  // Whatever the code, the client wants no response. Connect maps REFUSED_STREAM to Unavailable.
-  it("is Canceled after any reset by the client", async () => {
-    const signals = await signalsAfter({ reset: 7 });
-    const codes = signals.map(({ reason }) => ConnectError.from(reason).code);
-    expect(codes).to.deep.equal([Code.Canceled, Code.Unavailable]);
   });
 });

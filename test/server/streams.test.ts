@@ -1,4 +1,3 @@
-import { EventEmitter } from "node:events";
 import { constants } from "node:http2";
 import { Code, type ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
@@ -138,8 +137,9 @@ describe("limits of streaming calls (F13)", () => {
       },
       () => now,
     );
-    const origin = { connection: {}, network: "192.0.2.1" };
-    const open = () => streams.open(origin, new EventEmitter());
+    const peer = { address: "", network: "192.0.2.1", connection: 1, certificate: undefined };
+    const exchange = { connection: {}, peer, onClose: () => {} };
+    const open = () => streams.open(exchange);
     for (let i = 0; i < 10; i += 1) expect(open()).to.equal(undefined);
 
     for (; now < 60_000; now += 1000) expect(open()).not.to.equal(undefined);
