@@ -36,6 +36,7 @@ export interface Http1Connections {
 export function createHttp1Connections(options: Http1ConnectionsOptions): Http1Connections {
   const { server, headerLimits, onError } = options;
   const sockets = new Set<Socket>();
+  const hadRequest = new WeakSet<Socket>();
   /** The response that each connection waits for; `servePipelined` begins no second one. */
   const responses = new Map<Socket, ServerResponse>();
   let draining = false;
@@ -45,6 +46,7 @@ export function createHttp1Connections(options: Http1ConnectionsOptions): Http1C
     const { socket } = req;
     const open = options.requestCount(socket);
     responses.set(socket, res);
+    hadRequest.add(socket);
     open.requests += 1;
     res.once("close", () => {
       open.requests -= 1;
@@ -63,7 +65,10 @@ export function createHttp1Connections(options: Http1ConnectionsOptions): Http1C
     "clientError",
     createClientErrorListener(
       () => headerOverflowResponse(headerLimits),
-      (socket) => responses.get(socket)?.headersSent === true,
+      (socket) => ({
+        hadRequest: hadRequest.has(socket),
+        headersSent: responses.get(socket)?.headersSent === true,
+      }),
       onError,
     ),
   );

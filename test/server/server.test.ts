@@ -393,6 +393,36 @@ describe("server", () => {
     });
   });
 
+  describe("first bytes that are no HTTP", () => {
+    for (const [what, bytes] of Object.entries({
+      "no preface": "INVALID CONNECTION PREFACE\r\n\r\n",
+      "a TLS handshake": "\x16\x03\x01\x02\x00",
+    })) {
+      it(`are not answered without TLS: ${what}`, async () => {
+        const failed: string[] = [];
+        const onError = (_error: unknown, where: string) => failed.push(where);
+        const socket = transport.connect(await transport.start({ onError }));
+        socket.on("error", () => {});
+        socket.write(bytes, "latin1");
+        expect(await text(socket)).to.equal("");
+        expect(failed).to.deep.equal(["HTTP/1.1 connection"]);
+      });
+    }
+
+    it("are answered after a request, and with TLS", async () => {
+      const plain = transport.connect(await transport.start());
+      plain.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+      await once(plain, "readable");
+      plain.write("INVALID\r\n\r\n");
+      expect(await text(plain)).to.include("HTTP/1.1 400 ");
+
+      const { port } = await transport.start({ tls: testTls });
+      const encrypted = tls.connect({ port, host: "127.0.0.1", ca: testCertificate });
+      encrypted.write("INVALID\r\n\r\n");
+      expect(await text(encrypted)).to.include("HTTP/1.1 400 ");
+    });
+  });
+
   describe("starting", () => {
     it("names host, port and option when the port is taken", async () => {
       const other = createServer().listen(0, "127.0.0.1");
