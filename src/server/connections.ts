@@ -16,15 +16,14 @@ export interface RefusedConnection {
   readonly peer: string;
 }
 
-/** Counts the requests of a connection that have not ended. Without any, the connection is idle. */
-export interface RequestCount {
-  requests: number;
-}
+/** How many requests of a connection have not ended. Without any, the connection is idle. */
+export type CountRequests = () => number;
 
-interface Connection extends RequestCount {
+interface Connection {
   readonly peer: string;
   readonly ends: string;
   readonly socket: Socket;
+  countRequests: CountRequests;
 }
 
 type Ends = Pick<Socket, "remoteAddress" | "remotePort" | "localAddress">;
@@ -67,13 +66,17 @@ export class Connections {
     return false;
   }
 
-  /** The count for a socket of a connection, either the TCP socket or the TLS socket on it. */
-  requestCount(socket: Ends): RequestCount {
-    return this.#byEnds.get(endsOf(socket)) ?? { requests: 0 };
+  /**
+   * Says how to count the requests of a connection, which has none before. Its socket is either the TCP
+   * socket or the TLS socket on it.
+   */
+  countRequests(socket: Ends, count: CountRequests): void {
+    const connection = this.#byEnds.get(endsOf(socket));
+    if (connection !== undefined) connection.countRequests = count;
   }
 
   #add(socket: Socket, peer: string): void {
-    const connection: Connection = { peer, ends: endsOf(socket), socket, requests: 0 };
+    const connection: Connection = { peer, ends: endsOf(socket), socket, countRequests: none };
     const ofPeer = this.#byPeer.get(peer) ?? new Set();
     this.#byPeer.set(peer, ofPeer.add(connection));
     this.#byEnds.set(connection.ends, connection);
@@ -110,9 +113,13 @@ export class Connections {
   }
 }
 
+function none(): number {
+  return 0;
+}
+
 function oldestIdle(connections: Iterable<Connection>): Connection | undefined {
   for (const connection of connections) {
-    if (connection.requests === 0) return connection;
+    if (connection.countRequests() === 0) return connection;
   }
   return undefined;
 }

@@ -1,6 +1,6 @@
 import type { Server as HttpServer, IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import type { RequestCount } from "./connections.ts";
+import type { CountRequests } from "./connections.ts";
 import { sendOverHttp1 } from "./fixed-response.ts";
 import {
   type HeaderLimits,
@@ -19,8 +19,8 @@ export interface Http1ConnectionsOptions {
   /** Gets each request with no more headers than allowed. */
   handle: (req: IncomingMessage, res: ServerResponse) => void;
   headerLimits: HeaderLimits;
-  /** Finds where the requests of a connection are counted. */
-  requestCount: (socket: Socket) => RequestCount;
+  /** Gets for each connection how to count its requests. */
+  countRequests: (socket: Socket, count: CountRequests) => void;
   onError: (error: unknown, where: string) => void;
 }
 
@@ -44,12 +44,9 @@ export function createHttp1Connections(options: Http1ConnectionsOptions): Http1C
   function serveRequest(req: IncomingMessage, res: ServerResponse): void {
     if (draining) closeAfter(res);
     const { socket } = req;
-    const open = options.requestCount(socket);
     responses.set(socket, res);
     hadRequest.add(socket);
-    open.requests += 1;
     res.once("close", () => {
-      open.requests -= 1;
       responses.delete(socket);
       if (draining) server.closeIdleConnections();
     });
@@ -81,6 +78,7 @@ export function createHttp1Connections(options: Http1ConnectionsOptions): Http1C
       }
       sockets.add(socket);
       socket.once("close", () => sockets.delete(socket));
+      options.countRequests(socket, () => (responses.has(socket) ? 1 : 0));
       options.accept(socket);
     },
     drain() {

@@ -7,7 +7,7 @@ import {
   type ServerHttp2Stream,
 } from "node:http2";
 import type { Socket } from "node:net";
-import type { RequestCount } from "./connections.ts";
+import type { CountRequests } from "./connections.ts";
 import { parseGrpcTimeout } from "./deadline.ts";
 import { hardHeaderLimits } from "./header-limits.ts";
 import { destroySoon } from "./http2-streams.ts";
@@ -27,8 +27,8 @@ export interface Http2ConnectionsOptions {
   maxConcurrentStreams: number;
   maxHeaderBytes: number;
   idleConnectionTimeoutMs: number;
-  /** Finds where the requests of a connection are counted. */
-  requestCount: (socket: Socket) => RequestCount;
+  /** Gets for each connection how to count its requests. */
+  countRequests: (socket: Socket, count: CountRequests) => void;
   onError: (error: unknown, where: string) => void;
 }
 
@@ -95,7 +95,8 @@ export function createHttp2Connections(options: Http2ConnectionsOptions): Http2C
   function enforceLimits(session: ServerHttp2Session, socket: Socket, peer: Peer): void {
     // So that the client connects again with its next certificate.
     const closeAt = peer.certificate?.validToDate;
-    const open = options.requestCount(socket);
+    let openRequests = 0;
+    options.countRequests(socket, () => openRequests);
     let idleSince = performance.now();
     // Calls do not restart the timer, which would cost each of them: it restarts itself.
     let timer = setTimeout(closeIfIdle, idleConnectionTimeoutMs);
@@ -112,10 +113,10 @@ export function createHttp2Connections(options: Http2ConnectionsOptions): Http2C
 
     function closeIfIdle(): void {
       const left = idleSince + idleConnectionTimeoutMs - performance.now();
-      if (open.requests === 0 && left <= 0) {
+      if (openRequests === 0 && left <= 0) {
         close();
       } else {
-        timer = setTimeout(closeIfIdle, open.requests > 0 ? idleConnectionTimeoutMs : left);
+        timer = setTimeout(closeIfIdle, openRequests > 0 ? idleConnectionTimeoutMs : left);
       }
     }
 
@@ -126,7 +127,7 @@ export function createHttp2Connections(options: Http2ConnectionsOptions): Http2C
 
     /** The client should close its side now. If it does not, the connection would stay for ever. */
     function limitHalfOpen(): void {
-      if (open.requests === 0 && session.closed) {
+      if (openRequests === 0 && session.closed) {
         clearTimeout(timer);
         timer = setTimeout(() => socket.destroy(), halfOpenTimeoutMs);
       }
@@ -139,10 +140,10 @@ export function createHttp2Connections(options: Http2ConnectionsOptions): Http2C
     }
 
     session.on("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
-      open.requests += 1;
+      openRequests += 1;
       const openedAt = performance.now();
       stream.once("close", () => {
-        open.requests -= 1;
+        openRequests -= 1;
         idleSince = performance.now();
         // A reset may carry NO_ERROR, too; then only what was not answered is one.
         if (stream.rstCode !== constants.NGHTTP2_NO_ERROR || stream.aborted) {

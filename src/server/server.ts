@@ -10,7 +10,7 @@ import type { Authentication } from "./authentication.ts";
 import { createOriginCheck, type OriginLimits } from "./browser-origin.ts";
 import type { CallObserver } from "./call-observer.ts";
 import { createConnectHandler } from "./connect-handler.ts";
-import { Connections, type RefusedConnection } from "./connections.ts";
+import { Connections, type CountRequests, type RefusedConnection } from "./connections.ts";
 import { FairTurns } from "./fair-turns.ts";
 import { limitHeaders, type StreamHandler } from "./header-limits.ts";
 import { createHttp1Connections } from "./http1-connections.ts";
@@ -164,8 +164,9 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     authentication,
   });
 
-  const requestCount = (socket: Socket) => connections.requestCount(socket);
-  const http2 = createHttp2Connections({ ...limits, requestCount, onError });
+  const countRequests = (socket: Socket, count: CountRequests) =>
+    connections.countRequests(socket, count);
+  const http2 = createHttp2Connections({ ...limits, countRequests, onError });
   // With a listener for "request", Node would create a request and a response for every stream. So
   // this server has none, and another one creates them for the streams that Connect serves.
   const connectServer = createHttp2Server().on("request", (req, res) =>
@@ -208,7 +209,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     accept: serveHttp1,
     handle: (req, res) => handleWithConnect(new Http1Exchange(req, res)),
     headerLimits,
-    requestCount,
+    countRequests,
     onError,
   });
 

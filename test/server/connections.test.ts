@@ -88,7 +88,7 @@ describe("connections (F13)", () => {
     const { socket: idle } = connect("192.0.2.1", { port: 1, localAddress: "198.51.100.2" });
     expect(connections.sockets).to.deep.equal([busy, idle]);
 
-    connections.requestCount(busy).requests += 1;
+    connections.countRequests(busy, () => 1);
     expect(connect("192.0.2.2").accepted).to.equal(true);
     expect([busy.destroyed, idle.destroyed]).to.deep.equal([false, true]);
   });
@@ -113,7 +113,7 @@ describe("connections (F13)", () => {
   it("takes an idle connection of another peer if the one with the most has none", () => {
     const { connect, connections } = create(5, 3);
     const busy = Array.from({ length: 3 }, () => connect("192.0.2.1").socket);
-    for (const socket of busy) connections.requestCount(socket).requests += 1;
+    for (const socket of busy) connections.countRequests(socket, () => 1);
     const idle = Array.from({ length: 2 }, () => connect("192.0.2.2").socket);
 
     expect(connect("192.0.2.3").accepted).to.equal(true);
@@ -125,10 +125,10 @@ describe("connections (F13)", () => {
   it("closes no connection that serves a request", () => {
     const { connect, connections, refused } = create(2, 2);
     const sockets = [connect("192.0.2.1").socket, connect("192.0.2.1").socket];
-    for (const socket of sockets) connections.requestCount(socket).requests += 1;
+    for (const socket of sockets) connections.countRequests(socket, () => 1);
     expect(connect("192.0.2.2").accepted).to.equal(false);
     expect(refused).to.deep.equal(["maxConnections"]);
-    connections.requestCount(sockets[1] as FakeSocket).requests -= 1;
+    connections.countRequests(sockets[1] as FakeSocket, () => 0);
     expect(connect("192.0.2.2").accepted).to.equal(true);
     expect(sockets.map(({ destroyed }) => destroyed)).to.deep.equal([false, true]);
   });
