@@ -57,8 +57,9 @@ const rules = new Map<string, Rule>([
   // RFC 3986, section 3.1.
   [":scheme", { kind: FieldKind.scheme, pattern: /^[A-Za-z][A-Za-z0-9+\-.]*$/ }],
   [":path", { kind: FieldKind.path, pattern: /^(?:\/[\x21-\x7e\x80-\xff]*|\*)$/ }],
-  // Clients also send lists of addresses, and paths of Unix sockets.
-  [":authority", { kind: FieldKind.authority, pattern: /^[\x21-\x7e]+$/ }],
+  // Clients also send lists of addresses, and paths of Unix sockets. RFC 9113, section 8.3.1, does not
+  // permit a user before an @.
+  [":authority", { kind: FieldKind.authority, pattern: /^[\x21-\x3f\x41-\x7e]+$/ }],
   ["host", { kind: FieldKind.host, pattern: /^[\x21-\x7e]*$/ }],
   // As many digits as a number represents exactly.
   ["content-length", { kind: FieldKind.contentLength, pattern: /^[0-9]{1,15}$/ }],
