@@ -10,7 +10,6 @@ import {
   FrameType,
   MAX_WINDOW,
   writeFrameHead,
-  writeUint32,
 } from "./frames.ts";
 import { type EncodedHeaders, HpackEncoder } from "./hpack-encoder.ts";
 import type { Stream } from "./stream.ts";
@@ -157,8 +156,13 @@ export class Output {
     if (!ending) return true;
     if (unsentTrailers !== undefined) this.#writeHeaders(id, unsentTrailers, true);
     else if (!isEnded) this.#writeDataHead(id, 0, Flag.END_STREAM);
-    // Section 8.1: the rest of the request is not wanted.
-    if (!stream.remoteEnded) this.#writeReset(id);
+    // Section 8.1: the rest of the request is not wanted. The reset leaves with the next flush: Node's
+    // client never closes a stream that is reset in the same read that ends its response, if it waits
+    // for room to send.
+    if (!stream.remoteEnded) {
+      this.control.add(FrameType.RST_STREAM, 0, id, ErrorCode.NO_ERROR);
+      this.#streams.rememberReset(id);
+    }
     this.#streams.close(stream);
     stream.complete = true;
     return true;
@@ -231,12 +235,5 @@ export class Output {
       const at = writeFrameHead(arena.buffer, arena.at, part.length, type, flags, streamId);
       arena.at = at + part.copy(arena.buffer, at);
     }
-  }
-
-  #writeReset(streamId: number): void {
-    arena.reserve(FRAME_HEAD_BYTES + 4);
-    const at = writeFrameHead(arena.buffer, arena.at, 4, FrameType.RST_STREAM, 0, streamId);
-    arena.at = writeUint32(arena.buffer, at, ErrorCode.NO_ERROR);
-    this.#streams.rememberReset(streamId);
   }
 }
