@@ -162,7 +162,7 @@ class ConnectCall extends InFlightCall {
 
   beginUntilClosed(timeoutMs: number | undefined): void {
     this.begin(timeoutMs);
-    this.#exchange.onClose(() => {
+    this.#exchange.whenClosed(() => {
       const { complete } = this.#exchange;
       if (!complete) this.abort(clientHasGone());
       if (this.#isEndedByServer()) this.#observation?.endAsIntended();

@@ -20,7 +20,7 @@ export interface Exchange {
   /** Names and values in turn, as received. */
   readonly rawHeaders: readonly string[];
   readonly peer: Peer;
-  /** Stands for the connection, as a key. */
+  /** Stands for the connection, as a key. There is one object for each. */
   readonly connection: object;
   /** Whether no response can be sent any more. */
   readonly closed: boolean;
@@ -29,10 +29,10 @@ export interface Exchange {
   /** Whether the whole request has arrived. */
   readonly requestEnded: boolean;
   /** Calls the listener once, when the exchange is closed: after the response, a reset or a lost connection. */
-  onClose(listener: () => void): void;
+  whenClosed(listener: () => void): void;
   /**
-   * The body of the request, for one reader. A reader that stops early discards the rest, and leaves
-   * the exchange open for the response.
+   * The body of the request, for one reader. A reader that stops early leaves the exchange open for
+   * the response. What the client still sends after that is discarded.
    */
   readBody(): AsyncIterable<Uint8Array>;
   /** Sends a whole response. */

@@ -1,5 +1,4 @@
 import type { ServerResponse } from "node:http";
-import type { ServerHttp2Stream } from "node:http2";
 import type { ConnectError } from "@connectrpc/connect";
 import { errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
 import { headerGrpcMessage, setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
@@ -12,9 +11,6 @@ export interface FixedResponse {
   /** Empty for a gRPC status, which is in the headers. */
   readonly body: Uint8Array;
 }
-
-/** How long a client may take to accept the body of such a response. */
-const flushTimeoutMs = 5000;
 
 /** The content types of gRPC and gRPC-Web. The response has the request's. */
 const grpcContentType = /^application\/grpc(-web(-text)?)?(\+(proto|json))?$/i;
@@ -63,23 +59,6 @@ export function textResponse(text: string): FixedResponse {
 function bodyResponse(status: number, contentType: string, body: Uint8Array): FixedResponse {
   const headers = { "content-type": contentType, "x-content-type-options": "nosniff" };
   return { status, headers, body };
-}
-
-/**
- * Responds on a stream that nobody has read from. Node closes such a stream after the response, if need
- * be with a reset that carries NO_ERROR.
- */
-export function sendOnStream(stream: ServerHttp2Stream, response: FixedResponse): void {
-  if (stream.closed || stream.destroyed) return;
-  const { status, headers, body } = response;
-  // END_STREAM must be on the headers of a gRPC status. An empty DATA frame after them would make
-  // grpc-go and grpc-js report INTERNAL, and grpcio UNKNOWN.
-  stream.respond({ ":status": status, ...headers }, { endStream: body.length === 0 });
-  // After the headers of a response to HEAD, too.
-  if (stream.writableEnded) return;
-  const timer = setTimeout(() => stream.destroy(), flushTimeoutMs);
-  stream.once("close", () => clearTimeout(timer));
-  stream.end(body);
 }
 
 /** Responds over HTTP/1.1. Node discards what was not read of the request. */

@@ -1,12 +1,6 @@
-import {
-  constants,
-  type Http2Session,
-  type IncomingHttpHeaders,
-  type ServerHttp2Stream,
-} from "node:http2";
 import type { ConnectError } from "@connectrpc/connect";
-import { errorResponse, type FixedResponse, sendOnStream } from "./fixed-response.ts";
-import { destroySoon } from "./http2-streams.ts";
+import { errorResponse, type FixedResponse } from "./fixed-response.ts";
+import type { HeaderList } from "./http2/header-list.ts";
 import type { ObserveRefusal, RefusedRequest } from "./refusal-observation.ts";
 import type { TooLargeErrorFactory } from "./request-errors.ts";
 
@@ -14,22 +8,13 @@ import type { TooLargeErrorFactory } from "./request-errors.ts";
 export const maxHeaders = 128;
 
 /**
- * How many times the limits a request may have before Node refuses it: by resetting the stream, or
- * over HTTP/1.1 with an error that does not say what was too large.
+ * How many times the limits a request may have before it is refused without saying what was too large:
+ * over HTTP/2 by resetting the stream, over HTTP/1.1 by Node.
  */
 const hardLimitFactor = 2;
 
-/** The number of headers above which Node refuses a request. */
+/** The number of headers above which a request is refused so. */
 export const hardMaxHeaders = hardLimitFactor * maxHeaders;
-
-/**
- * How many requests above the hard limits a connection may have before the client has acknowledged the
- * settings, which Node enforces only then. One reference of a byte can stand for 4 KiB.
- */
-const maxOversized = 4;
-
-/** What HTTP/2 counts for each header in addition to its name and value (RFC 9113, section 6.5.2). */
-const headerOverheadBytes = 32;
 
 export interface HeaderLimits {
   readonly maxHeaderBytes: number;
@@ -37,14 +22,11 @@ export interface HeaderLimits {
   readonly observeRefusal: ObserveRefusal;
 }
 
-/**
- * The limits that Node enforces over HTTP/2. They are above those of this server, which otherwise
- * could not say what was wrong. Node also advertises the size to clients.
- */
+/** The limits above which HTTP/2 requests are reset. The size is advertised to clients. */
 export function hardHeaderLimits(maxHeaderBytes: number) {
   return {
     maxHeaderListSize: hardLimitFactor * maxHeaderBytes,
-    maxHeaderListPairs: hardMaxHeaders,
+    maxHeaders: hardMaxHeaders,
   };
 }
 
@@ -77,54 +59,22 @@ function refuse(
   return observeRefusal(request, error, errorResponse(request.headers["content-type"], error, 431));
 }
 
-/** Serves an HTTP/2 stream. `rawHeaders` has names and values in turn. */
-export type StreamHandler = (
-  stream: ServerHttp2Stream,
-  headers: IncomingHttpHeaders,
-  rawHeaders: readonly string[],
-) => void;
+/**
+ * Whether an HTTP/2 request is within the limits. In its size, each header counts 32 bytes more.
+ */
+export function isWithinHeaderLimits(
+  { fields, size }: HeaderList,
+  { maxHeaderBytes }: HeaderLimits,
+): boolean {
+  return fields.length <= maxHeaders && size <= maxHeaderBytes;
+}
 
-/** Creates a listener for HTTP/2 streams that passes on those whose headers are within the limits. */
-export function limitHeaders(limits: HeaderLimits, serve: StreamHandler) {
-  const { maxHeaderBytes } = limits;
-  const hard = hardHeaderLimits(maxHeaderBytes);
-  /** How many requests above the hard limits a connection has had. */
-  const oversized = new WeakMap<Http2Session, number>();
-
-  function countOversized(session: Http2Session | undefined): void {
-    if (session === undefined) return;
-    const count = (oversized.get(session) ?? 0) + 1;
-    oversized.set(session, count);
-    if (count === maxOversized) destroySoon(session, "too many requests with too large headers");
-  }
-
-  function refuseStream(
-    stream: ServerHttp2Stream,
-    headers: IncomingHttpHeaders,
-    count: number,
-    bytes: number,
-  ): void {
-    stream.on("error", () => {});
-    // Only before the client has acknowledged the server's settings: Node enforces them from then on.
-    if (count > hard.maxHeaderListPairs || bytes > hard.maxHeaderListSize) {
-      stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
-      countOversized(stream.session);
-      return;
-    }
-    const respond = count > maxHeaders ? tooManyHeadersResponse : largeHeadersResponse;
-    sendOnStream(stream, respond({ headers, url: headers[":path"] }, limits));
-  }
-
-  return (
-    stream: ServerHttp2Stream,
-    headers: IncomingHttpHeaders,
-    _flags: number,
-    rawHeaders: readonly string[],
-  ): void => {
-    const count = rawHeaders.length / 2;
-    let bytes = count * headerOverheadBytes;
-    for (const text of rawHeaders) bytes += text.length;
-    if (count > maxHeaders || bytes > maxHeaderBytes) refuseStream(stream, headers, count, bytes);
-    else serve(stream, headers, rawHeaders);
-  };
+/** The response to an HTTP/2 request that is not within the limits. */
+export function oversizedHeadersResponse(
+  { fields }: HeaderList,
+  request: RefusedRequest,
+  limits: HeaderLimits,
+): FixedResponse {
+  const respond = fields.length > maxHeaders ? tooManyHeadersResponse : largeHeadersResponse;
+  return respond(request, limits);
 }

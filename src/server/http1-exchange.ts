@@ -65,7 +65,7 @@ export class Http1Exchange implements Exchange {
     return this.#req.readableEnded;
   }
 
-  onClose(listener: () => void): void {
+  whenClosed(listener: () => void): void {
     this.#res.once("close", listener);
   }
 

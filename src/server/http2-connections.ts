@@ -1,27 +1,24 @@
-import {
-  constants,
-  createServer,
-  type Http2Server,
-  type IncomingHttpHeaders,
-  type ServerHttp2Session,
-  type ServerHttp2Stream,
-} from "node:http2";
 import type { Socket } from "node:net";
 import type { CountRequests } from "./connections.ts";
 import { parseGrpcTimeout } from "./deadline.ts";
+import type { FairTurns } from "./fair-turns.ts";
 import { hardHeaderLimits } from "./header-limits.ts";
-import { destroySoon } from "./http2-streams.ts";
-import { type Peer, rememberPeer } from "./peer.ts";
-import { hardResetLimits, ResetLimiter } from "./reset-limiter.ts";
+import { Connection, type ConnectionOptions } from "./http2/connection.ts";
+import { ErrorCode } from "./http2/frames.ts";
+import type { Stream } from "./http2/stream.ts";
+import type { Http2Client } from "./http2-client.ts";
+import { createPeer } from "./peer.ts";
+import { type ConnectionResets, ResetLimiter } from "./reset-limiter.ts";
+import type { StreamHandler } from "./unary-call.ts";
 
-/** How long a client may take to acknowledge the server's settings. They bind it only from then on. */
+/** How long a client may take to acknowledge the server's settings. */
 const settingsTimeoutMs = 10_000;
 
-/** How long a client may keep its side of a connection open after the server has closed its own. */
-const halfOpenTimeoutMs = 2000;
+/** How long a response may wait for a client that does not read it or gives it no window. */
+const stallTimeoutMs = 10_000;
 
-/** The longest time of setTimeout. After it, a connection may as well be closed. */
-const longestTimerMs = 2 ** 31 - 1;
+/** How often idle connections and other timeouts are looked for. */
+const tickMs = 1000;
 
 export interface Http2ConnectionsOptions {
   maxConcurrentStreams: number;
@@ -29,13 +26,15 @@ export interface Http2ConnectionsOptions {
   idleConnectionTimeoutMs: number;
   /** Gets for each connection how to count its requests. */
   countRequests: (socket: Socket, count: CountRequests) => void;
+  /** Where requests wait if very many begin at once. */
+  turns: FairTurns;
+  /** Serves a request. It must enforce the limits of headers: see header-limits.ts. */
+  handle: StreamHandler;
   onError: (error: unknown, where: string) => void;
 }
 
 /** The HTTP/2 connections. They do not listen: `serve` gets each connection. */
 export interface Http2Connections {
-  /** Emits "stream". Its listener has to enforce the limits of headers: see header-limits.ts. */
-  readonly server: Http2Server;
   /**
    * Serves HTTP/2 on a connection. When the client's certificate expires, it gets GOAWAY: clients
    * connect again with their next certificate then.
@@ -51,130 +50,116 @@ export interface Http2Connections {
   close(matches: (socket: Socket) => boolean): void;
 }
 
+/** A connection's context. */
+interface ServedClient extends Http2Client {
+  readonly resets: ConnectionResets;
+  /** When its certificate expires, by Date.now(). */
+  readonly expiresAt: number;
+}
+
 export function createHttp2Connections(options: Http2ConnectionsOptions): Http2Connections {
-  const { idleConnectionTimeoutMs, onError } = options;
-  /** For each connection a function that closes it once its streams have ended. */
-  const closeFunctions = new Map<Socket, () => void>();
+  const { idleConnectionTimeoutMs, turns, onError } = options;
+  const connections = new Set<Connection>();
   const resetLimiter = new ResetLimiter(options.maxConcurrentStreams);
   let draining = false;
+  let ticking: NodeJS.Timeout | undefined;
+  const reportFailure = (error: Error) => onError(error, "HTTP/2 connection");
 
-  const { maxHeaderListSize, maxHeaderListPairs } = hardHeaderLimits(options.maxHeaderBytes);
-  const server = createServer({
-    settings: {
-      maxConcurrentStreams: options.maxConcurrentStreams,
-      maxHeaderListSize,
-      // The protocol's defaults. They limit the memory that one connection can take.
-      initialWindowSize: 65_535,
-      maxFrameSize: 16_384,
-      headerTableSize: 4096,
-    },
-    maxHeaderListPairs,
-    maxSettings: 32,
-    maxOutstandingPings: 10,
-    // In megabytes. Most of it is responses that the client does not read fast enough; above the
-    // limit new streams are refused.
-    maxSessionMemory: 32,
-    maxSessionInvalidFrames: 100,
-    maxSessionRejectedStreams: 100,
-    ...hardResetLimits(options.maxConcurrentStreams),
-  });
-  server.on("sessionError", (error) => onError(error, "HTTP/2 connection"));
+  const common: Omit<ConnectionOptions, "onClose"> = {
+    maxConcurrentStreams: options.maxConcurrentStreams,
+    ...hardHeaderLimits(options.maxHeaderBytes),
+    settingsTimeoutMs,
+    stallTimeoutMs,
+    onRequest: begin,
+    onReset: limitResets,
+    onAbuse: (reason) => reportFailure(new Error(reason)),
+    onConnectionError: reportFailure,
+    onError,
+  };
 
   function serve(socket: Socket): void {
-    // The listening server leaves sockets half open for HTTP/1.1 clients. An HTTP/2 client that has
-    // ended its side has gone.
-    socket.allowHalfOpen = false;
-    const onSession = (session: ServerHttp2Session) => {
-      enforceLimits(session, socket, rememberPeer(session, socket));
+    if (socket.destroyed) return;
+    const connection = new Connection(socket, { ...common, onClose: () => forget(connection) });
+    const peer = createPeer(socket);
+    const client: ServedClient = {
+      socket,
+      peer,
+      encrypted: "encrypted" in socket,
+      resets: resetLimiter.connection(peer.network),
+      expiresAt: peer.certificate?.validToDate.getTime() ?? Number.POSITIVE_INFINITY,
     };
-    server.once("session", onSession);
-    server.emit("connection", socket);
-    server.off("session", onSession);
+    connection.context = client;
+    connections.add(connection);
+    options.countRequests(socket, () => connection.openStreams);
+    ticking ??= setInterval(tick, tickMs);
+    if (draining) connection.drain();
   }
 
-  function enforceLimits(session: ServerHttp2Session, socket: Socket, peer: Peer): void {
-    // So that the client connects again with its next certificate.
-    const closeAt = peer.certificate?.validToDate;
-    let openRequests = 0;
-    options.countRequests(socket, () => openRequests);
-    let idleSince = performance.now();
-    // Calls do not restart the timer, which would cost each of them: it restarts itself.
-    let timer = setTimeout(closeIfIdle, idleConnectionTimeoutMs);
+  function forget(connection: Connection): void {
+    connections.delete(connection);
+    if (connections.size > 0) return;
+    clearInterval(ticking);
+    ticking = undefined;
+  }
 
-    const settingsTimer = setTimeout(() => {
-      if (session.pendingSettingsAck) {
-        const message = "the client has not acknowledged the settings in time";
-        session.destroy(new Error(message), constants.NGHTTP2_SETTINGS_TIMEOUT);
+  /** One timer for all connections: most of them are idle, and calls need not restart it. */
+  function tick(): void {
+    const now = performance.now();
+    const time = Date.now();
+    for (const connection of connections) {
+      connection.tick(now);
+      const isIdle = connection.openStreams === 0;
+      const { expiresAt } = connection.context as ServedClient;
+      if (isIdle && now - connection.idleSince >= idleConnectionTimeoutMs) connection.drain();
+      else if (time >= expiresAt) connection.drain();
+    }
+  }
+
+  /** When the headers of the streams that wait for their turn arrived. */
+  const waiting = new WeakMap<Stream, number>();
+
+  /** Lets no connection begin very many requests at once. */
+  function begin(stream: Stream): void {
+    const arrivedAt = performance.now();
+    if (turns.begin()) options.handle(stream, arrivedAt);
+    else wait(stream, arrivedAt);
+  }
+
+  // Apart, so that a stream that need not wait costs no closure.
+  function wait(stream: Stream, arrivedAt: number): void {
+    waiting.set(stream, arrivedAt);
+    turns.wait(stream.connection, () => {
+      waiting.delete(stream);
+      if (stream.closed) return false;
+      try {
+        options.handle(stream, arrivedAt);
+      } catch (error) {
+        onError(error, "HTTP/2 request");
+        stream.reset(ErrorCode.INTERNAL_ERROR);
       }
-    }, settingsTimeoutMs);
-
-    const closeTimer =
-      closeAt && setTimeout(close, Math.min(closeAt.getTime() - Date.now(), longestTimerMs));
-
-    function closeIfIdle(): void {
-      const left = idleSince + idleConnectionTimeoutMs - performance.now();
-      if (openRequests === 0 && left <= 0) {
-        close();
-      } else {
-        timer = setTimeout(closeIfIdle, openRequests > 0 ? idleConnectionTimeoutMs : left);
-      }
-    }
-
-    function close(): void {
-      session.close();
-      limitHalfOpen();
-    }
-
-    /** The client should close its side now. If it does not, the connection would stay for ever. */
-    function limitHalfOpen(): void {
-      if (openRequests === 0 && session.closed) {
-        clearTimeout(timer);
-        timer = setTimeout(() => socket.destroy(), halfOpenTimeoutMs);
-      }
-    }
-
-    const resets = resetLimiter.connection(peer.network);
-    function limitResets(ageMs: number, timeout: string | string[] | undefined): void {
-      const deadlineMs = typeof timeout === "string" ? parseGrpcTimeout(timeout) : undefined;
-      if (!resets.allow(ageMs, deadlineMs)) destroySoon(session, "too many rapid resets");
-    }
-
-    session.on("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
-      openRequests += 1;
-      const openedAt = performance.now();
-      stream.once("close", () => {
-        openRequests -= 1;
-        idleSince = performance.now();
-        // A reset may carry NO_ERROR, too; then only what was not answered is one.
-        if (stream.rstCode !== constants.NGHTTP2_NO_ERROR || stream.aborted) {
-          limitResets(idleSince - openedAt, headers["grpc-timeout"]);
-        }
-        limitHalfOpen();
-      });
+      return true;
     });
-    socket.once("close", () => {
-      clearTimeout(timer);
-      clearTimeout(settingsTimer);
-      clearTimeout(closeTimer);
-      closeFunctions.delete(socket);
-    });
+  }
 
-    closeFunctions.set(socket, close);
-    if (draining) {
-      close();
-    }
+  function limitResets(stream: Stream): void {
+    const { resets } = stream.connection.context as ServedClient;
+    const now = performance.now();
+    const { arrivedAt = waiting.get(stream) ?? now } = (stream.receiver ?? {}) as {
+      readonly arrivedAt?: number;
+    };
+    const timeout = stream.headers.get("grpc-timeout");
+    const deadlineMs = timeout === undefined ? undefined : parseGrpcTimeout(timeout);
+    if (resets.allow(now - arrivedAt, deadlineMs)) return;
+    stream.connection.destroy(ErrorCode.ENHANCE_YOUR_CALM, "too many rapid resets");
   }
 
   function closeMatching(matches: (socket: Socket) => boolean): void {
-    for (const [socket, close] of closeFunctions) {
-      if (matches(socket)) {
-        close();
-      }
+    for (const connection of connections) {
+      if (matches((connection.context as ServedClient).socket)) connection.drain();
     }
   }
 
   return {
-    server,
     serve,
     drain() {
       draining = true;

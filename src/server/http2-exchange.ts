@@ -1,64 +1,84 @@
-import type {
-  Http2ServerRequest,
-  Http2ServerResponse,
-  IncomingHttpHeaders,
-  ServerHttp2Stream,
-} from "node:http2";
+import type { IncomingHttpHeaders } from "node:http";
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
-import { universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import type { Exchange } from "./exchange.ts";
-import { type FixedResponse, sendOnStream } from "./fixed-response.ts";
-import { closeUnreadStream } from "./http2-streams.ts";
-import { type Peer, peerOfSession } from "./peer.ts";
-import { sendTrailersOnly, type TrailersOnly } from "./trailers-only.ts";
+import type { FixedResponse } from "./fixed-response.ts";
+import { ErrorCode } from "./http2/frames.ts";
+import { type EncodedHeaders, encodeHeaders } from "./http2/hpack-encoder.ts";
+import type { Stream, StreamReceiver } from "./http2/stream.ts";
+import { clientOf } from "./http2-client.ts";
+import type { Peer } from "./peer.ts";
+import { RequestBody } from "./request-body.ts";
+import { joinHeaders } from "./request-headers.ts";
+import type { ResponseBody } from "./response-body.ts";
+import { encodeResponseHeaders, encodeTrailers } from "./response-headers.ts";
+import type { TrailersOnly } from "./trailers-only.ts";
+import { urlAuthority } from "./url-authority.ts";
+
+const continueHeaders = encodeHeaders([":status", "100"]);
+
+/** What had arrived of a request's body before its exchange began. */
+export interface ReceivedBody {
+  readonly bytes: Uint8Array;
+  /** There is no more. */
+  readonly whole: boolean;
+}
 
 /** An exchange over HTTP/2. */
-export class Http2Exchange implements Exchange {
+export class Http2Exchange implements Exchange, StreamReceiver {
   readonly isHttp2 = true;
   readonly httpVersion = "2.0";
-  readonly #req: Http2ServerRequest;
-  readonly #res: Http2ServerResponse;
+  /** When the headers arrived, by performance.now(). */
+  readonly arrivedAt: number;
+  readonly #stream: Stream;
+  readonly #body: RequestBody;
+  readonly #closeListeners: (() => void)[] = [];
+  #headers: IncomingHttpHeaders | undefined;
+  /** Resolves when there is room for more of the response, or when the stream is closed. */
+  #room: PromiseWithResolvers<void> | undefined;
 
-  constructor(req: Http2ServerRequest, res: Http2ServerResponse) {
-    this.#req = req;
-    this.#res = res;
+  constructor(stream: Stream, arrivedAt: number) {
+    this.#stream = stream;
+    this.arrivedAt = arrivedAt;
+    this.#body = new RequestBody((bytes) => stream.consume(bytes));
   }
 
-  get #stream(): ServerHttp2Stream {
-    return this.#req.stream;
+  /** Receives the body from now on, of which `received` has arrived before. */
+  begin(received?: ReceivedBody): void {
+    if (received !== undefined) this.#body.add(received.bytes, received.whole);
+    this.#stream.receiver = this;
   }
 
   get method(): string {
-    return this.#req.method;
+    return this.#stream.head.method;
   }
 
   get url(): string {
-    return this.#req.url;
+    return this.#stream.head.path;
   }
 
-  get authority(): string | undefined {
-    return this.#req.authority;
+  get authority(): string {
+    return urlAuthority(this.#stream.head.authority);
   }
 
   get encrypted(): boolean {
-    return "encrypted" in this.#req.socket;
+    return clientOf(this.#stream).encrypted;
   }
 
   get headers(): IncomingHttpHeaders {
-    return this.#req.headers;
+    this.#headers ??= joinHeaders(this.rawHeaders);
+    return this.#headers;
   }
 
   get rawHeaders(): readonly string[] {
-    return this.#req.rawHeaders;
+    return this.#stream.headers.raw;
   }
 
   get peer(): Peer {
-    return peerOfSession(this.#stream.session);
+    return clientOf(this.#stream).peer;
   }
 
   get connection(): object {
-    // A closed stream has no session any more.
-    return this.#stream.session ?? this.#stream;
+    return this.#stream.connection;
   }
 
   get closed(): boolean {
@@ -66,40 +86,84 @@ export class Http2Exchange implements Exchange {
   }
 
   get complete(): boolean {
-    return this.#res.writableEnded;
+    return this.#stream.complete;
   }
 
   get requestEnded(): boolean {
-    return this.#stream.readableEnded;
+    return this.#stream.remoteEnded;
   }
 
-  onClose(listener: () => void): void {
-    this.#res.once("close", listener);
+  whenClosed(listener: () => void): void {
+    this.#closeListeners.push(listener);
   }
 
   readBody(): AsyncIterable<Uint8Array> {
-    return this.#req.iterator({ destroyOnReturn: false });
+    return this.#body.read();
   }
 
-  respond(response: FixedResponse): void {
-    sendOnStream(this.#stream, response);
+  /** Asks a client to send the body that has waited for it (RFC 9110, section 15.2.1). */
+  sendContinue(): void {
+    this.#stream.sendInterim(continueHeaders);
+  }
+
+  respond({ status, headers, body }: FixedResponse): void {
+    const encoded = encodeResponseHeaders(status, Object.entries(headers));
+    this.#stream.respond(encoded, this.method === "HEAD" ? undefined : body);
   }
 
   async send(response: UniversalServerResponse | TrailersOnly): Promise<void> {
     if ("trailersOnly" in response) {
-      sendTrailersOnly(this.#res, response.trailersOnly);
-    } else {
-      // Not at "finish", which comes before the trailers are sent.
-      this.#stream.once("wantTrailers", () => closeUnreadStream(this.#stream));
-      await universalResponseToNodeResponse(response, this.#res);
+      this.#stream.respond(encodeResponseHeaders(200, response.trailersOnly));
+      return;
+    }
+    const { status, header = [], body, trailer } = response;
+    if (body === undefined) {
+      this.#stream.respond(encodeResponseHeaders(status, header));
+      return;
+    }
+    // The handler may set headers until the first chunk, and trailers until the last.
+    await this.#sendBody(body, () => encodeResponseHeaders(status, header));
+    this.#stream.end(trailer && encodeTrailers(trailer));
+  }
+
+  async #sendBody(body: ResponseBody, head: () => EncodedHeaders): Promise<void> {
+    const chunks = body[Symbol.asyncIterator]();
+    try {
+      let chunk = await chunks.next();
+      this.#stream.sendHeaders(head());
+      for (; chunk.done !== true && !this.closed; chunk = await chunks.next()) {
+        if (!this.#stream.write(chunk.value)) await this.#waitForRoom();
+      }
+    } finally {
+      // Not awaited: it waits for a handler that has not noticed yet that the client has gone.
+      chunks.return?.().catch(() => {});
     }
   }
 
+  async #waitForRoom(): Promise<void> {
+    this.#room = Promise.withResolvers();
+    await this.#room.promise;
+  }
+
   closeConnection(): void {
-    this.#stream.session?.close();
+    this.#stream.connection.drain();
   }
 
   destroy(): void {
-    this.#stream.destroy();
+    this.#stream.reset(ErrorCode.INTERNAL_ERROR);
+  }
+
+  onData(buffer: Buffer, start: number, end: number, last: boolean): void {
+    this.#body.add(Buffer.from(buffer.subarray(start, end)), last);
+  }
+
+  onDrain(): void {
+    this.#room?.resolve();
+  }
+
+  onClose(): void {
+    for (const closed of this.#closeListeners.splice(0)) closed();
+    this.#room?.resolve();
+    this.#body.close();
   }
 }

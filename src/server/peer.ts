@@ -1,5 +1,4 @@
 import type { X509Certificate } from "node:crypto";
-import type { Http2Session } from "node:http2";
 import { isIPv6, type Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 
@@ -9,20 +8,19 @@ export interface Peer {
   readonly address: string;
   /** What limits count as one peer: see `networkOf`. */
   readonly network: string;
-  /** Numbers the connections of this process, from 1. 0: the connection is already closed. */
+  /** Numbers the connections of this process, from 1. */
   readonly connection: number;
   /** Its certificate, if it has presented one that TLS has verified. */
   readonly certificate: X509Certificate | undefined;
 }
 
-/** By socket with HTTP/1.1, by session with HTTP/2. */
-const peers = new WeakMap<object, Peer>();
-
-const goneAway: Peer = { address: "", network: "", connection: 0, certificate: undefined };
+/** By socket, for HTTP/1.1. */
+const peers = new WeakMap<Socket, Peer>();
 
 let connections = 0;
 
-function createPeer(socket: Socket | TLSSocket): Peer {
+/** Creates the peer of a new connection. */
+export function createPeer(socket: Socket | TLSSocket): Peer {
   // Both are needed: Node also calls a resumed TLS 1.3 connection without a certificate authorized.
   const certificate =
     "authorized" in socket && socket.authorized ? socket.getPeerX509Certificate() : undefined;
@@ -52,18 +50,6 @@ function first64Bits(address: string): string {
   const missing = tail === undefined ? 0 : 8 - (first?.length ?? 0) - (last?.length ?? 0);
   const groups = [...(first ?? []), ...Array<string>(missing).fill("0"), ...(last ?? [])];
   return groups.slice(0, 4).join(":");
-}
-
-/** Remembers the peer of an HTTP/2 connection, as long as its socket can be read. */
-export function rememberPeer(session: Http2Session, socket: Socket): Peer {
-  const peer = createPeer(socket);
-  peers.set(session, peer);
-  return peer;
-}
-
-/** The peer of an HTTP/2 connection; undefined is a stream's session after its end. */
-export function peerOfSession(session: Http2Session | undefined): Peer {
-  return (session && peers.get(session)) ?? goneAway;
 }
 
 /** The peer of an HTTP/1.1 connection. */

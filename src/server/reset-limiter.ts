@@ -30,21 +30,12 @@ export interface ConnectionResets {
 }
 
 /**
- * The resets that Node itself allows, whatever their age: every second as many as a connection may have
- * streams. It must not be more, because only Node stops at once: it can read megabytes of resets in one
- * turn of the event loop.
- */
-export function hardResetLimits(maxConcurrentStreams: number) {
-  return { streamResetBurst: maxConcurrentStreams, streamResetRate: maxConcurrentStreams };
-}
-
-/**
  * Limits streams that are reset as soon as they are opened, which cost the server a call each and their
  * client nothing, and do not count as concurrent. A connection may reset as many at once as it may have
  * open, and then a tenth of that a second; a peer four times as many.
  *
- * A client that gives up calls which take too long is not limited by this, but by Node alone: its resets
- * come late, or with the call's deadline.
+ * A client that gives up calls which take too long is not limited: its resets come late, or with the
+ * call's deadline.
  */
 export class ResetLimiter {
   readonly #maxConcurrentStreams: number;

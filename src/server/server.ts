@@ -1,8 +1,3 @@
-import {
-  createServer as createHttp2Server,
-  type Http2Session,
-  type ServerHttp2Stream,
-} from "node:http2";
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
@@ -12,12 +7,13 @@ import type { CallObserver } from "./call-observer.ts";
 import { createConnectHandler } from "./connect-handler.ts";
 import { Connections, type CountRequests, type RefusedConnection } from "./connections.ts";
 import { FairTurns } from "./fair-turns.ts";
-import { limitHeaders, type StreamHandler } from "./header-limits.ts";
+import { isWithinHeaderLimits, oversizedHeadersResponse } from "./header-limits.ts";
 import { createHttp1Connections } from "./http1-connections.ts";
 import { Http1Exchange } from "./http1-exchange.ts";
+import { ErrorCode } from "./http2/frames.ts";
+import type { StreamConnection } from "./http2/stream.ts";
 import { createHttp2Connections } from "./http2-connections.ts";
 import { Http2Exchange } from "./http2-exchange.ts";
-import { destroySoon } from "./http2-streams.ts";
 import { createInFlightCalls } from "./in-flight-calls.ts";
 import {
   createListener,
@@ -32,8 +28,8 @@ import { createRefusalObservation } from "./refusal-observation.ts";
 import { defaultRequestErrors, type RequestErrors } from "./request-errors.ts";
 import { createRouting } from "./routing.ts";
 import { createStreamLimits } from "./stream-limits.ts";
+import type { StreamHandler } from "./unary-call.ts";
 import { createUnaryFastPath } from "./unary-fast-path.ts";
-import { withUrlAuthority } from "./url-authority.ts";
 
 export interface TransportLimits {
   /** The longest request message, before and after decompression. */
@@ -166,14 +162,10 @@ export async function startServer(options: ServerOptions): Promise<Server> {
 
   const countRequests = (socket: Socket, count: CountRequests) =>
     connections.countRequests(socket, count);
-  const http2 = createHttp2Connections({ ...limits, countRequests, onError });
-  // With a listener for "request", Node would create a request and a response for every stream. So
-  // this server has none, and another one creates them for the streams that Connect serves.
-  const connectServer = createHttp2Server().on("request", (req, res) =>
-    handleWithConnect(new Http2Exchange(req, res)),
-  );
-  const serveWithConnect: StreamHandler = (stream, headers, rawHeaders) => {
-    connectServer.emit("stream", stream, withUrlAuthority(headers), 0, rawHeaders);
+  const serveWithConnect: StreamHandler = (stream, arrivedAt, received) => {
+    const exchange = new Http2Exchange(stream, arrivedAt);
+    exchange.begin(received);
+    if (meetsExpectation(exchange)) handleWithConnect(exchange);
   };
   const serveStream =
     options.unaryFastPath === false
@@ -191,7 +183,21 @@ export async function startServer(options: ServerOptions): Promise<Server> {
         });
   const { maxHeaderBytes } = limits;
   const headerLimits = { maxHeaderBytes, observeRefusal, ...requestErrors };
-  http2.server.on("stream", inTurns(turns, limitHeaders(headerLimits, serveStream)));
+  const http2 = createHttp2Connections({
+    ...limits,
+    countRequests,
+    turns,
+    handle(stream, arrivedAt) {
+      const { headers } = stream;
+      if (isWithinHeaderLimits(headers, headerLimits)) {
+        serveStream(stream, arrivedAt);
+      } else {
+        const exchange = new Http2Exchange(stream, arrivedAt);
+        exchange.respond(oversizedHeadersResponse(headers, exchange, headerLimits));
+      }
+    },
+    onError,
+  });
 
   const { server, serveHttp1, setCredentials } = createListener(
     {
@@ -278,46 +284,21 @@ export async function startServer(options: ServerOptions): Promise<Server> {
 
 /** Over HTTP/1.1 a connection never has two streams. */
 function closeAbusedConnection(connection: object): void {
-  destroySoon(connection as Http2Session, "too many streams above the limit");
+  const reason = "too many streams above the limit";
+  (connection as StreamConnection).destroy(ErrorCode.ENHANCE_YOUR_CALM, reason);
 }
 
-type StreamListener = ReturnType<typeof limitHeaders>;
-
-/** Creates a listener for HTTP/2 streams that lets no connection begin very many at once. */
-function inTurns(turns: FairTurns, serve: StreamListener): StreamListener {
-  // Apart, so that a stream that need not wait costs no closure.
-  const wait = (session: Http2Session, ...[stream, ...request]: Parameters<StreamListener>) => {
-    turns.wait(session, () => {
-      if (hasEnded(stream)) return false;
-      serve(stream, ...request);
-      return true;
-    });
-  };
-  return (stream, headers, flags, rawHeaders) => {
-    const { session } = stream;
-    let waits = false;
-    if (session !== undefined && !hasEnded(stream)) {
-      if (turns.begin()) {
-        serve(stream, headers, flags, rawHeaders);
-      } else {
-        wait(session, stream, headers, flags, rawHeaders);
-        waits = true;
-      }
-    }
-    // Streams that are reset emit "error", and those that are reset at once have no session.
-    if (waits || hasEnded(stream)) stream.on("error", ignore);
-  };
+/** As node:http does it over HTTP/1.1 (RFC 9110, section 10.1.1). False: the request is refused. */
+function meetsExpectation(exchange: Http2Exchange): boolean {
+  const { expect } = exchange.headers;
+  if (expect === undefined) return true;
+  if (expect.toLowerCase() === "100-continue") {
+    exchange.sendContinue();
+    return true;
+  }
+  exchange.respond({ status: 417, headers: {}, body: new Uint8Array() });
+  return false;
 }
-
-/**
- * Whether the client has closed the stream. Node's own listeners throw at a closed one. One that the
- * client resets with NO_ERROR is destroyed some turns later.
- */
-function hasEnded(stream: ServerHttp2Stream): boolean {
-  return stream.destroyed || stream.closed;
-}
-
-function ignore(): void {}
 
 async function settlesWithin(promise: Promise<void>, ms: number): Promise<boolean> {
   const { promise: late, resolve } = Promise.withResolvers<boolean>();

@@ -11,7 +11,7 @@ interface Limits {
 }
 
 /** What the limits have to know of an exchange. */
-type StreamingExchange = Pick<Exchange, "connection" | "peer" | "onClose">;
+type StreamingExchange = Pick<Exchange, "connection" | "peer" | "whenClosed">;
 
 /** Counts the open streaming calls: in all, of each peer and on each connection. */
 export interface StreamLimits {
@@ -68,7 +68,7 @@ export function createStreamLimits(
         openByConnection.add(connection, change);
       };
       count(1);
-      exchange.onClose(() => count(-1));
+      exchange.whenClosed(() => count(-1));
       return undefined;
     },
   };

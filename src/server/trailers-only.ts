@@ -1,7 +1,5 @@
-import type { Http2ServerResponse } from "node:http2";
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { headerGrpcStatus } from "@connectrpc/connect/protocol-grpc";
-import { closeUnreadStream } from "./http2-streams.ts";
 import type { ResponseBody } from "./response-body.ts";
 
 /** A response in one frame: its headers, which have the trailers too, end the stream. */
@@ -44,14 +42,3 @@ async function* continueWith(first: Uint8Array, rest: AsyncIterator<Uint8Array>)
 }
 
 async function* empty(): ResponseBody {}
-
-/** Sends headers that end the stream. */
-export function sendTrailersOnly(res: Http2ServerResponse, headers: Headers): void {
-  if (res.stream.closed || res.stream.destroyed) return;
-  for (const [name, value] of headers) {
-    res.setHeader(name, name === "set-cookie" ? headers.getSetCookie() : value);
-  }
-  // Without writeHead before: only then is END_STREAM on the headers.
-  res.end();
-  closeUnreadStream(res.stream);
-}

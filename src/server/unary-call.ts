@@ -1,4 +1,3 @@
-import type { OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ContextValues, createContextValues } from "@connectrpc/connect";
 import { headerGrpcMessage, setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
@@ -7,21 +6,30 @@ import { type CallObserver, requestIdFrom, requestIdHeader } from "./call-observ
 import { malformedRequest } from "./decode-failures.ts";
 import { prefixBytes } from "./envelope-encoder.ts";
 import { encodeGrpcMessage } from "./grpc-message.ts";
-import type { StreamHandler } from "./header-limits.ts";
-import { closeUnreadStream } from "./http2-streams.ts";
+import { ErrorCode } from "./http2/frames.ts";
+import type { EncodedHeaders } from "./http2/hpack-encoder.ts";
+import type { Stream, StreamReceiver } from "./http2/stream.ts";
+import { clientOf } from "./http2-client.ts";
+import type { ReceivedBody } from "./http2-exchange.ts";
 import { InFlightCall } from "./in-flight-call.ts";
 import type { InFlightCalls } from "./in-flight-calls.ts";
-import { peerOfSession } from "./peer.ts";
 import type { DecodeErrorFactory } from "./request-errors.ts";
+import { encodeResponseHeaders, encodeTrailers } from "./response-headers.ts";
 import { okTrailers, UnaryContext } from "./unary-context.ts";
 import type { UnaryRequest } from "./unary-request.ts";
+
+/**
+ * Serves a request over HTTP/2 whose headers arrived at `arrivedAt`, by performance.now(). It sets the
+ * stream's receiver.
+ */
+export type StreamHandler = (stream: Stream, arrivedAt: number, received?: ReceivedBody) => void;
 
 /** What all calls of a server share. */
 export interface UnaryCallOptions {
   readonly calls: InFlightCalls;
   readonly maxMessageBytes: number;
   readonly decodeError: DecodeErrorFactory;
-  /** Serves what the fast path does not. It gets the stream with the whole body still unread. */
+  /** Serves what the fast path does not. */
   readonly fallback: StreamHandler;
   /** Called with failures that the client sees only as "internal error" or as a reset. */
   readonly onError: (error: unknown, where: string) => void;
@@ -33,10 +41,14 @@ const compressedFlag = 1;
 
 const minReservedBytes = 1024;
 
+const encodedOkTrailers = encodeTrailers(Object.entries(okTrailers));
+
 /** One unary gRPC call: reads the message, calls the handler and sends one response. */
-export class UnaryCall extends InFlightCall {
+export class UnaryCall extends InFlightCall implements StreamReceiver {
+  /** When the headers arrived, by performance.now(). */
+  readonly arrivedAt: number;
   readonly #options: UnaryCallOptions;
-  readonly #stream: ServerHttp2Stream;
+  readonly #stream: Stream;
   readonly #request: UnaryRequest;
   /** The bytes received, and once the prefix is complete room for more of `#expected`. */
   #buffer: Buffer | undefined;
@@ -45,7 +57,6 @@ export class UnaryCall extends InFlightCall {
   /** Bytes of prefix and message, once the prefix is complete; 0 if the fallback has to serve. */
   #expected: number | undefined;
   #context: UnaryContext | undefined;
-  #trailers: OutgoingHttpHeaders = okTrailers;
   /** Whether the response was sent, the fallback has taken over, or the stream was closed. */
   #settled = false;
   #requestId: string | undefined;
@@ -54,20 +65,18 @@ export class UnaryCall extends InFlightCall {
   #authenticating: Promise<void> | undefined;
   #values: ContextValues | undefined;
 
-  constructor(options: UnaryCallOptions, stream: ServerHttp2Stream, request: UnaryRequest) {
+  constructor(options: UnaryCallOptions, stream: Stream, request: UnaryRequest, arrivedAt: number) {
     super(options.calls, false);
     this.#options = options;
     this.#stream = stream;
     this.#request = request;
+    this.arrivedAt = arrivedAt;
   }
 
   serve(): void {
-    const stream = this.#stream;
-    stream.on("readable", this.#onReadable);
-    stream.on("end", this.#onEnd);
-    stream.on("close", this.#onClose);
     this.begin(this.#request.timeoutMs);
     if (!this.#settled) this.#authenticate();
+    this.#stream.receiver = this;
   }
 
   /** The context's values. Created when they are first read: most calls need none. */
@@ -83,10 +92,14 @@ export class UnaryCall extends InFlightCall {
   #authenticate(): void {
     const { authentication } = this.#options;
     if (authentication === undefined) return;
-    const { method, rawHeaders } = this.#request;
-    const peer = peerOfSession(this.#stream.session);
+    const { method, headers } = this.#request;
+    const { peer } = clientOf(this.#stream);
     try {
-      const identity = authentication.authenticate({ method: method.method, rawHeaders, peer });
+      const identity = authentication.authenticate({
+        method: method.method,
+        rawHeaders: headers.raw,
+        peer,
+      });
       if (!(identity instanceof Promise)) {
         this.#identity = identity;
         return;
@@ -103,7 +116,7 @@ export class UnaryCall extends InFlightCall {
   }
 
   protected override destroy(): void {
-    this.#stream.destroy();
+    this.#stream.reset(ErrorCode.INTERNAL_ERROR);
   }
 
   /** Fails the call, unless it is with the interceptors: they decide how it ends. */
@@ -112,23 +125,44 @@ export class UnaryCall extends InFlightCall {
     if (!withInterceptors) this.#fail(reason);
   }
 
-  readonly #onReadable = (): void => {
-    const stream = this.#stream;
-    for (let chunk: Buffer = stream.read(); chunk !== null; chunk = stream.read()) {
-      // What comes after the response is read and dropped.
-      if (this.#settled) continue;
-      const unsupported =
-        this.#expected === undefined ? this.#readPrefix(chunk) : this.#readMessage(chunk);
-      if (unsupported !== undefined) {
-        this.#fallBack(unsupported);
-        return;
-      }
+  onData(buffer: Buffer, start: number, end: number, last: boolean): void {
+    const length = end - start;
+    // What comes after the response is dropped.
+    if (this.#settled) {
+      this.#stream.consume(length);
+      return;
     }
-  };
+    if (last && this.#received === 0 && this.#isWholeMessage(buffer, start, length)) {
+      // As nearly always. A copy, because decoded messages may refer to the bytes.
+      const message = Buffer.allocUnsafe(length - prefixBytes);
+      buffer.copy(message, 0, start + prefixBytes, end);
+      void this.#handle(message);
+      return;
+    }
+    const chunk = buffer.subarray(start, end);
+    const unsupported =
+      this.#expected === undefined ? this.#readPrefix(chunk) : this.#readMessage(chunk);
+    if (unsupported !== undefined) {
+      this.#fallBack(unsupported, last);
+      return;
+    }
+    this.#stream.consume(length);
+    if (last) this.#onEnd();
+  }
+
+  #isWholeMessage(buffer: Buffer, start: number, length: number): boolean {
+    return (
+      length >= prefixBytes &&
+      ((buffer[start] as number) & compressedFlag) === 0 &&
+      length === prefixBytes + buffer.readUInt32BE(start + 1) &&
+      length - prefixBytes <= this.#options.maxMessageBytes
+    );
+  }
 
   /** Returns all bytes received so far if the fallback has to serve the call. */
   #readPrefix(chunk: Buffer): Buffer | undefined {
-    const received = this.#buffer === undefined ? chunk : Buffer.concat([this.#buffer, chunk]);
+    const received =
+      this.#buffer === undefined ? Buffer.from(chunk) : Buffer.concat([this.#buffer, chunk]);
     this.#buffer = received;
     this.#received = received.length;
     if (received.length < prefixBytes) return undefined;
@@ -165,24 +199,18 @@ export class UnaryCall extends InFlightCall {
     this.#buffer = larger;
   }
 
-  /** Puts the received bytes back, so that the fallback reads the body from its beginning. */
-  #fallBack(received: Buffer): void {
+  /** Lets the fallback serve the call, with what has been received. */
+  #fallBack(bytes: Buffer, whole: boolean): void {
     this.#settled = true;
-    const stream = this.#stream;
-    stream.off("readable", this.#onReadable);
-    stream.off("end", this.#onEnd);
-    stream.off("close", this.#onClose);
     this.end();
-    stream.unshift(received);
-    this.#options.fallback(stream, this.#request.headers, this.#request.rawHeaders);
+    this.#options.fallback(this.#stream, this.arrivedAt, { bytes, whole });
   }
 
-  readonly #onEnd = (): void => {
-    if (this.#settled) return;
-    const received = this.#buffer;
+  #onEnd(): void {
+    const received = this.#buffer as Buffer;
     // Connect, too, treats a prefix without its message as no message at all.
     const isOnlyPrefix = this.#received === prefixBytes && this.#expected !== prefixBytes;
-    if (received === undefined || isOnlyPrefix) {
+    if (this.#received === 0 || isOnlyPrefix) {
       const message = "protocol error: missing input message for unary method";
       this.#fail(new ConnectError(message, Code.Unimplemented));
     } else if (this.#received !== this.#expected) {
@@ -190,16 +218,16 @@ export class UnaryCall extends InFlightCall {
     } else {
       void this.#handle(received.subarray(prefixBytes));
     }
-  };
+  }
 
-  readonly #onClose = (): void => {
+  onClose(): void {
     this.end();
     if (this.#settled) return;
     this.#settled = true;
     const error = new ConnectError("the client has gone away", Code.Canceled);
     this.abort(error);
     this.#observe(error);
-  };
+  }
 
   async #handle(bytes: Buffer): Promise<void> {
     if (this.#authenticating !== undefined) {
@@ -226,9 +254,14 @@ export class UnaryCall extends InFlightCall {
 
   #succeed(body: Buffer): void {
     if (this.#settled) return;
+    this.#settled = true;
     const trailer = this.#context?.accessed.trailer;
-    if (trailer !== undefined) this.#trailers = toNodeHeaders(trailer);
-    this.#respond(body);
+    try {
+      const trailers = trailer === undefined ? encodedOkTrailers : encodeTrailers(trailer);
+      this.#stream.respond(this.#responseHeaders(), body, trailers);
+    } catch (error) {
+      this.#onSendFailure(error);
+    }
     if (this.#options.observer?.observesSuccess === true) this.#observe(undefined);
   }
 
@@ -243,8 +276,8 @@ export class UnaryCall extends InFlightCall {
       status = internalError(encodingError);
       trailers = this.#statusTrailers(status);
     }
-    this.#trailers = toNodeHeaders(trailers);
-    this.#respondTrailersOnly();
+    this.#settled = true;
+    this.#respondTrailersOnly(trailers);
     this.#observe(status);
   }
 
@@ -256,82 +289,49 @@ export class UnaryCall extends InFlightCall {
   }
 
   #getRequestId(): string {
-    this.#requestId ??= requestIdFrom(this.#request.headers[requestIdHeader]);
+    this.#requestId ??= requestIdFrom(this.#request.requestId);
     return this.#requestId;
   }
 
   #observe(error: ConnectError | undefined): void {
-    const { headers, arrivedAt } = this.#request;
     const values = this.#identity === undefined ? this.#values : this.values;
     this.#options.observer?.callEnded({
-      rpc: (headers[":path"] as string).slice(1),
+      rpc: this.#request.head.path.slice(1),
       requestId: this.#getRequestId(),
       error,
-      durationMs: performance.now() - arrivedAt,
+      durationMs: performance.now() - this.arrivedAt,
       values,
     });
   }
 
   /** Headers and trailers in one frame: see joinTrailers. */
-  #respondTrailersOnly(): void {
-    this.#settled = true;
-    const stream = this.#stream;
-    if (stream.closed || stream.destroyed) return;
-    const headers = this.#responseHeaders();
-    const trailers = this.#trailers;
-    const joined = Array.isArray(headers)
-      ? [...headers, ...Object.entries(trailers).flatMap(toRawHeaders)]
-      : { ...headers, ...trailers };
+  #respondTrailersOnly(trailers: Headers): void {
+    const { headers } = this.#request.response;
+    const joined = new Headers(this.#context?.accessed.header ?? headers);
+    for (const name of trailers.keys()) joined.delete(name);
+    for (const [name, value] of trailers) joined.append(name, value);
     try {
-      stream.respond(joined, { endStream: true });
-    } catch (error) {
-      this.#onSendFailure(error);
-      return;
-    }
-    closeUnreadStream(stream);
-  }
-
-  #respond(body: Buffer): void {
-    this.#settled = true;
-    const stream = this.#stream;
-    // It may be closed without having emitted "close" yet.
-    if (stream.closed || stream.destroyed) return;
-    stream.on("wantTrailers", () => {
-      try {
-        stream.sendTrailers(this.#trailers);
-      } catch (error) {
-        this.#onSendFailure(error);
-      }
-      closeUnreadStream(stream);
-    });
-    const headers = this.#responseHeaders();
-    try {
-      stream.respond(headers, { waitForTrailers: true });
-      stream.end(body);
+      this.#stream.respond(encodeResponseHeaders(200, joined));
     } catch (error) {
       this.#onSendFailure(error);
     }
   }
 
-  #responseHeaders(): OutgoingHttpHeaders | string[] {
+  #responseHeaders(): EncodedHeaders {
+    const { headers, encoded } = this.#request.response;
     const header = this.#context?.accessed.header;
     const requestId = this.#requestIdOfHeaders();
-    if (header !== undefined) {
-      if (requestId !== undefined) header.set(requestIdHeader, requestId);
-      return { ...toNodeHeaders(header), ":status": 200 };
-    }
-    // A copy, because Node adds the date to it.
-    const headers = [...this.#request.rawResponseHeaders];
-    if (requestId !== undefined) headers.push(requestIdHeader, requestId);
-    return headers;
+    if (header === undefined && requestId === undefined) return encoded;
+    const fields = new Headers(header ?? headers);
+    if (requestId !== undefined) fields.set(requestIdHeader, requestId);
+    return encodeResponseHeaders(200, fields);
   }
 
-  /** The request id for the response's headers, if they have it: see requestIdHeader. */
+  /** The request id for the headers of a successful response, if they have it: see requestIdHeader. */
   #requestIdOfHeaders(): string | undefined {
     const { observer } = this.#options;
-    const failed = this.#trailers[requestIdHeader] !== undefined;
-    if (observer === undefined || failed) return undefined;
-    const wanted = observer.observesSuccess || this.#request.headers[requestIdHeader] !== undefined;
+    if (observer === undefined) return undefined;
+    const wanted = observer.observesSuccess || this.#request.requestId !== undefined;
     return wanted ? this.#getRequestId() : undefined;
   }
 
@@ -344,17 +344,4 @@ export class UnaryCall extends InFlightCall {
 
 function internalError(cause: unknown): ConnectError {
   return new ConnectError("internal error", Code.Internal, undefined, undefined, cause);
-}
-
-function toRawHeaders([name, value]: [string, OutgoingHttpHeaders[string]]): string[] {
-  return [value ?? []].flat().flatMap((single) => [name, String(single)]);
-}
-
-/** Headers joins repeated names with commas. Only cookies must stay separate. */
-function toNodeHeaders(headers: Headers): OutgoingHttpHeaders {
-  const cookies = headers.getSetCookie();
-  return {
-    ...Object.fromEntries(headers),
-    ...(cookies.length > 0 && { "set-cookie": cookies }),
-  };
 }

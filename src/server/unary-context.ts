@@ -1,9 +1,10 @@
-import type { ServerHttp2Stream } from "node:http2";
 import type { DescMethodUnary } from "@bufbuild/protobuf";
 import type { ContextValues, HandlerContext } from "@connectrpc/connect";
 import type { Cancellation } from "./cancellation.ts";
 import { limitDeadline } from "./deadline.ts";
-import { toFetchHeaders } from "./request-headers.ts";
+import type { Stream } from "./http2/stream.ts";
+import { clientOf } from "./http2-client.ts";
+import { joinHeaders, toFetchHeaders } from "./request-headers.ts";
 import type { UnaryRequest } from "./unary-request.ts";
 import { urlAuthority } from "./url-authority.ts";
 
@@ -12,6 +13,8 @@ export const okTrailers = Object.freeze({ "grpc-status": "0" });
 
 /** What the context has from its call. */
 interface Call {
+  /** When the headers arrived, by performance.now(). */
+  readonly arrivedAt: number;
   readonly signal: AbortSignal;
   readonly cancellation: Cancellation;
   readonly values: ContextValues;
@@ -26,13 +29,13 @@ export class UnaryContext implements HandlerContext {
   readonly protocolName = "grpc";
   readonly method: DescMethodUnary;
   readonly #call: Call;
-  readonly #stream: ServerHttp2Stream;
+  readonly #stream: Stream;
   readonly #request: UnaryRequest;
   #requestHeader: Headers | undefined;
   #responseHeader: Headers | undefined;
   #responseTrailer: Headers | undefined;
 
-  constructor(call: Call, stream: ServerHttp2Stream, request: UnaryRequest) {
+  constructor(call: Call, stream: Stream, request: UnaryRequest) {
     this.#call = call;
     this.#stream = stream;
     this.#request = request;
@@ -49,9 +52,9 @@ export class UnaryContext implements HandlerContext {
   }
 
   get url() {
-    const { headers } = this.#request;
-    const scheme = this.#stream.session?.encrypted === true ? "https" : "http";
-    return new URL(headers[":path"] ?? "", `${scheme}://${urlAuthority(headers)}`).toString();
+    const { path, authority } = this.#request.head;
+    const scheme = clientOf(this.#stream).encrypted ? "https" : "http";
+    return new URL(path, `${scheme}://${urlAuthority(authority)}`).toString();
   }
 
   get signal() {
@@ -64,20 +67,21 @@ export class UnaryContext implements HandlerContext {
   }
 
   get timeoutMs() {
-    const { arrivedAt, timeoutMs } = this.#request;
+    const { arrivedAt } = this.#call;
+    const { timeoutMs } = this.#request;
     return () => arrivedAt + timeoutMs - performance.now();
   }
 
   get requestHeader() {
     if (this.#requestHeader === undefined) {
-      this.#requestHeader = toFetchHeaders(this.#request.headers);
+      this.#requestHeader = toFetchHeaders(joinHeaders(this.#request.headers.raw));
       limitDeadline(this.#requestHeader, this.#request.timeoutMs);
     }
     return this.#requestHeader;
   }
 
   get responseHeader() {
-    this.#responseHeader ??= new Headers(this.#request.responseHeaders);
+    this.#responseHeader ??= new Headers(this.#request.response.headers);
     return this.#responseHeader;
   }
 

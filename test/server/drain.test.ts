@@ -1,6 +1,5 @@
 import { once } from "node:events";
 import http from "node:http";
-import http2 from "node:http2";
 import { mock } from "node:test";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
@@ -9,14 +8,18 @@ import { expect } from "chai";
 import { Health, HealthCheckResponse_ServingStatus } from "../../gen/es/health/v1/health_pb.ts";
 import { createHealth } from "../../src/rpc/health.ts";
 import { pendingHandler } from "../support/pending-handler.ts";
+import { encodeFrame, flag, frameType, RawHttp2 } from "../support/raw-http2.ts";
 import {
   failureOf,
+  frame,
   sendCall,
   testTls,
   useTransport,
+  validateBytes,
   validateOverGrpc,
   validatePath,
 } from "../support/transport.ts";
+import { until } from "../support/until.ts";
 
 /** Longer than any drain takes. */
 const graceMs = 120_000;
@@ -101,7 +104,7 @@ describe("drain", () => {
     expect(error.code).to.equal("ECONNREFUSED");
   });
 
-  it("refuses a later stream with REFUSED_STREAM, which clients retry", async () => {
+  it("serves a stream that was sent before the client has seen GOAWAY", async () => {
     const { service, started, release } = pendingHandler();
     const server = await transport.start({ service });
     const session = await transport.http2(server);
@@ -111,10 +114,47 @@ describe("drain", () => {
     // In the same turn, so that the client has not seen GOAWAY.
     const drained = server.drain(graceMs);
     const late = sendCall(session);
-
-    expect((await late.response).rstCode).to.equal(http2.constants.NGHTTP2_REFUSED_STREAM);
     release();
+
+    expect((await late.response).grpcStatus).to.equal(grpc.status.OK);
     expect((await first.response).grpcStatus).to.equal(grpc.status.OK);
+    expect(await drained).to.deep.equal({ forced: 0 });
+  });
+
+  it("names the last stream that it serves, and serves no later one", async () => {
+    const { service, started, release } = pendingHandler();
+    let served = 0;
+    const validate: typeof service.validate = (...call) => {
+      served += 1;
+      return service.validate(...call);
+    };
+    const server = await transport.start({ service: { validate } });
+    const client = await RawHttp2.open({ port: server.port });
+    transport.cleanups.push(() => client.socket.destroy());
+    const message = frame(validateBytes("a"));
+    const first = client.call(validatePath, message);
+    await started;
+
+    const drained = server.drain(graceMs);
+    // In the same turn, so that the client has not seen GOAWAY.
+    const late = client.call(validatePath, message);
+    const goaways = () => client.framesOf(frameType.goaway);
+    await until("the second GOAWAY has come", async () => goaways().length === 2);
+    const tooLate = client.call(validatePath, message);
+    client.write(encodeFrame(frameType.ping, 0, 0, Buffer.alloc(8)));
+    await until("it has been read", async () =>
+      client.framesOf(frameType.ping).some(({ flags }) => flags === flag.ack),
+    );
+    release();
+    await client.closed;
+
+    expect(goaways().map(({ payload }) => payload.readUInt32BE(0))).to.deep.equal([
+      2 ** 31 - 1,
+      late,
+    ]);
+    const answered = client.framesOf(frameType.headers).map(({ streamId }) => streamId);
+    expect(answered).to.include.members([first, late]).and.not.include(tooLate);
+    expect(served).to.equal(2);
     expect(await drained).to.deep.equal({ forced: 0 });
   });
 

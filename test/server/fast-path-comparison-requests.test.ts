@@ -278,6 +278,12 @@ describe("fast path compared with Connect: requests", () => {
     });
   }
 
+  it("tells a client to continue that waits for that", async () => {
+    const pair = await pairs.pair();
+    const { informational } = await pairs.compare(pair, { headers: { expect: "100-continue" } });
+    expect(informational).to.include(":status: 100");
+  });
+
   it("names the same compression for more spellings than are remembered", async () => {
     const pair = await pairs.pair();
     for (let spelling = 0; spelling < 105; spelling += 1) {

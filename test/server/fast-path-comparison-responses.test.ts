@@ -1,3 +1,4 @@
+import { constants } from "node:http2";
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
 import { expect } from "chai";
@@ -6,7 +7,9 @@ import {
   type SessionService,
   ValidateResponseSchema,
 } from "../../gen/es/sessiond/v1/session_service_pb.ts";
+import { sendMessage } from "../support/exchange.ts";
 import { expectServedBy, useFastPathPairs } from "../support/fast-path-pair.ts";
+import { cookieOf } from "../support/transport.ts";
 
 type Validate = ServiceImpl<typeof SessionService>["validate"];
 type Case = [string, Validate, Code | 0];
@@ -154,16 +157,35 @@ describe("fast path compared with Connect: responses", () => {
     }
   }
 
-  for (const [name, value] of [
-    ["keep-alive", "1"],
-    ["x-too-long", "a".repeat(100_000)],
-  ] as const) {
-    it(`ends a call the same whose handler sets the header ${name}`, async () => {
-      const { headers } = await compare((_, { responseHeader }) => {
-        responseHeader.set(name, value);
-        return {};
+  for (const place of places) {
+    for (const name of ["connection", "keep-alive", "transfer-encoding"]) {
+      it(`ends the same only the call whose handler sets ${name} in ${place}`, async () => {
+        const reported: string[] = [];
+        const pair = await pairs.pair((unaryFastPath) => ({
+          service: {
+            validate: (request, context) => {
+              if (cookieOf(request) === "bad") context[place].set(name, "close");
+              return {};
+            },
+          },
+          onError: (_error, where) => reported.push(`${unaryFastPath}: ${where}`),
+        }));
+        const { headers, rstCode } = await pairs.compareAndServeNext(pair, {
+          send: sendMessage("bad"),
+        });
+        expect(headers).to.deep.equal([]);
+        expect(rstCode).to.equal(constants.NGHTTP2_INTERNAL_ERROR);
+        expect(reported).to.have.length(2);
       });
-      expect(headers).to.deep.equal([]);
-    });
+    }
   }
+
+  it("sends headers the same that are larger than a frame", async () => {
+    const value = "a".repeat(30_000);
+    const { headers } = await expectCode((_, { responseHeader }) => {
+      responseHeader.set("x-long", value);
+      return {};
+    }, 0);
+    expect(headers).to.include(`x-long: ${value}`);
+  });
 });

@@ -77,36 +77,6 @@ describe("fast path: differences from Connect", () => {
     expect(connect.trailers).to.include("grpc-message: a b");
   });
 
-  // Node's request and response, which Connect uses, drop only this header, with a warning.
-  it("ends a call with a connection header, as with any that HTTP/2 forbids", async () => {
-    const { fastPath, reported } = await callBoth((_, { responseHeader }) => {
-      responseHeader.set("connection", "close");
-      return {};
-    });
-    expect(fastPath.headers).to.deep.equal([]);
-    expect(reported).to.have.length(1);
-  });
-
-  for (const name of ["connection", "transfer-encoding"]) {
-    // Not compared: with Connect it is an uncaught exception.
-    it(`ends only the call whose handler sets the trailer ${name}`, async () => {
-      const reported: string[] = [];
-      const { fastPath } = await pairs.pair(() => ({
-        service: {
-          validate: (_, { responseTrailer }) => {
-            responseTrailer.set(name, "close");
-            return {};
-          },
-        },
-        onError: (error) => reported.push(String(error)),
-      }));
-      const tapped = await pairs.open(fastPath);
-      expect(statusOf(await exchange(tapped))).to.equal(undefined);
-      expect((await exchange(tapped)).headers).not.to.deep.equal([]);
-      expect(reported).to.have.length(2);
-    });
-  }
-
   // Aborting a controller costs 1.5 µs, and after the response nobody uses the signal.
   it("does not fire the signal after a response; Connect does", async () => {
     const signals: AbortSignal[] = [];

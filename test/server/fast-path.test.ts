@@ -1,9 +1,12 @@
 import { once } from "node:events";
 import http2, { type OutgoingHttpHeaders } from "node:http2";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, createServer } from "node:net";
 import { expect } from "chai";
 import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
 import { createHealth } from "../../src/rpc/health.ts";
+import { FairTurns } from "../../src/server/fair-turns.ts";
+import { createHttp2Connections } from "../../src/server/http2-connections.ts";
+import { Http2Exchange } from "../../src/server/http2-exchange.ts";
 import { createInFlightCalls } from "../../src/server/in-flight-calls.ts";
 import { defaultRequestErrors } from "../../src/server/request-errors.ts";
 import { createRouting } from "../../src/server/routing.ts";
@@ -12,6 +15,7 @@ import {
   echo,
   frame,
   sendCall,
+  testLimits,
   useTransport,
   validateBytes,
   validatePath,
@@ -23,9 +27,10 @@ const good = frame(validateBytes("a"));
 
 /** An HTTP/2 server with only the fast path. It records the streams that fall back. */
 function useFastPathOnly() {
-  const fallbacks: { headers: OutgoingHttpHeaders; body: Promise<Buffer> }[] = [];
-  const calls = createInFlightCalls();
-  const server = http2.createServer();
+  const fallbacks: { headers: Record<string, unknown>; body: Promise<Buffer> }[] = [];
+  const turns = new FairTurns();
+  const calls = createInFlightCalls(turns);
+  const server = createServer();
   let session: http2.ClientHttp2Session;
 
   before(async () => {
@@ -39,19 +44,34 @@ function useFastPathOnly() {
       interceptors: [],
       maxMessageBytes,
     });
-    const serve = createUnaryFastPath({
+    const handle = createUnaryFastPath({
       routing,
       calls,
       maxMessageBytes,
       maxDeadlineMs: 10_000,
-      fallback(stream, headers) {
-        fallbacks.push({ headers, body: stream.toArray().then((chunks) => Buffer.concat(chunks)) });
-        stream.respond({ ":status": 299 }, { endStream: true });
+      fallback(stream, arrivedAt, received) {
+        const exchange = new Http2Exchange(stream, arrivedAt);
+        exchange.begin(received);
+        const { headers, method, url } = exchange;
+        fallbacks.push({
+          headers: { ...headers, ":method": method, ":path": url },
+          body: Array.fromAsync(exchange.readBody()).then((chunks) => {
+            exchange.respond({ status: 299, headers: {}, body: new Uint8Array() });
+            return Buffer.concat(chunks);
+          }),
+        });
       },
       decodeError: defaultRequestErrors.decodeError,
       onError: () => {},
     });
-    server.on("stream", serve);
+    const connections = createHttp2Connections({
+      ...testLimits,
+      turns,
+      countRequests: () => {},
+      handle,
+      onError: () => {},
+    });
+    server.on("connection", connections.serve);
     await once(server.listen(0, "127.0.0.1"), "listening");
     session = http2.connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
     await once(session, "connect");

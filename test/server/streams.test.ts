@@ -138,7 +138,7 @@ describe("limits of streaming calls (F13)", () => {
       () => now,
     );
     const peer = { address: "", network: "192.0.2.1", connection: 1, certificate: undefined };
-    const exchange = { connection: {}, peer, onClose: () => {} };
+    const exchange = { connection: {}, peer, whenClosed: () => {} };
     const open = () => streams.open(exchange);
     for (let i = 0; i < 10; i += 1) expect(open()).to.equal(undefined);
 
