@@ -18,7 +18,7 @@ export interface StreamLimits {
   /**
    * Counts a stream until it is closed, or returns the error for one too many. A connection that
    * has more refusals at once than it may have streams, and then a tenth of that a second, is reported to
-   * `onAbuse`.
+   * `onAbuse`, unless the limit of all clients together was the reason.
    */
   open(exchange: StreamingExchange): ConnectError | undefined;
 }
@@ -51,6 +51,7 @@ export function createStreamLimits(
       return error("the connection", "maxStreamsPerConnection", maxStreamsPerConnection);
     }
     if (openByPeer.of(network) >= maxStreamsPerPeer) {
+      countRefusal(connection);
       return error("the client's address", "maxStreamsPerPeer", maxStreamsPerPeer);
     }
     return open >= maxStreams ? error("the server", "maxStreams", maxStreams) : undefined;

@@ -126,6 +126,23 @@ describe("limits of streaming calls (F13)", () => {
     await other.return?.();
   });
 
+  for (const [limit, isAbuse] of [
+    ["maxStreamsPerPeer", true],
+    ["maxStreams", false],
+  ] as const) {
+    it(`${isAbuse ? "counts" : "does not count"} refusals by ${limit} as a connection's abuse`, () => {
+      let abused = 0;
+      const limits = { maxStreams: 100, maxStreamsPerPeer: 100, maxStreamsPerConnection: 10 };
+      const streams = createStreamLimits({ ...limits, [limit]: 0 }, tooManyStreamsError, () => {
+        abused += 1;
+      });
+      const peer = { address: "", network: "192.0.2.1", connection: 1, certificate: undefined };
+      const exchange = { connection: {}, peer, whenClosed: () => {} };
+      for (let i = 0; i < 20; i += 1) expect(streams.open(exchange)).not.to.equal(undefined);
+      expect(abused > 0).to.equal(isAbuse);
+    });
+  }
+
   it("does not close a connection whose refusals are spread over time", () => {
     let now = 0;
     let abused = 0;
