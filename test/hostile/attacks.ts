@@ -5,7 +5,6 @@ import { attacks as connections } from "./attacks/connections.ts";
 import { attacks as contention } from "./attacks/contention.ts";
 import { attacks as frameFloods } from "./attacks/frame-floods.ts";
 import { attacks as hpackBomb } from "./attacks/hpack-bomb.ts";
-import { attacks as http2Conformance } from "./attacks/http2-conformance.ts";
 import { attacks as hugeHeaders } from "./attacks/huge-headers.ts";
 import { attacks as madeYouReset } from "./attacks/made-you-reset.ts";
 import { attacks as manyStreams } from "./attacks/many-streams.ts";
@@ -44,5 +43,4 @@ export const allAttacks: readonly Attack[] = [
   ...rebinding,
   ...secretsOfProcess,
   ...slowHandshakes,
-  ...http2Conformance,
 ];

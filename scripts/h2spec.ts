@@ -1,0 +1,97 @@
+/**
+ * Runs all cases of h2spec, also the strict ones, against a sessiond in cleartext and one with TLS,
+ * on a PostgreSQL that is thrown away. Prints each case that fails. Arguments are sections or cases
+ * of h2spec to run instead of all, such as `hpack` or `http2/5.1/5`.
+ *
+ * Exits with 1 if a case fails that is not among the known deviations, or if cases are missing.
+ * Without Go the run is skipped, or fails with REQUIRE_H2SPEC=1.
+ */
+import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { startEmbeddedPostgres } from "../packages/embedded-postgres/index.ts";
+import { type CaseResult, type H2specTarget, runH2spec } from "../test/http2-tools/h2spec.ts";
+import { deviationsOf } from "../test/http2-tools/h2spec-deviations.ts";
+import { BANNER, databaseEnv, startSessiond } from "../test/support/sessiond-process.ts";
+import { testCertificate, testKey } from "../test/support/test-certificate.ts";
+
+/** How long h2spec waits for each answer at first, and again where a case has failed. */
+const TIMEOUT_S = 2;
+const SECOND_TIMEOUT_S = 30;
+
+/** All of h2spec 2.2.1. */
+const LEAST_CASES = 146;
+
+const specs = process.argv.slice(2);
+
+/** Runs the cases and prints those that fail. Returns the number of failures; undefined: no Go. */
+async function check(target: H2specTarget): Promise<number | undefined> {
+  const name = target.tls ? "over TLS" : "in cleartext";
+  const deviations = deviationsOf(target);
+  const results = await runH2spec(target, { timeoutSeconds: TIMEOUT_S, specs });
+  if (results === undefined) return undefined;
+  const failed = results.filter(({ failure }) => failure !== undefined);
+  const unknown = await failedAgain(
+    target,
+    failed.filter((result) => deviations[result.name] === undefined),
+  );
+  const known = failed.filter((result) => deviations[result.name] !== undefined);
+  for (const result of known) {
+    console.log(`known deviation ${name}: ${result.name}: ${deviations[result.name]}`);
+  }
+  for (const { name: title, failure = "" } of unknown) {
+    console.log(`FAILED ${name}: ${title}\n${failure.replaceAll(/^/gm, "  ")}`);
+  }
+  const tooFew = specs.length === 0 && results.length < LEAST_CASES;
+  if (tooFew) {
+    console.log(`FAILED ${name}: h2spec has run ${results.length} cases, and has ${LEAST_CASES}`);
+  }
+  const skipped = results.filter((result) => result.skipped).length;
+  const passed = results.length - known.length - unknown.length - skipped;
+  const counts = `${passed} of ${results.length} cases passed, ${skipped} skipped`;
+  console.log(`h2spec ${name}: ${counts}, ${known.length} known deviations`);
+  return unknown.length + (tooFew ? 1 : 0);
+}
+
+/** On a busy machine an answer may just have come too late. */
+async function failedAgain(
+  target: H2specTarget,
+  failed: readonly CaseResult[],
+): Promise<readonly CaseResult[]> {
+  if (failed.length === 0) return [];
+  const options = { timeoutSeconds: SECOND_TIMEOUT_S, specs: failed.map(({ spec }) => spec) };
+  const results = (await runH2spec(target, options)) ?? [];
+  return results.filter(({ failure }) => failure !== undefined);
+}
+
+async function main(): Promise<number> {
+  await using stack = new AsyncDisposableStack();
+  const dataDirectory = await mkdtemp(join(tmpdir(), "sessiond-h2spec-"));
+  stack.defer(() => rm(dataDirectory, { recursive: true, force: true }));
+  // PostgreSQL does not run as root: its user must be able to enter.
+  await chmod(dataDirectory, 0o755);
+  const postgres = await startEmbeddedPostgres({ dataDirectory, ephemeral: true });
+  stack.defer(() => postgres.stop());
+
+  let failures = 0;
+  for (const tls of [false, true]) {
+    const credentials = tls && { SESSIOND_TLS_CERT: testCertificate, SESSIOND_TLS_KEY: testKey };
+    const sessiond = startSessiond({ env: { ...databaseEnv(postgres), ...credentials } });
+    stack.defer(async () => void (await sessiond.end("SIGKILL")));
+    const { hostname: host, port } = new URL(await sessiond.says(BANNER));
+    const failed = await check({ host, port: Number(port), tls });
+    if (failed === undefined) {
+      console.log("h2spec is skipped: there is no Go to run it with");
+      return process.env.REQUIRE_H2SPEC === "1" ? 1 : 0;
+    }
+    failures += failed;
+    const { code, signal } = await sessiond.end("SIGTERM");
+    if (code !== 0) {
+      console.log(`FAILED sessiond ended with ${code ?? signal}`);
+      failures += 1;
+    }
+  }
+  return failures === 0 ? 0 : 1;
+}
+
+process.exitCode = await main();
