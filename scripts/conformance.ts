@@ -1,13 +1,14 @@
 /**
- * Runs the public Connect conformance suite against our server. Go builds the suite once, into the
- * user's cache. The suite's .proto files come from the same Go module, so that this repository has
- * no copy. With --stock, Connect's own adapter is tested instead, for comparison. Other arguments
- * go to the suite, such as -v, --trace or --run PATTERN.
+ * Runs the public Connect conformance suite against our server: over HTTP/1.1 and HTTP/2, with TLS and
+ * without. Go builds the suite once, into the user's cache. The suite's .proto files come from the same
+ * Go module, so that this repository has no copy. With --stock, Connect's own adapter is tested instead,
+ * for comparison. Other arguments go to the suite, such as -v, --trace or --run PATTERN.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
+import { isWholeRun, type Served, sumByTransport } from "../test/conformance/served.ts";
 
 const suiteModule = "connectrpc.com/conformance";
 const suiteVersion = "v1.0.6";
@@ -89,10 +90,10 @@ async function runSuite(program: string, args: readonly string[]) {
   }
 }
 
-function sumOfLines(file: string): number {
-  if (!existsSync(file)) return 0;
-  const lines = readFileSync(file, "utf8").split("\n");
-  return lines.reduce((sum, line) => sum + Number(line), 0);
+function readServed(file: string): Served[] {
+  if (!existsSync(file)) return [];
+  const lines = readFileSync(file, "utf8").trim().split("\n");
+  return lines.map((line) => JSON.parse(line) as Served);
 }
 
 async function main(args: readonly string[]): Promise<number> {
@@ -115,9 +116,12 @@ async function main(args: readonly string[]): Promise<number> {
     const complete = /^\d+ passed, /m.test(output) && !/Another \d+ could not be run/.test(output);
     if (status !== 0 || !complete) return status || 1;
     if (stock || args.includes("--run")) return 0;
-    const fastPathCalls = sumOfLines(`${descriptors}.fast-path-calls`);
-    console.log(`the unary fast path served ${fastPathCalls} of the calls`);
-    return fastPathCalls > 0 ? 0 : 1;
+    const sums = sumByTransport(readServed(`${descriptors}.served`));
+    for (const { httpVersion, tls, unaryCalls, fastPathCalls } of sums) {
+      const transport = `HTTP/${httpVersion} ${tls ? "with" : "without"} TLS`;
+      console.log(`${transport}: ${unaryCalls} unary calls, ${fastPathCalls} on the fast path`);
+    }
+    return isWholeRun(sums) ? 0 : 1;
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }

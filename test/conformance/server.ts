@@ -5,8 +5,8 @@
  *   node test/conformance/server.ts DESCRIPTORS [--stock]
  *
  * DESCRIPTORS is a file with the suite's contract as a FileDescriptorSet. With --stock, Connect's
- * own adapter serves instead of our server. When our server stops, it appends the number of calls
- * that its unary fast path has served to the file DESCRIPTORS.fast-path-calls.
+ * own adapter serves instead of our server. When our server stops, it appends what it has served to the
+ * file DESCRIPTORS.served, as a line of JSON: see served.ts.
  */
 import { appendFileSync } from "node:fs";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
@@ -16,6 +16,7 @@ import { startServer } from "../../src/server/server.ts";
 import { UnaryContext } from "../../src/server/unary-context.ts";
 import { encodeFrame, readFrame } from "./framing.ts";
 import { loadSchema, type ServerCompatRequest } from "./schema.ts";
+import type { Served } from "./served.ts";
 import { createConformanceService } from "./service.ts";
 import { startStockServer } from "./stock-server.ts";
 
@@ -39,10 +40,12 @@ const request = fromBinary(
   await readFrame(process.stdin),
 ) as unknown as ServerCompatRequest;
 const tls = credentialsOf(request);
+let unaryCalls = 0;
 let fastPathCalls = 0;
 const service = createConformanceService(schema, {
   longestTimeoutMs,
   onCall(context) {
+    unaryCalls++;
     if (context instanceof UnaryContext) fastPathCalls++;
   },
 });
@@ -99,9 +102,11 @@ async function startOurs(): Promise<number> {
     onError: (error, where) => console.error(where, error),
   });
   process.once("SIGTERM", () => {
-    // The suite cannot see what served its calls. Without this number a run without the fast path
-    // would look like one with it.
-    appendFileSync(`${descriptors}.fast-path-calls`, `${fastPathCalls}\n`);
+    // The suite cannot see what served its calls. Without this a run without TLS, or without the
+    // fast path, would look like one with it.
+    const { httpVersion, useTls: tls } = request;
+    const served: Served = { httpVersion, tls, unaryCalls, fastPathCalls };
+    appendFileSync(`${descriptors}.served`, `${JSON.stringify(served)}\n`);
     return server.drain(0);
   });
   return server.port;
