@@ -19,6 +19,11 @@ export interface ClientCall {
   readonly streaming?: boolean;
   readonly metadata?: Readonly<Record<string, string>>;
   readonly message?: Uint8Array;
+  /** Certificates of authorities in PEM, for a call over TLS. */
+  readonly ca?: string;
+  readonly deadlineMs?: number;
+  /** Makes the call so many times on one channel, 16 at a time, until one of them fails. */
+  readonly times?: number;
 }
 
 /** What a client library tells its user of a call. */
@@ -41,6 +46,11 @@ export interface GrpcClient {
   cleanUp(): Promise<void>;
 }
 
+/** Only ends a test that would hang. */
+const DEADLINE_MS = 60_000;
+
+const AT_ONCE = 16;
+
 const programs = join(import.meta.dirname, "..", "clients");
 
 /** A call as the programs in test/clients read it; bytes are in base64. */
@@ -59,15 +69,15 @@ interface WireResult {
 async function runProgram(command: string, args: string[], calls: readonly ClientCall[]) {
   const child = spawn(command, args, { stdio: ["pipe", "pipe", "inherit"] });
   const wireCalls = calls.map(
-    ({ target, path, streaming = false, metadata = {}, message = new Uint8Array() }): WireCall => {
-      return {
-        target,
-        path,
-        streaming,
-        metadata,
-        message: Buffer.from(message).toString("base64"),
-      };
-    },
+    ({ message = new Uint8Array(), ...call }): WireCall => ({
+      streaming: false,
+      metadata: {},
+      ca: "",
+      deadlineMs: DEADLINE_MS,
+      times: 1,
+      ...call,
+      message: Buffer.from(message).toString("base64"),
+    }),
   );
   child.stdin.end(JSON.stringify(wireCalls));
   const results = JSON.parse(await text(child.stdout)) as WireResult[];
@@ -129,11 +139,27 @@ const nodeClient: GrpcClient = {
 };
 
 async function callWithNode(call: ClientCall): Promise<ClientResult> {
-  const client = new grpc.Client(call.target, grpc.credentials.createInsecure());
+  const { ca, times = 1 } = call;
+  const credentials =
+    ca === undefined
+      ? grpc.credentials.createInsecure()
+      : grpc.credentials.createSsl(Buffer.from(ca));
+  const client = new grpc.Client(call.target, credentials, {
+    // A connection of its own, as in the programs of the other languages.
+    "grpc.use_local_subchannel_pool": 1,
+  });
   const metadata = new grpc.Metadata();
   for (const [key, value] of Object.entries(call.metadata ?? {})) metadata.set(key, value);
+  let left = times;
+  let response: Uint8Array = Buffer.of();
+  const work = async () => {
+    while (left > 0) {
+      left -= 1;
+      response = await firstResponse(client, call, metadata);
+    }
+  };
   try {
-    const response = await firstResponse(client, call, metadata);
+    await Promise.all(Array.from({ length: Math.min(times, AT_ONCE) }, work));
     return { code: "OK", message: "", reason: "", response };
   } catch (error) {
     const { code, details, metadata } = error as grpc.ServiceError;
@@ -152,18 +178,23 @@ async function callWithNode(call: ClientCall): Promise<ClientResult> {
 
 function firstResponse(
   client: grpc.Client,
-  { path, streaming = false, message = Buffer.of() }: ClientCall,
+  { path, streaming = false, message = Buffer.of(), deadlineMs = DEADLINE_MS }: ClientCall,
   metadata: grpc.Metadata,
 ): Promise<Uint8Array> {
   const bytes = (value: Uint8Array) => Buffer.from(value);
+  const options = { deadline: Date.now() + deadlineMs };
   const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
   if (streaming) {
-    const stream = client.makeBidiStreamRequest(path, bytes, bytes, metadata);
-    stream.once("data", resolve).once("error", reject);
+    const stream = client.makeBidiStreamRequest(path, bytes, bytes, metadata, options);
+    stream.once("data", (response: Uint8Array) => {
+      resolve(response);
+      stream.cancel();
+    });
+    stream.on("error", reject);
     stream.write(message);
     stream.end();
   } else {
-    client.makeUnaryRequest(path, bytes, bytes, message, metadata, (error, response) => {
+    client.makeUnaryRequest(path, bytes, bytes, message, metadata, options, (error, response) => {
       if (error === null) resolve(response ?? Buffer.of());
       else reject(error);
     });

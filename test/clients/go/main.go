@@ -4,14 +4,17 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"log"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/resolver"
@@ -20,14 +23,17 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-const callTimeout = time.Minute
+const atOnce = 16
 
 type call struct {
-	Target    string            `json:"target"`
-	Path      string            `json:"path"`
-	Streaming bool              `json:"streaming"`
-	Metadata  map[string]string `json:"metadata"`
-	Message   []byte            `json:"message"`
+	Target     string            `json:"target"`
+	Path       string            `json:"path"`
+	Streaming  bool              `json:"streaming"`
+	Metadata   map[string]string `json:"metadata"`
+	Message    []byte            `json:"message"`
+	CA         string            `json:"ca"`
+	DeadlineMs int               `json:"deadlineMs"`
+	Times      int               `json:"times"`
 }
 
 type result struct {
@@ -62,21 +68,12 @@ func main() {
 }
 
 func (c call) run() result {
-	conn, err := dial(c.Target)
+	conn, err := c.dial()
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer conn.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
-	defer cancel()
-	ctx = metadata.NewOutgoingContext(ctx, metadata.New(c.Metadata))
-
-	response := []byte{}
-	if c.Streaming {
-		response, err = c.stream(ctx, conn)
-	} else {
-		err = conn.Invoke(ctx, c.Path, &c.Message, &response)
-	}
+	response, err := c.repeat(conn)
 	s := status.Convert(err)
 	bytes, err := proto.MarshalOptions{}.MarshalAppend([]byte{}, s.Proto())
 	if err != nil {
@@ -85,13 +82,67 @@ func (c call) run() result {
 	return result{codeName(s.Code()), s.Message(), bytes, response}
 }
 
-// dial connects to a target. grpc-go has no resolver for a list of addresses, as other languages do.
-func dial(target string) (*grpc.ClientConn, error) {
+// repeat makes the call as often as it asks for, until one fails. Returns a response, or the first failure.
+func (c call) repeat(conn *grpc.ClientConn) ([]byte, error) {
+	var left atomic.Int64
+	left.Store(int64(c.Times))
+	type outcome struct {
+		response []byte
+		err      error
+	}
+	outcomes := make(chan outcome, atOnce)
+	for range atOnce {
+		go func() {
+			last := outcome{}
+			for left.Add(-1) >= 0 && last.err == nil {
+				last.response, last.err = c.once(conn)
+			}
+			if last.err != nil {
+				left.Store(0)
+			}
+			outcomes <- last
+		}()
+	}
+	response := []byte{}
+	var failure error
+	for range atOnce {
+		last := <-outcomes
+		if last.err != nil && failure == nil {
+			failure = last.err
+		}
+		if len(last.response) > 0 {
+			response = last.response
+		}
+	}
+	return response, failure
+}
+
+func (c call) once(conn *grpc.ClientConn) ([]byte, error) {
+	deadline := time.Duration(c.DeadlineMs) * time.Millisecond
+	ctx, cancel := context.WithTimeout(context.Background(), deadline)
+	defer cancel()
+	ctx = metadata.NewOutgoingContext(ctx, metadata.New(c.Metadata))
+	if c.Streaming {
+		return c.stream(ctx, conn)
+	}
+	response := []byte{}
+	err := conn.Invoke(ctx, c.Path, &c.Message, &response)
+	return response, err
+}
+
+// dial connects to the target. grpc-go has no resolver for a list of addresses, as other languages do.
+func (c call) dial() (*grpc.ClientConn, error) {
+	transport := insecure.NewCredentials()
+	if c.CA != "" {
+		authorities := x509.NewCertPool()
+		authorities.AppendCertsFromPEM([]byte(c.CA))
+		transport = credentials.NewClientTLSFromCert(authorities, "")
+	}
 	options := []grpc.DialOption{
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithTransportCredentials(transport),
 		grpc.WithDefaultCallOptions(grpc.ForceCodec(rawCodec{})),
 	}
-	if list, ok := strings.CutPrefix(target, "ipv4:"); ok {
+	if list, ok := strings.CutPrefix(c.Target, "ipv4:"); ok {
 		addresses := []resolver.Address{}
 		for _, address := range strings.Split(list, ",") {
 			addresses = append(addresses, resolver.Address{Addr: address})
@@ -100,7 +151,7 @@ func dial(target string) (*grpc.ClientConn, error) {
 		ipv4.InitialState(resolver.State{Addresses: addresses})
 		options = append(options, grpc.WithResolvers(ipv4))
 	}
-	return grpc.NewClient(target, options...)
+	return grpc.NewClient(c.Target, options...)
 }
 
 func (c call) stream(ctx context.Context, conn *grpc.ClientConn) ([]byte, error) {
