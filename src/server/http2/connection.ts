@@ -163,7 +163,9 @@ export class Connection implements StreamConnection, Flushable {
   /** Ends the connection at once with GOAWAY. With ENHANCE_YOUR_CALM, onAbuse gets the reason. */
   destroy(code: ErrorCode, reason: string): void {
     if (this.#endedAt !== undefined) return;
-    this.#send(FrameType.GOAWAY, 0, 0, this.#streams.lastId, code);
+    const { lastId, lastServedId } = this.#streams;
+    // Section 6.8: never above that of an earlier GOAWAY.
+    this.#send(FrameType.GOAWAY, 0, 0, Math.min(lastId, lastServedId), code);
     this.#end();
     this.#output.flushControl();
     this.socket.end();
