@@ -384,11 +384,11 @@ export class Connection implements StreamConnection, Flushable {
     const settings = readSettings(frame);
     this.#settingsAcknowledged ||= isAck;
     if (isAck) return;
-    const tableSize = settings.get(Setting.HEADER_TABLE_SIZE);
-    if (tableSize !== undefined) this.#output.encoder.setTableSize(tableSize);
-    const window = settings.get(Setting.INITIAL_WINDOW_SIZE);
-    if (window !== undefined && !this.#output.resizeWindows(window)) {
-      throw flowControlError("SETTINGS makes a stream's window too large");
+    for (const [id, value] of settings) {
+      if (id === Setting.HEADER_TABLE_SIZE) this.#output.encoder.setTableSize(value);
+      else if (id === Setting.INITIAL_WINDOW_SIZE && !this.#output.resizeWindows(value)) {
+        throw flowControlError("SETTINGS makes a stream's window too large");
+      }
     }
     this.#send(FrameType.SETTINGS, Flag.ACK, 0);
   }

@@ -20,8 +20,8 @@ const limits: ReadonlyMap<number, readonly [min: number, max: number, frames.Err
   ],
 ]);
 
-/** A client's settings by their ids; the last of a kind counts. @throws {Http2Error} */
-export function readSettings(frame: Frame): Map<number, number> {
+/** A client's settings, to be processed in this order (section 6.5.3). @throws {Http2Error} */
+export function readSettings(frame: Frame): [id: number, value: number][] {
   const { buffer, start, end, length } = frame;
   if (length % SETTING_BYTES !== 0 || (frame.has(frames.Flag.ACK) && length > 0)) {
     throw new Http2Error(ErrorCode.FRAME_SIZE_ERROR, "the length of SETTINGS is wrong");
@@ -30,7 +30,7 @@ export function readSettings(frame: Frame): Map<number, number> {
     const message = `SETTINGS has more than ${MAX_SETTINGS} settings`;
     throw new Http2Error(ErrorCode.ENHANCE_YOUR_CALM, message);
   }
-  const settings = new Map<number, number>();
+  const settings: [id: number, value: number][] = [];
   for (let at = start; at < end; at += SETTING_BYTES) {
     const id = buffer.readUInt16BE(at);
     const value = frames.readUint32(buffer, at + 2);
@@ -38,7 +38,7 @@ export function readSettings(frame: Frame): Map<number, number> {
     if (value < min || value > max) {
       throw new Http2Error(code, `the setting ${id} is not from ${min} to ${max}`);
     }
-    settings.set(id, value);
+    settings.push([id, value]);
   }
   return settings;
 }
