@@ -41,6 +41,7 @@ export class FrameReader {
 
   /** @throws {Http2Error} a wrong preface or frame */
   read(chunk: Buffer): void {
+    if (this.#stopped) return;
     let at = this.#preface < PREFACE.length ? this.#readPreface(chunk) : 0;
     if (this.#part !== undefined) at = this.#completePart(this.#part, chunk, at);
     while (chunk.length - at >= FRAME_HEAD_BYTES && !this.#stopped) {
