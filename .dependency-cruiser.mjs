@@ -148,6 +148,14 @@ export default {
     },
     onlyIn(["^src/storage/", "^packages/"], ["pg", "typeorm"], "sql", "SQL is in src/storage."),
     onlyIn(["^src/callers/"], ["jose"], "jwt", "JWTs are verified in src/callers."),
+    {
+      name: "http2",
+      comment: "HTTP/2 is served by src/server/http2, and spoken by no other part.",
+      severity: "error",
+      from: { path: "^(src|packages)/" },
+      to: { path: "^(node:)?http2$" },
+    },
+    only("src/server/http2", [], "The engine knows HTTP/2, and neither gRPC nor the server."),
     onlyIn(
       ["^src/(rpc|server)/", TOP],
       ["@connectrpc", "@bufbuild"],
