@@ -11,8 +11,8 @@ export const INSPECTABLE = ["--inspect=127.0.0.1:0"];
 /** The memory that a process uses after a garbage collection. */
 export interface Memory extends Disposable {
   /**
-   * Collects garbage, and returns the rest in MiB: the JavaScript heap, buffers, and what Node's HTTP/2
-   * has allocated.
+   * Collects garbage, and returns the rest in MiB: the JavaScript heap, and what is allocated outside of
+   * it, such as buffers.
    */
   usedMib(): Promise<number>;
 }

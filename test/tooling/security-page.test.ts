@@ -66,6 +66,32 @@ function hasTitle(source: string, title: string): boolean {
   return new RegExp(`["'\`}](?:[^"'\`\\n]|\\\\.)*?${pattern}`).test(code);
 }
 
+const units = { "": 1, bytes: 1, KiB: 2 ** 10, MiB: 2 ** 20, ms: 1, s: 1000 } as const;
+
+/** The numbers in a text that follow a name in code, in bytes or milliseconds if they have a unit. */
+function namedNumbersIn(text: string): Map<string, number> {
+  const named = text.matchAll(/`(\w+)` (\d+)(?: (bytes|KiB|MiB|ms|s)\b)?/g);
+  return new Map(
+    [...named].map(([, name = "", value, unit = ""]) => [
+      name,
+      Number(value) * units[unit as keyof typeof units],
+    ]),
+  );
+}
+
+/** The constants of src/server that are numbers, or products of them. */
+function serverConstants(): Map<string, number> {
+  const files = globSync("../src/server/**/*.ts", { cwd: docs });
+  const source = files.map((file) => readFileSync(join(docs, file), "utf8")).join("\n");
+  const constants = source.matchAll(/^(?:export )?const (\w+) = ((?:[\w*]| (?=[\d*]))+);/gm);
+  return new Map(
+    [...constants].map(([, name = "", value = ""]) => [
+      name,
+      value.split("*").reduce((product, factor) => product * Number(factor.replaceAll("_", "")), 1),
+    ]),
+  );
+}
+
 describe("docs/security.md", () => {
   const evidence = evidenceIn(page);
 
@@ -132,6 +158,7 @@ describe("docs/security.md", () => {
     "NIST SP 800-63B-4": 2,
     Requirements: 2,
     "Bad input": 1,
+    "Limits of HTTP/2": 3,
     Faults: 2,
     "Incidents of other services": 1,
   };
@@ -175,6 +202,23 @@ describe("docs/security.md", () => {
       .filter(([name]) => name.startsWith("nist"))
       .map(([name, { idleMs, absoluteMs }]) => [name, { idleMs, absoluteMs }]);
     expect(shown).to.deep.equal(profiles);
+  });
+
+  it("has the limits of HTTP/2 that the code has", () => {
+    const defaults = new Map(describeConfig({}).map(({ name, value }) => [name as string, value]));
+    const constants = serverConstants();
+    const named = namedNumbersIn(rowsOf("Limits of HTTP/2").join("\n"));
+    expect(named.size).to.be.greaterThan(20);
+    for (const [name, value] of named) {
+      const [, number, unit = ""] = /^(\d+)(\D*)$/.exec(defaults.get(name) ?? "") ?? [];
+      const ofSetting = Number(number) * units[unit as keyof typeof units];
+      expect(defaults.has(name) ? ofSetting : constants.get(name), name).to.equal(value);
+    }
+    const floods = readFileSync(join(docs, "../test/server/http2/floods.test.ts"), "utf8");
+    const [imports = ""] = floods.split("\nconst ");
+    const tested = imports.match(/\b[A-Z]+(?:_[A-Z]+)+\b/g) ?? [];
+    expect(tested).to.include("MAX_UNSENT_BYTES");
+    expect([...named.keys()]).to.include.members(tested);
   });
 
   it("links only pages and sections that exist", () => {
