@@ -85,7 +85,10 @@ export const server = {
   }),
   SESSIOND_MAX_CONCURRENT_STREAMS: setting(parsers.integer(1, 100_000), {
     default: "1000",
-    doc: "The maximum number of calls in flight on one HTTP/2 connection.",
+    doc:
+      "The maximum number of calls in flight on one HTTP/2 connection. Further ones are refused, which " +
+      "clients retry. A connection on which more streams than this are reset at once, and then each " +
+      "second, is closed.",
   }),
   SESSIOND_MAX_HEADER_BYTES: setting(parsers.bytes("4KiB", "1MiB"), {
     default: "16KiB",
@@ -124,8 +127,8 @@ export const server = {
     default: "100",
     doc:
       "The maximum number of open streaming calls on one connection. Further ones fail with OVERLOADED. " +
-      "An HTTP/2 connection is closed when it has more refusals than this at once; each second, a tenth " +
-      "of this number is forgotten.",
+      "An HTTP/2 connection is closed when it has more refusals than this at once, by this limit or by " +
+      "that of its address; each second, a tenth of this number is forgotten.",
   }),
   SESSIOND_MAX_STREAM_AGE: setting(parsers.duration("1s", "24h"), {
     default: "30m",
