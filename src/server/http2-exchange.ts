@@ -44,7 +44,10 @@ export class Http2Exchange implements Exchange, StreamReceiver {
 
   /** Receives the body from now on, of which `received` has arrived before. */
   begin(received?: ReceivedBody): void {
-    if (received !== undefined) this.#body.add(received.bytes, received.whole);
+    if (received !== undefined) {
+      const { bytes, whole } = received;
+      this.#body.add(bytes, 0, bytes.length, whole);
+    }
     this.#stream.receiver = this;
   }
 
@@ -154,7 +157,7 @@ export class Http2Exchange implements Exchange, StreamReceiver {
   }
 
   onData(buffer: Buffer, start: number, end: number, last: boolean): void {
-    this.#body.add(Buffer.from(buffer.subarray(start, end)), last);
+    this.#body.add(buffer, start, end, last);
   }
 
   onDrain(): void {
