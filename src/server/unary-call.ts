@@ -136,6 +136,8 @@ export class UnaryCall extends InFlightCall implements StreamReceiver {
       // As nearly always. A copy, because decoded messages may refer to the bytes.
       const message = Buffer.allocUnsafe(length - prefixBytes);
       buffer.copy(message, 0, start + prefixBytes, end);
+      // Now, and not with the response: calls that wait must not take the connection's window from others.
+      this.#stream.consume(length);
       void this.#handle(message);
       return;
     }

@@ -11,9 +11,11 @@ import { createInFlightCalls } from "../../src/server/in-flight-calls.ts";
 import { defaultRequestErrors } from "../../src/server/request-errors.ts";
 import { createRouting } from "../../src/server/routing.ts";
 import { createUnaryFastPath } from "../../src/server/unary-fast-path.ts";
+import { frameType, RawHttp2 } from "../support/raw-http2.ts";
 import {
   echo,
   frame,
+  type StartOptions,
   sendCall,
   testLimits,
   useTransport,
@@ -205,6 +207,30 @@ describe("fast path: resets and dates", () => {
       expect((await response).grpcStatus).to.equal(0);
     });
   }
+
+  it("gives the window of the connection back while calls wait for their response", async () => {
+    const released = Promise.withResolvers<void>();
+    let begun = 0;
+    const service: StartOptions["service"] = {
+      validate: async () => {
+        begun += 1;
+        await released.promise;
+        return {};
+      },
+    };
+    const { port } = await transport.start({ service });
+    const client = await RawHttp2.open({ port });
+    transport.cleanups.push(() => client.socket.destroy());
+    const message = frame(validateBytes("a".repeat(16_000)));
+    for (const calls of [60, 100]) {
+      // All of them are more than the connection's window of 1 MiB.
+      for (let sent = begun; sent < calls; sent += 1) client.call(validatePath, message);
+      await until(`${calls} have begun`, async () => begun === calls || client.socket.closed);
+    }
+    expect(begun).to.equal(100);
+    released.resolve();
+    await until("all are answered", async () => client.framesOf(frameType.data).length === 100);
+  });
 
   it("sends the current date with each response", async () => {
     const session = await transport.http2(await transport.start());
