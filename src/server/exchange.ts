@@ -46,6 +46,11 @@ export interface Exchange {
   send(response: UniversalServerResponse | TrailersOnly): Promise<void>;
   /** Takes no more requests on the connection, and closes it after those that have begun. */
   closeConnection(): void;
+  /**
+   * Ends the connection of a client that goes on after many refusals: over HTTP/2 at once, over HTTP/1.1
+   * after the response.
+   */
+  closeAbusedConnection(reason: string): void;
   /** Ends the exchange without a whole response: over HTTP/2 with a reset, over HTTP/1.1 with the connection. */
   destroy(): void;
 }

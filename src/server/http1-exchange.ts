@@ -94,6 +94,10 @@ export class Http1Exchange implements Exchange {
     this.#res.shouldKeepAlive = false;
   }
 
+  closeAbusedConnection(): void {
+    this.closeConnection();
+  }
+
   destroy(): void {
     this.#req.socket.destroy();
   }

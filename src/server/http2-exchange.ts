@@ -152,6 +152,10 @@ export class Http2Exchange implements Exchange, StreamReceiver {
     this.#stream.connection.drain();
   }
 
+  closeAbusedConnection(reason: string): void {
+    this.#stream.connection.destroy(ErrorCode.ENHANCE_YOUR_CALM, reason);
+  }
+
   destroy(): void {
     this.#stream.reset(ErrorCode.INTERNAL_ERROR);
   }

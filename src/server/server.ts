@@ -10,8 +10,6 @@ import { FairTurns } from "./fair-turns.ts";
 import { isWithinHeaderLimits, oversizedHeadersResponse } from "./header-limits.ts";
 import { createHttp1Connections } from "./http1-connections.ts";
 import { Http1Exchange } from "./http1-exchange.ts";
-import { ErrorCode } from "./http2/frames.ts";
-import type { StreamConnection } from "./http2/stream.ts";
 import { createHttp2Connections } from "./http2-connections.ts";
 import { Http2Exchange } from "./http2-exchange.ts";
 import { createInFlightCalls } from "./in-flight-calls.ts";
@@ -145,11 +143,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     handlers: routing.connectHandlers,
     maxDeadlineMs,
     maxStreamAgeMs,
-    streamLimits: createStreamLimits(
-      limits,
-      requestErrors.tooManyStreamsError,
-      closeAbusedConnection,
-    ),
+    streamLimits: createStreamLimits(limits, requestErrors.tooManyStreamsError),
     calls,
     requestErrors,
     checkOrigin: createOriginCheck(origins, requestErrors.forbiddenError),
@@ -280,12 +274,6 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       return draining;
     },
   };
-}
-
-/** Over HTTP/1.1 a connection never has two streams. */
-function closeAbusedConnection(connection: object): void {
-  const reason = "too many streams above the limit";
-  (connection as StreamConnection).destroy(ErrorCode.ENHANCE_YOUR_CALM, reason);
 }
 
 /** As node:http does it over HTTP/1.1 (RFC 9110, section 10.1.1). False: the request is refused. */

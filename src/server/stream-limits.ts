@@ -11,14 +11,17 @@ interface Limits {
 }
 
 /** What the limits have to know of an exchange. */
-type StreamingExchange = Pick<Exchange, "connection" | "peer" | "whenClosed">;
+type StreamingExchange = Pick<
+  Exchange,
+  "connection" | "peer" | "whenClosed" | "closeAbusedConnection"
+>;
 
 /** Counts the open streaming calls: in all, of each peer and on each connection. */
 export interface StreamLimits {
   /**
    * Counts a stream until it is closed, or returns the error for one too many. A connection that
-   * has more refusals at once than it may have streams, and then a tenth of that a second, is reported to
-   * `onAbuse`, unless the limit of all clients together was the reason.
+   * has more refusals at once than it may have streams, and then a tenth of that a second, is closed,
+   * unless the limit of all clients together was the reason.
    */
   open(exchange: StreamingExchange): ConnectError | undefined;
 }
@@ -27,7 +30,6 @@ export interface StreamLimits {
 export function createStreamLimits(
   { maxStreams, maxStreamsPerPeer, maxStreamsPerConnection }: Limits,
   tooManyStreamsError: TooManyStreamsErrorFactory,
-  onAbuse: (connection: object) => void,
   now = () => performance.now(),
 ): StreamLimits {
   let open = 0;
@@ -35,23 +37,27 @@ export function createStreamLimits(
   const openByConnection = new Counts<object>();
   const refusedByConnection = new WeakMap<object, Bucket>();
 
-  function countRefusal(connection: object): void {
+  function countRefusal(exchange: StreamingExchange): void {
+    const { connection } = exchange;
     const refused =
       refusedByConnection.get(connection) ??
       new Bucket(maxStreamsPerConnection, maxStreamsPerConnection / 10, now());
     refusedByConnection.set(connection, refused);
-    if (!refused.take(now())) onAbuse(connection);
+    if (!refused.take(now())) {
+      exchange.closeAbusedConnection("too many streams above the limit");
+    }
   }
 
-  function excess(connection: object, network: string): ConnectError | undefined {
+  function excess(exchange: StreamingExchange): ConnectError | undefined {
+    const { connection, peer } = exchange;
     const error = (who: string, limit: keyof Limits, max: number) =>
       tooManyStreamsError(`${who} has ${max} open streams, which is the limit`, limit);
     if (openByConnection.of(connection) >= maxStreamsPerConnection) {
-      countRefusal(connection);
+      countRefusal(exchange);
       return error("the connection", "maxStreamsPerConnection", maxStreamsPerConnection);
     }
-    if (openByPeer.of(network) >= maxStreamsPerPeer) {
-      countRefusal(connection);
+    if (openByPeer.of(peer.network) >= maxStreamsPerPeer) {
+      countRefusal(exchange);
       return error("the client's address", "maxStreamsPerPeer", maxStreamsPerPeer);
     }
     return open >= maxStreams ? error("the server", "maxStreams", maxStreams) : undefined;
@@ -59,13 +65,12 @@ export function createStreamLimits(
 
   return {
     open(exchange) {
-      const { connection, peer } = exchange;
-      const { network } = peer;
-      const refusal = excess(connection, network);
+      const refusal = excess(exchange);
       if (refusal !== undefined) return refusal;
+      const { connection, peer } = exchange;
       const count = (change: 1 | -1) => {
         open += change;
-        openByPeer.add(network, change);
+        openByPeer.add(peer.network, change);
         openByConnection.add(connection, change);
       };
       count(1);

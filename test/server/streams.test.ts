@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { constants } from "node:http2";
 import { Code, type ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
@@ -18,16 +19,26 @@ import { until } from "../support/until.ts";
 const WATCH = "/grpc.health.v1.Health/Watch";
 const emptyMessage = frame(new Uint8Array());
 
+/** What the limits use of an exchange. */
+function unitExchange(closeAbusedConnection: () => void) {
+  const peer = { address: "", network: "192.0.2.1", connection: 1, certificate: undefined };
+  return { connection: {}, peer, whenClosed: () => {}, closeAbusedConnection };
+}
+
 describe("limits of streaming calls (F13)", () => {
   const transport = useTransport();
 
-  async function start(limits: Partial<TransportLimits>) {
+  async function start(
+    limits: Partial<TransportLimits>,
+    onError: (error: unknown, where: string) => void = () => {},
+  ) {
     const calls: ObservedCall[] = [];
     const health = createHealth([]);
     health.setServing(true);
     const reflection = createReflection([SessionService], []);
     const server = await transport.start({
       limits,
+      onError,
       tooManyStreamsError,
       observer: { observesSuccess: true, callEnded: (call) => calls.push(call) },
       routes(router) {
@@ -126,6 +137,39 @@ describe("limits of streaming calls (F13)", () => {
     await other.return?.();
   });
 
+  it("answers over HTTP/1.1 also the refusal after which it closes the connection", async () => {
+    const reported: unknown[] = [];
+    const { server } = await start({ maxStreamsPerPeer: 1, maxStreamsPerConnection: 2 }, (error) =>
+      reported.push(error),
+    );
+    const other = await watch(server);
+    const request =
+      `POST ${WATCH} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/grpc-web\r\n` +
+      "content-length: 5\r\n\r\n\0\0\0\0\0";
+    const socket = transport.connect(server);
+    socket.setEncoding("latin1");
+    let received = "";
+    socket.on("data", (text) => {
+      received += text;
+    });
+    const closed = once(socket, "close");
+
+    const responses = () => received.split("HTTP/1.1 ").slice(1);
+    for (const count of [1, 2, 3]) {
+      socket.write(request, "latin1");
+      await until(`response ${count}`, async () => responses().length === count || socket.closed);
+    }
+
+    expect(responses().map((response) => /^connection: .*/im.exec(response)?.[0])).to.deep.equal([
+      "Connection: keep-alive",
+      "Connection: keep-alive",
+      "Connection: close",
+    ]);
+    await closed;
+    expect(reported).to.deep.equal([]);
+    await other.return?.();
+  });
+
   for (const [limit, isAbuse] of [
     ["maxStreamsPerPeer", true],
     ["maxStreams", false],
@@ -133,11 +177,10 @@ describe("limits of streaming calls (F13)", () => {
     it(`${isAbuse ? "counts" : "does not count"} refusals by ${limit} as a connection's abuse`, () => {
       let abused = 0;
       const limits = { maxStreams: 100, maxStreamsPerPeer: 100, maxStreamsPerConnection: 10 };
-      const streams = createStreamLimits({ ...limits, [limit]: 0 }, tooManyStreamsError, () => {
+      const streams = createStreamLimits({ ...limits, [limit]: 0 }, tooManyStreamsError);
+      const exchange = unitExchange(() => {
         abused += 1;
       });
-      const peer = { address: "", network: "192.0.2.1", connection: 1, certificate: undefined };
-      const exchange = { connection: {}, peer, whenClosed: () => {} };
       for (let i = 0; i < 20; i += 1) expect(streams.open(exchange)).not.to.equal(undefined);
       expect(abused > 0).to.equal(isAbuse);
     });
@@ -149,13 +192,11 @@ describe("limits of streaming calls (F13)", () => {
     const streams = createStreamLimits(
       { maxStreams: 100, maxStreamsPerPeer: 100, maxStreamsPerConnection: 10 },
       tooManyStreamsError,
-      () => {
-        abused += 1;
-      },
       () => now,
     );
-    const peer = { address: "", network: "192.0.2.1", connection: 1, certificate: undefined };
-    const exchange = { connection: {}, peer, whenClosed: () => {} };
+    const exchange = unitExchange(() => {
+      abused += 1;
+    });
     const open = () => streams.open(exchange);
     for (let i = 0; i < 10; i += 1) expect(open()).to.equal(undefined);
 
