@@ -60,6 +60,22 @@ describe("rows past the driver", () => {
     expect(driver).to.deep.equal(Buffer.concat(ofDriver));
   });
 
+  it("are the driver's after the end of the query that reads them", () => {
+    const driver: Buffer[] = [];
+    const dataRows = new DataRows((bytes) => {
+      driver.push(Buffer.from(bytes));
+      dataRows.onDataRow = undefined;
+    });
+    const read: string[] = [];
+    dataRows.onDataRow = (bytes, start, end) => read.push(bytes.toString("utf8", start, end));
+    const [ready, late] = [message("Z", "I"), message("D", "late")];
+
+    dataRows.onData(Buffer.concat([message("D", "first"), ready, late, late]));
+
+    expect(read).to.deep.equal(["first"]);
+    expect(Buffer.concat(driver)).to.deep.equal(Buffer.concat([ready, late, late]));
+  });
+
   it("are the driver's while nobody else reads them", () => {
     const { rows, driver } = split([received.subarray(0, 9), received.subarray(9)], false);
     expect(rows).to.deep.equal([]);

@@ -48,8 +48,12 @@ export class DataRows {
       }
       if (bytes[at] === DATA_ROW && this.onDataRow !== undefined) {
         if (passedOn < at) this.#toDriver(bytes.subarray(passedOn, at));
-        this.onDataRow(bytes, at + HEADER_BYTES, end);
-        passedOn = end;
+        passedOn = at;
+        // What came before may have ended the query. Then the row is the driver's, which reports it.
+        if (this.onDataRow !== undefined) {
+          this.onDataRow(bytes, at + HEADER_BYTES, end);
+          passedOn = end;
+        }
       }
       at = end;
     }
