@@ -121,11 +121,20 @@ export class WorkerPool {
     // of them is left, the next one has to be told the number.
     const other = this.#slots.find(({ servingSince }) => servingSince !== undefined);
     slot.port = other === undefined ? this.#address?.port : other.port;
-    const worker = cluster.fork();
-    slot.worker = worker;
     slot.reason = undefined;
-    const { stderr } = worker.process;
-    if (stderr !== null) createInterface(stderr).on("line", this.#options.onLogLine);
+    let worker: Worker;
+    try {
+      worker = cluster.fork();
+    } catch (error) {
+      // Such as that memory is short. The other workers go on, and it is tried again.
+      slot.reason = error instanceof Error ? error.message : String(error);
+      this.#onEnded(slot, undefined, null, null);
+      return;
+    }
+    slot.worker = worker;
+    // Undefined if the process could not be started because too many files are open.
+    const stderr = worker.process.stderr ?? undefined;
+    if (stderr !== undefined) createInterface(stderr).on("line", this.#options.onLogLine);
     worker.on("message", (message: FromWorker) => {
       if (message.type === "serving") this.#onServing(slot, message);
       else if (message.type === "pong") slot.unanswered = 0;
@@ -135,7 +144,9 @@ export class WorkerPool {
       slot.reason ??= error.message;
     });
     // After "exit", when all that it has logged has been read.
-    worker.process.once("close", (code, signal) => this.#onEnded(slot, worker, code, signal));
+    worker.process.once("close", (code, signal) =>
+      this.#onEnded(slot, worker.process.pid, code, signal),
+    );
     send(slot, {
       type: "start",
       worker: slot.number,
@@ -183,13 +194,18 @@ export class WorkerPool {
     if (this.#leader !== undefined) send(this.#leader, { type: "lead" });
   }
 
-  #onEnded(slot: Slot, worker: Worker, code: number | null, signal: string | null): void {
+  #onEnded(
+    slot: Slot,
+    workerPid: number | undefined,
+    code: number | null,
+    signal: string | null,
+  ): void {
     const { log } = this.#options;
     const { servingSince, number, reason } = slot;
     slot.worker = undefined;
     slot.servingSince = undefined;
     if (this.#leader === slot) this.#leader = undefined;
-    const ended = { worker: number, workerPid: worker.process.pid, code, signal, reason };
+    const ended = { worker: number, workerPid, code, signal, reason };
     if (this.#state === "stopping") {
       if (code !== 0) log.error(ended, "worker ended while it stopped");
       this.#noticeEnd();

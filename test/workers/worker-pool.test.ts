@@ -1,0 +1,128 @@
+import cluster, { type Worker } from "node:cluster";
+import { EventEmitter } from "node:events";
+import { mock } from "node:test";
+import { expect } from "chai";
+import pino from "pino";
+import type { FromWorker, ToWorker } from "../../src/worker-messages.ts";
+import { WorkerPool, WorkerStartError } from "../../src/worker-pool.ts";
+import { failureOf } from "../support/transport.ts";
+import { until } from "../support/until.ts";
+
+/** Stands for the process of a worker: a test says what it does. */
+class FakeWorker extends EventEmitter {
+  readonly process = Object.assign(new EventEmitter(), {
+    pid: 1,
+    stderr: null,
+    kill: () => this.end(null, "SIGKILL"),
+  });
+  readonly received: ToWorker["type"][] = [];
+  #ended = false;
+
+  isConnected(): boolean {
+    return !this.#ended;
+  }
+
+  send({ type }: ToWorker): void {
+    this.received.push(type);
+  }
+
+  say(message: FromWorker): void {
+    this.emit("message", message);
+  }
+
+  end(code: number | null, signal: string | null = null): void {
+    this.#ended = true;
+    this.process.emit("close", code, signal);
+  }
+}
+
+describe("worker pool", () => {
+  const serving = { type: "serving", url: "http://localhost:1", port: 1 } as const;
+  /** In the order of their start. */
+  let workers: FakeWorker[];
+  let fork: () => FakeWorker;
+  let logged: string[];
+
+  beforeEach(() => {
+    workers = [];
+    logged = [];
+    fork = () => new FakeWorker();
+    mock.method(cluster, "setupPrimary", () => {});
+    mock.method(cluster, "fork", (): Worker => {
+      const worker = fork();
+      workers.push(worker);
+      return worker as unknown as Worker;
+    });
+  });
+  afterEach(() => mock.restoreAll());
+
+  function createPool(): WorkerPool {
+    return new WorkerPool({
+      size: 2,
+      log: pino({}, { write: (line: string) => logged.push(line) }),
+      onLogLine: () => {},
+      startMessage: () => ({ embedded: undefined, isLogSwitched: false }),
+      stopTimeoutMs: 600_000,
+    });
+  }
+
+  async function startPool() {
+    const pool = createPool();
+    const started = pool.start();
+    for (const worker of workers) worker.say(serving);
+    await started;
+    return pool;
+  }
+
+  it("goes on without a worker that the system cannot start, and tries again", async () => {
+    const pool = await startPool();
+    fork = () => {
+      throw new Error("spawn ENOMEM");
+    };
+    workers[0]?.end(null, "SIGKILL");
+
+    await until("it could not be started", async () =>
+      logged.some((line) => line.includes("ENOMEM")),
+    );
+    fork = () => new FakeWorker();
+    await until("it is started again", async () => workers.length === 3);
+
+    const stopped = pool.stop();
+    for (const worker of workers.slice(1)) {
+      expect(worker.received).to.include("stop");
+      worker.end(0);
+    }
+    await stopped;
+  });
+
+  it("goes on if there is no process behind a worker, as when too many files are open", async () => {
+    const pool = await startPool();
+    fork = () => {
+      const worker = new FakeWorker();
+      Object.assign(worker.process, { pid: undefined, stderr: undefined });
+      setImmediate(() => {
+        worker.emit("error", new Error("spawn EMFILE"));
+        worker.end(-24);
+      });
+      return worker;
+    };
+    workers[0]?.end(null, "SIGKILL");
+
+    await until("its end is logged", async () => logged.some((line) => line.includes("EMFILE")));
+    const [, other] = workers;
+    const stopped = pool.stop();
+    other?.end(0);
+    await stopped;
+  });
+
+  it("does not start if the system cannot start a worker", async () => {
+    fork = () => {
+      throw new Error("spawn ENOMEM");
+    };
+    const pool = createPool();
+    const failure = await failureOf(pool.start());
+    expect(failure).to.be.instanceOf(WorkerStartError);
+    expect(failure.message).to.equal("spawn ENOMEM");
+    await pool.stop();
+  });
+});
