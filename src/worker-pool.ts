@@ -169,7 +169,10 @@ export class WorkerPool {
     if (this.#state === "serving") {
       const { log } = this.#options;
       log.info({ worker: slot.number, workerPid: slot.worker?.process.pid }, "worker serves");
-    } else if (this.#slots.every(({ servingSince }) => servingSince !== undefined)) {
+    } else if (
+      this.#state === "starting" &&
+      this.#slots.every(({ servingSince }) => servingSince !== undefined)
+    ) {
       this.#state = "serving";
       this.#started.resolve(this.#address);
     }

@@ -125,4 +125,16 @@ describe("worker pool", () => {
     expect(failure.message).to.equal("spawn ENOMEM");
     await pool.stop();
   });
+
+  it("starts no worker after it was told to stop while they started", async () => {
+    const pool = createPool();
+    void pool.start();
+    const stopped = pool.stop();
+    for (const worker of workers) worker.say(serving);
+    for (const worker of workers) worker.end(0);
+
+    await stopped;
+    expect(workers).to.have.length(2);
+    expect(logged).to.deep.equal([]);
+  });
 });
