@@ -5,7 +5,7 @@ import { HeaderField } from "./header-field.ts";
 import { HeaderList } from "./header-list.ts";
 import { HpackDynamicTable } from "./hpack-dynamic-table.ts";
 import { staticTable } from "./hpack-static-table.ts";
-import { decodeHuffman } from "./huffman-decoder.ts";
+import { decodeHuffman } from "./huffman.ts";
 
 export interface HpackDecoderOptions {
   /**

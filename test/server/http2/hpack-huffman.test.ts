@@ -2,8 +2,7 @@ import { expect } from "chai";
 import fc from "fast-check";
 import { Http2Error } from "../../../src/server/http2/errors.ts";
 import { ErrorCode } from "../../../src/server/http2/frames.ts";
-import { EOS, huffmanCodes } from "../../../src/server/http2/huffman-code.ts";
-import { decodeHuffman } from "../../../src/server/http2/huffman-decoder.ts";
+import { decodeHuffman, EOS, huffmanCodes } from "../../../src/server/http2/huffman.ts";
 
 const bitsOf = new Map(
   huffmanCodes.map(({ symbol, bits, length }) => [symbol, bits.toString(2).padStart(length, "0")]),

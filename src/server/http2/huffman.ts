@@ -4,7 +4,23 @@
  */
 import { Http2Error } from "./errors.ts";
 import { ErrorCode } from "./frames.ts";
-import { EOS, huffmanCodes } from "./huffman-code.ts";
+
+/**
+ * RFC 7541, appendix B: the length of each octet's code, and of EOS, each as a digit in base 32. The
+ * code is canonical: codes are numbered by length, and those of one length by octet.
+ */
+const lengths =
+  "dnsssssssoussussssssssusssssssss6aacd68baa8b8666555666666678f6ca" +
+  "d67777777777777777777777878djde6f56565666577666567655677777fbeds" +
+  "kmkkmmmnmnnnnnonoomnonnnnlmnmnnomlkmmnnlnmmolmnnllmlnmnnkmmmnmmn" +
+  "qqkjmnmpqqqrrqopjlqrrqrollqqsrrrkoklmllnmmppooqnqrqqrrrrrsrrrrrq" +
+  "u";
+
+/** The symbol that no string may contain. */
+export const EOS = 256;
+
+/** All codes: the lowest `length` of `bits`, for an octet or EOS. The shortest come first. */
+export const huffmanCodes = numberCodes();
 
 /** An inner node of the tree of codes: where a bit leads, to a node or to a complete symbol. */
 interface Node {
@@ -19,9 +35,9 @@ const COMPLETES_OCTET = 1 << 16;
 const FAILS = 1 << 17;
 
 const nodes = buildTree();
-const steps = buildSteps();
-/** By state: whether a string may end there. */
-const endings = Uint8Array.from(nodes, (node) => (node.padding ? 1 : 0));
+const steps = Uint32Array.from({ length: 16 * nodes.length }, (_, index) =>
+  step(nodes[index >>> 4] as Node, index & 0xf),
+);
 
 /** Shared by all strings, as each is decoded in one go. It stays as large as the longest needed. */
 let scratch = Buffer.allocUnsafeSlow(4096);
@@ -57,10 +73,24 @@ export function decodeHuffman(buffer: Buffer, start: number, end: number): strin
     }
     state = step & 0xff;
   }
-  if ((failures & FAILS) !== 0 || endings[state] === 0) {
+  if ((failures & FAILS) !== 0 || nodes[state]?.padding !== true) {
     throw new Http2Error(ErrorCode.COMPRESSION_ERROR, "Huffman code with EOS or wrong padding");
   }
   return out.toString("latin1", 0, length);
+}
+
+function numberCodes(): { symbol: number; bits: number; length: number }[] {
+  const codes = [];
+  let bits = 0;
+  for (let length = 1; length < 32; length += 1) {
+    bits *= 2;
+    for (let symbol = 0; symbol <= EOS; symbol += 1) {
+      if (lengths[symbol] !== length.toString(32)) continue;
+      codes.push({ symbol, bits, length });
+      bits += 1;
+    }
+  }
+  return codes;
 }
 
 function buildTree(): Node[] {
@@ -73,25 +103,14 @@ function buildTree(): Node[] {
   const root = add(true);
   for (const { symbol, bits, length } of huffmanCodes) {
     let node = root;
-    for (let shift = length - 1; shift > 0; shift -= 1) {
-      const bit = (bits >>> shift) & 1;
-      const depth = length - shift;
+    for (let depth = 1; depth < length; depth += 1) {
+      const bit = (bits >>> (length - depth)) & 1;
       node.next[bit] ??= add(node.padding && bit === 1 && depth < 8);
       node = node.next[bit] as Node;
     }
     node.next[bits & 1] = symbol;
   }
   return all;
-}
-
-function buildSteps(): Uint32Array {
-  const table = new Uint32Array(nodes.length * 16);
-  for (const start of nodes) {
-    for (let nibble = 0; nibble < 16; nibble += 1) {
-      table[start.state * 16 + nibble] = step(start, nibble);
-    }
-  }
-  return table;
 }
 
 function step(start: Node, nibble: number): number {
