@@ -372,7 +372,7 @@ export class Connection implements StreamConnection, Flushable {
       return;
     }
     this.#limits.spendReset();
-    stream.resetCode = frames.readUint32(frame.buffer, frame.start);
+    stream.resetCode = frame.buffer.readUInt32BE(frame.start);
     this.#close(stream);
     this.#options.onReset?.(stream);
   }
@@ -400,7 +400,7 @@ export class Connection implements StreamConnection, Flushable {
     if (isAck && this.#isDrainBegun) this.#finishDrain();
     else this.#limits.spend(1, "PING frames");
     if (isAck) return;
-    const payload = [frames.readUint32(buffer, start), frames.readUint32(buffer, start + 4)];
+    const payload = [buffer.readUInt32BE(start), buffer.readUInt32BE(start + 4)];
     this.#send(FrameType.PING, Flag.ACK, 0, ...payload);
   }
 

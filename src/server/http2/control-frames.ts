@@ -1,5 +1,5 @@
 import type { Arena } from "./arena.ts";
-import { FRAME_HEAD_BYTES, type FrameType, writeFrameHead, writeUint32 } from "./frames.ts";
+import { FRAME_HEAD_BYTES, type FrameType, writeFrameHead } from "./frames.ts";
 
 const FIRST_BYTES = 64;
 
@@ -17,7 +17,7 @@ export class ControlFrames {
     const start = this.#grow(FRAME_HEAD_BYTES + length);
     const buffer = this.#buffer as Buffer;
     let at = writeFrameHead(buffer, start, length, type, flags, streamId);
-    for (const value of payload) at = writeUint32(buffer, at, value);
+    for (const value of payload) at = buffer.writeUInt32BE(value, at);
   }
 
   addWhole(frame: Buffer): void {

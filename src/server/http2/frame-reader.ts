@@ -1,12 +1,6 @@
 import { Http2Error } from "./errors.ts";
 import { Frame } from "./frame.ts";
-import {
-  DEFAULT_MAX_FRAME_SIZE,
-  ErrorCode,
-  FRAME_HEAD_BYTES,
-  PREFACE,
-  readLength,
-} from "./frames.ts";
+import { DEFAULT_MAX_FRAME_SIZE, ErrorCode, FRAME_HEAD_BYTES, PREFACE } from "./frames.ts";
 
 /** What a part of a frame gets at least, in octets; then it gets twice as much as it has. */
 const SMALLEST_PART_BYTES = 64;
@@ -103,9 +97,9 @@ export class FrameReader {
   }
 }
 
-/** With its head. */
+/** With its head, of whose first 32 bits the last 8 are the type. */
 function frameLength(buffer: Buffer, at: number): number {
-  const length = readLength(buffer, at);
+  const length = buffer.readUInt32BE(at) >>> 8;
   if (length <= DEFAULT_MAX_FRAME_SIZE) return FRAME_HEAD_BYTES + length;
   const message = `a frame is larger than ${DEFAULT_MAX_FRAME_SIZE} octets`;
   throw new Http2Error(ErrorCode.FRAME_SIZE_ERROR, message);

@@ -69,34 +69,9 @@ export const MAX_WINDOW = 0x7fff_ffff;
 
 export const MAX_STREAM_ID = 0x7fff_ffff;
 
-/** The length of a frame's payload, from the first octets of its head. */
-export function readLength(buffer: Buffer, at: number): number {
-  return (
-    ((buffer[at] as number) << 16) | ((buffer[at + 1] as number) << 8) | (buffer[at + 2] as number)
-  );
-}
-
-/** An integer of 32 bits. */
-export function readUint32(buffer: Buffer, at: number): number {
-  return (readUint31(buffer, at) | ((buffer[at] as number) << 24)) >>> 0;
-}
-
 /** An integer of 31 bits: the highest bit is reserved, and ignored. */
 export function readUint31(buffer: Buffer, at: number): number {
-  return (
-    (((buffer[at] as number) & 0x7f) << 24) |
-    ((buffer[at + 1] as number) << 16) |
-    ((buffer[at + 2] as number) << 8) |
-    (buffer[at + 3] as number)
-  );
-}
-
-export function writeUint32(out: Buffer, at: number, value: number): number {
-  out[at] = value >>> 24;
-  out[at + 1] = value >>> 16;
-  out[at + 2] = value >>> 8;
-  out[at + 3] = value;
-  return at + 4;
+  return buffer.readUInt32BE(at) & 0x7fff_ffff;
 }
 
 /** Returns where the payload begins. */
@@ -108,10 +83,7 @@ export function writeFrameHead(
   flags: number,
   streamId: number,
 ): number {
-  out[at] = length >>> 16;
-  out[at + 1] = length >>> 8;
-  out[at + 2] = length;
-  out[at + 3] = type;
+  out.writeUInt32BE((length << 8) | type, at);
   out[at + 4] = flags;
-  return writeUint32(out, at + 5, streamId);
+  return out.writeUInt32BE(streamId, at + 5);
 }

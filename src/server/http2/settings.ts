@@ -33,7 +33,7 @@ export function readSettings(frame: Frame): [id: number, value: number][] {
   const settings: [id: number, value: number][] = [];
   for (let at = start; at < end; at += SETTING_BYTES) {
     const id = buffer.readUInt16BE(at);
-    const value = frames.readUint32(buffer, at + 2);
+    const value = buffer.readUInt32BE(at + 2);
     const [min, max, code] = limits.get(id) ?? [0, value, ErrorCode.NO_ERROR];
     if (value < min || value > max) {
       throw new Http2Error(code, `the setting ${id} is not from ${min} to ${max}`);

@@ -15,7 +15,6 @@ import {
   FRAME_HEAD_BYTES,
   FrameType,
   PREFACE,
-  readLength,
   readUint31,
   Setting,
   writeFrameHead,
@@ -103,7 +102,7 @@ export class NodePeer implements Disposable {
       this.#received = this.#received.subarray(PREFACE.length);
     }
     while (this.#isPrefaceRead && this.#received.length >= FRAME_HEAD_BYTES) {
-      const end = FRAME_HEAD_BYTES + readLength(this.#received, 0);
+      const end = FRAME_HEAD_BYTES + this.#received.readUIntBE(0, 3);
       if (this.#received.length < end) return;
       const frame = this.#received.subarray(0, end);
       this.#received = this.#received.subarray(end);
