@@ -18,9 +18,12 @@ const MAX_INSERTIONS = 64;
 /** Two table size updates, the first of which is 0. */
 const MAX_SIZE_UPDATE_BYTES = 4;
 
+/** `date` as a literal: its index takes two octets, the length one, the date 29. */
+const DATE_BYTES = 32;
+
 /** A run of encoded fields, or one field that is worth a place in the client's dynamic table. */
 interface Piece {
-  /** As literals without indexing (section 6.2.2), or as references to the static table. */
+  /** As literals without indexing, or as references to the static table. */
   readonly plain: Uint8Array;
   /** Set for a field to index. */
   readonly indexed: IndexedField | undefined;
@@ -29,26 +32,19 @@ interface Piece {
 interface IndexedField {
   /** Tells fields apart, also those of different headers. */
   readonly key: string;
-  /** As a literal with incremental indexing (section 6.2.1). */
+  /** As a literal with incremental indexing. */
   readonly literal: Uint8Array;
   /** In the table, in octets. */
   readonly size: number;
 }
 
 /** Headers, encoded once for all connections. */
-export class EncodedHeaders {
+export interface EncodedHeaders {
   readonly pieces: readonly Piece[];
   /** Whether `date` follows. */
   readonly dated: boolean;
-  /** What they take at most on any connection, in octets. */
+  /** The most that a header block of them takes on any connection, in octets. */
   readonly maxBytes: number;
-
-  constructor(pieces: readonly Piece[], dated: boolean) {
-    this.pieces = pieces;
-    this.dated = dated;
-    this.maxBytes =
-      pieces.reduce((sum, { plain }) => sum + plain.length, 0) + (dated ? DATE_BYTES : 0);
-  }
 }
 
 export interface EncodingOptions {
@@ -71,28 +67,27 @@ export function encodeHeaders(
   const out = Buffer.allocUnsafe(maxLength(raw));
   let start = 0;
   let at = 0;
-  const endRun = () => {
-    if (at > start) pieces.push({ plain: out.subarray(start, at), indexed: undefined });
+  const endPiece = (field?: IndexedField) => {
+    if (at > start) pieces.push({ plain: out.subarray(start, at), indexed: field });
     start = at;
   };
   for (let index = 0; index < raw.length; index += 2) {
     const name = raw[index] as string;
     const value = raw[index + 1] as string;
     checkField(name, value);
-    const known = staticIndex(name, value);
+    const known = staticIndexes.get(keyOf(name, value));
     if (known !== undefined) {
       at = writeInteger(out, at, 0x80, 7, known);
     } else if (indexed.includes(name)) {
-      endRun();
-      at = writeLiteral(out, at, 0x00, 4, name, value);
-      pieces.push({ plain: out.subarray(start, at), indexed: indexedField(name, value) });
-      start = at;
+      endPiece();
+      at = writeLiteral(out, at, false, name, value);
+      endPiece(indexedField(name, value));
     } else {
-      at = writeLiteral(out, at, 0x00, 4, name, value);
+      at = writeLiteral(out, at, false, name, value);
     }
   }
-  endRun();
-  return new EncodedHeaders(pieces, dated);
+  endPiece();
+  return { pieces, dated, maxBytes: at + (dated ? DATE_BYTES : 0) + MAX_SIZE_UPDATE_BYTES };
 }
 
 /** Encodes the header blocks of one connection, in the order in which they are sent. */
@@ -120,19 +115,12 @@ export class HpackEncoder {
     this.#sizeChanged = true;
   }
 
-  /** The most that `write` will need for the headers, in octets. */
-  maxBytes(headers: EncodedHeaders): number {
-    return headers.maxBytes + MAX_SIZE_UPDATE_BYTES;
-  }
-
   /** Writes a header block at `at`, and returns where it ends. It must then be sent. */
   write(headers: EncodedHeaders, out: Buffer, at: number): number {
     let end = this.#sizeChanged ? this.#writeSizeUpdates(out, at) : at;
     for (const { plain, indexed } of headers.pieces) {
-      end =
-        indexed === undefined
-          ? copy(plain, out, end)
-          : this.#writeIndexed(indexed, plain, out, end);
+      if (indexed === undefined) end = copy(plain, out, end);
+      else end = this.#writeIndexed(indexed, plain, out, end);
     }
     return headers.dated ? copy(dateField(), out, end) : end;
   }
@@ -162,18 +150,15 @@ export class HpackEncoder {
   }
 }
 
-/** By name: its first index in the static table. Fields of the same name are neighbours there. */
-const staticNames = new Map(
-  staticTable.map(([name], index) => [name, index + 1] as const).toReversed(),
-);
+/** Indexes in the static table: of names, the first of several, and of whole fields. */
+const staticIndexes = new Map<string, number>();
+for (const [index, [name, value]] of staticTable.entries()) {
+  if (!staticIndexes.has(name)) staticIndexes.set(name, index + 1);
+  staticIndexes.set(keyOf(name, value), index + 1);
+}
 
-function staticIndex(name: string, value: string): number | undefined {
-  const first = staticNames.get(name);
-  if (first === undefined) return undefined;
-  for (let index = first; staticTable[index - 1]?.[0] === name; index += 1) {
-    if (staticTable[index - 1]?.[1] === value) return index;
-  }
-  return undefined;
+function keyOf(name: string, value: string): string {
+  return `${name}: ${value}`;
 }
 
 function checkField(name: string, value: string): void {
@@ -187,9 +172,9 @@ function checkField(name: string, value: string): void {
 
 function indexedField(name: string, value: string): IndexedField {
   const out = Buffer.allocUnsafe(maxLength([name, value]));
-  const end = writeLiteral(out, 0, 0x40, 6, name, value);
+  const end = writeLiteral(out, 0, true, name, value);
   const size = name.length + value.length + FIELD_OVERHEAD;
-  return { key: `${name}: ${value}`, literal: out.subarray(0, end), size };
+  return { key: keyOf(name, value), literal: out.subarray(0, end), size };
 }
 
 /** An index and two lengths take at most ten octets for strings that fit into memory. */
@@ -197,19 +182,11 @@ function maxLength(raw: readonly string[]): number {
   return raw.reduce((sum, text) => sum + text.length + 10, 0);
 }
 
-function writeLiteral(
-  out: Buffer,
-  at: number,
-  form: number,
-  prefixBits: number,
-  name: string,
-  value: string,
-): number {
-  const nameIndex = staticNames.get(name);
-  const afterName =
-    nameIndex === undefined
-      ? writeString(out, writeInteger(out, at, form, prefixBits, 0), name)
-      : writeInteger(out, at, form, prefixBits, nameIndex);
+/** With incremental indexing (section 6.2.1), or without indexing (section 6.2.2). */
+function writeLiteral(out: Buffer, at: number, indexed: boolean, name: string, value: string) {
+  const index = staticIndexes.get(name) ?? 0;
+  const afterIndex = writeInteger(out, at, indexed ? 0x40 : 0x00, indexed ? 6 : 4, index);
+  const afterName = index === 0 ? writeString(out, afterIndex, name) : afterIndex;
   return writeString(out, afterName, value);
 }
 
@@ -219,20 +196,11 @@ function writeString(out: Buffer, at: number, text: string): number {
   return start + out.write(text, start, "latin1");
 }
 
-/** Section 5.1. `form` are the bits before the prefix. */
-function writeInteger(
-  out: Buffer,
-  at: number,
-  form: number,
-  prefixBits: number,
-  value: number,
-): number {
-  const max = (1 << prefixBits) - 1;
-  if (value < max) {
-    out[at] = form | value;
-    return at + 1;
-  }
-  out[at] = form | max;
+/** Section 5.1. `form` are the bits before the prefix, which has `bits`. */
+function writeInteger(out: Buffer, at: number, form: number, bits: number, value: number): number {
+  const max = (1 << bits) - 1;
+  out[at] = form | Math.min(value, max);
+  if (value < max) return at + 1;
   let end = at + 1;
   let rest = value - max;
   for (; rest >= 0x80; rest >>>= 7) {
@@ -248,8 +216,6 @@ function copy(bytes: Uint8Array, out: Buffer, at: number): number {
   return at + bytes.length;
 }
 
-/** `date` as a literal: its index takes two octets, the length one, the date 29. */
-const DATE_BYTES = 32;
 let date = new Uint8Array(DATE_BYTES);
 /** In seconds since 1970. */
 let dateTime = Number.NaN;
@@ -258,9 +224,9 @@ let dateTime = Number.NaN;
 function dateField(): Uint8Array {
   const now = Math.floor(Date.now() / 1000);
   if (now !== dateTime) {
-    const out = Buffer.allocUnsafe(maxLength(["date", ""]) + 29);
-    const end = writeLiteral(out, 0, 0x00, 4, "date", new Date(now * 1000).toUTCString());
-    date = out.subarray(0, end);
+    const out = Buffer.allocUnsafe(DATE_BYTES);
+    writeLiteral(out, 0, false, "date", new Date(now * 1000).toUTCString());
+    date = out;
     dateTime = now;
   }
   return date;

@@ -204,8 +204,7 @@ export class Output {
 
   /** Sections 6.2 and 6.10. */
   #writeHeaders(streamId: number, headers: EncodedHeaders, endStream: boolean): void {
-    const maxBytes = this.encoder.maxBytes(headers);
-    arena.reserve(FRAME_HEAD_BYTES + maxBytes);
+    arena.reserve(FRAME_HEAD_BYTES + headers.maxBytes);
     const start = arena.at + FRAME_HEAD_BYTES;
     const end = this.encoder.write(headers, arena.buffer, start);
     const flags = endStream ? Flag.END_STREAM : 0;
