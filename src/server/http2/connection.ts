@@ -10,7 +10,7 @@ import { HeaderBlock } from "./header-block.ts";
 import type { HeaderList } from "./header-list.ts";
 import { HpackDecoder } from "./hpack-decoder.ts";
 import { Output } from "./output.ts";
-import { areTrailers, requestHead } from "./request-head.ts";
+import { areTrailers } from "./request-head.ts";
 import { readSettings, settingsFrame } from "./settings.ts";
 import { isStalled, UnreadCheck } from "./stalls.ts";
 import { Stream, type StreamConnection } from "./stream.ts";
@@ -320,7 +320,7 @@ export class Connection implements StreamConnection, Flushable {
   #onNewStream(id: number, list: HeaderList | undefined, last: boolean): void {
     this.#streams.lastId = id;
     const isFull = this.openStreams >= this.#options.maxConcurrentStreams;
-    const head = list && requestHead(list);
+    const head = list?.head;
     if (this.#streams.isLate(id)) this.#onLate(id, "HEADERS", last);
     else if (list === undefined) this.#sendReset(id, ErrorCode.ENHANCE_YOUR_CALM);
     else if (isFull || this.#output.unsentBytes > MAX_UNSENT_BYTES) {
@@ -350,7 +350,7 @@ export class Connection implements StreamConnection, Flushable {
     const { contentLength = stream.received } = stream.head;
     if (stream.remoteEnded) this.#streamError(stream.id, ErrorCode.STREAM_CLOSED);
     else if (list === undefined) this.#streamError(stream.id, ErrorCode.ENHANCE_YOUR_CALM);
-    else if (!last || stream.received !== contentLength || !areTrailers(list)) {
+    else if (!last || stream.received !== contentLength || !areTrailers(list.fields)) {
       this.#streamError(stream.id, ErrorCode.PROTOCOL_ERROR);
     } else {
       stream.trailers = list;

@@ -42,28 +42,26 @@ export class HeaderField {
   }
 }
 
-interface Rule {
-  readonly kind: FieldKind;
-  readonly pattern: RegExp;
-}
+/** What a field is if its value matches. Otherwise it is malformed. */
+type Rule = readonly [kind: FieldKind, pattern: RegExp];
 
 /** RFC 9113, section 8.2.2: malformed, whatever their value is. */
-const connectionField: Rule = { kind: FieldKind.malformed, pattern: /^/ };
+const connectionField: Rule = [FieldKind.malformed, /^/];
 
 /** The fields for which HTTP/2 has rules. Other names with a colon are malformed. */
 const rules = new Map<string, Rule>([
   // RFC 9110, section 9.1: a token.
-  [":method", { kind: FieldKind.method, pattern: /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/ }],
+  [":method", [FieldKind.method, /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/]],
   // RFC 3986, section 3.1.
-  [":scheme", { kind: FieldKind.scheme, pattern: /^[A-Za-z][A-Za-z0-9+\-.]*$/ }],
-  [":path", { kind: FieldKind.path, pattern: /^(?:\/[\x21-\x7e\x80-\xff]*|\*)$/ }],
+  [":scheme", [FieldKind.scheme, /^[A-Za-z][A-Za-z0-9+\-.]*$/]],
+  [":path", [FieldKind.path, /^(?:\/[\x21-\x7e\x80-\xff]*|\*)$/]],
   // Clients also send lists of addresses, and paths of Unix sockets. RFC 9113, section 8.3.1, does not
   // permit a user before an @.
-  [":authority", { kind: FieldKind.authority, pattern: /^[\x21-\x3f\x41-\x7e]+$/ }],
-  ["host", { kind: FieldKind.host, pattern: /^[\x21-\x7e]*$/ }],
+  [":authority", [FieldKind.authority, /^[\x21-\x3f\x41-\x7e]+$/]],
+  ["host", [FieldKind.host, /^[\x21-\x7e]*$/]],
   // As many digits as a number represents exactly.
-  ["content-length", { kind: FieldKind.contentLength, pattern: /^[0-9]{1,15}$/ }],
-  ["te", { kind: FieldKind.plain, pattern: /^trailers$/i }],
+  ["content-length", [FieldKind.contentLength, /^[0-9]{1,15}$/]],
+  ["te", [FieldKind.plain, /^trailers$/i]],
   ["connection", connectionField],
   ["keep-alive", connectionField],
   ["proxy-connection", connectionField],
@@ -88,6 +86,6 @@ export function isPermittedValue(value: string): boolean {
 
 function kindOf(name: string, value: string): FieldKind {
   const rule = rules.get(name);
-  if (rule !== undefined) return rule.pattern.test(value) ? rule.kind : FieldKind.malformed;
+  if (rule !== undefined) return rule[1].test(value) ? rule[0] : FieldKind.malformed;
   return namePattern.test(name) && isPermittedValue(value) ? FieldKind.plain : FieldKind.malformed;
 }

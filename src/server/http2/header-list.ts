@@ -1,17 +1,5 @@
 import type { HeaderField } from "./header-field.ts";
-
-/** The pseudo-headers of a request (RFC 9113, section 8.3.1), and what frames its body. */
-export interface RequestHead {
-  readonly method: string;
-  /** Empty for CONNECT. */
-  readonly scheme: string;
-  /** With the query. Empty for CONNECT. */
-  readonly path: string;
-  /** That of `:authority`; without it that of `host`. */
-  readonly authority: string;
-  /** In octets. Undefined if the request does not say. */
-  readonly contentLength: number | undefined;
-}
+import { findRequestHead, type RequestHead } from "./request-head.ts";
 
 /** A decoded header list. Requests with the same header block share one object: do not change it. */
 export class HeaderList {
@@ -20,8 +8,7 @@ export class HeaderList {
   readonly size: number;
   /** A place for what the user of the engine derives from the list. Undefined at first. */
   meaning: unknown = undefined;
-  /** What `requestHead` has found. Undefined before its first call. */
-  head: RequestHead | "malformed" | undefined = undefined;
+  #head: RequestHead | "malformed" | undefined = undefined;
   #raw: readonly string[] | undefined = undefined;
 
   constructor(fields: readonly HeaderField[], size: number) {
@@ -38,9 +25,14 @@ export class HeaderList {
     return this.#raw;
   }
 
+  /** The head of the request; undefined if it is malformed. Found once for each list. */
+  get head(): RequestHead | undefined {
+    this.#head ??= findRequestHead(this.fields) ?? "malformed";
+    return this.#head === "malformed" ? undefined : this.#head;
+  }
+
   /** The value of the first field of this name. Looks at each field: for rare use. */
   get(name: string): string | undefined {
-    for (const field of this.fields) if (field.name === name) return field.value;
-    return undefined;
+    return this.fields.find((field) => field.name === name)?.value;
   }
 }

@@ -1,25 +1,29 @@
-/** RFC 9113, sections 8.1 to 8.3: which lists of headers make a request, or its trailers. */
-import { FieldKind, isPseudo } from "./header-field.ts";
-import type { HeaderList, RequestHead } from "./header-list.ts";
+/** RFC 9113, sections 8.1 to 8.3: which header fields make a request, or its trailers. */
+import { FieldKind, type HeaderField, isPseudo } from "./header-field.ts";
 
-export type { RequestHead } from "./header-list.ts";
-
-/** The head of a request; undefined if its headers are malformed. Found once for each list. */
-export function requestHead(list: HeaderList): RequestHead | undefined {
-  list.head ??= findHead(list) ?? "malformed";
-  return list.head === "malformed" ? undefined : list.head;
+/** The pseudo-headers of a request (section 8.3.1), and what frames its body. */
+export interface RequestHead {
+  readonly method: string;
+  /** Empty for CONNECT. */
+  readonly scheme: string;
+  /** With the query. Empty for CONNECT. */
+  readonly path: string;
+  /** That of `:authority`; without it that of `host`. */
+  readonly authority: string;
+  /** In octets. Undefined if the request does not say. */
+  readonly contentLength: number | undefined;
 }
 
-/** Whether the list may end a message: it is well-formed and has no pseudo-headers (section 8.1). */
-export function areTrailers(list: HeaderList): boolean {
-  return list.fields.every(({ kind }) => kind !== FieldKind.malformed && !isPseudo(kind));
+/** Whether the fields may end a message: they are well-formed, without pseudo-headers (section 8.1). */
+export function areTrailers(fields: readonly HeaderField[]): boolean {
+  return fields.every(({ kind }) => kind !== FieldKind.malformed && !isPseudo(kind));
 }
 
-function findHead(list: HeaderList): RequestHead | undefined {
-  /** By kind. */
-  const values: (string | undefined)[] = [];
+/** Undefined if the headers of the request are malformed. */
+export function findRequestHead(fields: readonly HeaderField[]): RequestHead | undefined {
+  const values: (string | undefined)[] = []; // By kind.
   let isRegular = false;
-  for (const { kind, value } of list.fields) {
+  for (const { kind, value } of fields) {
     // Section 8.3: pseudo-headers come first.
     if (kind === FieldKind.malformed || (isRegular && isPseudo(kind))) return undefined;
     isRegular ||= !isPseudo(kind);
