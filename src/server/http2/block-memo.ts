@@ -3,11 +3,6 @@ import type { HeaderList } from "./header-list.ts";
 /** Larger header blocks are decoded each time. In octets. */
 const MAX_BLOCK = 1024;
 
-interface Entry {
-  readonly block: Uint8Array;
-  readonly list: HeaderList;
-}
-
 /**
  * What header blocks have been decoded to. Clients repeat them: a method's requests differ in their
  * bodies. A block gets a place when it comes the second time, so that blocks with something that
@@ -17,7 +12,7 @@ interface Entry {
  */
 export class BlockMemo {
   readonly #capacity: number;
-  readonly #entries: Entry[] = [];
+  readonly #entries: { readonly block: Uint8Array; readonly list: HeaderList }[] = [];
   /** The place that is given away next. */
   #next = 0;
   /** Hashes of blocks that came once. */

@@ -59,7 +59,6 @@ export const FRAME_HEAD_BYTES = 9;
 
 /** The largest payload that a side accepts before it has said otherwise; this server always. */
 export const DEFAULT_MAX_FRAME_SIZE = 16_384;
-export const LARGEST_MAX_FRAME_SIZE = 0xff_ffff;
 
 export const DEFAULT_HEADER_TABLE_SIZE = 4096;
 

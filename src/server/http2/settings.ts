@@ -1,23 +1,19 @@
 /** SETTINGS (RFC 9113, section 6.5). */
-
 import { Http2Error } from "./errors.ts";
 import type { Frame } from "./frame.ts";
 import * as frames from "./frames.ts";
-
-const { ErrorCode, Setting } = frames;
+import { ErrorCode, Setting } from "./frames.ts";
 
 const SETTING_BYTES = 6;
 
 /** How many settings one frame may have. Clients know less than ten. */
 export const MAX_SETTINGS = 32;
 
-const limits: ReadonlyMap<number, readonly [min: number, max: number, frames.ErrorCode]> = new Map([
+/** Section 6.5.2: the smallest and the largest value, and the error for others. */
+const ranges = new Map<number, readonly [min: number, max: number, code: ErrorCode]>([
   [Setting.ENABLE_PUSH, [0, 1, ErrorCode.PROTOCOL_ERROR]],
   [Setting.INITIAL_WINDOW_SIZE, [0, frames.MAX_WINDOW, ErrorCode.FLOW_CONTROL_ERROR]],
-  [
-    Setting.MAX_FRAME_SIZE,
-    [frames.DEFAULT_MAX_FRAME_SIZE, frames.LARGEST_MAX_FRAME_SIZE, ErrorCode.PROTOCOL_ERROR],
-  ],
+  [Setting.MAX_FRAME_SIZE, [2 ** 14, 2 ** 24 - 1, ErrorCode.PROTOCOL_ERROR]],
 ]);
 
 /** A client's settings, to be processed in this order (section 6.5.3). @throws {Http2Error} */
@@ -34,7 +30,7 @@ export function readSettings(frame: Frame): [id: number, value: number][] {
   for (let at = start; at < end; at += SETTING_BYTES) {
     const id = buffer.readUInt16BE(at);
     const value = buffer.readUInt32BE(at + 2);
-    const [min, max, code] = limits.get(id) ?? [0, value, ErrorCode.NO_ERROR];
+    const [min, max, code] = ranges.get(id) ?? [0, value, ErrorCode.NO_ERROR];
     if (value < min || value > max) {
       throw new Http2Error(code, `the setting ${id} is not from ${min} to ${max}`);
     }
