@@ -12,7 +12,6 @@ import { HpackDecoder } from "./hpack-decoder.ts";
 import { Output } from "./output.ts";
 import { areTrailers } from "./request-head.ts";
 import { readSettings, settingsFrame } from "./settings.ts";
-import { isStalled, UnreadCheck } from "./stalls.ts";
 import { Stream, type StreamConnection } from "./stream.ts";
 import { StreamTable } from "./stream-table.ts";
 
@@ -95,7 +94,6 @@ export class Connection implements StreamConnection, Flushable {
   readonly #decoder: HpackDecoder;
   readonly #output: Output;
   readonly #limits: floods.FloodLimits;
-  readonly #unread = new UnreadCheck();
 
   // All times are of performance.now().
   readonly #begunAt = performance.now();
@@ -177,14 +175,7 @@ export class Connection implements StreamConnection, Flushable {
   tick(now: number): void {
     try {
       this.#limits.elapse(now);
-      const { written } = this.#output;
-      const isUnread = this.#unread.isStalled(
-        this.socket,
-        written,
-        now,
-        this.#options.stallTimeoutMs,
-      );
-      if (isUnread) this.socket.destroy();
+      if (this.#output.isUnread(now, this.#options.stallTimeoutMs)) this.socket.destroy();
       else if (this.#endedAt === undefined) this.#checkTimes(now);
       else this.#checkHalfOpen(this.#endedAt, now);
     } catch (error) {
@@ -573,9 +564,7 @@ export class Connection implements StreamConnection, Flushable {
       throw new Http2Error(ErrorCode.ENHANCE_YOUR_CALM, "a frame or header block takes too long");
     }
     for (const stream of this.#streams.open.values()) {
-      if (isStalled(stream, now, stallTimeoutMs)) {
-        this.#streamError(stream.id, ErrorCode.CANCEL);
-      }
+      if (stream.isStalled(now, stallTimeoutMs)) this.#streamError(stream.id, ErrorCode.CANCEL);
     }
     if (this.#isDrainBegun && now - (this.#drainingSince ?? now) >= DRAIN_STEP_MS) {
       this.#finishDrain();

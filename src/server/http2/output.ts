@@ -38,8 +38,7 @@ export class Output {
   initialStreamWindow = DEFAULT_WINDOW;
   /** Octets of bodies that streams have to send. */
   unsentBytes = 0;
-  /** Octets that the socket has got, and those of them that are of bodies. */
-  written = 0;
+  /** Octets of bodies that the socket has got. */
   writtenBodies = 0;
 
   readonly #socket: Duplex;
@@ -50,6 +49,10 @@ export class Output {
   #window = DEFAULT_WINDOW;
   /** Windows have grown of which all waiting streams may have a part. */
   #grown = false;
+  /** Octets that the socket has got; and those that it had got at a time when all before were read. */
+  #written = 0;
+  #readMark = 0;
+  #readAt = 0;
 
   constructor(socket: Duplex, streams: StreamTable) {
     this.#socket = socket;
@@ -63,6 +66,15 @@ export class Output {
   /** The client does not read. The socket's "drain" tells when that is over. */
   get backlogged(): boolean {
     return this.#socket.writableNeedDrain && this.#socket.writableLength > MAX_BACKLOG_BYTES;
+  }
+
+  /** Whether the client reads nothing for too long. To be asked about once a second. */
+  isUnread(now: number, timeoutMs: number): boolean {
+    const isRead = this.#written - this.#socket.writableLength >= this.#readMark;
+    if (!isRead) return now - this.#readAt > timeoutMs;
+    this.#readMark = this.#written;
+    this.#readAt = now;
+    return false;
   }
 
   /** The stream has something to send, or a larger window; `bodyBytes` of its body are new. */
@@ -103,7 +115,7 @@ export class Output {
   flushControl(): void {
     arena.begin(this.#socket);
     this.control.moveTo(arena);
-    this.written += arena.end();
+    this.#written += arena.end();
   }
 
   /**
@@ -122,7 +134,7 @@ export class Output {
       stream.queued = false;
       if (!stream.closed && this.#write(stream)) done.push(stream);
     }
-    this.written += arena.end();
+    this.#written += arena.end();
     return done;
   }
 

@@ -13,6 +13,9 @@ const CREDIT_BYTES = STREAM_WINDOW >>> 1;
 /** Above so many unsent bytes of a stream, `write` asks to wait. */
 const WRITE_HIGH_WATER_MARK = 64 * 1024;
 
+/** A response has to bring so many octets forward in each time of the stall timeout. */
+export const MIN_PROGRESS_BYTES = 1024;
+
 const NOTHING = Buffer.alloc(0);
 
 /** Gets what the client sends on a stream, and its end. An exception ends the stream, and is reported. */
@@ -97,14 +100,14 @@ export class Stream {
   wantsDrain = false;
   /** In the list of streams that may send. */
   queued = false;
-  /** See stalls.ts. */
-  stalledSince = 0;
-  sentBeforeStall = 0;
 
   #receiver: StreamReceiver | undefined = undefined;
   /** What arrived before there was a receiver: at most a window. */
   #kept = NOTHING;
   #keptLength = 0;
+  /** Since when something waits to be sent, and what had been sent then. */
+  #waitsSince: number | undefined = undefined;
+  #sentBefore = 0;
 
   /** @param sendWindow the client's initial window */
   constructor(
@@ -270,6 +273,21 @@ export class Stream {
     this.unsentBytes -= bytes;
     this.sendWindow -= bytes;
     this.sent += bytes;
+  }
+
+  /** Whether the client gives no window for too long. To be asked about once a second. */
+  isStalled(now: number, timeoutMs: number): boolean {
+    const waits = this.unsentBytes > 0;
+    if (
+      waits &&
+      this.#waitsSince !== undefined &&
+      this.sent - this.#sentBefore < MIN_PROGRESS_BYTES
+    ) {
+      return now - this.#waitsSince > timeoutMs;
+    }
+    this.#waitsSince = waits ? now : undefined;
+    this.#sentBefore = this.sent;
+    return false;
   }
 
   #keep(buffer: Buffer, start: number, end: number): void {

@@ -13,7 +13,7 @@ import {
 import { ErrorCode } from "../../../src/server/http2/frames.ts";
 import { MAX_BACKLOG_BYTES } from "../../../src/server/http2/output.ts";
 import { MAX_SETTINGS } from "../../../src/server/http2/settings.ts";
-import { MIN_PROGRESS_BYTES } from "../../../src/server/http2/stalls.ts";
+import { MIN_PROGRESS_BYTES } from "../../../src/server/http2/stream.ts";
 import { MAX_REMEMBERED_RESETS } from "../../../src/server/http2/stream-table.ts";
 import {
   encodeFrame,
