@@ -69,6 +69,9 @@ export interface ConnectionOptions {
   onClose(): void;
 }
 
+/** Draining: the first GOAWAY was sent. Drained: the second, too. Ended: what arrives is discarded. */
+type Stage = "open" | "draining" | "drained" | "ended";
+
 /**
  * The server's side of an HTTP/2 connection (RFC 9113), on any duplex stream.
  *
@@ -87,6 +90,8 @@ export interface ConnectionOptions {
 export class Connection implements StreamConnection, Flushable {
   readonly socket: Duplex;
   context: unknown = undefined;
+  /** When the last stream was closed or the connection begun. Of performance.now(). */
+  idleSince = performance.now();
 
   readonly #options: ConnectionOptions;
   readonly #reader = new FrameReader((frame) => this.#onFrame(frame));
@@ -95,11 +100,9 @@ export class Connection implements StreamConnection, Flushable {
   readonly #output: Output;
   readonly #limits: floods.FloodLimits;
 
-  // All times are of performance.now().
   readonly #begunAt = performance.now();
-  #idleSince = this.#begunAt;
-  #drainingSince: number | undefined = undefined;
-  #endedAt: number | undefined = undefined;
+  #stage: Stage = "open";
+  #stageSince = this.#begunAt;
 
   #greeted = false;
   #settingsAcknowledged = false;
@@ -141,26 +144,21 @@ export class Connection implements StreamConnection, Flushable {
     return this.#streams.open.size;
   }
 
-  /** When the last stream was closed or the connection begun. Of performance.now(). */
-  get idleSince(): number {
-    return this.#idleSince;
-  }
-
   get draining(): boolean {
-    return this.#drainingSince !== undefined || this.#endedAt !== undefined;
+    return this.#stage !== "open";
   }
 
   /** Refuses new streams, and ends the connection with the last open one: two GOAWAYs (section 6.8). */
   drain(): void {
     if (this.draining) return;
-    this.#drainingSince = performance.now();
+    this.#enter("draining");
     this.#send(FrameType.GOAWAY, 0, 0, MAX_STREAM_ID, ErrorCode.NO_ERROR);
     this.#send(FrameType.PING, 0, 0, 0, 0);
   }
 
   /** Ends the connection at once with GOAWAY. With ENHANCE_YOUR_CALM, onAbuse gets the reason. */
   destroy(code: ErrorCode, reason: string): void {
-    if (this.#endedAt !== undefined) return;
+    if (this.#stage === "ended") return;
     const { lastId, lastServedId } = this.#streams;
     // Section 6.8: never above that of an earlier GOAWAY.
     this.#send(FrameType.GOAWAY, 0, 0, Math.min(lastId, lastServedId), code);
@@ -176,8 +174,8 @@ export class Connection implements StreamConnection, Flushable {
     try {
       this.#limits.elapse(now);
       if (this.#output.isUnread(now, this.#options.stallTimeoutMs)) this.socket.destroy();
-      else if (this.#endedAt === undefined) this.#checkTimes(now);
-      else this.#checkHalfOpen(this.#endedAt, now);
+      else if (this.#stage === "ended") this.#checkHalfOpen(now);
+      else this.#checkTimes(now);
     } catch (error) {
       this.#fail(error);
     }
@@ -388,7 +386,7 @@ export class Connection implements StreamConnection, Flushable {
   #onPing(frame: Frame): void {
     const { buffer, start } = frame;
     const isAck = frame.has(Flag.ACK);
-    if (isAck && this.#isDrainBegun) this.#finishDrain();
+    if (isAck && this.#stage === "draining") this.#finishDrain();
     else this.#limits.spend(1, "PING frames");
     if (isAck) return;
     const payload = [buffer.readUInt32BE(start), buffer.readUInt32BE(start + 4)];
@@ -398,7 +396,7 @@ export class Connection implements StreamConnection, Flushable {
   /** Section 6.8. The client will open no more streams. */
   #onGoAway(): void {
     this.#limits.spend(1, "GOAWAY frames");
-    if (this.#streams.lastServedId === MAX_STREAM_ID) this.#finishDrain();
+    this.#finishDrain();
   }
 
   /** Section 6.9. */
@@ -456,7 +454,7 @@ export class Connection implements StreamConnection, Flushable {
   }
 
   #send(type: FrameType, flags: number, streamId: number, ...payload: number[]): void {
-    if (this.#endedAt !== undefined) return;
+    if (this.#stage === "ended") return;
     this.#output.control.add(type, flags, streamId, ...payload);
     this.#flushSoon();
   }
@@ -469,7 +467,7 @@ export class Connection implements StreamConnection, Flushable {
 
   flush(): void {
     this.#flushes = false;
-    if (this.#endedAt !== undefined || this.socket.destroyed) return;
+    if (this.#stage === "ended" || this.socket.destroyed) return;
     try {
       // Nothing is read from a client that does not read.
       if (this.#output.backlogged) this.socket.pause();
@@ -489,7 +487,7 @@ export class Connection implements StreamConnection, Flushable {
       else if (stream.wantsDrain) this.#tellDrained(stream);
     }
     if (this.#output.hasWork) this.#flushSoon();
-    else if (this.#streams.lastServedId !== MAX_STREAM_ID && this.openStreams === 0) {
+    else if (this.#stage === "drained" && this.openStreams === 0) {
       this.#end();
       this.socket.end();
     }
@@ -517,13 +515,13 @@ export class Connection implements StreamConnection, Flushable {
     this.#streams.close(stream);
     this.#output.drop(stream);
     this.#afterClosing(stream);
-    if (this.draining) this.#flushSoon();
+    if (this.#stage === "drained") this.#flushSoon();
   }
 
   #afterClosing(stream: Stream): void {
     this.giveBack(stream.unconsumed);
     stream.unconsumed = 0;
-    if (this.openStreams === 0) this.#idleSince = performance.now();
+    if (this.openStreams === 0) this.idleSince = performance.now();
     try {
       stream.receiver?.onClose();
     } catch (error) {
@@ -566,34 +564,33 @@ export class Connection implements StreamConnection, Flushable {
     for (const stream of this.#streams.open.values()) {
       if (stream.isStalled(now, stallTimeoutMs)) this.#streamError(stream.id, ErrorCode.CANCEL);
     }
-    if (this.#isDrainBegun && now - (this.#drainingSince ?? now) >= DRAIN_STEP_MS) {
-      this.#finishDrain();
-    }
+    if (this.#stage === "draining" && now - this.#stageSince >= DRAIN_STEP_MS) this.#finishDrain();
   }
 
   /** The client should have closed its side by now, if it has got everything. */
-  #checkHalfOpen(endedAt: number, now: number): void {
+  #checkHalfOpen(now: number): void {
     const isGraceful = this.#streams.lastServedId !== MAX_STREAM_ID;
-    if (isGraceful && this.socket.writableLength > 0) this.#endedAt = now;
-    else if (now - endedAt > HALF_OPEN_TIMEOUT_MS) this.socket.destroy();
+    if (isGraceful && this.socket.writableLength > 0) this.#stageSince = now;
+    else if (now - this.#stageSince > HALF_OPEN_TIMEOUT_MS) this.socket.destroy();
   }
 
   // ---- The end of the connection
 
-  /** The first GOAWAY was sent, and the second was not. */
-  get #isDrainBegun(): boolean {
-    return this.#drainingSince !== undefined && this.#streams.lastServedId === MAX_STREAM_ID;
+  #enter(stage: Stage): void {
+    this.#stage = stage;
+    this.#stageSince = performance.now();
   }
 
   #finishDrain(): void {
-    this.#drainingSince ??= performance.now();
+    if (this.#stage === "drained" || this.#stage === "ended") return;
+    this.#enter("drained");
     this.#streams.lastServedId = this.#streams.lastId;
     this.#send(FrameType.GOAWAY, 0, 0, this.#streams.lastId, ErrorCode.NO_ERROR);
   }
 
   /** What the client still sends is discarded, so that it can read the end. */
   #end(): void {
-    this.#endedAt = performance.now();
+    this.#enter("ended");
     this.#reader.stop();
     this.#block = undefined;
     this.socket.resume();
@@ -612,7 +609,7 @@ export class Connection implements StreamConnection, Flushable {
 
   /** A client that has ended its side has gone. */
   #onEnd(): void {
-    if (this.#endedAt === undefined) this.socket.destroy();
+    if (this.#stage !== "ended") this.socket.destroy();
   }
 
   #onClose(): void {
