@@ -1,6 +1,11 @@
 import type { Duplex } from "node:stream";
 import { Http2Error } from "./errors.ts";
-import * as floods from "./flood-limits.ts";
+import {
+  EARNED_BY_REQUEST,
+  EARNED_BY_SENDING,
+  FloodLimits,
+  OVERSIZED_LIST_COST,
+} from "./flood-limits.ts";
 import { type Flushable, flushSoon } from "./flush-turn.ts";
 import type { Frame } from "./frame.ts";
 import { FrameReader } from "./frame-reader.ts";
@@ -98,7 +103,7 @@ export class Connection implements StreamConnection, Flushable {
   readonly #streams = new StreamTable();
   readonly #decoder: HpackDecoder;
   readonly #output: Output;
-  readonly #limits: floods.FloodLimits;
+  readonly #limits: FloodLimits;
 
   readonly #begunAt = performance.now();
   #stage: Stage = "open";
@@ -123,7 +128,7 @@ export class Connection implements StreamConnection, Flushable {
       memoEntries: HEADER_MEMO_ENTRIES,
     });
     this.#output = new Output(socket, this.#streams);
-    this.#limits = new floods.FloodLimits(maxConcurrentStreams);
+    this.#limits = new FloodLimits(maxConcurrentStreams);
     this.#output.control.addWhole(
       settingsFrame([
         [Setting.MAX_CONCURRENT_STREAMS, maxConcurrentStreams],
@@ -192,48 +197,26 @@ export class Connection implements StreamConnection, Flushable {
   }
 
   #onFrame(frame: Frame): void {
+    const { type } = frame;
     // Section 3.4.
-    const isSettings = frame.type === FrameType.SETTINGS && !frame.has(Flag.ACK);
+    const isSettings = type === FrameType.SETTINGS && !frame.has(Flag.ACK);
     if (!this.#greeted && !isSettings) throw protocolError("the first frame is not SETTINGS");
     this.#greeted = true;
     // Section 6.10.
-    if (this.#block !== undefined && frame.type !== FrameType.CONTINUATION) {
+    if (this.#block !== undefined && type !== FrameType.CONTINUATION) {
       throw protocolError("a header block is interrupted");
     }
-    switch (frame.type) {
-      case FrameType.DATA:
-        this.#onData(frame);
-        break;
-      case FrameType.HEADERS:
-        this.#onHeaders(frame);
-        break;
-      case FrameType.PRIORITY:
-        this.#limits.spend(1, "PRIORITY frames");
-        break;
-      case FrameType.RST_STREAM:
-        this.#onReset(frame);
-        break;
-      case FrameType.SETTINGS:
-        this.#onSettings(frame);
-        break;
-      case FrameType.PUSH_PROMISE:
-        throw protocolError("a client must not send PUSH_PROMISE");
-      case FrameType.PING:
-        this.#onPing(frame);
-        break;
-      case FrameType.GOAWAY:
-        this.#onGoAway();
-        break;
-      case FrameType.WINDOW_UPDATE:
-        this.#onWindowUpdate(frame);
-        break;
-      case FrameType.CONTINUATION:
-        this.#onContinuation(frame);
-        break;
-      default:
-        // Section 5.5: is ignored.
-        this.#limits.spend(1, "frames of unknown types");
-    }
+    if (type === FrameType.DATA) this.#onData(frame);
+    else if (type === FrameType.HEADERS) this.#onHeaders(frame);
+    else if (type === FrameType.CONTINUATION) this.#onContinuation(frame);
+    else if (type === FrameType.RST_STREAM) this.#onReset(frame);
+    else if (type === FrameType.SETTINGS) this.#onSettings(frame);
+    else if (type === FrameType.PING) this.#onPing(frame);
+    else if (type === FrameType.GOAWAY) this.#onGoAway();
+    else if (type === FrameType.WINDOW_UPDATE) this.#onWindowUpdate(frame);
+    else if (type === FrameType.PRIORITY) this.#limits.spend(1, "PRIORITY frames");
+    else if (type !== FrameType.PUSH_PROMISE) this.#limits.spend(1, "frames of unknown types");
+    else throw protocolError("a client must not send PUSH_PROMISE");
   }
 
   /** Section 6.1. */
@@ -246,17 +229,17 @@ export class Connection implements StreamConnection, Flushable {
     if (start < end) this.#limits.earnByBody(end - start);
     else if (!last) this.#limits.spend(1, "empty DATA frames");
 
+    const padding = length - (end - start);
     const fault = stream?.count(length, end - start, last);
     if (stream !== undefined && fault === undefined) {
-      this.giveBack(length - (end - start));
-      stream.returnCredit(length - (end - start));
+      this.giveBack(padding);
+      stream.returnCredit(padding);
       this.#deliver(stream, buffer, start, end, last);
       return;
     }
     this.giveBack(length);
-    if (fault !== undefined) this.#streamError(streamId, fault);
-    else if (this.#streams.isLate(streamId)) this.#onLate(streamId, "DATA", last);
-    else this.#streamError(streamId, ErrorCode.STREAM_CLOSED);
+    if (this.#streams.isLate(streamId)) this.#onLate(streamId, "DATA", last);
+    else this.#streamError(streamId, fault ?? ErrorCode.STREAM_CLOSED);
   }
 
   #deliver(stream: Stream, buffer: Buffer, start: number, end: number, last: boolean): void {
@@ -297,8 +280,7 @@ export class Connection implements StreamConnection, Flushable {
   /** Is decoded whatever becomes of it, because it can change the dynamic table. */
   #onHeaderBlock(id: number, last: boolean, buffer: Buffer, start: number, end: number): void {
     const list = this.#decoder.decode(buffer, start, end);
-    if (list === undefined)
-      this.#limits.spend(floods.OVERSIZED_LIST_COST, "too large header lists");
+    if (list === undefined) this.#limits.spend(OVERSIZED_LIST_COST, "too large header lists");
     const stream = this.#streams.open.get(id);
     if (stream !== undefined) this.#onTrailers(stream, list, last);
     else if (id > this.#streams.lastId) this.#onNewStream(id, list, last);
@@ -319,14 +301,14 @@ export class Connection implements StreamConnection, Flushable {
       // Section 8.1.1.
       this.#streamError(id, ErrorCode.PROTOCOL_ERROR);
     } else {
-      const { initialStreamWindow } = this.#output;
-      this.#onRequest(new Stream(this, id, list, head, initialStreamWindow, last));
+      const window = this.#output.initialStreamWindow;
+      this.#onRequest(new Stream(this, id, list, head, window, last));
     }
   }
 
   #onRequest(stream: Stream): void {
     this.#streams.open.set(stream.id, stream);
-    this.#limits.earn(floods.EARNED_BY_REQUEST);
+    this.#limits.earn(EARNED_BY_REQUEST);
     try {
       this.#options.onRequest(stream);
     } catch (error) {
@@ -482,7 +464,7 @@ export class Connection implements StreamConnection, Flushable {
     const streams = this.#output.flush();
     this.#limits.earnByBody(this.#output.writtenBodies - before);
     for (const stream of streams) {
-      this.#limits.earn(floods.EARNED_BY_SENDING);
+      this.#limits.earn(EARNED_BY_SENDING);
       if (stream.complete) this.#afterClosing(stream);
       else if (stream.wantsDrain) this.#tellDrained(stream);
     }
