@@ -1,10 +1,6 @@
 import { expect } from "chai";
-import {
-  BLOCK_SIZE_FACTOR,
-  HALF_OPEN_TIMEOUT_MS,
-  INCOMPLETE_TIMEOUT_MS,
-  MAX_UNSENT_BYTES,
-} from "../../../src/server/http2/connection.ts";
+import { BLOCK_SIZE_FACTOR, MAX_UNSENT_BYTES } from "../../../src/server/http2/connection.ts";
+import { HALF_OPEN_TIMEOUT_MS, INCOMPLETE_TIMEOUT_MS } from "../../../src/server/http2/endpoint.ts";
 import {
   FRAME_BURST,
   FRAMES_PER_SECOND,

@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { CONNECTION_WINDOW } from "../../../src/server/http2/connection.ts";
+import { CONNECTION_WINDOW } from "../../../src/server/http2/endpoint.ts";
 import { ErrorCode } from "../../../src/server/http2/frames.ts";
 import { FLUSH_BYTES } from "../../../src/server/http2/output.ts";
 import {
