@@ -1,10 +1,9 @@
 import type { Duplex } from "node:stream";
 import { CONNECTION_WINDOW, type ConnectionOptions, Endpoint } from "./endpoint.ts";
-import { Http2Error } from "./errors.ts";
 import { EARNED_BY_REQUEST, OVERSIZED_LIST_COST } from "./flood-limits.ts";
 import type { Frame } from "./frame.ts";
 import * as frames from "./frames.ts";
-import { ErrorCode, Flag, FrameType, Setting } from "./frames.ts";
+import { ErrorCode, Flag, FrameType, Http2Error, Setting } from "./frames.ts";
 import { HeaderBlock } from "./header-block.ts";
 import type { HeaderList } from "./header-list.ts";
 import { HpackDecoder } from "./hpack-decoder.ts";

@@ -1,10 +1,9 @@
 import type { Duplex } from "node:stream";
-import { Http2Error } from "./errors.ts";
 import { EARNED_BY_SENDING, FloodLimits } from "./flood-limits.ts";
 import { type Flushable, flushSoon } from "./flush-turn.ts";
 import type { Frame } from "./frame.ts";
 import { FrameReader } from "./frame-reader.ts";
-import { ErrorCode, FrameType, MAX_STREAM_ID } from "./frames.ts";
+import { ErrorCode, FrameType, Http2Error, MAX_STREAM_ID } from "./frames.ts";
 import type { HeaderBlock } from "./header-block.ts";
 import { Output } from "./output.ts";
 import type { Stream, StreamConnection } from "./stream.ts";

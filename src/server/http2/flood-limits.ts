@@ -1,5 +1,4 @@
-import { Http2Error } from "./errors.ts";
-import { ErrorCode } from "./frames.ts";
+import { ErrorCode, Http2Error } from "./frames.ts";
 
 /**
  * Frames that bring nothing forward (PING, SETTINGS, PRIORITY, WINDOW_UPDATE, empty DATA, unknown ones,

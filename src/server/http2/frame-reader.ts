@@ -1,6 +1,11 @@
-import { Http2Error } from "./errors.ts";
 import { Frame } from "./frame.ts";
-import { DEFAULT_MAX_FRAME_SIZE, ErrorCode, FRAME_HEAD_BYTES, PREFACE } from "./frames.ts";
+import {
+  DEFAULT_MAX_FRAME_SIZE,
+  ErrorCode,
+  FRAME_HEAD_BYTES,
+  Http2Error,
+  PREFACE,
+} from "./frames.ts";
 
 /** What a part of a frame gets at least, in octets; then it gets twice as much as it has. */
 const SMALLEST_PART_BYTES = 64;

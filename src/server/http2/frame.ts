@@ -1,5 +1,4 @@
-import { Http2Error } from "./errors.ts";
-import { ErrorCode, Flag, FRAME_HEAD_BYTES, FrameType, readUint31 } from "./frames.ts";
+import { ErrorCode, Flag, FRAME_HEAD_BYTES, FrameType, Http2Error, readUint31 } from "./frames.ts";
 
 const PRIORITY_BYTES = 5;
 const ANY = Number.POSITIVE_INFINITY;

@@ -1,4 +1,4 @@
-/** The constants of RFC 9113, and the head of a frame (section 4.1). */
+/** The constants and errors of RFC 9113, and the head of a frame (section 4.1). */
 
 /** Section 6. */
 export const FrameType = {
@@ -41,6 +41,18 @@ export const ErrorCode = {
   HTTP_1_1_REQUIRED: 13,
 } as const;
 export type ErrorCode = (typeof ErrorCode)[keyof typeof ErrorCode];
+
+/** A connection error (section 5.4.1): the connection ends with a GOAWAY of this code. */
+export class Http2Error extends Error {
+  override readonly name = "Http2Error";
+  readonly code: ErrorCode;
+
+  /** @param message what the client has done, for logs; it must not repeat what the client sent */
+  constructor(code: ErrorCode, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
 
 /** Section 6.5.2. */
 export const Setting = {

@@ -1,5 +1,4 @@
-import { Http2Error } from "./errors.ts";
-import { DEFAULT_MAX_FRAME_SIZE, ErrorCode } from "./frames.ts";
+import { DEFAULT_MAX_FRAME_SIZE, ErrorCode, Http2Error } from "./frames.ts";
 
 /** How many frames a block may have beyond those that it needs. */
 export const SPARE_FRAMES = 8;

@@ -1,6 +1,5 @@
 import { BlockMemo } from "./block-memo.ts";
-import { Http2Error } from "./errors.ts";
-import { ErrorCode } from "./frames.ts";
+import { ErrorCode, Http2Error } from "./frames.ts";
 import { HeaderField } from "./header-field.ts";
 import { HeaderList } from "./header-list.ts";
 import { HpackDynamicTable } from "./hpack-dynamic-table.ts";

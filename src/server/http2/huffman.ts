@@ -2,8 +2,7 @@
  * Huffman-coded strings (RFC 7541, section 5.2). A state machine takes four bits at a time: as no
  * code is shorter than five, each step completes at most one octet.
  */
-import { Http2Error } from "./errors.ts";
-import { ErrorCode } from "./frames.ts";
+import { ErrorCode, Http2Error } from "./frames.ts";
 
 /**
  * RFC 7541, appendix B: the length of each octet's code, and of EOS, each as a digit in base 32. The

@@ -1,8 +1,7 @@
 /** SETTINGS (RFC 9113, section 6.5). */
-import { Http2Error } from "./errors.ts";
 import type { Frame } from "./frame.ts";
 import * as frames from "./frames.ts";
-import { ErrorCode, Setting } from "./frames.ts";
+import { ErrorCode, Http2Error, Setting } from "./frames.ts";
 
 const SETTING_BYTES = 6;
 

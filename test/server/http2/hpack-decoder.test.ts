@@ -1,6 +1,5 @@
 import { expect } from "chai";
-import { Http2Error } from "../../../src/server/http2/errors.ts";
-import { ErrorCode } from "../../../src/server/http2/frames.ts";
+import { ErrorCode, Http2Error } from "../../../src/server/http2/frames.ts";
 import type { HeaderList } from "../../../src/server/http2/header-list.ts";
 import { HpackDecoder } from "../../../src/server/http2/hpack-decoder.ts";
 

@@ -1,7 +1,6 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import { Http2Error } from "../../../src/server/http2/errors.ts";
-import { ErrorCode } from "../../../src/server/http2/frames.ts";
+import { ErrorCode, Http2Error } from "../../../src/server/http2/frames.ts";
 import { decodeHuffman, EOS, huffmanCodes } from "../../../src/server/http2/huffman.ts";
 
 const bitsOf = new Map(

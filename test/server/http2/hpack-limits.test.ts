@@ -1,8 +1,7 @@
 import v8 from "node:v8";
 import { expect } from "chai";
 import fc from "fast-check";
-import { Http2Error } from "../../../src/server/http2/errors.ts";
-import { ErrorCode } from "../../../src/server/http2/frames.ts";
+import { ErrorCode, Http2Error } from "../../../src/server/http2/frames.ts";
 import { HeaderField } from "../../../src/server/http2/header-field.ts";
 import { HeaderList } from "../../../src/server/http2/header-list.ts";
 import { HpackDecoder, type HpackDecoderOptions } from "../../../src/server/http2/hpack-decoder.ts";

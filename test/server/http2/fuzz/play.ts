@@ -1,7 +1,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { Connection } from "../../../../src/server/http2/connection.ts";
-import { Http2Error } from "../../../../src/server/http2/errors.ts";
-import { ErrorCode, MAX_WINDOW } from "../../../../src/server/http2/frames.ts";
+import { ErrorCode, Http2Error, MAX_WINDOW } from "../../../../src/server/http2/frames.ts";
 import { encodeHeaders } from "../../../../src/server/http2/hpack-encoder.ts";
 import type { Stream, StreamReceiver } from "../../../../src/server/http2/stream.ts";
 import type { Conversation, Step } from "./conversation.ts";
