@@ -36,7 +36,7 @@ const NOTHING = Buffer.alloc(0);
  *     + maxConcurrentStreams * (1 KiB + maxHeaderListSize) streams
  *     + MAX_UNSENT_BYTES + one response of each of them    what waits for windows
  *     + MAX_BACKLOG_BYTES + FLUSH_BYTES + ARENA_BYTES      what waits for the client to read
- *     + 17 * (FRAME_BURST + 2 * maxConcurrentStreams)      control frames
+ *     + 128 * (FRAME_BURST + 2 * maxConcurrentStreams)     control frames
  *     + 32 * MAX_REMEMBERED_RESETS
  */
 export class Connection extends Endpoint {
@@ -54,7 +54,7 @@ export class Connection extends Endpoint {
       maxFields: maxHeaders,
       memoEntries: HEADER_MEMO_ENTRIES,
     });
-    this.output.control.addWhole(
+    this.output.control.push(
       settingsFrame([
         [Setting.MAX_CONCURRENT_STREAMS, maxConcurrentStreams],
         [Setting.MAX_HEADER_LIST_SIZE, maxHeaderListSize],

@@ -3,7 +3,7 @@ import { EARNED_BY_SENDING, FloodLimits } from "./flood-limits.ts";
 import { type Flushable, flushSoon } from "./flush-turn.ts";
 import type { Frame } from "./frame.ts";
 import { FrameReader } from "./frame-reader.ts";
-import { ErrorCode, FrameType, Http2Error, MAX_STREAM_ID } from "./frames.ts";
+import { ErrorCode, encodeFrame, FrameType, Http2Error, MAX_STREAM_ID } from "./frames.ts";
 import type { HeaderBlock } from "./header-block.ts";
 import { Output } from "./output.ts";
 import type { Stream, StreamConnection } from "./stream.ts";
@@ -166,7 +166,7 @@ export abstract class Endpoint implements StreamConnection, Flushable {
 
   protected send(type: FrameType, flags: number, streamId: number, ...payload: number[]): void {
     if (this.stage === "ended") return;
-    this.output.control.add(type, flags, streamId, ...payload);
+    this.output.control.push(encodeFrame(type, flags, streamId, ...payload));
     this.flushSoon();
   }
 

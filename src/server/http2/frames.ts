@@ -98,3 +98,17 @@ export function writeFrameHead(
   out[at + 4] = flags;
   return out.writeUInt32BE(streamId, at + 5);
 }
+
+/** A whole frame. @param payload integers of 32 bits */
+export function encodeFrame(
+  type: FrameType,
+  flags: number,
+  streamId: number,
+  ...payload: number[]
+): Buffer {
+  const length = 4 * payload.length;
+  const frame = Buffer.allocUnsafe(FRAME_HEAD_BYTES + length);
+  let at = writeFrameHead(frame, 0, length, type, flags, streamId);
+  for (const value of payload) at = frame.writeUInt32BE(value, at);
+  return frame;
+}

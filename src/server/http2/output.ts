@@ -1,10 +1,10 @@
 import type { Duplex } from "node:stream";
 import { Arena } from "./arena.ts";
-import { ControlFrames } from "./control-frames.ts";
 import {
   DEFAULT_MAX_FRAME_SIZE,
   DEFAULT_WINDOW,
   ErrorCode,
+  encodeFrame,
   Flag,
   FRAME_HEAD_BYTES,
   FrameType,
@@ -32,7 +32,11 @@ const arena = new Arena();
  * windows allow (RFC 9113, section 5.2).
  */
 export class Output {
-  readonly control = new ControlFrames();
+  /**
+   * Frames about the connection and its streams that wait to be sent. The limits of what makes the
+   * server send them bound how many can wait.
+   */
+  readonly control: Buffer[] = [];
   readonly encoder = new HpackEncoder();
   /** How much may be sent on a new stream (section 6.9.2). */
   initialStreamWindow = DEFAULT_WINDOW;
@@ -114,7 +118,7 @@ export class Output {
   /** Writes the control frames only. */
   flushControl(): void {
     arena.begin(this.#socket);
-    this.control.moveTo(arena);
+    this.#writeControl();
     this.#written += arena.end();
   }
 
@@ -129,13 +133,21 @@ export class Output {
     this.#ready = [];
     const done: Stream[] = [];
     arena.begin(this.#socket);
-    this.control.moveTo(arena);
+    this.#writeControl();
     for (const stream of ready) {
       stream.queued = false;
       if (!stream.closed && this.#write(stream)) done.push(stream);
     }
     this.#written += arena.end();
     return done;
+  }
+
+  #writeControl(): void {
+    for (const frame of this.control) {
+      arena.reserve(frame.length);
+      arena.at += frame.copy(arena.buffer, arena.at);
+    }
+    this.control.length = 0;
   }
 
   #addWaiting(): void {
@@ -172,7 +184,7 @@ export class Output {
     // client never closes a stream that is reset in the same read that ends its response, if it waits
     // for room to send.
     if (!stream.remoteEnded) {
-      this.control.add(FrameType.RST_STREAM, 0, id, ErrorCode.NO_ERROR);
+      this.control.push(encodeFrame(FrameType.RST_STREAM, 0, id, ErrorCode.NO_ERROR));
       this.#streams.rememberReset(id);
     }
     this.#streams.close(stream);
@@ -224,15 +236,8 @@ export class Output {
       this.#writeLongBlock(streamId, Buffer.from(arena.buffer.subarray(start, end)), flags);
       return;
     }
-    const { HEADERS } = FrameType;
-    writeFrameHead(
-      arena.buffer,
-      arena.at,
-      end - start,
-      HEADERS,
-      flags | Flag.END_HEADERS,
-      streamId,
-    );
+    const allFlags = flags | Flag.END_HEADERS;
+    writeFrameHead(arena.buffer, arena.at, end - start, FrameType.HEADERS, allFlags, streamId);
     arena.at = end;
   }
 
