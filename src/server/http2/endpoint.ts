@@ -86,7 +86,10 @@ export abstract class Endpoint implements StreamConnection, Flushable {
     this.limits = new FloodLimits(options.maxConcurrentStreams);
     socket.on("drain", () => this.#onDrain());
     socket.on("error", (error) => options.onConnectionError?.(error));
-    socket.on("end", () => this.#onEnd());
+    // A client that has ended its side has gone.
+    socket.on("end", () => {
+      if (this.stage !== "ended") socket.destroy();
+    });
     socket.once("close", () => this.#onClose());
   }
 
@@ -316,11 +319,6 @@ export abstract class Endpoint implements StreamConnection, Flushable {
     }
     if (error.code !== ErrorCode.ENHANCE_YOUR_CALM) this.options.onConnectionError?.(error);
     this.destroy(error.code, error.message);
-  }
-
-  /** A client that has ended its side has gone. */
-  #onEnd(): void {
-    if (this.stage !== "ended") this.socket.destroy();
   }
 
   #onClose(): void {

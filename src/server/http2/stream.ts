@@ -1,4 +1,3 @@
-import type { Duplex } from "node:stream";
 import { DEFAULT_WINDOW, ErrorCode } from "./frames.ts";
 import type { HeaderList } from "./header-list.ts";
 import type { EncodedHeaders } from "./hpack-encoder.ts";
@@ -21,9 +20,9 @@ const NOTHING = Buffer.alloc(0);
 /** Gets what the client sends on a stream, and its end. An exception ends the stream, and is reported. */
 export interface StreamReceiver {
   /**
-   * A part of the request's body. The buffer is the connection's: copy what has to stay.
+   * A part of the request's body, maybe empty. The buffer is the connection's: copy what has to stay.
    *
-   * @param last the client has ended its side, maybe with an empty part
+   * @param last the client has ended its side
    */
   onData(buffer: Buffer, start: number, end: number, last: boolean): void;
   /**
@@ -37,17 +36,15 @@ export interface StreamReceiver {
 
 /** The connection of a stream, as streams and their users see it. */
 export interface StreamConnection {
-  readonly socket: Duplex;
   /** A place for what the user of the engine knows about the connection. */
   context: unknown;
-  readonly openStreams: number;
-  readonly draining: boolean;
   drain(): void;
   destroy(code: ErrorCode, reason: string): void;
   /** For streams: this one has something to send, with so many new octets of its body. */
   sendSoon(stream: Stream, bodyBytes: number): void;
-  /** For streams: the client may send so many octets more, on the stream and on the connection. */
+  /** For streams: the client may send so many octets more on the stream. */
   sendCredit(stream: Stream, bytes: number): void;
+  /** For streams: the client may send so many octets more on the connection. */
   giveBack(bytes: number): void;
   /** For streams: closes it with RST_STREAM. */
   resetStream(stream: Stream, code: ErrorCode): void;
@@ -87,11 +84,10 @@ export class Stream {
   sendWindow: number;
   /** Octets of the response's body that have left. */
   sent = 0;
-  /** What has not left; of the first part, that from `unsentAt` on. */
+  /** What has not left. */
   unsentInterim: EncodedHeaders | undefined = undefined;
   unsentHead: EncodedHeaders | undefined = undefined;
   unsentParts: Uint8Array[] | undefined = undefined;
-  unsentAt = 0;
   unsentBytes = 0;
   unsentTrailers: EncodedHeaders | undefined = undefined;
   answered = false;
@@ -157,21 +153,14 @@ export class Stream {
     this.end(trailers);
   }
 
-  /**
-   * Sends headers that precede those of the response, such as `:status` 100 to a client that expects it
-   * (RFC 9110, section 10.1.1), which is left to the user of the engine.
-   */
+  /** Sends headers that precede those of the response, such as `:status` 100 to who expects it. */
   sendInterim(head: EncodedHeaders): void {
     if (this.answered) return;
     this.unsentInterim = head;
     this.connection.sendSoon(this, 0);
   }
 
-  /**
-   * Begins a response in parts.
-   *
-   * @throws {Error} if there is a response already
-   */
+  /** Begins a response in parts. @throws {Error} if there is a response already */
   sendHeaders(head: EncodedHeaders): void {
     if (this.answered) throw new Error("the stream has a response already");
     this.answered = true;
@@ -196,11 +185,7 @@ export class Stream {
     return !this.wantsDrain;
   }
 
-  /**
-   * Ends a response in parts.
-   *
-   * @throws {Error} before the headers, or after the end
-   */
+  /** Ends a response in parts. @throws {Error} before the headers, or after the end */
   end(trailers?: EncodedHeaders): void {
     this.#checkResponse();
     this.unsentTrailers = trailers;
@@ -221,11 +206,7 @@ export class Stream {
     if (!this.closed) this.connection.resetStream(this, code);
   }
 
-  /**
-   * For the connection: counts DATA. Returns why it is a stream error.
-   *
-   * @param length of the frame, with padding
-   */
+  /** For the connection: counts DATA; `length` is with padding. Returns why it is a stream error. */
   count(length: number, bodyBytes: number, last: boolean): ErrorCode | undefined {
     if (this.remoteEnded) return ErrorCode.STREAM_CLOSED;
     this.receiveWindow -= length;
@@ -257,18 +238,13 @@ export class Stream {
   /** For the connection: moves so many unsent octets to `out`, which are sent with that. */
   take(bytes: number, out: Buffer, at: number): void {
     const parts = this.unsentParts as Uint8Array[];
-    let to = at;
-    for (const end = at + bytes; to < end; ) {
+    for (let left = bytes; left > 0; ) {
       const part = parts[0] as Uint8Array;
-      const rest = this.unsentAt === 0 ? part : part.subarray(this.unsentAt);
-      const taken = rest.length > end - to ? rest.subarray(0, end - to) : rest;
-      out.set(taken, to);
-      to += taken.length;
-      this.unsentAt += taken.length;
-      if (taken === rest) {
-        parts.shift();
-        this.unsentAt = 0;
-      }
+      const taken = part.length > left ? part.subarray(0, left) : part;
+      out.set(taken, at + bytes - left);
+      left -= taken.length;
+      if (taken === part) parts.shift();
+      else parts[0] = part.subarray(taken.length);
     }
     this.unsentBytes -= bytes;
     this.sendWindow -= bytes;
@@ -278,13 +254,9 @@ export class Stream {
   /** Whether the client gives no window for too long. To be asked about once a second. */
   isStalled(now: number, timeoutMs: number): boolean {
     const waits = this.unsentBytes > 0;
-    if (
-      waits &&
-      this.#waitsSince !== undefined &&
-      this.sent - this.#sentBefore < MIN_PROGRESS_BYTES
-    ) {
-      return now - this.#waitsSince > timeoutMs;
-    }
+    const since = this.#waitsSince;
+    const moves = this.sent - this.#sentBefore >= MIN_PROGRESS_BYTES;
+    if (waits && since !== undefined && !moves) return now - since > timeoutMs;
     this.#waitsSince = waits ? now : undefined;
     this.#sentBefore = this.sent;
     return false;
