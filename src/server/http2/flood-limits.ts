@@ -8,9 +8,8 @@ import { ErrorCode, Http2Error } from "./frames.ts";
 export const FRAME_BURST = 1000;
 export const FRAMES_PER_SECOND = 100;
 
-/** What progress earns: a request, a KiB of body in either direction, all that a stream had to send. */
+/** What progress earns: a request, and all that a stream had to send. A KiB of body earns one. */
 export const EARNED_BY_REQUEST = 4;
-const EARNED_BY_KIB = 1;
 export const EARNED_BY_SENDING = 1;
 
 /** A header list over the limits can take a hundred times the work of its octets. */
@@ -51,8 +50,9 @@ export class FloodLimits {
     this.#frames = Math.min(FRAME_BURST, this.#frames + frames);
   }
 
+  /** For a body in either direction. */
   earnByBody(bytes: number): void {
-    this.earn((bytes / 1024) * EARNED_BY_KIB);
+    this.earn(bytes / 1024);
   }
 
   /** What time gives back. `now` is of performance.now(). */

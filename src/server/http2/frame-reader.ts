@@ -1,19 +1,13 @@
 import { Frame } from "./frame.ts";
-import {
-  DEFAULT_MAX_FRAME_SIZE,
-  ErrorCode,
-  FRAME_HEAD_BYTES,
-  Http2Error,
-  PREFACE,
-} from "./frames.ts";
+import * as frames from "./frames.ts";
+import { ErrorCode, FRAME_HEAD_BYTES, Http2Error, PREFACE } from "./frames.ts";
 
 /** What a part of a frame gets at least, in octets; then it gets twice as much as it has. */
 const SMALLEST_PART_BYTES = 64;
 
 /**
- * Finds the frames in what arrives (RFC 9113, section 4.1), wherever it is cut. A frame that is whole in a
- * chunk is passed on where it is. A part of one is copied, into room that grows with what has come and not
- * with what was announced.
+ * Finds the frames in what arrives (RFC 9113, section 4.1), wherever it is cut. A whole one is passed on
+ * where it is. A part is copied, into room that grows with what has come, not with what was announced.
  */
 export class FrameReader {
   readonly #onFrame: (frame: Frame) => void;
@@ -105,7 +99,7 @@ export class FrameReader {
 /** With its head, of whose first 32 bits the last 8 are the type. */
 function frameLength(buffer: Buffer, at: number): number {
   const length = buffer.readUInt32BE(at) >>> 8;
-  if (length <= DEFAULT_MAX_FRAME_SIZE) return FRAME_HEAD_BYTES + length;
-  const message = `a frame is larger than ${DEFAULT_MAX_FRAME_SIZE} octets`;
+  if (length <= frames.DEFAULT_MAX_FRAME_SIZE) return FRAME_HEAD_BYTES + length;
+  const message = `a frame is larger than ${frames.DEFAULT_MAX_FRAME_SIZE} octets`;
   throw new Http2Error(ErrorCode.FRAME_SIZE_ERROR, message);
 }

@@ -1,16 +1,7 @@
 import type { Duplex } from "node:stream";
 import { Arena } from "./arena.ts";
-import {
-  DEFAULT_MAX_FRAME_SIZE,
-  DEFAULT_WINDOW,
-  ErrorCode,
-  encodeFrame,
-  Flag,
-  FRAME_HEAD_BYTES,
-  FrameType,
-  MAX_WINDOW,
-  writeFrameHead,
-} from "./frames.ts";
+import * as frames from "./frames.ts";
+import { ErrorCode, Flag, FRAME_HEAD_BYTES, FrameType, writeFrameHead } from "./frames.ts";
 import { type EncodedHeaders, HpackEncoder } from "./hpack-encoder.ts";
 import type { Stream } from "./stream.ts";
 import type { StreamTable } from "./stream-table.ts";
@@ -22,7 +13,7 @@ export const MAX_BACKLOG_BYTES = 256 * 1024;
 export const FLUSH_BYTES = 256 * 1024;
 
 /** The largest payload that is sent. All clients accept it, and larger ones delay other streams. */
-const MAX_PAYLOAD_BYTES = DEFAULT_MAX_FRAME_SIZE;
+const MAX_PAYLOAD_BYTES = frames.DEFAULT_MAX_FRAME_SIZE;
 
 /** One for all connections. */
 const arena = new Arena();
@@ -32,14 +23,11 @@ const arena = new Arena();
  * windows allow (RFC 9113, section 5.2).
  */
 export class Output {
-  /**
-   * Frames about the connection and its streams that wait to be sent. The limits of what makes the
-   * server send them bound how many can wait.
-   */
+  /** Frames about the connection and its streams. Limits of what makes the server send them bound them. */
   readonly control: Buffer[] = [];
   readonly encoder = new HpackEncoder();
   /** How much may be sent on a new stream (section 6.9.2). */
-  initialStreamWindow = DEFAULT_WINDOW;
+  initialStreamWindow = frames.DEFAULT_WINDOW;
   /** Octets of bodies that streams have to send. */
   unsentBytes = 0;
   /** Octets of bodies that the socket has got. */
@@ -50,7 +38,7 @@ export class Output {
   /** Streams that may send. */
   #ready: Stream[] = [];
   /** How much may be sent on all streams (section 6.9.1). */
-  #window = DEFAULT_WINDOW;
+  #window = frames.DEFAULT_WINDOW;
   /** Windows have grown of which all waiting streams may have a part. */
   #grown = false;
   /** Octets that the socket has got; and those that it had got at a time when all before were read. */
@@ -99,7 +87,7 @@ export class Output {
   growWindow(bytes: number): boolean {
     this.#grown ||= this.#window <= 0;
     this.#window += bytes;
-    return this.#window <= MAX_WINDOW;
+    return this.#window <= frames.MAX_WINDOW;
   }
 
   /** Section 6.9.2: the windows of all streams, which can become negative. False: one is too large. */
@@ -112,7 +100,7 @@ export class Output {
       stream.sendWindow += growth;
       largest = Math.max(largest, stream.sendWindow);
     }
-    return largest <= MAX_WINDOW;
+    return largest <= frames.MAX_WINDOW;
   }
 
   /** Writes the control frames only. */
@@ -123,9 +111,8 @@ export class Output {
   }
 
   /**
-   * Writes what there is. Calls nobody meanwhile, because all connections share the arena.
-   *
-   * @returns the streams that have sent all that they had
+   * Writes what there is. Calls nobody meanwhile, because all connections share the arena. Returns the
+   * streams that have sent all that they had.
    */
   flush(): readonly Stream[] {
     if (this.#grown) this.#addWaiting();
@@ -184,7 +171,7 @@ export class Output {
     // client never closes a stream that is reset in the same read that ends its response, if it waits
     // for room to send.
     if (!stream.remoteEnded) {
-      this.control.push(encodeFrame(FrameType.RST_STREAM, 0, id, ErrorCode.NO_ERROR));
+      this.control.push(frames.encodeFrame(FrameType.RST_STREAM, 0, id, ErrorCode.NO_ERROR));
       this.#streams.rememberReset(id);
     }
     this.#streams.close(stream);
@@ -200,7 +187,7 @@ export class Output {
       const length = Math.min(MAX_PAYLOAD_BYTES, stream.unsentBytes, window);
       if (length <= 0 || arena.length >= FLUSH_BYTES) {
         if (length > 0) this.add(stream, 0);
-        else if (stream.sent > before) this.#moveToEnd(stream);
+        else if (stream.sent > before) this.#streams.moveToEnd(stream);
         return false;
       }
       const isLast = endStream && length === stream.unsentBytes;
@@ -214,12 +201,6 @@ export class Output {
     return true;
   }
 
-  /** So that streams share the window of the connection. */
-  #moveToEnd(stream: Stream): void {
-    this.#streams.open.delete(stream.id);
-    this.#streams.open.set(stream.id, stream);
-  }
-
   /** Reserves room for the payload, too. */
   #writeDataHead(streamId: number, length: number, flags: number): void {
     arena.reserve(FRAME_HEAD_BYTES + length);
@@ -231,25 +212,25 @@ export class Output {
     arena.reserve(FRAME_HEAD_BYTES + headers.maxBytes);
     const start = arena.at + FRAME_HEAD_BYTES;
     const end = this.encoder.write(headers, arena.buffer, start);
-    const flags = endStream ? Flag.END_STREAM : 0;
+    const flags = Flag.END_HEADERS | (endStream ? Flag.END_STREAM : 0);
     if (end - start > MAX_PAYLOAD_BYTES) {
       this.#writeLongBlock(streamId, Buffer.from(arena.buffer.subarray(start, end)), flags);
       return;
     }
-    const allFlags = flags | Flag.END_HEADERS;
-    writeFrameHead(arena.buffer, arena.at, end - start, FrameType.HEADERS, allFlags, streamId);
+    writeFrameHead(arena.buffer, arena.at, end - start, FrameType.HEADERS, flags, streamId);
     arena.at = end;
   }
 
-  #writeLongBlock(streamId: number, block: Buffer, firstFlags: number): void {
+  #writeLongBlock(streamId: number, block: Buffer, flags: number): void {
     for (let start = 0; start < block.length; start += MAX_PAYLOAD_BYTES) {
       const part = block.subarray(start, start + MAX_PAYLOAD_BYTES);
       const type = start === 0 ? FrameType.HEADERS : FrameType.CONTINUATION;
       const isLast = start + part.length === block.length;
-      const flags = (start === 0 ? firstFlags : 0) | (isLast ? Flag.END_HEADERS : 0);
+      const ofPart = (start === 0 ? Flag.END_STREAM : 0) | (isLast ? Flag.END_HEADERS : 0);
       arena.reserve(FRAME_HEAD_BYTES + part.length);
-      const at = writeFrameHead(arena.buffer, arena.at, part.length, type, flags, streamId);
-      arena.at = at + part.copy(arena.buffer, at);
+      const { buffer, at } = arena;
+      const payloadAt = writeFrameHead(buffer, at, part.length, type, flags & ofPart, streamId);
+      arena.at = payloadAt + part.copy(buffer, payloadAt);
     }
   }
 }

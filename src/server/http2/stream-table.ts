@@ -29,6 +29,12 @@ export class StreamTable {
     this.open.delete(stream.id);
   }
 
+  /** So that streams share the window of the connection. */
+  moveToEnd(stream: Stream): void {
+    this.open.delete(stream.id);
+    this.open.set(stream.id, stream);
+  }
+
   rememberReset(id: number): void {
     this.#recentResets ??= new Set();
     this.#recentResets.add(id);
