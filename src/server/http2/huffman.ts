@@ -18,25 +18,21 @@ const lengths =
 /** The symbol that no string may contain. */
 export const EOS = 256;
 
-/** All codes: the lowest `length` of `bits`, for an octet or EOS. The shortest come first. */
-export const huffmanCodes = numberCodes();
-
-/** An inner node of the tree of codes: where a bit leads, to a node or to a complete symbol. */
-interface Node {
-  readonly state: number;
-  readonly next: [Node | number | undefined, Node | number | undefined];
-  /** Whether the bits from the root to here may pad a string: fewer than eight, all of them 1. */
-  readonly padding: boolean;
-}
+/** The symbol of each code, which is text of 0 and 1. */
+export const huffmanCodes: ReadonlyMap<string, number> = numberCodes();
 
 /** A step is the next state, the octet that it completes in the bits above, and these flags. */
 const COMPLETES_OCTET = 1 << 16;
 const FAILS = 1 << 17;
 
-const nodes = buildTree();
-const steps = Uint32Array.from({ length: 16 * nodes.length }, (_, index) =>
-  step(nodes[index >>> 4] as Node, index & 0xf),
+/** By state: the bits that have been read of a code. The first is none. There are 256. */
+const states = [...new Set(Array.from(huffmanCodes.keys(), beginningsOf).flat())];
+const stateOf = new Map(states.map((bits, state) => [bits, state]));
+const steps = Uint32Array.from({ length: 16 * states.length }, (_, index) =>
+  step(states[index >>> 4] as string, index & 0xf),
 );
+/** By state: whether it may pad a string: fewer than eight bits, all of them 1. */
+const endings = states.map((bits) => /^1{0,7}$/.test(bits));
 
 /** Shared by all strings, as each is decoded in one go. It stays as large as the longest needed. */
 let scratch = Buffer.allocUnsafeSlow(4096);
@@ -72,58 +68,40 @@ export function decodeHuffman(buffer: Buffer, start: number, end: number): strin
     }
     state = step & 0xff;
   }
-  if ((failures & FAILS) !== 0 || nodes[state]?.padding !== true) {
+  if ((failures & FAILS) !== 0 || endings[state] !== true) {
     throw new Http2Error(ErrorCode.COMPRESSION_ERROR, "Huffman code with EOS or wrong padding");
   }
   return out.toString("latin1", 0, length);
 }
 
-function numberCodes(): { symbol: number; bits: number; length: number }[] {
-  const codes = [];
-  let bits = 0;
+function numberCodes(): Map<string, number> {
+  const codes = new Map<string, number>();
+  let next = 0;
   for (let length = 1; length < 32; length += 1) {
-    bits *= 2;
+    next *= 2;
     for (let symbol = 0; symbol <= EOS; symbol += 1) {
       if (lengths[symbol] !== length.toString(32)) continue;
-      codes.push({ symbol, bits, length });
-      bits += 1;
+      codes.set(next.toString(2).padStart(length, "0"), symbol);
+      next += 1;
     }
   }
   return codes;
 }
 
-function buildTree(): Node[] {
-  const all: Node[] = [];
-  const add = (padding: boolean): Node => {
-    const node: Node = { state: all.length, next: [undefined, undefined], padding };
-    all.push(node);
-    return node;
-  };
-  const root = add(true);
-  for (const { symbol, bits, length } of huffmanCodes) {
-    let node = root;
-    for (let depth = 1; depth < length; depth += 1) {
-      const bit = (bits >>> (length - depth)) & 1;
-      node.next[bit] ??= add(node.padding && bit === 1 && depth < 8);
-      node = node.next[bit] as Node;
-    }
-    node.next[bits & 1] = symbol;
-  }
-  return all;
+function beginningsOf(code: string): string[] {
+  return Array.from(code, (_, length) => code.slice(0, length));
 }
 
-function step(start: Node, nibble: number): number {
-  let node = start;
-  let flags = 0;
-  for (let shift = 3; shift >= 0; shift -= 1) {
-    const next = node.next[(nibble >>> shift) & 1] as Node | number;
-    if (next === EOS) return FAILS;
-    if (typeof next === "number") {
-      flags = COMPLETES_OCTET | (next << 8);
-      node = nodes[0] as Node;
-    } else {
-      node = next;
-    }
+function step(state: string, nibble: number): number {
+  let read = state;
+  let completed = 0;
+  for (const bit of nibble.toString(2).padStart(4, "0")) {
+    read += bit;
+    const symbol = huffmanCodes.get(read);
+    if (symbol === EOS) return FAILS;
+    if (symbol === undefined) continue;
+    completed = COMPLETES_OCTET | (symbol << 8);
+    read = "";
   }
-  return flags | node.state;
+  return completed | (stateOf.get(read) as number);
 }
