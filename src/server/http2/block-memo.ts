@@ -4,11 +4,9 @@ import type { HeaderList } from "./header-list.ts";
 const MAX_BLOCK = 1024;
 
 /**
- * What header blocks have been decoded to. Clients repeat them: a method's requests differ in their
- * bodies. A block gets a place when it comes the second time, so that blocks with something that
- * changes, such as a timeout, neither cost a copy nor take the place of others.
- *
- * Holds at most `capacity` blocks of at most 1,024 octets, and their lists.
+ * What at most `capacity` header blocks have been decoded to. Clients repeat them: a method's requests
+ * differ in their bodies. A block gets a place when it comes the second time, so that blocks with
+ * something that changes, such as a timeout, neither cost a copy nor take the place of others.
  */
 export class BlockMemo {
   readonly #capacity: number;

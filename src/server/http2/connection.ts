@@ -132,14 +132,12 @@ export class Connection extends Endpoint {
     const { streamId, buffer, start, end } = frame;
     // Section 5.1.1.
     if ((streamId & 1) === 0) throw protocolError("HEADERS on a stream of the server");
-    const last = frame.has(Flag.END_STREAM);
     if (frame.has(Flag.END_HEADERS)) {
-      this.#onHeaderBlock(streamId, last, buffer, start, end);
-      return;
+      this.#onHeaderBlock(streamId, frame.has(Flag.END_STREAM), buffer, start, end);
+    } else {
+      this.block = new HeaderBlock(frame, BLOCK_SIZE_FACTOR * this.options.maxHeaderListSize);
+      this.block.append(frame);
     }
-    const maxBytes = BLOCK_SIZE_FACTOR * this.options.maxHeaderListSize;
-    this.block = new HeaderBlock(streamId, last, maxBytes);
-    this.block.append(buffer, start, end);
   }
 
   #onContinuation(frame: Frame): void {
@@ -147,7 +145,7 @@ export class Connection extends Endpoint {
     if (block?.streamId !== frame.streamId) {
       throw protocolError("CONTINUATION does not follow HEADERS of its stream");
     }
-    block.append(frame.buffer, frame.start, frame.end);
+    block.append(frame);
     if (!frame.has(Flag.END_HEADERS)) return;
     this.block = undefined;
     const whole = block.join();
@@ -248,8 +246,8 @@ export class Connection extends Endpoint {
     if (isAck && this.stage === "draining") this.finishDrain();
     else this.limits.spend(1, "PING frames");
     if (isAck) return;
-    const payload = [buffer.readUInt32BE(start), buffer.readUInt32BE(start + 4)];
-    this.send(FrameType.PING, Flag.ACK, 0, ...payload);
+    const [high, low] = [buffer.readUInt32BE(start), buffer.readUInt32BE(start + 4)];
+    this.send(FrameType.PING, Flag.ACK, 0, high, low);
   }
 
   /** Section 6.8. The client will open no more streams. */

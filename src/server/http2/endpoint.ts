@@ -1,6 +1,6 @@
 import type { Duplex } from "node:stream";
 import { EARNED_BY_SENDING, FloodLimits } from "./flood-limits.ts";
-import { type Flushable, flushSoon } from "./flush-turn.ts";
+import { flushSoon } from "./flush-turn.ts";
 import type { Frame } from "./frame.ts";
 import { FrameReader } from "./frame-reader.ts";
 import { ErrorCode, encodeFrame, FrameType, Http2Error, MAX_STREAM_ID } from "./frames.ts";
@@ -11,9 +11,6 @@ import { StreamTable } from "./stream-table.ts";
 
 /** What all streams of a connection may send together before receivers have consumed any of it. */
 export const CONNECTION_WINDOW = 1024 * 1024;
-
-/** Used octets of the connection's window are given back when they are this many. */
-const CREDIT_BYTES = CONNECTION_WINDOW >>> 1;
 
 /** How long a frame or header block may take from its first octet to its last. */
 export const INCOMPLETE_TIMEOUT_MS = 10_000;
@@ -56,7 +53,7 @@ export interface ConnectionOptions {
 type Stage = "open" | "draining" | "drained" | "ended";
 
 /** The server's end of a connection (RFC 9113): what it sends, its times, and how it ends. */
-export abstract class Endpoint implements StreamConnection, Flushable {
+export abstract class Endpoint implements StreamConnection {
   readonly socket: Duplex;
   context: unknown = undefined;
   /** When the last stream was closed or the connection begun. Of performance.now(). */
@@ -84,7 +81,10 @@ export abstract class Endpoint implements StreamConnection, Flushable {
     this.options = options;
     this.output = new Output(socket, this.streams);
     this.limits = new FloodLimits(options.maxConcurrentStreams);
-    socket.on("drain", () => this.#onDrain());
+    socket.on("drain", () => {
+      socket.resume();
+      this.flushSoon();
+    });
     socket.on("error", (error) => options.onConnectionError?.(error));
     // A client that has ended its side has gone.
     socket.on("end", () => {
@@ -151,7 +151,8 @@ export abstract class Endpoint implements StreamConnection, Flushable {
 
   giveBack(bytes: number): void {
     this.#credit += bytes;
-    if (this.#credit < CREDIT_BYTES) return;
+    // In larger amounts, not with a frame for each part.
+    if (this.#credit < CONNECTION_WINDOW / 2) return;
     this.send(FrameType.WINDOW_UPDATE, 0, 0, this.#credit);
     this.receiveWindow += this.#credit;
     this.#credit = 0;
@@ -205,11 +206,6 @@ export abstract class Endpoint implements StreamConnection, Flushable {
       this.#end();
       this.socket.end();
     }
-  }
-
-  #onDrain(): void {
-    this.socket.resume();
-    this.flushSoon();
   }
 
   // ---- Ends of streams
@@ -266,10 +262,7 @@ export abstract class Endpoint implements StreamConnection, Flushable {
   #checkTimes(now: number): void {
     const { settingsTimeoutMs, stallTimeoutMs } = this.options;
     if (!this.settingsAcknowledged && now - this.#begunAt > settingsTimeoutMs) {
-      throw new Http2Error(
-        ErrorCode.SETTINGS_TIMEOUT,
-        "the settings were not acknowledged in time",
-      );
+      throw new Http2Error(ErrorCode.SETTINGS_TIMEOUT, "SETTINGS was not acknowledged in time");
     }
     const incompleteSince = this.block?.since ?? this.reader.partSince;
     if (incompleteSince !== undefined && now - incompleteSince > INCOMPLETE_TIMEOUT_MS) {
@@ -312,13 +305,13 @@ export abstract class Endpoint implements StreamConnection, Flushable {
 
   /** Section 5.4.1, or a defect. */
   protected fail(error: unknown): void {
-    if (!(error instanceof Http2Error)) {
+    if (error instanceof Http2Error) {
+      if (error.code !== ErrorCode.ENHANCE_YOUR_CALM) this.options.onConnectionError?.(error);
+      this.destroy(error.code, error.message);
+    } else {
       this.options.onError(error, "HTTP/2 connection");
       this.destroy(ErrorCode.INTERNAL_ERROR, "a defect");
-      return;
     }
-    if (error.code !== ErrorCode.ENHANCE_YOUR_CALM) this.options.onConnectionError?.(error);
-    this.destroy(error.code, error.message);
   }
 
   #onClose(): void {

@@ -1,16 +1,10 @@
-/** What can have output for a later moment of this turn of the event loop. */
-export interface Flushable {
-  /** Must not throw. */
-  flush(): void;
-}
-
-let waiting: Flushable[] = [];
+let waiting: { flush(): void }[] = [];
 
 /**
  * Flushes it when all that has arrived in this turn of the event loop has been read. Each connection's
- * frames of a turn leave by one write then.
+ * frames of a turn leave by one write then. `flush` must not throw.
  */
-export function flushSoon(connection: Flushable): void {
+export function flushSoon(connection: { flush(): void }): void {
   if (waiting.length === 0) setImmediate(flushAll);
   waiting.push(connection);
 }

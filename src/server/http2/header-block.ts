@@ -1,4 +1,5 @@
-import { DEFAULT_MAX_FRAME_SIZE, ErrorCode, Http2Error } from "./frames.ts";
+import type { Frame } from "./frame.ts";
+import { DEFAULT_MAX_FRAME_SIZE, ErrorCode, Flag, Http2Error } from "./frames.ts";
 
 /** How many frames a block may have beyond those that it needs. */
 export const SPARE_FRAMES = 8;
@@ -14,9 +15,9 @@ export class HeaderBlock {
   #framesLeft: number;
 
   /** @param maxBytes of the whole block */
-  constructor(streamId: number, endStream: boolean, maxBytes: number) {
-    this.streamId = streamId;
-    this.endStream = endStream;
+  constructor(headers: Frame, maxBytes: number) {
+    this.streamId = headers.streamId;
+    this.endStream = headers.has(Flag.END_STREAM);
     this.#bytesLeft = maxBytes;
     this.#framesLeft = Math.ceil(maxBytes / DEFAULT_MAX_FRAME_SIZE) + SPARE_FRAMES;
   }
@@ -27,7 +28,7 @@ export class HeaderBlock {
    *
    * @throws {Http2Error} too many octets or frames
    */
-  append(buffer: Buffer, start: number, end: number): void {
+  append({ buffer, start, end }: Frame): void {
     this.#bytesLeft -= end - start;
     this.#framesLeft -= 1;
     if (this.#bytesLeft < 0 || this.#framesLeft < 0) {

@@ -7,10 +7,7 @@ import { staticTable } from "./hpack-static-table.ts";
 import { decodeHuffman } from "./huffman.ts";
 
 export interface HpackDecoderOptions {
-  /**
-   * SETTINGS_HEADER_TABLE_SIZE, in octets. The table has this size from the beginning, so it must
-   * be 4,096 where clients do not know it beforehand (RFC 9113, section 6.5.2).
-   */
+  /** SETTINGS_HEADER_TABLE_SIZE, in octets: 4,096 for clients that do not know it beforehand. */
   readonly tableSize: number;
   /** Of a list, as SETTINGS_MAX_HEADER_LIST_SIZE counts it, in octets. */
   readonly maxListSize: number;
@@ -29,10 +26,8 @@ const MAX_INTEGER_SHIFT = 21;
 const staticFields = staticTable.map(([name, value]) => new HeaderField(name, value));
 
 /**
- * Decodes the header blocks of one connection, in their order (RFC 7541).
- *
- * Each octet of a block costs constant time. A list above its limits is not collected, so that a
- * block of references to one large field takes no memory.
+ * Decodes the header blocks of one connection, in their order (RFC 7541). Each octet of a block costs
+ * constant time. A list above its limits is not collected: references to one large field take no memory.
  */
 export class HpackDecoder {
   readonly #options: HpackDecoderOptions;
@@ -119,10 +114,8 @@ export class HpackDecoder {
 
   /** Section 2.3.3. */
   #field(index: number): HeaderField {
-    const field =
-      index <= staticFields.length
-        ? staticFields[index - 1]
-        : this.#table.get(index - staticFields.length - 1);
+    const back = index - staticFields.length - 1;
+    const field = back < 0 ? staticFields[index - 1] : this.#table.get(back);
     if (field === undefined) throw compressionError("index without a field");
     return field;
   }
@@ -135,9 +128,8 @@ export class HpackDecoder {
     const start = this.#at;
     if (length > end - start) throw compressionError("string is longer than the header block");
     this.#at = start + length;
-    return isHuffman
-      ? decodeHuffman(block, start, this.#at)
-      : block.toString("latin1", start, this.#at);
+    if (isHuffman) return decodeHuffman(block, start, this.#at);
+    return block.toString("latin1", start, this.#at);
   }
 
   /** Section 5.1. There is an octet to read. */

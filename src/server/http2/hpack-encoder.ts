@@ -98,26 +98,26 @@ export class HpackEncoder {
   /** How many insertions came before that of a field, by its key. */
   readonly #insertions = new Map<string, number>();
   /** Size updates that the next block begins with (section 4.2). */
-  #emptyFirst = false;
-  #sizeChanged = false;
+  #sizeUpdates: number[] = [];
 
   /** The client's SETTINGS_HEADER_TABLE_SIZE, in octets. Takes effect with the next block. */
   setTableSize(bytes: number): void {
     const size = Math.min(bytes, MAX_TABLE_SIZE);
     if (size === this.#tableSize) return;
-    if (size < this.#tableSize) {
+    const shrinks = size < this.#tableSize;
+    if (shrinks) {
       // All fields are forgotten rather than some evicted: clients set this once, if at all.
       this.#insertions.clear();
       this.#used = 0;
-      this.#emptyFirst = true;
     }
+    const emptied = shrinks || this.#sizeUpdates[0] === 0;
+    this.#sizeUpdates = emptied && size > 0 ? [0, size] : [size];
     this.#tableSize = size;
-    this.#sizeChanged = true;
   }
 
   /** Writes a header block at `at`, and returns where it ends. It must then be sent. */
   write(headers: EncodedHeaders, out: Buffer, at: number): number {
-    let end = this.#sizeChanged ? this.#writeSizeUpdates(out, at) : at;
+    let end = this.#sizeUpdates.length > 0 ? this.#writeSizeUpdates(out, at) : at;
     for (const { plain, indexed } of headers.pieces) {
       if (indexed === undefined) end = copy(plain, out, end);
       else end = this.#writeIndexed(indexed, plain, out, end);
@@ -142,10 +142,8 @@ export class HpackEncoder {
   /** Section 6.3. */
   #writeSizeUpdates(out: Buffer, at: number): number {
     let end = at;
-    if (this.#emptyFirst) end = writeInteger(out, end, 0x20, 5, 0);
-    if (this.#tableSize > 0) end = writeInteger(out, end, 0x20, 5, this.#tableSize);
-    this.#emptyFirst = false;
-    this.#sizeChanged = false;
+    for (const size of this.#sizeUpdates) end = writeInteger(out, end, 0x20, 5, size);
+    this.#sizeUpdates = [];
     return end;
   }
 }

@@ -6,9 +6,6 @@ import type { RequestHead } from "./request-head.ts";
 /** What a client may send on a stream before the receiver has consumed any of it: the default. */
 export const STREAM_WINDOW = DEFAULT_WINDOW;
 
-/** Used bytes of a window are given back when they are this many, not with a frame for each part. */
-const CREDIT_BYTES = STREAM_WINDOW >>> 1;
-
 /** Above so many unsent bytes of a stream, `write` asks to wait. */
 const WRITE_HIGH_WATER_MARK = 64 * 1024;
 
@@ -229,7 +226,7 @@ export class Stream {
   /** For the connection: gives octets of the stream's window back, in larger amounts. */
   returnCredit(bytes: number): void {
     this.credit += bytes;
-    if (this.credit < CREDIT_BYTES || this.remoteEnded || this.closed) return;
+    if (this.credit < STREAM_WINDOW / 2 || this.remoteEnded || this.closed) return;
     this.receiveWindow += this.credit;
     this.connection.sendCredit(this, this.credit);
     this.credit = 0;
