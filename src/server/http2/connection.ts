@@ -176,8 +176,10 @@ export class Connection extends Endpoint {
       // Section 8.1.1.
       this.streamError(id, ErrorCode.PROTOCOL_ERROR);
     } else {
-      const window = this.output.initialStreamWindow;
-      this.#onRequest(new Stream(this, id, list, head, window, last));
+      const stream = new Stream(this, id, list, head);
+      stream.sendWindow = this.output.initialStreamWindow;
+      stream.remoteEnded = last;
+      this.#onRequest(stream);
     }
   }
 
@@ -213,14 +215,13 @@ export class Connection extends Endpoint {
   /** Section 6.4. */
   #onReset(frame: Frame): void {
     const stream = this.#openStream(frame);
-    if (stream === undefined) {
-      this.#onLate(frame.streamId, "RST_STREAM", true);
-      return;
+    if (stream === undefined) this.#onLate(frame.streamId, "RST_STREAM", true);
+    else {
+      this.limits.spendReset();
+      stream.resetCode = frame.buffer.readUInt32BE(frame.start);
+      this.close(stream);
+      this.options.onReset?.(stream);
     }
-    this.limits.spendReset();
-    stream.resetCode = frame.buffer.readUInt32BE(frame.start);
-    this.close(stream);
-    this.options.onReset?.(stream);
   }
 
   /** Section 6.5. */

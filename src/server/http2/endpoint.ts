@@ -58,6 +58,7 @@ export abstract class Endpoint implements StreamConnection {
   context: unknown = undefined;
   /** When the last stream was closed or the connection begun. Of performance.now(). */
   idleSince = performance.now();
+  stage: Stage = "open";
 
   protected readonly options: ConnectionOptions;
   protected readonly streams = new StreamTable();
@@ -69,7 +70,6 @@ export abstract class Endpoint implements StreamConnection {
   protected settingsAcknowledged = false;
   /** How much the client may send on all streams. */
   protected receiveWindow = CONNECTION_WINDOW;
-  protected stage: Stage = "open";
 
   readonly #begunAt = performance.now();
   #stageSince = this.#begunAt;
@@ -100,13 +100,9 @@ export abstract class Endpoint implements StreamConnection {
     return this.streams.open.size;
   }
 
-  get draining(): boolean {
-    return this.stage !== "open";
-  }
-
   /** Refuses new streams, and ends the connection with the last open one: two GOAWAYs (section 6.8). */
   drain(): void {
-    if (this.draining) return;
+    if (this.stage !== "open") return;
     this.#enter("draining");
     this.send(FrameType.GOAWAY, 0, 0, MAX_STREAM_ID, ErrorCode.NO_ERROR);
     this.send(FrameType.PING, 0, 0, 0, 0);

@@ -25,10 +25,7 @@ export class FloodLimits {
   #resets: number;
   #at = performance.now();
 
-  /**
-   * @param maxResets how many streams a second may be reset, and how many at once, by the client
-   *   (CVE-2023-44487) or for its fault (CVE-2025-8671)
-   */
+  /** @param maxResets by the client (CVE-2023-44487) or for its fault (CVE-2025-8671), a second and at once */
   constructor(maxResets: number) {
     this.#maxResets = maxResets;
     this.#resets = maxResets;

@@ -91,15 +91,10 @@ export function writeFrameHead(
 }
 
 /** A whole frame. @param payload integers of 32 bits */
-export function encodeFrame(
-  type: FrameType,
-  flags: number,
-  streamId: number,
-  ...payload: number[]
-): Buffer {
+export function encodeFrame(type: FrameType, flags: number, id: number, ...payload: number[]) {
   const length = 4 * payload.length;
   const frame = Buffer.allocUnsafe(FRAME_HEAD_BYTES + length);
-  let at = writeFrameHead(frame, 0, length, type, flags, streamId);
+  let at = writeFrameHead(frame, 0, length, type, flags, id);
   for (const value of payload) at = frame.writeUInt32BE(value, at);
   return frame;
 }

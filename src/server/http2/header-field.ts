@@ -62,11 +62,9 @@ const rules = new Map<string, Rule>([
   // As many digits as a number represents exactly.
   ["content-length", [FieldKind.contentLength, /^[0-9]{1,15}$/]],
   ["te", [FieldKind.plain, /^trailers$/i]],
-  ["connection", connectionField],
-  ["keep-alive", connectionField],
-  ["proxy-connection", connectionField],
-  ["transfer-encoding", connectionField],
-  ["upgrade", connectionField],
+  ...["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"].map(
+    (name): [string, Rule] => [name, connectionField],
+  ),
 ]);
 
 /** RFC 9113, section 8.2.1: a token without upper case. */

@@ -25,14 +25,12 @@ const DATE_BYTES = 32;
 interface Piece {
   /** As literals without indexing, or as references to the static table. */
   readonly plain: Uint8Array;
-  /** Set for a field to index. */
   readonly indexed: IndexedField | undefined;
 }
 
 interface IndexedField {
-  /** Tells fields apart, also those of different headers. */
   readonly key: string;
-  /** As a literal with incremental indexing. */
+  /** With incremental indexing. */
   readonly literal: Uint8Array;
   /** In the table, in octets. */
   readonly size: number;
@@ -76,15 +74,11 @@ export function encodeHeaders(
     const value = raw[index + 1] as string;
     checkField(name, value);
     const known = staticIndexes.get(keyOf(name, value));
-    if (known !== undefined) {
-      at = writeInteger(out, at, 0x80, 7, known);
-    } else if (indexed.includes(name)) {
-      endPiece();
-      at = writeLiteral(out, at, false, name, value);
-      endPiece(indexedField(name, value));
-    } else {
-      at = writeLiteral(out, at, false, name, value);
-    }
+    const isIndexed = known === undefined && indexed.includes(name);
+    if (isIndexed) endPiece();
+    if (known === undefined) at = writeLiteral(out, at, false, name, value);
+    else at = writeInteger(out, at, 0x80, 7, known);
+    if (isIndexed) endPiece(indexedField(name, value));
   }
   endPiece();
   return { pieces, dated, maxBytes: at + (dated ? DATE_BYTES : 0) + MAX_SIZE_UPDATE_BYTES };

@@ -59,7 +59,7 @@ export class Stream {
   /** The request's trailers, if it has ended with some. */
   trailers: HeaderList | undefined = undefined;
   /** The client has ended its side. */
-  remoteEnded: boolean;
+  remoteEnded = false;
   /** Nothing is received or sent any more. */
   closed = false;
   /** The response has left whole, which means that it has been written to the socket. */
@@ -78,7 +78,7 @@ export class Stream {
   credit = 0;
 
   /** How much may be sent. Negative after some changes of the client's settings (section 6.9.2). */
-  sendWindow: number;
+  sendWindow = 0;
   /** Octets of the response's body that have left. */
   sent = 0;
   /** What has not left. */
@@ -102,21 +102,11 @@ export class Stream {
   #waitsSince: number | undefined = undefined;
   #sentBefore = 0;
 
-  /** @param sendWindow the client's initial window */
-  constructor(
-    connection: StreamConnection,
-    id: number,
-    headers: HeaderList,
-    head: RequestHead,
-    sendWindow: number,
-    remoteEnded: boolean,
-  ) {
+  constructor(connection: StreamConnection, id: number, headers: HeaderList, head: RequestHead) {
     this.connection = connection;
     this.id = id;
     this.headers = headers;
     this.head = head;
-    this.sendWindow = sendWindow;
-    this.remoteEnded = remoteEnded;
   }
 
   get receiver(): StreamReceiver | undefined {
@@ -140,9 +130,7 @@ export class Stream {
 
   /**
    * A whole response, in one go. Without body and trailers, the headers end the stream. The body must not
-   * be changed afterwards.
-   *
-   * @throws {Error} if there is a response already
+   * be changed afterwards. @throws {Error} if there is a response already
    */
   respond(head: EncodedHeaders, body?: Uint8Array, trailers?: EncodedHeaders): void {
     this.sendHeaders(head);

@@ -33,7 +33,7 @@ describe("HTTP/2 end of a connection", () => {
     await until("the requests", async () => engine.exchanges.length === 2);
     engine.connection.drain();
     engine.connection.drain();
-    expect(engine.connection.draining).to.equal(true);
+    expect(engine.connection.stage).to.equal("draining");
     await until("both GOAWAYs", async () => goAways(client).length === 2);
     expect(goAways(client)).to.deep.equal([first, [3, ErrorCode.NO_ERROR]]);
 
@@ -114,7 +114,7 @@ describe("HTTP/2 end of a connection", () => {
     const client = await engine.open();
     client.write(request(1, endOfRequest), encodeFrame(frameType.goaway, 0, 0, Buffer.alloc(8)));
     await until("a request", async () => engine.exchanges[0]?.ended);
-    expect(engine.connection.draining).to.equal(true);
+    expect(engine.connection.stage).to.equal("drained");
     engine.last.stream.respond(ok);
     await client.closed;
     expect(client.framesOf(frameType.headers)).to.have.length(1);
