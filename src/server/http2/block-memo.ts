@@ -11,10 +11,10 @@ const MAX_BLOCK = 1024;
 export class BlockMemo {
   readonly #capacity: number;
   readonly #entries: { readonly block: Uint8Array; readonly list: HeaderList }[] = [];
-  /** The place that is given away next. */
-  #next = 0;
   /** Hashes of blocks that came once. */
   readonly #hashes: number[] = [];
+  /** The places that are given away next. */
+  #next = 0;
   #nextHash = 0;
 
   constructor(capacity: number) {

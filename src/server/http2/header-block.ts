@@ -24,9 +24,7 @@ export class HeaderBlock {
 
   /**
    * Copies a fragment. A block that is too long cannot be skipped, because it changes the dynamic table:
-   * the connection has to end (CVE-2024-27316).
-   *
-   * @throws {Http2Error} too many octets or frames
+   * the connection has to end (CVE-2024-27316). @throws {Http2Error} too many octets or frames
    */
   append({ buffer, start, end }: Frame): void {
     this.#bytesLeft -= end - start;

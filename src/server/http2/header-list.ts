@@ -16,10 +16,7 @@ export class HeaderList {
     this.size = size;
   }
 
-  /**
-   * Names and values in turn, in the order received, pseudo-headers included. Each character is
-   * one octet.
-   */
+  /** All names and values in turn, in the order received. Each character is one octet. */
   get raw(): readonly string[] {
     this.#raw ??= this.fields.flatMap(({ name, value }) => [name, value]);
     return this.#raw;

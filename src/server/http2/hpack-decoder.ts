@@ -45,10 +45,8 @@ export class HpackDecoder {
   }
 
   /**
-   * Decodes a whole header block. Undefined: the list is larger than `maxListSize` or has more than
-   * `maxFields`; the dynamic table is right all the same, so that the connection may go on.
-   *
-   * @throws {Http2Error} COMPRESSION_ERROR. The connection cannot go on then.
+   * Decodes a whole header block. Undefined: the list is above `maxListSize` or `maxFields`; the dynamic
+   * table is right all the same, so that the connection may go on. @throws {Http2Error} COMPRESSION_ERROR
    */
   decode(block: Buffer, start: number, end: number): HeaderList | undefined {
     const known = this.#memo.find(block, start, end);

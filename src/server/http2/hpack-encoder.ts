@@ -52,11 +52,7 @@ export interface EncodingOptions {
   readonly dated?: boolean;
 }
 
-/**
- * Encodes names and values in turn, pseudo-headers first.
- *
- * @throws {TypeError} for a field that HTTP/2 does not permit
- */
+/** Encodes names and values in turn, pseudo-headers first. @throws {TypeError} for what HTTP/2 forbids */
 export function encodeHeaders(
   raw: readonly string[],
   { indexed = [], dated = false }: EncodingOptions = {},

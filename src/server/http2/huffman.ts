@@ -38,10 +38,8 @@ const endings = states.map((bits) => /^1{0,7}$/.test(bits));
 let scratch = Buffer.allocUnsafeSlow(4096);
 
 /**
- * Decodes a string to one character for each octet.
- *
- * @throws {Http2Error} COMPRESSION_ERROR for EOS in the string, and for padding that is longer than
- *   seven bits or not the beginning of EOS
+ * Decodes a string to one character for each octet. @throws {Http2Error} COMPRESSION_ERROR for EOS in
+ * it, and for padding that is longer than seven bits or not the beginning of EOS
  */
 export function decodeHuffman(buffer: Buffer, start: number, end: number): string {
   // An octet of the string has at least five bits, so eight coded octets hold at most 12.

@@ -18,19 +18,15 @@ const MAX_PAYLOAD_BYTES = frames.DEFAULT_MAX_FRAME_SIZE;
 /** One for all connections. */
 const arena = new Arena();
 
-/**
- * What leaves on a connection: control frames, and what streams have to send, as far as the client's
- * windows allow (RFC 9113, section 5.2).
- */
+/** What leaves on a connection, as far as the client's windows allow (RFC 9113, section 5.2). */
 export class Output {
   /** Frames about the connection and its streams. Limits of what makes the server send them bound them. */
   readonly control: Buffer[] = [];
   readonly encoder = new HpackEncoder();
   /** How much may be sent on a new stream (section 6.9.2). */
   initialStreamWindow = frames.DEFAULT_WINDOW;
-  /** Octets of bodies that streams have to send. */
+  /** Octets of bodies that streams have to send, and that the socket has got. */
   unsentBytes = 0;
-  /** Octets of bodies that the socket has got. */
   writtenBodies = 0;
 
   readonly #socket: Duplex;

@@ -34,15 +34,14 @@ export function findRequestHead(fields: readonly HeaderField[]): RequestHead | u
   const method = values[FieldKind.method];
   const scheme = values[FieldKind.scheme];
   const path = values[FieldKind.path];
-  const authority = values[FieldKind.authority] ?? values[FieldKind.host];
+  const connectTo = values[FieldKind.authority];
+  const authority = connectTo ?? values[FieldKind.host];
   const length = values[FieldKind.contentLength];
   const contentLength = length === undefined ? undefined : Number(length);
 
   if (method === "CONNECT") {
     // Section 8.5.
-    if (scheme !== undefined || path !== undefined) return undefined;
-    const connectTo = values[FieldKind.authority];
-    if (connectTo === undefined) return undefined;
+    if (scheme !== undefined || path !== undefined || connectTo === undefined) return undefined;
     return { method, scheme: "", path: "", authority: connectTo, contentLength };
   }
   if (method === undefined || scheme === undefined || path === undefined) return undefined;

@@ -18,14 +18,10 @@ const NOTHING = Buffer.alloc(0);
 export interface StreamReceiver {
   /**
    * A part of the request's body, maybe empty. The buffer is the connection's: copy what has to stay.
-   *
-   * @param last the client has ended its side
+   * `last`: the client has ended its side.
    */
   onData(buffer: Buffer, start: number, end: number, last: boolean): void;
-  /**
-   * Called once, when the stream is closed: the response has left whole (`stream.complete`), or the
-   * stream was reset by either side, or its connection is lost.
-   */
+  /** Called once: the response has left whole (`stream.complete`), or the stream or connection is lost. */
   onClose(): void;
   /** After `write` has returned false: there is room again. */
   onDrain?(): void;
@@ -154,10 +150,8 @@ export class Stream {
   }
 
   /**
-   * Sends a part of the body, which must not be changed afterwards.
-   *
-   * @returns false if much is waiting: the receiver's onDrain tells when to go on
-   * @throws {Error} before the headers, or after the end
+   * Sends a part of the body, which must not be changed afterwards. Returns false if much is waiting: the
+   * receiver's onDrain tells when to go on. @throws {Error} before the headers, or after the end
    */
   write(data: Uint8Array): boolean {
     this.#checkResponse();
