@@ -46,11 +46,10 @@ export class Arena {
 
   /** Writes what has come since `begin`, with one system call. Returns its octets. */
   end(): number {
-    const socket = this.#socket;
     const { length } = this;
     const isCorked = this.#passed > 0;
     if (this.at > this.#start) this.#pass();
-    if (isCorked) socket?.uncork();
+    if (isCorked) this.#socket?.uncork();
     return length;
   }
 

@@ -9,7 +9,7 @@ import type { HeaderList } from "./header-list.ts";
 import { HpackDecoder } from "./hpack-decoder.ts";
 import { areTrailers } from "./request-head.ts";
 import { readSettings, settingsFrame } from "./settings.ts";
-import { Stream } from "./stream.ts";
+import { NOTHING, Stream } from "./stream.ts";
 
 export type { ConnectionOptions } from "./endpoint.ts";
 
@@ -21,8 +21,6 @@ export const MAX_UNSENT_BYTES = 16 * 1024 * 1024;
 
 /** How many decoded header lists are remembered. */
 const HEADER_MEMO_ENTRIES = 16;
-
-const NOTHING = Buffer.alloc(0);
 
 /**
  * The server's side of an HTTP/2 connection (RFC 9113), on any duplex stream.

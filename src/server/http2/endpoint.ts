@@ -117,7 +117,7 @@ export abstract class Endpoint implements StreamConnection {
     this.#end();
     this.output.flushControl();
     this.socket.end();
-    this.#closeStreams();
+    for (const stream of this.streams.open.values()) this.close(stream);
     if (code === ErrorCode.ENHANCE_YOUR_CALM) this.options.onAbuse?.(reason);
   }
 
@@ -249,11 +249,7 @@ export abstract class Endpoint implements StreamConnection {
     stream.reset(ErrorCode.INTERNAL_ERROR);
   }
 
-  #closeStreams(): void {
-    for (const stream of [...this.streams.open.values()]) this.close(stream);
-  }
-
-  // ---- Times
+  // ---- Times, and the end of the connection
 
   #checkTimes(now: number): void {
     const { settingsTimeoutMs, stallTimeoutMs } = this.options;
@@ -276,8 +272,6 @@ export abstract class Endpoint implements StreamConnection {
     if (isGraceful && this.socket.writableLength > 0) this.#stageSince = now;
     else if (now - this.#stageSince > HALF_OPEN_TIMEOUT_MS) this.socket.destroy();
   }
-
-  // ---- The end of the connection
 
   #enter(stage: Stage): void {
     this.stage = stage;
@@ -312,7 +306,7 @@ export abstract class Endpoint implements StreamConnection {
 
   #onClose(): void {
     this.#end();
-    this.#closeStreams();
+    for (const stream of this.streams.open.values()) this.close(stream);
     this.options.onClose();
   }
 }

@@ -45,9 +45,6 @@ export class HeaderField {
 /** What a field is if its value matches. Otherwise it is malformed. */
 type Rule = readonly [kind: FieldKind, pattern: RegExp];
 
-/** RFC 9113, section 8.2.2: malformed, whatever their value is. */
-const connectionField: Rule = [FieldKind.malformed, /^/];
-
 /** The fields for which HTTP/2 has rules. Other names with a colon are malformed. */
 const rules = new Map<string, Rule>([
   // RFC 9110, section 9.1: a token.
@@ -62,8 +59,9 @@ const rules = new Map<string, Rule>([
   // As many digits as a number represents exactly.
   ["content-length", [FieldKind.contentLength, /^[0-9]{1,15}$/]],
   ["te", [FieldKind.plain, /^trailers$/i]],
+  // RFC 9113, section 8.2.2.
   ...["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"].map(
-    (name): [string, Rule] => [name, connectionField],
+    (name): [string, Rule] => [name, [FieldKind.malformed, /^/]],
   ),
 ]);
 
@@ -75,7 +73,7 @@ const valuePattern = /^(?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x
 
 /** Whether HTTP/2 permits the name in a message. False for pseudo-headers. */
 export function isPermittedName(name: string): boolean {
-  return namePattern.test(name) && rules.get(name) !== connectionField;
+  return namePattern.test(name) && rules.get(name)?.[0] !== FieldKind.malformed;
 }
 
 export function isPermittedValue(value: string): boolean {

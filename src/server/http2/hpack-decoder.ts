@@ -9,9 +9,8 @@ import { decodeHuffman } from "./huffman.ts";
 export interface HpackDecoderOptions {
   /** SETTINGS_HEADER_TABLE_SIZE, in octets: 4,096 for clients that do not know it beforehand. */
   readonly tableSize: number;
-  /** Of a list, as SETTINGS_MAX_HEADER_LIST_SIZE counts it, in octets. */
+  /** Of a list: octets as SETTINGS_MAX_HEADER_LIST_SIZE counts them, and fields with pseudo-headers. */
   readonly maxListSize: number;
-  /** The most fields of a list, pseudo-headers included. */
   readonly maxFields: number;
   /** How many header blocks are remembered with their lists. */
   readonly memoEntries: number;

@@ -15,7 +15,5 @@ www-authenticate`;
 export const staticTable: readonly (readonly [name: string, value: string])[] = entries
   .trim()
   .split(/;\s/)
-  .map((entry) => {
-    const [name = "", value = ""] = entry.split("=");
-    return [name, value];
-  });
+  .map((entry) => entry.split("="))
+  .map(([name = "", value = ""]) => [name, value]);

@@ -12,7 +12,7 @@ const WRITE_HIGH_WATER_MARK = 64 * 1024;
 /** A response has to bring so many octets forward in each time of the stall timeout. */
 export const MIN_PROGRESS_BYTES = 1024;
 
-const NOTHING = Buffer.alloc(0);
+export const NOTHING = Buffer.alloc(0);
 
 /** Gets what the client sends on a stream, and its end. An exception ends the stream, and is reported. */
 export interface StreamReceiver {
