@@ -40,7 +40,7 @@ export class FrameReader {
     while (chunk.length - at >= FRAME_HEAD_BYTES && !this.#stopped) {
       const next = at + frameLength(chunk, at);
       if (next > chunk.length) break;
-      this.#pass(chunk, at, next);
+      this.#onFrame(this.#frame.read(chunk, at, next));
       at = next;
     }
     if (at < chunk.length && !this.#stopped) {
@@ -71,7 +71,7 @@ export class FrameReader {
     const frame = this.#part as Buffer;
     this.#part = undefined;
     this.partSince = undefined;
-    this.#pass(frame, 0, size);
+    this.#onFrame(this.#frame.read(frame, 0, size));
     return end;
   }
 
@@ -88,11 +88,6 @@ export class FrameReader {
     chunk.copy(room, this.#partLength, start, end);
     this.#partLength = length;
     return end;
-  }
-
-  #pass(buffer: Buffer, at: number, end: number): void {
-    this.#frame.read(buffer, at, end);
-    this.#onFrame(this.#frame);
   }
 }
 

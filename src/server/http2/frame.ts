@@ -36,8 +36,8 @@ export class Frame {
   start = 0;
   end = 0;
 
-  /** Reads a whole frame. @throws {Http2Error} */
-  read(buffer: Buffer, at: number, end: number): void {
+  /** Becomes the whole frame there. @throws {Http2Error} */
+  read(buffer: Buffer, at: number, end: number): this {
     this.type = buffer[at + 3] as number;
     this.flags = buffer[at + 4] as number;
     this.streamId = readUint31(buffer, at + 5);
@@ -46,10 +46,11 @@ export class Frame {
     this.end = end;
     this.length = end - this.start;
     const rule = rules[this.type];
-    if (rule === undefined) return;
+    if (rule === undefined) return this;
     if (rule[1] !== undefined && rule[1] !== this.streamId > 0) this.#fail("is on a wrong stream");
     this.#require(rule[2], rule[3]);
     if (this.type <= FrameType.PRIORITY) this.#removePaddingAndPriority();
+    return this;
   }
 
   has(flag: number): boolean {

@@ -108,14 +108,12 @@ export class HpackEncoder {
   /** Writes a header block at `at`, and returns where it ends. It must then be sent. */
   write(headers: EncodedHeaders, out: Buffer, at: number): number {
     let end = this.#sizeUpdates.length > 0 ? this.#writeSizeUpdates(out, at) : at;
-    for (const { plain, indexed } of headers.pieces) {
-      if (indexed === undefined) end = copy(plain, out, end);
-      else end = this.#writeIndexed(indexed, plain, out, end);
-    }
+    for (const piece of headers.pieces) end = this.#writePiece(piece, out, end);
     return headers.dated ? copy(dateField(), out, end) : end;
   }
 
-  #writeIndexed(field: IndexedField, plain: Uint8Array, out: Buffer, at: number): number {
+  #writePiece({ plain, indexed: field }: Piece, out: Buffer, at: number): number {
+    if (field === undefined) return copy(plain, out, at);
     const inserted = this.#insertions.get(field.key);
     if (inserted !== undefined) {
       // Section 2.3.3: the last insertion comes first, after the static table.
