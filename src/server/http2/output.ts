@@ -77,6 +77,7 @@ export class Output {
   drop(stream: Stream): void {
     this.unsentBytes -= stream.unsentBytes;
     stream.unsentBytes = 0;
+    stream.wantsDrain = false;
   }
 
   /** The window of the connection. Returns false if it is too large then. */

@@ -20,6 +20,7 @@ import {
   bodyOf,
   data,
   Engine,
+  type Exchange,
   endOfRequest,
   goAwayCode,
   ok,
@@ -176,6 +177,21 @@ describe("HTTP/2 flow control", () => {
       await settled(client);
       expect(bodyOf(client, 1).length).to.equal(10);
       expect(engine.last.closed).to.equal(1);
+    });
+
+    it("asks for no more of a stream that another receiver has reset", async () => {
+      const client = await engine.open({ settings: [[4, 100_000]] });
+      engine.answer = ({ stream }) => {
+        if (stream.id === 1) return;
+        const [first, second] = engine.exchanges as [Exchange, Exchange];
+        first.onClose = () => second.stream.reset(ErrorCode.CANCEL);
+        first.stream.respond(ok);
+        second.stream.sendHeaders(ok);
+        expect(second.stream.write(Buffer.alloc(70_000))).to.equal(false);
+      };
+      client.write(window(0, 100_000), request(1, endOfRequest), request(3, endOfRequest));
+      await resetCode(client, 3);
+      expect([engine.last.closed, engine.last.drained]).to.deep.equal([1, 0]);
     });
   });
 
