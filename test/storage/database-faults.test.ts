@@ -78,6 +78,18 @@ describe("database: connections that break", () => {
     }
   });
 
+  it("in a write (EPIPE, which looks like an SQLSTATE): that is an outage", async () => {
+    const client = await storage.pool.connect();
+    client.release();
+    const napping = storage.database.query(NAP, [HOUR], undefined);
+    await isRunning();
+    const broken = Object.assign(new Error("write EPIPE"), { code: "EPIPE", syscall: "write" });
+    const { connection } = client as unknown as { connection: { stream: net.Socket } };
+    connection.stream.destroy(broken);
+    await rejected(napping, "STORAGE_UNAVAILABLE");
+    await oneIsServed();
+  });
+
   it("and those to a server that became a standby are not used again", async () => {
     const pid = { text: "SELECT pg_backend_pid() AS pid" };
     const [before] = await storage.database.query(pid, [], undefined);

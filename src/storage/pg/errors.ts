@@ -1,3 +1,4 @@
+import pg from "pg";
 import { TypeORMError } from "typeorm";
 import { SessionError } from "../../session/errors.ts";
 
@@ -32,8 +33,6 @@ export class PreparedStatementLost extends StorageFault {}
 
 interface DriverError {
   readonly code?: unknown;
-  readonly constraint?: unknown;
-  readonly message?: unknown;
   readonly driverError?: unknown;
 }
 
@@ -63,8 +62,6 @@ const ENDS_CONNECTION = ["08", READ_ONLY, "25P02", "25P03", "57P"] as const;
 /** Errors that come from a bug in this process, not from the server or a socket. */
 const defects = [TypeError, RangeError, ReferenceError] as const;
 
-const SQLSTATE = /^[0-9A-Z]{5}$/;
-
 export const UNIQUE_VIOLATION = "23505";
 /** A lock was not released within lock_timeout. */
 export const LOCK_NOT_AVAILABLE = "55P03";
@@ -87,9 +84,16 @@ export function storageUnavailable(cause: unknown): SessionError {
 
 /** Whether the connection must not be used again after this error of the driver. */
 export function endsConnection(error: unknown): boolean {
-  const { code, driverError } = (error ?? {}) as DriverError;
+  const { driverError } = (error ?? {}) as DriverError;
   if (driverError !== undefined) return endsConnection(driverError);
-  return typeof code === "string" && ENDS_CONNECTION.some((state) => code.startsWith(state));
+  if (!(error instanceof pg.DatabaseError)) return isSystemError(error);
+  const { code = "" } = error;
+  return ENDS_CONNECTION.some((state) => code.startsWith(state));
+}
+
+/** Whether it is an error of the socket. */
+function isSystemError(error: unknown): boolean {
+  return error instanceof Error && "syscall" in error;
 }
 
 /**
@@ -102,12 +106,13 @@ export function translateDriverError(error: unknown): unknown {
   const { driverError } = error as DriverError;
   if (driverError !== undefined) return translateDriverError(driverError);
 
-  const { code, constraint } = error as DriverError;
-  if (typeof code === "string" && SQLSTATE.test(code)) {
-    const fault = new StorageFault(code, typeof constraint === "string" ? constraint : "");
+  // Other errors have codes too, which can look like an SQLSTATE: EPIPE.
+  if (error instanceof pg.DatabaseError) {
+    const { code = "", constraint = "" } = error;
+    const fault = new StorageFault(code, constraint);
     return OUTAGES.some((outage) => code.startsWith(outage)) ? storageUnavailable(fault) : fault;
   }
   if (error instanceof TypeORMError || defects.some((kind) => error instanceof kind)) return error;
-  // No SQLSTATE: the server did not answer. Messages of the socket and the pool contain no values.
+  // The server did not answer. Messages of the socket and the pool contain no values.
   return storageUnavailable(error);
 }
