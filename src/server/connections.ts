@@ -80,7 +80,8 @@ export class Connections {
     const ofPeer = this.#byPeer.get(peer) ?? new Set();
     this.#byPeer.set(peer, ofPeer.add(connection));
     this.#byEnds.set(connection.ends, connection);
-    socket.once("close", () => this.#delete(connection));
+    // "once" would take 170 octets more of each connection.
+    socket.on("close", () => this.#delete(connection));
   }
 
   #delete(connection: Connection): void {

@@ -18,17 +18,6 @@ const connectionsPerPeer = 4;
 /** How many peers are remembered: those whose last early reset is the latest. */
 const maxPeers = 10_000;
 
-/** The resets of one connection. */
-export interface ConnectionResets {
-  /**
-   * Takes note of a stream that was reset. False: the connection has to be closed.
-   *
-   * @param ageMs since its headers arrived
-   * @param deadlineMs of its call; undefined if it has none
-   */
-  allow(ageMs: number, deadlineMs: number | undefined): boolean;
-}
-
 /**
  * Limits streams that are reset as soon as they are opened, which cost the server a call each and their
  * client nothing, and do not count as concurrent. A connection may reset as many at once as it may have
@@ -50,29 +39,53 @@ export class ResetLimiter {
   }
 
   connection(peer: string): ConnectionResets {
-    let own: Bucket | undefined;
-    return {
-      allow: (ageMs, deadlineMs = Number.POSITIVE_INFINITY) => {
-        if (ageMs >= earlyMs || ageMs >= deadlinePart * Math.max(deadlineMs, shortestDeadlineMs))
-          return true;
-        own ??= this.#bucket(1);
-        const now = this.#now();
-        const ofPeer = this.#peerBucket(peer).take(now);
-        return own.take(now) && ofPeer;
-      },
-    };
+    return new ConnectionResets(this, peer);
   }
 
-  #peerBucket(peer: string): Bucket {
-    const bucket = this.#peers.get(peer) ?? this.#bucket(connectionsPerPeer);
+  now(): number {
+    return this.#now();
+  }
+
+  /** The early resets that all connections of the peer may have together. */
+  peerBucket(peer: string): Bucket {
+    const bucket = this.#peers.get(peer) ?? this.bucket(connectionsPerPeer);
     this.#peers.delete(peer);
     this.#peers.set(peer, bucket);
     if (this.#peers.size > maxPeers) this.#peers.delete(this.#peers.keys().next().value as string);
     return bucket;
   }
 
-  #bucket(connections: number): Bucket {
+  /** As many early resets as so many connections may have. */
+  bucket(connections: number): Bucket {
     const capacity = connections * this.#maxConcurrentStreams;
     return new Bucket(capacity, capacity / 10, this.#now());
+  }
+}
+
+/** The resets of one connection. */
+export class ConnectionResets {
+  readonly #limiter: ResetLimiter;
+  readonly #peer: string;
+  #bucket: Bucket | undefined;
+
+  constructor(limiter: ResetLimiter, peer: string) {
+    this.#limiter = limiter;
+    this.#peer = peer;
+  }
+
+  /**
+   * Takes note of a stream that was reset. False: the connection has to be closed.
+   *
+   * @param ageMs since its headers arrived
+   * @param deadlineMs of its call; undefined if it has none
+   */
+  allow(ageMs: number, deadlineMs = Number.POSITIVE_INFINITY): boolean {
+    if (ageMs >= earlyMs || ageMs >= deadlinePart * Math.max(deadlineMs, shortestDeadlineMs)) {
+      return true;
+    }
+    this.#bucket ??= this.#limiter.bucket(1);
+    const now = this.#limiter.now();
+    const ofPeer = this.#limiter.peerBucket(this.#peer).take(now);
+    return this.#bucket.take(now) && ofPeer;
   }
 }

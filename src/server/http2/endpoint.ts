@@ -90,7 +90,7 @@ export abstract class Endpoint implements StreamConnection {
     socket.on("end", () => {
       if (this.stage !== "ended") socket.destroy();
     });
-    socket.once("close", () => this.#onClose());
+    socket.on("close", () => this.#onClose());
   }
 
   /** @throws {Http2Error} */

@@ -85,8 +85,8 @@ export class HpackEncoder {
   /** What the client allows and this encoder uses, in octets. */
   #tableSize = MAX_TABLE_SIZE;
   #used = 0;
-  /** How many insertions came before that of a field, by its key. */
-  readonly #insertions = new Map<string, number>();
+  /** The keys of the fields that were inserted, the first one first. */
+  readonly #insertions: string[] = [];
   /** Size updates that the next block begins with (section 4.2). */
   #sizeUpdates: number[] = [];
 
@@ -97,7 +97,7 @@ export class HpackEncoder {
     const shrinks = size < this.#tableSize;
     if (shrinks) {
       // All fields are forgotten rather than some evicted: clients set this once, if at all.
-      this.#insertions.clear();
+      this.#insertions.length = 0;
       this.#used = 0;
     }
     const emptied = shrinks || this.#sizeUpdates[0] === 0;
@@ -114,15 +114,15 @@ export class HpackEncoder {
 
   #writePiece({ plain, indexed: field }: Piece, out: Buffer, at: number): number {
     if (field === undefined) return copy(plain, out, at);
-    const inserted = this.#insertions.get(field.key);
-    if (inserted !== undefined) {
+    const inserted = this.#insertions.indexOf(field.key);
+    if (inserted >= 0) {
       // Section 2.3.3: the last insertion comes first, after the static table.
-      out[at] = 0x80 | (staticTable.length + this.#insertions.size - inserted);
+      out[at] = 0x80 | (staticTable.length + this.#insertions.length - inserted);
       return at + 1;
     }
     const fits = this.#used + field.size <= this.#tableSize;
-    if (!fits || this.#insertions.size === MAX_INSERTIONS) return copy(plain, out, at);
-    this.#insertions.set(field.key, this.#insertions.size);
+    if (!fits || this.#insertions.length === MAX_INSERTIONS) return copy(plain, out, at);
+    this.#insertions.push(field.key);
     this.#used += field.size;
     return copy(field.literal, out, at);
   }
