@@ -31,9 +31,11 @@ export class CancellationSource implements Cancellation {
   }
 
   addEventListener(_type: "abort", listener: CancellationListener): void {
-    if (this.#listener === undefined || this.#listener === listener) {
+    // It will not fire again.
+    if (this.#aborted) return;
+    if (this.#listener === undefined && this.#others?.has(listener) !== true) {
       this.#listener = listener;
-    } else {
+    } else if (this.#listener !== listener) {
       this.#others ??= new Set();
       this.#others.add(listener);
     }
@@ -49,10 +51,12 @@ export class CancellationSource implements Cancellation {
     if (this.#aborted) return false;
     this.#aborted = true;
     this.#reason = reason;
-    const listeners = [this.#listener, ...(this.#others ?? [])];
+    const first = this.#listener;
     this.#listener = undefined;
+    first?.handleEvent();
+    // The set itself, so that a listener which another one removes is not called.
+    for (const other of this.#others ?? []) other.handleEvent();
     this.#others = undefined;
-    for (const listener of listeners) listener?.handleEvent();
     return true;
   }
 }
