@@ -127,8 +127,8 @@ export const server = {
     default: "100",
     doc:
       "The maximum number of open streaming calls on one connection. Further ones fail with OVERLOADED. " +
-      "An HTTP/2 connection is closed when it has more refusals than this at once, by this limit or by " +
-      "that of its address; each second, a tenth of this number is forgotten.",
+      "An HTTP/2 connection is closed when it has more refusals than this at once by this limit, or ten " +
+      "times as many by that of its address; each second, a tenth of this number is forgotten.",
   }),
   SESSIOND_MAX_STREAM_AGE: setting(parsers.duration("1s", "24h"), {
     default: "30m",

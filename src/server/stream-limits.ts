@@ -16,12 +16,21 @@ type StreamingExchange = Pick<
   "connection" | "peer" | "whenClosed" | "closeAbusedConnection"
 >;
 
+/**
+ * How many times as many refusals by the limit of its peer a connection may have at once as by its own.
+ * Clients behind one address cannot know what the others have open. A gRPC client repeats a refused
+ * Watch after 1 s, and then after ever longer times of up to 120 s, so that one with as many Watches as a
+ * connection may have needs 5 times.
+ */
+const peerRefusalsFactor = 10;
+
 /** Counts the open streaming calls: in all, of each peer and on each connection. */
 export interface StreamLimits {
   /**
-   * Counts a stream until it is closed, or returns the error for one too many. A connection that
-   * has more refusals at once than it may have streams, and then a tenth of that a second, is closed,
-   * unless the limit of all clients together was the reason.
+   * Counts a stream until it is closed, or returns the error for one too many. A connection is closed
+   * that has more refusals by its own limit than it may have streams at once, and then a tenth of that a
+   * second. By the limit of its peer it may have ten times as many at once, and then as many a second as
+   * by its own. Refusals by the limit of all clients together have no such effect.
    */
   open(exchange: StreamingExchange): ConnectError | undefined;
 }
@@ -35,14 +44,18 @@ export function createStreamLimits(
   let open = 0;
   const openByPeer = new Counts<string>();
   const openByConnection = new Counts<object>();
-  const refusedByConnection = new WeakMap<object, Bucket>();
+  const ownRefusals = new WeakMap<object, Bucket>();
+  const peerRefusals = new WeakMap<object, Bucket>();
 
-  function countRefusal(exchange: StreamingExchange): void {
+  function countRefusal(
+    exchange: StreamingExchange,
+    buckets: WeakMap<object, Bucket>,
+    capacity: number,
+  ): void {
     const { connection } = exchange;
     const refused =
-      refusedByConnection.get(connection) ??
-      new Bucket(maxStreamsPerConnection, maxStreamsPerConnection / 10, now());
-    refusedByConnection.set(connection, refused);
+      buckets.get(connection) ?? new Bucket(capacity, maxStreamsPerConnection / 10, now());
+    buckets.set(connection, refused);
     if (!refused.take(now())) {
       exchange.closeAbusedConnection("too many streams above the limit");
     }
@@ -53,11 +66,11 @@ export function createStreamLimits(
     const error = (who: string, limit: keyof Limits, max: number) =>
       tooManyStreamsError(`${who} has ${max} open streams, which is the limit`, limit);
     if (openByConnection.of(connection) >= maxStreamsPerConnection) {
-      countRefusal(exchange);
+      countRefusal(exchange, ownRefusals, maxStreamsPerConnection);
       return error("the connection", "maxStreamsPerConnection", maxStreamsPerConnection);
     }
     if (openByPeer.of(peer.network) >= maxStreamsPerPeer) {
-      countRefusal(exchange);
+      countRefusal(exchange, peerRefusals, peerRefusalsFactor * maxStreamsPerConnection);
       return error("the client's address", "maxStreamsPerPeer", maxStreamsPerPeer);
     }
     return open >= maxStreams ? error("the server", "maxStreams", maxStreams) : undefined;

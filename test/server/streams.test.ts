@@ -139,7 +139,7 @@ describe("limits of streaming calls (F13)", () => {
 
   it("answers over HTTP/1.1 also the refusal after which it closes the connection", async () => {
     const reported: unknown[] = [];
-    const { server } = await start({ maxStreamsPerPeer: 1, maxStreamsPerConnection: 2 }, (error) =>
+    const { server } = await start({ maxStreamsPerPeer: 1, maxStreamsPerConnection: 1 }, (error) =>
       reported.push(error),
     );
     const other = await watch(server);
@@ -155,14 +155,13 @@ describe("limits of streaming calls (F13)", () => {
     const closed = once(socket, "close");
 
     const responses = () => received.split("HTTP/1.1 ").slice(1);
-    for (const count of [1, 2, 3]) {
+    for (let count = 1; count <= 11; count += 1) {
       socket.write(request, "latin1");
       await until(`response ${count}`, async () => responses().length === count || socket.closed);
     }
 
     expect(responses().map((response) => /^connection: .*/im.exec(response)?.[0])).to.deep.equal([
-      "Connection: keep-alive",
-      "Connection: keep-alive",
+      ...Array.from({ length: 10 }, () => "Connection: keep-alive"),
       "Connection: close",
     ]);
     await closed;
@@ -181,10 +180,28 @@ describe("limits of streaming calls (F13)", () => {
       const exchange = unitExchange(() => {
         abused += 1;
       });
-      for (let i = 0; i < 20; i += 1) expect(streams.open(exchange)).not.to.equal(undefined);
+      for (let i = 0; i < 100; i += 1) expect(streams.open(exchange)).not.to.equal(undefined);
+      expect(abused).to.equal(0);
+      for (let i = 0; i < 20; i += 1) streams.open(exchange);
       expect(abused > 0).to.equal(isAbuse);
     });
   }
+
+  it("does not close the connection of a gRPC client that repeats what its peer's limit refuses", () => {
+    let now = 0;
+    let abused = 0;
+    const limits = { maxStreams: 100, maxStreamsPerPeer: 0, maxStreamsPerConnection: 10 };
+    const streams = createStreamLimits(limits, tooManyStreamsError, () => now);
+    const exchange = unitExchange(() => {
+      abused += 1;
+    });
+    // gRPC's connection backoff, with the least that its jitter of 20 % makes of it.
+    for (let backoff = 1000; now < 3_600_000; backoff = Math.min(1.6 * backoff, 120_000)) {
+      for (let i = 0; i < limits.maxStreamsPerConnection; i += 1) streams.open(exchange);
+      now += 0.8 * backoff;
+    }
+    expect(abused).to.equal(0);
+  });
 
   it("does not close a connection whose refusals are spread over time", () => {
     let now = 0;
