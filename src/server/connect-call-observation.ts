@@ -11,6 +11,7 @@ import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { errorFromJsonBytes } from "@connectrpc/connect/protocol-connect";
 import { findTrailerError } from "@connectrpc/connect/protocol-grpc";
 import { type CallObserver, requestIdFrom, requestIdHeader } from "./call-observer.ts";
+import type { Exchange } from "./exchange.ts";
 import { bodyOf, changeTrailer, changeWebTrailer, replaceEndStream } from "./response-body.ts";
 
 /** What interceptors or handler threw, with the cause that the response does not have. */
@@ -47,14 +48,19 @@ export class ConnectCallObservation {
   readonly #observer: CallObserver;
   readonly #rpc: string;
   readonly #headers: IncomingHttpHeaders;
-  readonly #arrivedAt = performance.now();
+  readonly #arrivedAt: number;
   readonly #requestId: string;
   #failure: ConnectError | undefined;
 
-  constructor(observer: CallObserver, rpc: string, headers: IncomingHttpHeaders) {
+  constructor(
+    observer: CallObserver,
+    rpc: string,
+    { headers, arrivedAt }: Pick<Exchange, "headers" | "arrivedAt">,
+  ) {
     this.#observer = observer;
     this.#rpc = rpc;
     this.#headers = headers;
+    this.#arrivedAt = arrivedAt;
     this.#requestId = requestIdFrom(headers[requestIdHeader]);
   }
 

@@ -105,8 +105,7 @@ export function createConnectHandler(options: ConnectHandlerOptions): ExchangeHa
     const header = toFetchHeaders(exchange.headers);
     const timeoutMs = limitDeadline(header, isUnary ? options.maxDeadlineMs : undefined);
     const observation =
-      observer &&
-      new ConnectCallObservation(observer, handler.requestPath.slice(1), exchange.headers);
+      observer && new ConnectCallObservation(observer, handler.requestPath.slice(1), exchange);
     const call = new ConnectCall(calls, exchange, methodKind, observation);
     const { signal } = call;
     // Connect itself enforces the deadline of a stream, if it has one.
@@ -161,7 +160,7 @@ class ConnectCall extends InFlightCall {
   }
 
   beginUntilClosed(timeoutMs: number | undefined): void {
-    this.begin(timeoutMs);
+    this.begin(timeoutMs, this.#exchange.arrivedAt);
     this.#exchange.whenClosed(() => {
       const { complete } = this.#exchange;
       if (!complete) this.abort(clientHasGone());

@@ -9,6 +9,11 @@ export interface Exchange {
   readonly isHttp2: boolean;
   /** 1.0, 1.1 or 2.0. */
   readonly httpVersion: string;
+  /**
+   * When the headers arrived, by performance.now(). Over HTTP/1.1, when the requests before it on its
+   * connection had been served, if that was later.
+   */
+  readonly arrivedAt: number;
   readonly method: string;
   /** The path with the query, or another form of the request target (RFC 9112, section 3.2). */
   readonly url: string;

@@ -9,6 +9,7 @@ import type { TrailersOnly } from "./trailers-only.ts";
 /** An exchange over HTTP/1.1. */
 export class Http1Exchange implements Exchange {
   readonly isHttp2 = false;
+  readonly arrivedAt = performance.now();
   readonly #req: IncomingMessage;
   readonly #res: ServerResponse;
 

@@ -27,7 +27,6 @@ export interface ReceivedBody {
 export class Http2Exchange implements Exchange, StreamReceiver {
   readonly isHttp2 = true;
   readonly httpVersion = "2.0";
-  /** When the headers arrived, by performance.now(). */
   readonly arrivedAt: number;
   readonly #stream: Stream;
   readonly #body: RequestBody;

@@ -50,10 +50,13 @@ export abstract class InFlightCall extends CancellationSource implements Tracked
   /**
    * Counts the call and starts its deadline; undefined means no deadline. The call may be aborted
    * before this returns: if the server is shutting down, or if `timeoutMs` is 0.
+   *
+   * @param arrivedAt when its headers arrived, by performance.now(): the deadline counts from then
    */
-  protected begin(timeoutMs: number | undefined): void {
+  protected begin(timeoutMs: number | undefined, arrivedAt: number): void {
     if (timeoutMs !== undefined) {
-      this.#timer = setTimeout(onDeadline, timeoutMs, this);
+      const timeLeft = Math.ceil(arrivedAt + timeoutMs - performance.now());
+      this.#timer = setTimeout(onDeadline, Math.max(timeLeft, 0), this);
     }
     this.#calls.add(this);
     if (timeoutMs === 0) this.deadlinePassed();

@@ -74,7 +74,7 @@ export class UnaryCall extends InFlightCall implements StreamReceiver {
   }
 
   serve(): void {
-    this.begin(this.#request.timeoutMs);
+    this.begin(this.#request.timeoutMs, this.arrivedAt);
     if (!this.#settled) this.#authenticate();
     this.#stream.receiver = this;
   }

@@ -1,12 +1,13 @@
 import { once } from "node:events";
 import { mock } from "node:test";
-import { setTimeout as delay } from "node:timers/promises";
-import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { setTimeout as delay, setImmediate as nextTurn } from "node:timers/promises";
+import { Code, ConnectError, createClient, createContextKey } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import * as grpc from "@grpc/grpc-js";
 import { expect } from "chai";
 import { Health } from "../../gen/es/health/v1/health_pb.ts";
 import { createHealth } from "../../src/rpc/health.ts";
+import type { ObservedCall } from "../../src/server/call-observer.ts";
 import { limitDeadline } from "../../src/server/deadline.ts";
 import { pendingHandler } from "../support/pending-handler.ts";
 import {
@@ -61,6 +62,14 @@ describe("limitDeadline", () => {
     expect(header.get("connect-timeout-ms")).to.equal("10000");
   });
 });
+
+/** For tests that hold the timers: waits by turns of the event loop. */
+async function untilHeld(what: string, condition: () => boolean): Promise<void> {
+  for (let turns = 0; !condition(); turns += 1) {
+    if (turns === 100_000) throw new Error(`never: ${what}`);
+    await nextTurn();
+  }
+}
 
 // The comparison of the fast path with Connect has the malformed and the expired deadlines.
 describe("deadline", () => {
@@ -152,6 +161,44 @@ describe("deadline", () => {
     const { stream, response } = rawCall(await transport.http2(server));
     stream.write(frame(validateBytes("a")).subarray(0, 6));
     expect((await response).grpcStatus).to.equal(grpc.status.DEADLINE_EXCEEDED);
+  });
+
+  it("counts from the headers, also if the call falls back to Connect later", async () => {
+    mock.timers.enable({ apis: ["setTimeout"] });
+    let passedMs = 0;
+    const now = performance.now.bind(performance);
+    const clock = mock.method(performance, "now", () => now() + passedMs);
+    const pass = (ms: number) => {
+      passedMs += ms;
+      mock.timers.tick(ms);
+    };
+    try {
+      const asked: number[] = [];
+      const calls: ObservedCall[] = [];
+      const server = await transport.start({
+        // Asked for each call, and again for one that falls back.
+        authentication: {
+          authenticate: () => asked.push(passedMs),
+          contextKey: createContextKey<unknown>(undefined),
+        },
+        observer: { observesSuccess: false, callEnded: (call) => calls.push(call) },
+      });
+      const headers = { "grpc-timeout": "10000m" };
+      const { stream, response } = rawCall(await transport.http2(server), headers);
+      await untilHeld("its headers arrive", () => asked.length === 1);
+      pass(6000);
+      // The beginning of a compressed message.
+      stream.write(Buffer.of(1, 0, 0, 0, 9, 0));
+      await untilHeld("it falls back", () => asked.length === 2);
+      pass(4000);
+      await untilHeld("it ends", () => calls.length === 1);
+
+      expect((await response).grpcStatus).to.equal(grpc.status.DEADLINE_EXCEEDED);
+      expect(asked).to.deep.equal([0, 6000]);
+      expect(calls.map(({ durationMs }) => durationMs >= 10_000)).to.deep.equal([true]);
+    } finally {
+      clock.mock.restore();
+    }
   });
 
   it("responds over HTTP/1.1 if the body does not arrive in time", async () => {
