@@ -12,12 +12,16 @@ type Task = () => unknown;
  *
  * A task runs at once as long as the turn has few of them. The others wait, and run in the next turns:
  * one of each owner in rotation, so that an owner with few tasks does not wait for one with many.
+ *
+ * A task may have a part that comes later, such as the handler of a call whose message comes after its
+ * headers. Very many of these can come at once, too, and take turns with `resume`.
  */
 export class FairTurns {
   /** The waiting tasks of each owner; an owner without any is not here. */
   readonly #waiting = new Map<object, Task[]>();
   /** Tasks that ran since the end of a turn was seen. */
   #ran = 0;
+  #current = 0;
   #watching = false;
 
   /** Returns true if the task waits, and false if it has run. */
@@ -28,6 +32,19 @@ export class FairTurns {
     }
     this.wait(owner, task);
     return true;
+  }
+
+  /** The present turn, for `resume`. */
+  get current(): number {
+    return this.#current;
+  }
+
+  /**
+   * Like `begin`, for the next part of a task that began in the turn `begun`. The present turn has counted
+   * its tasks, and does not count their next parts.
+   */
+  resume(begun: number | undefined): boolean {
+    return begun === this.#current || this.begin();
   }
 
   /** Returns true if the caller may run a task at once, which the turn counts. If not, it has to wait. */
@@ -58,6 +75,7 @@ export class FairTurns {
   readonly #turn = (): void => {
     this.#watching = false;
     this.#ran = 0;
+    this.#current += 1;
     // An owner with more tasks is added again at the end, and the loop comes to it again.
     for (const [owner, tasks] of this.#waiting) {
       if (this.#ran === tasksPerTurn) break;

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
 import type { Exchange } from "./exchange.ts";
+import type { FairTurns } from "./fair-turns.ts";
 import type { FixedResponse } from "./fixed-response.ts";
 import { ErrorCode } from "./http2/frames.ts";
 import { type EncodedHeaders, encodeHeaders } from "./http2/hpack-encoder.ts";
@@ -13,6 +14,8 @@ import type { ResponseBody } from "./response-body.ts";
 import { encodeResponseHeaders, encodeTrailers } from "./response-headers.ts";
 import type { TrailersOnly } from "./trailers-only.ts";
 import { urlAuthority } from "./url-authority.ts";
+
+const NOTHING = Buffer.alloc(0);
 
 const continueHeaders = encodeHeaders([":status", "100"]);
 
@@ -29,15 +32,21 @@ export class Http2Exchange implements Exchange, StreamReceiver {
   readonly httpVersion = "2.0";
   readonly arrivedAt: number;
   readonly #stream: Stream;
+  readonly #turns: FairTurns;
+  /** The turn that has counted the request; undefined if none has. */
+  #begunIn: number | undefined;
   readonly #body: RequestBody;
   readonly #closeListeners: (() => void)[] = [];
   #headers: IncomingHttpHeaders | undefined;
   /** Resolves when there is room for more of the response, or when the stream is closed. */
   #room: PromiseWithResolvers<void> | undefined;
 
-  constructor(stream: Stream, arrivedAt: number) {
+  /** @param turns where the ends of bodies wait if very many come at once */
+  constructor(stream: Stream, arrivedAt: number, turns: FairTurns) {
     this.#stream = stream;
     this.arrivedAt = arrivedAt;
+    this.#turns = turns;
+    this.#begunIn = turns.current;
     this.#body = new RequestBody((bytes) => stream.consume(bytes));
   }
 
@@ -45,7 +54,8 @@ export class Http2Exchange implements Exchange, StreamReceiver {
   begin(received?: ReceivedBody): void {
     if (received !== undefined) {
       const { bytes, whole } = received;
-      this.#body.add(bytes, 0, bytes.length, whole);
+      this.#begunIn = undefined;
+      this.#receive(bytes, 0, bytes.length, whole);
     }
     this.#stream.receiver = this;
   }
@@ -160,7 +170,19 @@ export class Http2Exchange implements Exchange, StreamReceiver {
   }
 
   onData(buffer: Buffer, start: number, end: number, last: boolean): void {
-    this.#body.add(buffer, start, end, last);
+    this.#receive(buffer, start, end, last);
+  }
+
+  /** A handler runs when the body is whole. */
+  #receive(part: Uint8Array, start: number, end: number, last: boolean): void {
+    const ends = last && this.#turns.resume(this.#begunIn);
+    this.#body.add(part, start, end, ends);
+    if (ends || !last) return;
+    this.#turns.wait(this.#stream.connection, () => {
+      if (this.#stream.closed) return false;
+      this.#body.add(NOTHING, 0, 0, true);
+      return true;
+    });
   }
 
   onDrain(): void {

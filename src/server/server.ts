@@ -157,7 +157,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const countRequests = (socket: Socket, count: CountRequests) =>
     connections.countRequests(socket, count);
   const serveWithConnect: StreamHandler = (stream, arrivedAt, received) => {
-    const exchange = new Http2Exchange(stream, arrivedAt);
+    const exchange = new Http2Exchange(stream, arrivedAt, turns);
     exchange.begin(received);
     if (meetsExpectation(exchange)) handleWithConnect(exchange);
   };
@@ -167,6 +167,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       : createUnaryFastPath({
           routing,
           calls,
+          turns,
           maxMessageBytes,
           maxDeadlineMs,
           decodeError: requestErrors.decodeError,
@@ -186,7 +187,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       if (isWithinHeaderLimits(headers, headerLimits)) {
         serveStream(stream, arrivedAt);
       } else {
-        const exchange = new Http2Exchange(stream, arrivedAt);
+        const exchange = new Http2Exchange(stream, arrivedAt, turns);
         exchange.respond(oversizedHeadersResponse(headers, exchange, headerLimits));
       }
     },

@@ -5,6 +5,7 @@ import type { Authentication } from "./authentication.ts";
 import { type CallObserver, requestIdFrom, requestIdHeader } from "./call-observer.ts";
 import { malformedRequest } from "./decode-failures.ts";
 import { prefixBytes } from "./envelope-encoder.ts";
+import type { FairTurns } from "./fair-turns.ts";
 import { encodeGrpcMessage } from "./grpc-message.ts";
 import { ErrorCode } from "./http2/frames.ts";
 import type { EncodedHeaders } from "./http2/hpack-encoder.ts";
@@ -27,6 +28,8 @@ export type StreamHandler = (stream: Stream, arrivedAt: number, received?: Recei
 /** What all calls of a server share. */
 export interface UnaryCallOptions {
   readonly calls: InFlightCalls;
+  /** Where messages wait if very many come at once. */
+  readonly turns: FairTurns;
   readonly maxMessageBytes: number;
   readonly decodeError: DecodeErrorFactory;
   /** Serves what the fast path does not. */
@@ -50,6 +53,8 @@ export class UnaryCall extends InFlightCall implements StreamReceiver {
   readonly #options: UnaryCallOptions;
   readonly #stream: Stream;
   readonly #request: UnaryRequest;
+  /** The turn that has counted the call. */
+  readonly #begunIn: number;
   /** The bytes received, and once the prefix is complete room for more of `#expected`. */
   #buffer: Buffer | undefined;
   /** How many bytes of `#buffer` have been received. */
@@ -71,6 +76,7 @@ export class UnaryCall extends InFlightCall implements StreamReceiver {
     this.#stream = stream;
     this.#request = request;
     this.arrivedAt = arrivedAt;
+    this.#begunIn = options.turns.current;
   }
 
   serve(): void {
@@ -232,10 +238,9 @@ export class UnaryCall extends InFlightCall implements StreamReceiver {
   }
 
   async #handle(bytes: Buffer): Promise<void> {
-    if (this.#authenticating !== undefined) {
-      await this.#authenticating;
-      if (this.#settled) return;
-    }
+    if (this.#authenticating !== undefined) await this.#authenticating;
+    if (!this.#options.turns.resume(this.#begunIn)) await this.#waitForTurn();
+    if (this.#settled) return;
     const { method } = this.#request;
     let message: MessageShape<DescMessage>;
     try {
@@ -252,6 +257,15 @@ export class UnaryCall extends InFlightCall implements StreamReceiver {
       if (!(error instanceof ConnectError)) this.#options.onError(error, method.method.name);
       this.#fail(error);
     }
+  }
+
+  #waitForTurn(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#options.turns.wait(this.#stream.connection, () => {
+        resolve();
+        return !this.#settled;
+      });
+    });
   }
 
   #succeed(body: Buffer): void {

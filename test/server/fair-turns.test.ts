@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { createContextKey } from "@connectrpc/connect";
 import * as grpc from "@grpc/grpc-js";
 import { expect } from "chai";
 import { FairTurns } from "../../src/server/fair-turns.ts";
@@ -121,6 +122,54 @@ describe("a connection that begins many calls at once", () => {
     expect((await response).grpcStatus).to.equal(grpc.status.OK);
     await until("all are served", async () => order.length === 502);
   });
+
+  for (const [name, contentType] of Object.entries({
+    gRPC: "application/grpc",
+    "gRPC-Web": "application/grpc-web",
+  })) {
+    it(`has its handlers run in turns if all messages of ${name} come after all headers`, async () => {
+      let begun = 0;
+      let served = 0;
+      /** How many handlers have run since the last turn, and the most. */
+      let now = 0;
+      let most = 0;
+      const server = await transport.start({
+        limits: { maxConcurrentStreams: 1000 },
+        authentication: {
+          authenticate: () => {
+            begun += 1;
+          },
+          contextKey: createContextKey<unknown>(undefined),
+        },
+        service: {
+          validate() {
+            served += 1;
+            if (now === 0) setImmediate(() => (now = 0));
+            now += 1;
+            most = Math.max(most, now);
+            return {};
+          },
+        },
+      });
+      const flood = await RawHttp2.open({ port: server.port });
+      transport.cleanups.push(() => flood.socket.destroy());
+      await until("it may send", async () => flood.framesOf(frameType.settings).length > 1);
+      const headers = hpackLiterals(
+        grpcHeaders(validatePath).map(([key, value]) => [
+          key,
+          key === "content-type" ? contentType : value,
+        ]),
+      );
+      const ids = Array.from({ length: 500 }, () => flood.streamId());
+      flood.write(...ids.map((id) => encodeFrame(frameType.headers, flag.endHeaders, id, headers)));
+      await until("all have begun", async () => begun === ids.length);
+      const body = frame(validateBytes("flood"));
+      flood.write(...ids.map((id) => encodeFrame(frameType.data, flag.endStream, id, body)));
+
+      await until("all are served", async () => served === ids.length);
+      expect(most).to.be.within(1, 64);
+    });
+  }
 
   it("may reset them before they are served", async () => {
     let served = 0;

@@ -49,10 +49,11 @@ function useFastPathOnly() {
     const handle = createUnaryFastPath({
       routing,
       calls,
+      turns,
       maxMessageBytes,
       maxDeadlineMs: 10_000,
       fallback(stream, arrivedAt, received) {
-        const exchange = new Http2Exchange(stream, arrivedAt);
+        const exchange = new Http2Exchange(stream, arrivedAt, turns);
         exchange.begin(received);
         const { headers, method, url } = exchange;
         fallbacks.push({
