@@ -155,6 +155,7 @@ async function start(options: AppOptions): Promise<App> {
     about,
     onError: (error, where) => log.debug({ err: error, where }, "connection or call failed"),
     onConnectionRefused: (refusal) => refusals.connectionRefused(refusal),
+    onConnectionAbused: (abuse) => refusals.connectionAbused(abuse),
     onClientCertificateRefused: (reason, peer) => refusals.certificateRefused(reason, peer),
     observer: createCallObserver(callLog),
     authentication: authorizeCallers((call) => callers.identify(call), config.reflection),

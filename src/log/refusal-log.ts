@@ -9,8 +9,13 @@ interface RefusedConnection {
   readonly peer: string;
 }
 
+interface AbusedConnection {
+  readonly reason: string;
+  readonly peer: string;
+}
+
 /**
- * Logs connections that are refused. Anyone can cause a flood of them, so of each kind there is a line at
+ * Logs connections that are refused, or ended for abuse. Anyone can cause a flood of them, so of each kind there is a line at
  * once, and then at most one every ten seconds, with how many there were and the latest one.
  */
 export class RefusalLog implements Disposable {
@@ -27,6 +32,11 @@ export class RefusalLog implements Disposable {
       this.#log.warn({ count, open: latest.open, peer: latest.peer }, message);
     }),
   };
+  readonly #abuse = throttledReport<AbusedConnection>(INTERVAL_MS, (count, { reason, peer }) => {
+    const message =
+      "HTTP/2 connections are ended with ENHANCE_YOUR_CALM: their clients exceed a limit against floods";
+    this.#log.warn({ count, reason, peer }, message);
+  });
   readonly #certificates = throttledReport<{ reason: string; peer: string | undefined }>(
     INTERVAL_MS,
     (count, { reason, peer }) => {
@@ -43,6 +53,10 @@ export class RefusalLog implements Disposable {
     this.#connections[refusal.limit].notify(refusal);
   }
 
+  connectionAbused(abuse: AbusedConnection): void {
+    this.#abuse.notify(abuse);
+  }
+
   /** @param reason of OpenSSL, such as CERT_HAS_EXPIRED */
   certificateRefused(reason: string, peer: string | undefined): void {
     this.#certificates.notify({ reason, peer });
@@ -50,6 +64,7 @@ export class RefusalLog implements Disposable {
 
   /** Logs what has not been logged yet, and nothing more. */
   [Symbol.dispose](): void {
-    for (const report of [...Object.values(this.#connections), this.#certificates]) report.stop();
+    const reports = [...Object.values(this.#connections), this.#abuse, this.#certificates];
+    for (const report of reports) report.stop();
   }
 }

@@ -31,6 +31,16 @@ export interface Http2ConnectionsOptions {
   /** Serves a request. It must enforce the limits of headers: see header-limits.ts. */
   handle: StreamHandler;
   onError: (error: unknown, where: string) => void;
+  /** Called once for each connection that was ended with ENHANCE_YOUR_CALM. */
+  onAbuse: (abuse: AbusedConnection) => void;
+}
+
+/** A connection that was ended because its client has exceeded a limit against floods. */
+export interface AbusedConnection {
+  /** Which limit: a sentence without anything that the client has sent. */
+  readonly reason: string;
+  /** The client's address. */
+  readonly peer: string;
 }
 
 /** The HTTP/2 connections. They do not listen: `serve` gets each connection. */
@@ -65,22 +75,25 @@ export function createHttp2Connections(options: Http2ConnectionsOptions): Http2C
   let ticking: NodeJS.Timeout | undefined;
   const reportFailure = (error: Error) => onError(error, "HTTP/2 connection");
 
-  const common: Omit<ConnectionOptions, "onClose"> = {
+  const common: Omit<ConnectionOptions, "onClose" | "onAbuse"> = {
     maxConcurrentStreams: options.maxConcurrentStreams,
     ...hardHeaderLimits(options.maxHeaderBytes),
     settingsTimeoutMs,
     stallTimeoutMs,
     onRequest: begin,
     onReset: limitResets,
-    onAbuse: (reason) => reportFailure(new Error(reason)),
     onConnectionError: reportFailure,
     onError,
   };
 
   function serve(socket: Socket): void {
     if (socket.destroyed) return;
-    const connection = new Connection(socket, { ...common, onClose: () => forget(connection) });
     const peer = createPeer(socket);
+    const connection = new Connection(socket, {
+      ...common,
+      onClose: () => forget(connection),
+      onAbuse: (reason) => options.onAbuse({ reason, peer: peer.address }),
+    });
     const client: ServedClient = {
       socket,
       peer,

@@ -10,7 +10,7 @@ import { FairTurns } from "./fair-turns.ts";
 import { isWithinHeaderLimits, oversizedHeadersResponse } from "./header-limits.ts";
 import { createHttp1Connections } from "./http1-connections.ts";
 import { Http1Exchange } from "./http1-exchange.ts";
-import { createHttp2Connections } from "./http2-connections.ts";
+import { type AbusedConnection, createHttp2Connections } from "./http2-connections.ts";
 import { Http2Exchange } from "./http2-exchange.ts";
 import { createInFlightCalls } from "./in-flight-calls.ts";
 import {
@@ -77,6 +77,8 @@ export interface ServerOptions extends Partial<RequestErrors> {
   onError?: (error: unknown, where: string) => void;
   /** Called for each connection that is refused because of a limit. There may be a flood of them. */
   onConnectionRefused?: (refusal: RefusedConnection) => void;
+  /** Called for each HTTP/2 connection that is ended for abuse. There may be a flood of them. */
+  onConnectionAbused?: (abuse: AbusedConnection) => void;
   /**
    * Called for each client's certificate that is refused: OpenSSL's reason, such as CERT_HAS_EXPIRED, and
    * the client's address, which Node does not tell if certificates are required. There may be a flood of
@@ -121,6 +123,7 @@ const finalFlushMs = 100;
 export async function startServer(options: ServerOptions): Promise<Server> {
   const { host, limits, observer, authentication } = options;
   const { onError = () => {}, onConnectionRefused = () => {} } = options;
+  const { onConnectionAbused = () => {} } = options;
   const requestErrors: RequestErrors = {
     decodeError: options.decodeError ?? defaultRequestErrors.decodeError,
     tooLargeError: options.tooLargeError ?? defaultRequestErrors.tooLargeError,
@@ -192,6 +195,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       }
     },
     onError,
+    onAbuse: onConnectionAbused,
   });
 
   const { server, serveHttp1, setCredentials } = createListener(

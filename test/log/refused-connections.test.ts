@@ -2,6 +2,7 @@ import { once } from "node:events";
 import net from "node:net";
 import { expect } from "chai";
 import { startTestApp, type TestApp } from "../support/app.ts";
+import { encodeFrame, frameType, RawHttp2 } from "../support/raw-http2.ts";
 import { until } from "../support/until.ts";
 
 const WARN = 40;
@@ -66,5 +67,32 @@ describe("the log of refused connections", () => {
     for (let i = 0; i < 3; i += 1) await refused("127.0.0.1");
     await app.app.stop();
     expect(lines.map(({ count }) => count)).to.deep.equal([1, 2]);
+  });
+});
+
+describe("the log of connections that are ended with ENHANCE_YOUR_CALM", () => {
+  it("warns of the first, and counts the others", async () => {
+    const lines: (Line & { readonly reason: string })[] = [];
+    const app = await startTestApp({
+      onLog(text) {
+        if (text.includes("ENHANCE_YOUR_CALM")) lines.push(JSON.parse(text));
+      },
+    });
+    try {
+      const { port } = app.app.server;
+      for (const localAddress of ["127.0.0.1", "127.0.0.2", "127.0.0.3"]) {
+        const flood = await RawHttp2.open({ port, localAddress });
+        const ping = encodeFrame(frameType.ping, 0, 0, Buffer.alloc(8));
+        flood.write(...Array.from({ length: 1500 }, () => ping));
+        await flood.closed;
+      }
+      await until("the first is logged", async () => lines.length > 0);
+    } finally {
+      await app.stop();
+    }
+    const expected = { level: WARN, reason: "too many PING frames without progress" };
+    expect(lines).to.have.length(2);
+    expect(lines[0]).to.include({ ...expected, count: 1, peer: "127.0.0.1" });
+    expect(lines[1]).to.include({ ...expected, count: 2, peer: "127.0.0.3" });
   });
 });

@@ -73,6 +73,7 @@ function useFastPathOnly() {
       countRequests: () => {},
       handle,
       onError: () => {},
+      onAbuse: () => {},
     });
     server.on("connection", connections.serve);
     await once(server.listen(0, "127.0.0.1"), "listening");
