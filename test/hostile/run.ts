@@ -17,8 +17,10 @@ import { type Result, runAttack } from "./run-attack.ts";
 import { startTarget } from "./target.ts";
 import { startWellBehavedClient, type WellBehavedClient } from "./well-behaved-client.ts";
 
-/** In full, and as the median of all attacks: a single ratio says more about the machine. */
+/** Enforced in full, and for the median of all attacks: a single ratio says more about the machine. */
 const MAX_P99_RATIO = 5;
+/** What the ratio of each attack should be below. Printed, and not enforced. */
+const P99_RATIO_GOAL = 3;
 const ATTACK_LIMIT_MS = { short: 3 * 60_000, full: 10 * 60_000 };
 
 const { values } = parseArgs({
@@ -113,6 +115,11 @@ const medianRatio = percentile(
   0.5,
 );
 console.log(`p99 beside an attack, divided by the one before it: median ${medianRatio}`);
+const misses = results.filter(({ p99Ratio }) => p99Ratio >= P99_RATIO_GOAL);
+console.log(
+  `the goal of a ratio below ${P99_RATIO_GOAL} is missed beside ${misses.length} of ${results.length} attacks` +
+    misses.map(({ name, p99Ratio }) => `\n  ${name}: ${p99Ratio}`).join(""),
+);
 if (full && medianRatio > MAX_P99_RATIO) {
   failures.push(`the median of the ratios is ${medianRatio}, and ${MAX_P99_RATIO} is allowed`);
 }

@@ -41,19 +41,11 @@ function overHttp2(begin: (connection: AttackConnection) => (() => void) | undef
 
 const post = "POST /sessiond.v1.SessionService/Validate HTTP/1.1\r\nhost: localhost\r\n";
 
-/** They are ended after SESSIOND's own limit for the first bytes of a connection. */
+/** They are ended after 10 s: the limit for the first bytes of a connection, and for a block of headers. */
 const endedEarly: Readonly<Record<string, Kind>> = {
   "that say nothing": overTcp("", ""),
   "whose headers of HTTP/1.1 trickle": overTcp(post, "x: y\r\n"),
   "that stop within the preface": overTcp("PRI * HTTP/2.0\r\n\r\n", ""),
-};
-
-/** They are ended after the longest deadline of a call, 30 s. */
-const endedAtDeadline: Readonly<Record<string, Kind>> = {
-  "whose body of HTTP/1.1 trickles": overTcp(
-    `${post}content-type: application/json\r\ncontent-length: 1000\r\n\r\n`,
-    " ",
-  ),
   "whose block of headers never ends": overHttp2((connection) => {
     const block = callHeaders(validatePath).subarray(0, 10);
     connection.write(headersFrame(connection.streamId(), block, false));
@@ -70,6 +62,14 @@ const endedAtDeadline: Readonly<Record<string, Kind>> = {
       sent += 1;
     };
   }),
+};
+
+/** They are ended after the longest deadline of a call, 30 s. */
+const endedAtDeadline: Readonly<Record<string, Kind>> = {
+  "whose body of HTTP/1.1 trickles": overTcp(
+    `${post}content-type: application/json\r\ncontent-length: 1000\r\n\r\n`,
+    " ",
+  ),
   "whose reflection stream says nothing": overHttp2((connection) => {
     connection.call(reflectionPath, Buffer.from([0]), { endStream: false });
     // It ends its stream, and leaves the connection to be reused: the client then hangs up.
