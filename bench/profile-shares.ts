@@ -98,7 +98,7 @@ const PURPOSES: readonly (readonly [purpose: string, modules: RegExp])[] = [
   ],
   [
     "decoding and encoding of messages",
-    /^(@bufbuild\/|gen\/|src\/rpc\/responses|src\/server\/envelope)/,
+    /^(@bufbuild\/|gen\/|src\/wire\/|src\/rpc\/(responses|encodable-)|src\/server\/envelope)/,
   ],
   ["the way of a call (`src/server`, Connect, grpc-js)", /^(src\/server\/|@connectrpc\/|@grpc\/)/],
   ["PostgreSQL: `pg`, the batches, the rows (`src/storage`)", /^(src\/storage\/|pg$|pg-|typeorm$)/],
