@@ -28,6 +28,9 @@ const BLOCK_BYTES = 4096;
 /**
  * Random bytes of node:crypto's randomBytes, which is asked for a block at a time: one of its calls takes
  * as long for 4096 bytes as for a few. Each byte is given out once, and then cleared in the block.
+ *
+ * Neither a block nor what is given out is a part of Node's pool of memory for buffers: bytes that are left
+ * there could come to light in a buffer that somebody else does not fill completely.
  */
 export function randomBytesInBlocks(): RandomBytes {
   let block = Buffer.alloc(0);
@@ -39,7 +42,8 @@ export function randomBytesInBlocks(): RandomBytes {
       used = 0;
     }
     const end = used + size;
-    const bytes = Buffer.from(block.subarray(used, end));
+    const bytes = Buffer.alloc(size);
+    bytes.set(block.subarray(used, end));
     block.fill(0, used, end);
     used = end;
     return bytes;

@@ -138,6 +138,27 @@ describe("ids", () => {
     });
   });
 
+  it("have memory of their own, and so has a block", () => {
+    const original = crypto.randomBytes;
+    const blocks: Buffer[] = [];
+    try {
+      crypto.randomBytes = ((size: number) => {
+        const block = original(size);
+        blocks.push(block);
+        return block;
+      }) as typeof original;
+      syncBuiltinESMExports();
+      const random = randomBytesInBlocks();
+      for (const size of [16, 32, 4096, 5000]) {
+        expect(random(size).buffer.byteLength).to.equal(size);
+      }
+    } finally {
+      crypto.randomBytes = original;
+      syncBuiltinESMExports();
+    }
+    expect(blocks.map(({ buffer }) => buffer.byteLength)).to.deep.equal([4096, 4096, 5000]);
+  });
+
   it("are of randomBytes itself if more are wanted than a block has", () => {
     withNumberedBlocks((blocks) => {
       const random = randomBytesInBlocks();
