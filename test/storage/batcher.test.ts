@@ -2,6 +2,7 @@ import { getEventListeners } from "node:events";
 import { mock } from "node:test";
 import { expect } from "chai";
 import fc from "fast-check";
+import type { Cancellation, CancellationListener } from "../../src/session/call-context.ts";
 import { SessionError } from "../../src/session/errors.ts";
 import { Batcher, RETRY_ALONE } from "../../src/storage/pg/batcher.ts";
 import { expectReason } from "../support/expect-reason.ts";
@@ -24,6 +25,18 @@ const errorOf = (call: Promise<unknown>) =>
     () => undefined,
     (error: unknown) => error,
   );
+
+/** A cancellation that is no AbortSignal, and who listens to it. */
+function observedCancellation() {
+  const listeners = new Set<CancellationListener>();
+  const cancellation: Cancellation = {
+    aborted: false,
+    reason: "gone",
+    addEventListener: (_, listener) => listeners.add(listener),
+    removeEventListener: (_, listener) => listeners.delete(listener),
+  };
+  return { cancellation, listeners };
+}
 
 describe("batcher: who rides with whom", () => {
   it("starts the first at once, by itself if nobody else has come by then", async () => {
@@ -332,20 +345,24 @@ describe("batcher: failures", () => {
         isRetryable: () => false,
       },
     });
-    const listeners = new Set<{ handleEvent(): void }>();
-    const caller = {
-      aborted: false,
-      reason: "gone",
-      addEventListener: (_: "abort", listener: { handleEvent(): void }) => listeners.add(listener),
-      removeEventListener: (_: "abort", listener: { handleEvent(): void }) =>
-        listeners.delete(listener),
-    };
-    const call = batcher.add("a", caller).catch((error: unknown) => error);
+    const { cancellation, listeners } = observedCancellation();
+    const call = batcher.add("a", cancellation).catch((error: unknown) => error);
     await reached.promise;
     expect(alone?.aborted).to.equal(false);
     for (const listener of listeners) listener.handleEvent();
     expect(await call).to.equal("gone");
     expect(alone?.reason).to.equal("gone");
+    expect(listeners.size).to.equal(0);
+  });
+
+  it("listens to nobody any more who was served, also alone", async () => {
+    const { batcher, batches } = handDriven();
+    const { cancellation, listeners } = observedCancellation();
+    const calls = ["a", "b"].map((item) => batcher.add(item, cancellation));
+    expect(listeners.size).to.equal(2);
+    nth(batches, 0).answer("b");
+    expect(await Promise.all(calls)).to.deep.equal(["a!", "b alone"]);
+    expect(listeners.size).to.equal(0);
   });
 
   it("does not try again what failed by itself", async () => {

@@ -184,8 +184,9 @@ export class Batcher<Item, Result> {
   #retryAlone(entry: Entry<Item, Result>): void {
     const { retryAlone } = this.#options;
     if (entry.isSettled || retryAlone === undefined) return;
-    const signal = signalOf(entry.cancellation);
-    entry.resolve(retryAlone.execute(entry.item, signal, entry.clientKey));
+    const { signal, release } = signalOf(entry.cancellation);
+    const { item, clientKey } = entry;
+    entry.resolve(retryAlone.execute(item, signal, clientKey).finally(release));
   }
 
   readonly #onAborted = (entry: Entry<Item, Result>): void => {
@@ -272,13 +273,18 @@ class Entry<Item, Result> implements Queued {
   }
 }
 
-/** A signal that fires when the cancellation does. */
-function signalOf(cancellation: Cancellation | undefined): Signal {
-  if (cancellation === undefined || cancellation instanceof AbortSignal) return cancellation;
+/** A signal that fires when the cancellation does, until it is released. */
+function signalOf(cancellation: Cancellation | undefined): { signal: Signal; release(): void } {
+  if (cancellation === undefined || cancellation instanceof AbortSignal) {
+    return { signal: cancellation, release() {} };
+  }
   const controller = new AbortController();
-  const handleEvent = () => controller.abort(cancellation.reason);
-  cancellation.addEventListener("abort", { handleEvent });
-  return controller.signal;
+  const listener = { handleEvent: () => controller.abort(cancellation.reason) };
+  cancellation.addEventListener("abort", listener);
+  return {
+    signal: controller.signal,
+    release: () => cancellation.removeEventListener("abort", listener),
+  };
 }
 
 class Batch<Item, Result> {
