@@ -19,6 +19,7 @@ import { SessionError } from "./session/errors.ts";
 import { KeyDecryptionError } from "./session/key-encryption.ts";
 import { stopSignal } from "./signals.ts";
 import { runWorker, tellPrimary } from "./worker.ts";
+import { WORKER_ARGUMENT } from "./worker-messages.ts";
 
 const USAGE = `sessiond ${packageJson.version}: a login-session service
 
@@ -45,13 +46,16 @@ const EXIT_FLUSH_MS = 1000;
 const stdout = new BoundedOutput(standardStreamWriter(process.stdout), MAX_OUTPUT_BYTES);
 const stderr = new BoundedOutput(standardStreamWriter(process.stderr), MAX_OUTPUT_BYTES);
 
+/** With another argument, it is another program's cluster that runs sessiond. */
+const isOwnWorker = cluster.isWorker && process.argv[2] === WORKER_ARGUMENT;
+
 const commands = new Map([
   ["create-token", printToken],
   ["rewrap-keys", rewrap],
 ]);
 
 async function main(): Promise<void> {
-  if (cluster.isWorker) {
+  if (isOwnWorker) {
     await runWorker(openWorkerLog);
     return;
   }
@@ -176,6 +180,13 @@ async function run(
 
 async function start(config: Config, log: Logger, signal: AbortSignal): Promise<Service> {
   if (config.workers === 1) return startApp({ config, log, signal });
+  if (cluster.isWorker) {
+    throw new Error(
+      `SESSIOND_WORKERS is ${config.workers}, but sessiond is a worker of another program (node:cluster, ` +
+        "as with the cluster mode of pm2) and cannot start workers: set it to 1, or start sessiond as " +
+        "an ordinary process (with pm2: in fork mode)",
+    );
+  }
   const formatLine = await createLineFormat(logOptions(config));
   return startPrimary({
     config,
@@ -234,7 +245,7 @@ try {
   await exit(0);
 } catch (error) {
   const message = explain(error);
-  if (cluster.isWorker) await tellPrimary({ type: "failed", message });
+  if (isOwnWorker) await tellPrimary({ type: "failed", message });
   else stderr.writeLine(`sessiond: ${message}\n`);
   await exit(1);
 }

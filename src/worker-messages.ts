@@ -2,6 +2,9 @@
 
 import type { EmbeddedDatabase } from "./open-encrypted-storage.ts";
 
+/** The argument of a worker's process, which also tells it from the primary in a list of processes. */
+export const WORKER_ARGUMENT = "worker";
+
 /** The first message to a worker. */
 export interface StartMessage {
   readonly type: "start";

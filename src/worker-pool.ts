@@ -2,7 +2,12 @@ import cluster, { type Worker } from "node:cluster";
 import { createInterface } from "node:readline";
 import type { Logger } from "pino";
 import { restartDelayMs, STABLE_MS } from "./restart-delay.ts";
-import type { FromWorker, StartMessage, ToWorker } from "./worker-messages.ts";
+import {
+  type FromWorker,
+  type StartMessage,
+  type ToWorker,
+  WORKER_ARGUMENT,
+} from "./worker-messages.ts";
 
 const PING_MS = 5000;
 /** A worker that has left so many pings unanswered is stuck, and is replaced. */
@@ -85,7 +90,7 @@ export class WorkerPool {
     // Workers that accept for themselves from a shared socket, or from sockets of their own, share few
     // long-lived connections unevenly: docs/decisions.md has figures.
     cluster.schedulingPolicy = cluster.SCHED_RR;
-    cluster.setupPrimary({ args: [], stdio: ["ignore", "ignore", "pipe", "ipc"] });
+    cluster.setupPrimary({ args: [WORKER_ARGUMENT], stdio: ["ignore", "ignore", "pipe", "ipc"] });
     for (const slot of this.#slots) this.#fork(slot);
     this.#pings = setInterval(() => this.#ping(), PING_MS);
     return this.#started.promise;

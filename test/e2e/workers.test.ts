@@ -44,6 +44,15 @@ function ofWorkers(started: Pick<Started, "stderr">, msg: string): LogLine[] {
   return logOf(started).filter((line) => line.msg === msg && line.workerPid === undefined);
 }
 
+/** A program that runs sessiond as the only worker of its own cluster, as pm2 does. */
+const OTHER_CLUSTER = `
+  const cluster = require("node:cluster");
+  cluster.setupPrimary({ exec: "src/main.ts", execArgv: [], args: [] });
+  const worker = cluster.fork();
+  process.on("SIGTERM", () => worker.process.kill("SIGTERM"));
+  worker.process.on("close", (code) => process.exit(code));
+`;
+
 const distinct = <T>(values: readonly T[]): T[] => [...new Set(values)];
 
 describe("sessiond as a process: workers", () => {
@@ -378,6 +387,30 @@ describe("sessiond as a process: workers", () => {
       async () => ofWorkers(serving, switched).length > before.length,
     );
     expect(ofWorkers(serving, switched).at(-1)?.worker).to.equal(2);
+  });
+
+  it("are not mistaken for those of another program, which runs a single process", async () => {
+    const env = databaseEnv(await sessiond.database());
+    const command = [process.execPath, "-e", OTHER_CLUSTER] as const;
+    const serving = await sessiond.serve({ env, command });
+    await openSession(serving.client);
+    const { code, stderr } = await serving.end("SIGTERM");
+    expect(code, stderr).to.equal(0);
+    expect(stderr).to.include('"stopped"');
+
+    const refused = await sessiond.run({ env: { ...env, SESSIOND_WORKERS: "2" }, command });
+    expect(refused.code).to.equal(1);
+    expect(refused.stderr).to.match(
+      /^sessiond: SESSIOND_WORKERS is 2, but .*: set it to 1, or .*\n$/,
+    );
+  });
+
+  it("are started by sessiond alone", async () => {
+    const { code, stderr } = await sessiond.run({ args: ["worker"] });
+    expect({ code, stderr }).to.deep.equal({
+      code: 1,
+      stderr: "sessiond: unknown command 'worker' (see --help)\n",
+    });
   });
 
   it("replace one that is stuck", async () => {
