@@ -10,6 +10,8 @@ export interface StartMessage {
   readonly type: "start";
   /** From 1 to the number of workers. A worker that replaces another one has its number. */
   readonly worker: number;
+  /** The number of workers, as the primary has determined it. */
+  readonly workers: number;
   /** Undefined: the configured one. */
   readonly port: number | undefined;
   /** Undefined with an external database. */

@@ -18,7 +18,7 @@ export interface WorkerPoolOptions {
   readonly log: Logger;
   /** Called with each line of a worker's log. */
   readonly onLogLine: (line: string) => void;
-  readonly startMessage: () => Omit<StartMessage, "type" | "worker" | "port">;
+  readonly startMessage: () => Omit<StartMessage, "type" | "worker" | "workers" | "port">;
   /** How long workers may take to stop. Then they are killed. */
   readonly stopTimeoutMs: number;
 }
@@ -155,6 +155,7 @@ export class WorkerPool {
     send(slot, {
       type: "start",
       worker: slot.number,
+      workers: this.#options.size,
       port: slot.port,
       ...this.#options.startMessage(),
     });

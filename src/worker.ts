@@ -51,7 +51,7 @@ export async function runWorker(
   });
 
   const start = await starting.promise;
-  const config = configOfWorker(loadConfig(process.env), start);
+  const config = configOfWorker(process.env, start);
   const log = await openLog(config, start.worker);
   const { level } = log;
   const switchLevel = createLevelSwitch(log);
@@ -81,12 +81,18 @@ export function tellPrimary(message: FromWorker): Promise<void> {
   return promise;
 }
 
-/** The worker's own configuration: its share of the database connections, and the port of the others. */
+/**
+ * The worker's own configuration: its share of the database connections, and the port of the others.
+ *
+ * @throws {ConfigError} as `loadConfig` does, for example if a file of a setting has changed
+ */
 export function configOfWorker(
-  config: Config,
-  { worker, port }: Pick<StartMessage, "worker" | "port">,
+  env: Readonly<Record<string, string | undefined>>,
+  { worker, workers, port }: Pick<StartMessage, "worker" | "workers" | "port">,
 ): Config {
-  const { workers, server, database } = config;
+  // With `auto`, this process may count other processors than the primary.
+  const config = loadConfig({ ...env, SESSIOND_WORKERS: String(workers) });
+  const { server, database } = config;
   const rest = database.poolSize % workers;
   const poolSize = Math.floor(database.poolSize / workers) + (worker <= rest ? 1 : 0);
   return {
