@@ -7,6 +7,11 @@ import { secureRandomBytes } from "./session/ids.ts";
 import { SigningKeys } from "./session/signing-keys.ts";
 import { type Address, WorkerPool } from "./worker-pool.ts";
 
+/**
+ * How long a worker may take to start, besides waiting for the database and Vault. It may have to decrypt
+ * many signing keys.
+ */
+const START_MS = 10 * 60_000;
 /** How long a worker may take to close what it has opened, after its last call. */
 const CLOSE_MS = 15_000;
 
@@ -55,6 +60,7 @@ async function start(options: PrimaryOptions): Promise<Primary> {
   await storage.close();
 
   const isLogSwitched = () => log.level !== config.log.level;
+  const { vault } = config.keyEncryption;
   const { drainDelayMs, shutdownGraceMs } = config.server;
   const pool = new WorkerPool({
     size: config.workers,
@@ -64,6 +70,7 @@ async function start(options: PrimaryOptions): Promise<Primary> {
       embedded: embedded && { url: embedded.url, dataDirectory: embedded.dataDirectory },
       isLogSwitched: isLogSwitched(),
     }),
+    startTimeoutMs: START_MS + config.database.startTimeoutMs + (vault?.startTimeoutMs ?? 0),
     stopTimeoutMs: drainDelayMs + shutdownGraceMs + CLOSE_MS,
   });
   // However this process exits. Only if it is killed, they notice it themselves.

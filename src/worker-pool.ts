@@ -12,6 +12,8 @@ import {
 const PING_MS = 5000;
 /** A worker that has left so many pings unanswered is stuck, and is replaced. */
 const MAX_UNANSWERED_PINGS = 6;
+/** It answers the first one when its code is loaded, which a busy or throttled processor delays. */
+const MAX_UNANSWERED_PINGS_AT_START = 24;
 
 export interface WorkerPoolOptions {
   readonly size: number;
@@ -19,6 +21,8 @@ export interface WorkerPoolOptions {
   /** Called with each line of a worker's log. */
   readonly onLogLine: (line: string) => void;
   readonly startMessage: () => Omit<StartMessage, "type" | "worker" | "workers" | "port">;
+  /** How long a worker may take until it serves. Then it is killed. */
+  readonly startTimeoutMs: number;
   /** How long workers may take to stop. Then they are killed. */
   readonly stopTimeoutMs: number;
 }
@@ -37,7 +41,9 @@ interface Slot {
   port: number | undefined;
   /** By `performance.now()`. Undefined: it does not serve. */
   servingSince: number | undefined;
-  /** How many pings its worker has not answered. */
+  /** How many pings its worker has been sent. */
+  pings: number;
+  /** How many pings in a row its worker has not answered. */
   unanswered: number;
   /** Why its worker ends, as the worker explains it. */
   reason: string | undefined;
@@ -74,6 +80,7 @@ export class WorkerPool {
       worker: undefined,
       port: undefined,
       servingSince: undefined,
+      pings: 0,
       unanswered: 0,
       reason: undefined,
       failures: 0,
@@ -127,6 +134,8 @@ export class WorkerPool {
     const other = this.#slots.find(({ servingSince }) => servingSince !== undefined);
     slot.port = other === undefined ? this.#address?.port : other.port;
     slot.reason = undefined;
+    slot.pings = 0;
+    slot.unanswered = 0;
     let worker: Worker;
     try {
       worker = cluster.fork();
@@ -187,14 +196,30 @@ export class WorkerPool {
   /** Pings are counted, and not the time: this process may be suspended together with the workers. */
   #ping(): void {
     for (const slot of this.#slots) {
-      if (slot.servingSince === undefined) continue;
-      if (slot.unanswered >= MAX_UNANSWERED_PINGS) {
-        slot.reason = `it has not answered for ${(MAX_UNANSWERED_PINGS * PING_MS) / 1000} s`;
-        slot.worker?.process.kill("SIGKILL");
+      if (slot.worker === undefined) continue;
+      const problem = this.#problemOf(slot);
+      if (problem !== undefined) {
+        slot.reason = problem;
+        slot.worker.process.kill("SIGKILL");
       }
+      slot.pings += 1;
       slot.unanswered += 1;
       send(slot, { type: "ping" });
     }
+  }
+
+  /** Why its worker has to be killed, if it has to. */
+  #problemOf({ servingSince, pings, unanswered }: Slot): string | undefined {
+    const isStarting = servingSince === undefined;
+    const maxUnanswered = isStarting ? MAX_UNANSWERED_PINGS_AT_START : MAX_UNANSWERED_PINGS;
+    if (unanswered >= maxUnanswered) {
+      return `it has not answered for ${(maxUnanswered * PING_MS) / 1000} s`;
+    }
+    const { startTimeoutMs } = this.#options;
+    if (isStarting && pings * PING_MS >= startTimeoutMs) {
+      return `it did not serve within ${startTimeoutMs / 1000} s`;
+    }
+    return undefined;
   }
 
   #chooseLeader(): void {
@@ -222,7 +247,8 @@ export class WorkerPool {
     }
     if (this.#state === "starting") {
       const how = `worker ${number} ended with ${signal ?? `status ${code}`} before it served`;
-      this.#started.reject(new WorkerStartError(reason ?? how));
+      const killed = reason === undefined ? how : `${how}: ${reason}`;
+      this.#started.reject(new WorkerStartError(signal === null ? (reason ?? how) : killed));
       return;
     }
     this.#chooseLeader();

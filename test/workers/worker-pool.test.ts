@@ -22,8 +22,12 @@ class FakeWorker extends EventEmitter {
     return !this.#ended;
   }
 
+  /** Whether its event loop is not blocked. */
+  answers = true;
+
   send({ type }: ToWorker): void {
     this.received.push(type);
+    if (type === "ping" && this.answers) this.say({ type: "pong" });
   }
 
   say(message: FromWorker): void {
@@ -54,7 +58,10 @@ describe("worker pool", () => {
       return worker as unknown as Worker;
     });
   });
-  afterEach(() => mock.restoreAll());
+  afterEach(() => {
+    mock.restoreAll();
+    mock.timers.reset();
+  });
 
   function createPool(): WorkerPool {
     return new WorkerPool({
@@ -62,6 +69,7 @@ describe("worker pool", () => {
       log: pino({}, { write: (line: string) => logged.push(line) }),
       onLogLine: () => {},
       startMessage: () => ({ embedded: undefined, isLogSwitched: false }),
+      startTimeoutMs: 300_000,
       stopTimeoutMs: 600_000,
     });
   }
@@ -93,6 +101,62 @@ describe("worker pool", () => {
       worker.end(0);
     }
     await stopped;
+  });
+
+  describe("with a worker that hangs while it starts", () => {
+    const hangs = (answers: boolean) => () => Object.assign(new FakeWorker(), { answers });
+    beforeEach(() => mock.timers.enable({ apis: ["setInterval"] }));
+
+    async function startsAnother(pool: WorkerPool): Promise<void> {
+      fork = () => new FakeWorker();
+      await until("another one is started", async () => workers.length === 4);
+      workers[3]?.say(serving);
+      expect(logged.at(-1)).to.include("worker serves");
+      const stopped = pool.stop();
+      for (const worker of workers.slice(1)) worker.end(0);
+      await stopped;
+    }
+
+    async function startPoolAndReplace(answers: boolean): Promise<WorkerPool> {
+      const pool = await startPool();
+      fork = hangs(answers);
+      workers[0]?.end(null, "SIGKILL");
+      await until("it is replaced", async () => workers.length === 3);
+      logged = [];
+      return pool;
+    }
+
+    it("kills and replaces one whose event loop is blocked", async () => {
+      const pool = await startPoolAndReplace(false);
+      // The other one answers, so it goes on.
+      mock.timers.tick(120_000);
+      expect(logged).to.deep.equal([]);
+      mock.timers.tick(5000);
+      expect(logged).to.have.length(1);
+      expect(logged[0]).to.include("it has not answered for 120 s").and.include("SIGKILL");
+      await startsAnother(pool);
+    });
+
+    it("kills and replaces one that answers, but does not come to serve", async () => {
+      const pool = await startPoolAndReplace(true);
+      mock.timers.tick(300_000);
+      expect(logged).to.deep.equal([]);
+      mock.timers.tick(5000);
+      expect(logged).to.have.length(1);
+      expect(logged[0]).to.include("it did not serve within 300 s").and.include("SIGKILL");
+      await startsAnother(pool);
+    });
+
+    it("does not start", async () => {
+      fork = hangs(false);
+      const pool = createPool();
+      const failure = failureOf(pool.start());
+      mock.timers.tick(125_000);
+      expect((await failure).message).to.equal(
+        "worker 1 ended with SIGKILL before it served: it has not answered for 120 s",
+      );
+      await pool.stop();
+    });
   });
 
   it("goes on if there is no process behind a worker, as when too many files are open", async () => {
