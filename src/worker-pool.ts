@@ -33,6 +33,9 @@ export interface Address {
   readonly port: number;
 }
 
+/** What a terminal or a supervisor sends to all processes. Workers ignore it once their code is loaded. */
+const STOP_SIGNALS: readonly (string | null)[] = ["SIGTERM", "SIGINT", "SIGHUP"];
+
 /** The place of one worker after another. */
 interface Slot {
   readonly number: number;
@@ -69,6 +72,7 @@ export class WorkerPool {
   readonly #started = Promise.withResolvers<Address>();
   readonly #allEnded = Promise.withResolvers<void>();
   #state: "starting" | "serving" | "stopping" = "starting";
+  #hasStartFailed = false;
   #address: Address | undefined;
   #leader: Slot | undefined;
   #pings: NodeJS.Timeout | undefined;
@@ -241,11 +245,16 @@ export class WorkerPool {
     if (this.#leader === slot) this.#leader = undefined;
     const ended = { worker: number, workerPid, code, signal, reason };
     if (this.#state === "stopping") {
-      if (code !== 0) log.error(ended, "worker ended while it stopped");
+      // What prevents one worker at the start often prevents all. The first one has said what it is.
+      const hasFailedLikewise = this.#hasStartFailed && signal === null && reason !== undefined;
+      const wasLoading = servingSince === undefined && STOP_SIGNALS.includes(signal);
+      const isExpected = code === 0 || hasFailedLikewise || wasLoading;
+      if (!isExpected) log.error(ended, "worker ended while it stopped");
       this.#noticeEnd();
       return;
     }
     if (this.#state === "starting") {
+      this.#hasStartFailed = true;
       const how = `worker ${number} ended with ${signal ?? `status ${code}`} before it served`;
       const killed = reason === undefined ? how : `${how}: ${reason}`;
       this.#started.reject(new WorkerStartError(signal === null ? (reason ?? how) : killed));

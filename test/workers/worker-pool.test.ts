@@ -190,6 +190,43 @@ describe("worker pool", () => {
     await pool.stop();
   });
 
+  it("says only once what prevents all workers, and reports what else ends one", async () => {
+    const failed = { type: "failed", message: "cannot listen" } as const;
+    for (const isAlike of [true, false]) {
+      workers = [];
+      const pool = createPool();
+      const failure = failureOf(pool.start());
+      const [first, second] = workers;
+      first?.say(failed);
+      first?.end(1);
+      expect((await failure).message).to.equal("cannot listen");
+
+      const stopped = pool.stop();
+      // It fails before it gets to read that it is to stop.
+      if (isAlike) second?.say(failed);
+      second?.end(1);
+      await stopped;
+      expect(logged).to.have.length(isAlike ? 0 : 1);
+    }
+    expect(logged[0]).to.include("worker ended while it stopped");
+  });
+
+  it("stops without an error when Ctrl-C reaches a worker that does not ignore it yet", async () => {
+    const pool = await startPool();
+    workers[0]?.end(null, "SIGKILL");
+    await until("it is replaced", async () => workers.length === 3);
+    logged = [];
+
+    const stopped = pool.stop();
+    workers[2]?.end(null, "SIGINT");
+    expect(logged).to.deep.equal([]);
+    // This one had served, and ignores SIGINT.
+    workers[1]?.end(null, "SIGINT");
+    await stopped;
+    expect(logged).to.have.length(1);
+    expect(logged[0]).to.include("worker ended while it stopped");
+  });
+
   it("starts no worker after it was told to stop while they started", async () => {
     const pool = createPool();
     void pool.start();
