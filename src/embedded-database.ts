@@ -24,19 +24,32 @@ const ADVICE: Partial<Record<ErrorKind, string>> = {
     "another SESSIOND_DATA_DIR",
 };
 
+/** PostgreSQL's default. */
+const MIN_CONNECTIONS = 100;
 /**
- * Starts the embedded PostgreSQL, whose URL is for sessiond alone.
+ * Connections besides those of the pool: the lock on the data directory, those that PostgreSQL reserves, those
+ * of workers that have just ended, and an administrator's.
+ */
+const OTHER_CONNECTIONS = 20;
+
+/**
+ * Starts the embedded PostgreSQL, whose URL is for sessiond alone. One that was left running keeps its limit
+ * of connections.
  *
+ * @param poolSize how many connections sessiond may open, with all its workers
  * @throws Error whose message also says which setting helps
  */
 export async function startEmbeddedDatabase(
   dataDirectory: string,
+  poolSize: number,
   log: (line: string) => void,
 ): Promise<EmbeddedPostgres> {
+  const maxConnections = Math.max(MIN_CONNECTIONS, poolSize + OTHER_CONNECTIONS);
   try {
     return await startEmbeddedPostgres({
       dataDirectory,
       name: "sessiond",
+      settings: { max_connections: String(maxConnections) },
       log,
     });
   } catch (error) {

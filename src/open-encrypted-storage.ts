@@ -46,11 +46,11 @@ export async function openEncryptedStorage(
   // First: without it, nothing else needs to be started.
   const vault = keyEncryption.vault && (await openVault(keyEncryption.vault, log, signal, stack));
 
-  const { url, dataDirectory } = config.database;
+  const { url, dataDirectory, poolSize } = config.database;
   const logLine = (line: string) => log.debug({ postgres: line });
   const embedded =
     url === undefined && running === undefined
-      ? await startEmbeddedDatabase(dataDirectory, logLine)
+      ? await startEmbeddedDatabase(dataDirectory, poolSize, logLine)
       : undefined;
   if (embedded !== undefined) stack.defer(() => embedded.stop());
   signal?.throwIfAborted();

@@ -1,8 +1,11 @@
-import { rename, stat, writeFile } from "node:fs/promises";
+import { readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "chai";
+import pg from "pg";
 import type { DataSource } from "typeorm";
 import { startEmbeddedPostgres } from "../../packages/embedded-postgres/index.ts";
+import { readPidFile } from "../../packages/embedded-postgres/pid-file.ts";
+import { loadConfig } from "../../src/config/config.ts";
 import { openSession, validate } from "../support/actors.ts";
 import { postmasterOf, useSessiond } from "../support/sessiond-process.ts";
 import { openTestStorage } from "../support/storage.ts";
@@ -89,6 +92,25 @@ describe("sessiond as a process: its embedded database", () => {
     const second = await sessiond.serve({ env });
 
     expect((await validate(second.client, cookie)).session?.id).to.equal(id);
+  });
+
+  it("permits all the connections that workers may open, also with a default of many", async () => {
+    const { directory, env } = await dataDirectory();
+    const { poolSize } = loadConfig({ SESSIOND_WORKERS: "64" }).database;
+    await sessiond.serve({ env: { ...env, SESSIOND_DATABASE_POOL_SIZE: String(poolSize) } });
+    const password = await readFile(join(directory, "postgres-password"), "utf8");
+    const client = new pg.Client({
+      host: "127.0.0.1",
+      port: readPidFile(join(directory, "postgres"))?.port,
+      user: "sessiond",
+      password: password.trim(),
+    });
+    await client.connect();
+    const limit = "current_setting('max_connections')::int";
+    const reserved = "current_setting('superuser_reserved_connections')::int";
+    const { rows } = await client.query(`SELECT ${limit} - ${reserved} AS count`);
+    await client.end();
+    expect(rows[0].count).to.be.above(poolSize);
   });
 
   it("keeps the key-encryption key and the password for its own user only", async () => {
