@@ -55,6 +55,11 @@ interface Slot {
   restart: NodeJS.Timeout | undefined;
 }
 
+/** The handle with which Node passes a connection on. */
+interface Connection {
+  close(): void;
+}
+
 /** A worker ended before it served. The message is for users. */
 export class WorkerStartError extends Error {
   override readonly name = "WorkerStartError";
@@ -75,6 +80,8 @@ export class WorkerPool {
   #hasStartFailed = false;
   #address: Address | undefined;
   #leader: Slot | undefined;
+  /** The worker to which a connection was handed last. */
+  readonly #handedTo = new WeakMap<Connection, Worker>();
   #pings: NodeJS.Timeout | undefined;
 
   constructor(options: WorkerPoolOptions) {
@@ -165,12 +172,36 @@ export class WorkerPool {
     worker.process.once("close", (code, signal) =>
       this.#onEnded(slot, worker.process.pid, code, signal),
     );
+    this.#closeConnectionNotTaken(worker);
     send(slot, {
       type: "start",
       worker: slot.number,
       workers: this.#options.size,
       port: slot.port,
       ...this.#options.startMessage(),
+    });
+  }
+
+  /**
+   * If a worker ends before it takes the connection that it was handed, as one does that is stuck, Node keeps
+   * this connection open for ever. Closed, its client connects again.
+   */
+  #closeConnectionNotTaken(worker: Worker): void {
+    const { process } = worker;
+    const sendToProcess = process.send;
+    let last: Connection | undefined;
+    const send = (...args: readonly unknown[]) => {
+      const [, connection] = args;
+      if (isConnection(connection)) {
+        last = connection;
+        this.#handedTo.set(connection, worker);
+      }
+      return Reflect.apply(sendToProcess, process, args);
+    };
+    Object.assign(process, { send });
+    process.once("close", () => {
+      // Unless it was refused, and handed to another worker. One that was taken is closed here already.
+      if (last !== undefined && this.#handedTo.get(last) === worker) last.close();
     });
   }
 
@@ -272,6 +303,11 @@ export class WorkerPool {
   #noticeEnd(): void {
     if (this.#slots.every(({ worker }) => worker === undefined)) this.#allEnded.resolve();
   }
+}
+
+/** The second argument of `send` may also be a callback, or nothing. */
+function isConnection(value: unknown): value is Connection {
+  return typeof value === "object" && value !== null && "close" in value;
 }
 
 function send({ worker }: Slot, message: ToWorker): void {

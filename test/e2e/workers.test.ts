@@ -426,6 +426,28 @@ describe("sessiond as a process: workers", () => {
     expect(ended).to.include({ workerPid: stuck, reason: "it has not answered for 30 s" });
   });
 
+  it("leave no connection open that was handed to one which died before it took it", async () => {
+    const { serving } = await serve();
+    const [stuck = 0] = pidsOf(await callersOnAll(serving));
+    process.kill(stuck, "SIGSTOP");
+    const { hostname, port } = new URL(serving.url);
+    const sockets = Array.from({ length: 4 }, () => net.connect(Number(port), hostname));
+    let closed = 0;
+    for (const socket of sockets) {
+      cleanups.push(() => void socket.destroy());
+      socket.on("close", () => {
+        closed += 1;
+      });
+      socket.on("error", () => {});
+      socket.resume().write("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    }
+    await until("all but one are answered", async () => closed === 3);
+
+    process.kill(stuck, "SIGKILL");
+
+    await until("the last one is closed", async () => closed === 4);
+  });
+
   it("share one embedded PostgreSQL, which ends after them, also with npm", async () => {
     const directory = await sessiond.directory();
     const env = { ...twoWorkers, SESSIOND_DATA_DIR: directory };

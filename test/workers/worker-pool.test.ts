@@ -13,6 +13,7 @@ class FakeWorker extends EventEmitter {
   readonly process = Object.assign(new EventEmitter(), {
     pid: 1,
     stderr: null,
+    send: () => true,
     kill: () => this.end(null, "SIGKILL"),
   });
   readonly received: ToWorker["type"][] = [];
