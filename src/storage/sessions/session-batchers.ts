@@ -51,7 +51,7 @@ export class SessionBatchers {
   #reads<Item, Result>(execute: Execute<Item, Result>): Add<Item, Result> {
     return adding(
       new Batcher({
-        limits: batchLimits(this.#database.options),
+        limits: batchLimits(this.#database.options, "reads"),
         execute,
         retryAlone: {
           execute: async (item, signal) => only(await execute(() => [item], signal)),
@@ -75,7 +75,7 @@ export class SessionBatchers {
     const executeOne = change(WAIT_FOR_LOCKED);
     return adding(
       new Batcher({
-        limits: batchLimits(this.#database.options),
+        limits: batchLimits(this.#database.options, "changes"),
         execute: executeBatch((statement, values, signal) =>
           this.#database.query(statement, values, signal, {
             bulkhead: "writes",

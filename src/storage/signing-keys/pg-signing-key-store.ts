@@ -83,7 +83,7 @@ export function createSigningKeyStore(database: Database): SigningKeyStore {
   // Reads of keys are rare, except in a flood of forged cookies that name unknown keys. They share few
   // connections.
   const reads = new Batcher<SigningKeyId, StoredSigningKey | undefined>({
-    limits: batchLimits(database.options),
+    limits: batchLimits(database.options, "reads"),
     async execute(close, signal) {
       const use = { bulkhead: "reads", clientKey: BATCHES } as const;
       const rows = await database.query(FIND, () => [close()], signal, use);
