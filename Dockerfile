@@ -28,5 +28,5 @@ EXPOSE 8480
 # Liveness: it does not fail while the database is away, since a restart would not help.
 HEALTHCHECK --interval=10s --timeout=3s CMD ["node", "dist/healthcheck.js"]
 # Without a shell in between, so that SIGTERM reaches the process, which handles it. Stack traces
-# name the lines of the TypeScript sources.
-ENTRYPOINT ["node", "--enable-source-maps", "dist/main.js"]
+# name the lines of the TypeScript sources. The options for the heap are those of `npm start`.
+ENTRYPOINT ["node", "--max-semi-space-size=16", "--heap-growing-percent=50", "--enable-source-maps", "dist/main.js"]

@@ -9,6 +9,7 @@ import {
   ValidateRequestSchema,
   ValidateResponseSchema,
 } from "../gen/es/sessiond/v1/session_service_pb.ts";
+import packageJson from "../package.json" with { type: "json" };
 import type { SessionId } from "../src/session/ids.ts";
 import { ROOT, type RunningServer, type ServerCommand } from "./child.ts";
 import type { Context } from "./context.ts";
@@ -22,6 +23,9 @@ import {
 } from "./requests.ts";
 import { seedExpressSessions, seedSessions } from "./seed.ts";
 import { createServerTls, type ServerTls } from "./tls.ts";
+
+/** The options of Node that `npm start` has. */
+const START_OPTIONS = packageJson.scripts.start.split(" ").filter((word) => word.startsWith("--"));
 
 /** A database with live sessions, and what is needed to call a sessiond that uses it. */
 export interface Fixture {
@@ -80,6 +84,7 @@ export async function createFixture(
     answerFile: join(directory, "answer.bin"),
     sessiond: (env = {}) => ({
       script: join(root, "src/main.ts"),
+      nodeArguments: START_OPTIONS,
       env: {
         SESSIOND_DATABASE_URL: url,
         SESSIOND_KEY_ENCRYPTION_KEYS: credentials.keyEncryptionKeys,

@@ -53,9 +53,10 @@ async function profile(
   const { levels, durationMs, warmUpMs } = context.options;
   const directory = join(context.directory, `profile-${system.name}`);
   await mkdir(directory);
+  const { nodeArguments = [], ...rest } = system.command(fixture);
   const command = {
-    ...system.command(fixture),
-    nodeArguments: ["--cpu-prof", `--cpu-prof-dir=${directory}`],
+    ...rest,
+    nodeArguments: [...nodeArguments, "--cpu-prof", `--cpu-prof-dir=${directory}`],
   };
   const measured: (Interval & Pick<ProfileResult, "inFlight" | "serverCpuUs">)[] = [];
   await context.withServer(command, async (server) => {

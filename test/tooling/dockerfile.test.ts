@@ -17,6 +17,20 @@ describe("the Dockerfile", () => {
   });
 });
 
+describe("the options for the heap", () => {
+  it("are the same in the image and for npm start", () => {
+    const source = readFileSync(join(import.meta.dirname, "..", "..", "Dockerfile"), "utf8");
+    const entrypoint = parseDockerfile(source)
+      .flatMap(({ instructions }) => instructions)
+      .find(({ keyword }) => keyword === "ENTRYPOINT");
+    const ofImage = JSON.parse(entrypoint?.args[0] ?? "[]") as string[];
+    const ofHeap = (words: readonly string[]) =>
+      words.filter((word) => /^--(max-semi-space-size|heap-growing-percent)=/.test(word));
+    expect(ofHeap(ofImage)).to.have.length(2);
+    expect(ofHeap(packageJson.scripts.start.split(" "))).to.deep.equal(ofHeap(ofImage));
+  });
+});
+
 describe("reading the Dockerfile", () => {
   it("splits stages, puts arguments into FROM, and drops comments", () => {
     const stages = parseDockerfile(
