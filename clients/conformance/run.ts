@@ -8,6 +8,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { findProgram } from "../../test/support/programs.ts";
+import { until } from "../../test/support/until.ts";
 import type { App, Stub } from "./clients.ts";
 import { startConnectWebStub } from "./connect-web.ts";
 import { createCurlStub } from "./curl.ts";
@@ -205,6 +206,7 @@ async function playLane(
   ];
   const results: ClientResult[] = [];
   for (const subject of subjects) {
+    if (subject.sort === "apps") await untilLoaded(subject.app);
     const outcomes = new Map<string, Outcome>();
     for (const scenario of scenarios) {
       const outcome = await play(scenario, subject, conditions);
@@ -220,6 +222,18 @@ async function playLane(
     results.push(result);
   }
   return results;
+}
+
+/**
+ * The first call of an application loads its framework and its gRPC library, which can take longer on a
+ * busy machine than the deadline of the call.
+ */
+async function untilLoaded({ name, url }: App): Promise<void> {
+  await until(`${name} reaches sessiond`, async () => {
+    const response = await fetch(`${url}/login`);
+    await response.arrayBuffer();
+    return response.status !== 503;
+  });
 }
 
 /** Rejects with the signal's reason once it aborts; the work goes on unheeded. */
