@@ -457,7 +457,8 @@ describe("MAC key", () => {
 
   it("is OpenSSL's for any key and text, one after another with the same key", () => {
     const secrets = fc.uint8Array({ maxLength: 64 });
-    const texts = fc.array(fc.string({ unit: "binary", maxLength: 300 }), { maxLength: 5 });
+    const text = fc.string({ unit: "binary", maxLength: 300, size: "max" });
+    const texts = fc.array(text, { maxLength: 5 });
     fc.assert(
       fc.property(secrets, texts, (secret, all) => {
         const key = new MacKey(Buffer.from(secret));
