@@ -3,24 +3,17 @@ import type { DataSource, EntityManager, QueryRunner } from "typeorm";
 import { SessionError } from "../../session/errors.ts";
 import { BinaryQuery } from "./binary-query.ts";
 import type { BinaryRow } from "./binary-row.ts";
-import { type CancellableClient, sendCancelRequest } from "./cancel-request.ts";
 import { type Bulkhead, ConnectionPermits, type ConnectionUse } from "./connection-permits.ts";
-import {
-  endsConnection,
-  LOCK_NOT_AVAILABLE,
-  PreparedStatementLost,
-  RETRYABLE,
-  StorageFault,
-  storageUnavailable,
-  translateDriverError,
-} from "./errors.ts";
+import { LOCK_NOT_AVAILABLE, StorageFault, translateDriverError } from "./errors.ts";
 import { KeyedMutex } from "./keyed-mutex.ts";
+import { boundedStatement, type Lease, leftInTransaction, type StatementBounds } from "./lease.ts";
 import {
   PreparedStatements,
   type PreparedStatementsOptions,
   type Statement,
 } from "./prepared-statements.ts";
 import { probeServer } from "./probe-server.ts";
+import { retried } from "./retried.ts";
 import { rowTypes } from "./row-types.ts";
 import { settledOrAborted } from "./settled-or-aborted.ts";
 import type { Caller } from "./waiter.ts";
@@ -77,24 +70,13 @@ export interface Read<T> {
 /** Runs a read. The function is called at the moment when the statement is sent. */
 export type RunRead = <T>(read: () => Read<T>, signal: Signal) => Promise<readonly T[]>;
 
-/** A connection that is taken from the pool for one piece of work. */
-interface Lease {
-  readonly client: pg.PoolClient;
-  /** Returns the connection to the pool. With an error, closes it instead. */
-  release(error?: Error): void;
-  /** Set if the connection must not be used again. */
-  broken?: Error;
-}
-
 const READS: ConnectionUse = { bulkhead: "reads" };
 /**
  * How long a change waits for a lock before it goes to those who wait for locks. Most locks are held for
  * the time of a commit.
  */
 const BRIEF_LOCK_WAIT_MS = 10;
-const CANCEL_GRACE_MS = 1000;
 const PROBE: Statement = { text: "SELECT 1" };
-const MAX_ATTEMPTS = 3;
 
 /**
  * Runs statements on PostgreSQL. It divides the connections between kinds of work (bulkheads) and
@@ -114,6 +96,7 @@ export class Database {
   readonly #permits: ConnectionPermits;
   readonly #mutex: KeyedMutex;
   readonly #prepared: PreparedStatements;
+  readonly #bounds: StatementBounds;
   #lastAnsweredAt = performance.now();
 
   constructor(dataSource: DataSource, options: DatabaseOptions) {
@@ -122,6 +105,12 @@ export class Database {
     this.#permits = new ConnectionPermits(options);
     this.#mutex = new KeyedMutex(options);
     this.#prepared = new PreparedStatements(options);
+    this.#bounds = {
+      limits: options,
+      onAnswer: () => {
+        this.#lastAnsweredAt = performance.now();
+      },
+    };
     // TypeORM types the driver as an interface without the pool.
     this.#pool = (dataSource.driver as unknown as { master: pg.Pool }).master;
     // A leased connection that breaks emits an error event, which would end the process if there were
@@ -162,7 +151,7 @@ export class Database {
         () => this.#connect(),
         signal,
         (lease) =>
-          this.#bounded(lease, signal, () => {
+          boundedStatement(lease, signal, this.#bounds, () => {
             const { statement, values, row } = read();
             const name = this.#prepared.nameOf(statement);
             const query = new BinaryQuery({ name, text: statement.text }, values, row);
@@ -254,7 +243,7 @@ export class Database {
     return this.#withLease(
       connect,
       signal,
-      (lease) => this.#bounded(lease, signal, () => work(runner.manager)),
+      (lease) => boundedStatement(lease, signal, this.#bounds, () => work(runner.manager)),
       use,
     );
   }
@@ -273,9 +262,7 @@ export class Database {
     if (this.#permits.hasRoom(READS)) {
       await this.query(PROBE, [], signal);
     } else {
-      const onAnswer = () => {
-        this.#lastAnsweredAt = performance.now();
-      };
+      const { onAnswer } = this.#bounds;
       await settledOrAborted(probeServer(this.#pool.options, PROBE.text, onAnswer, signal), signal);
     }
   }
@@ -301,11 +288,11 @@ export class Database {
           // second fails.
           await run(begin, []);
           const result = await work(run);
-          await run({ text: "COMMIT" }, []);
+          await run(COMMIT, []);
           return result;
         } catch (error) {
           // Without the signal: it has often fired, and is the reason to roll back.
-          await this.#run(lease, { text: "ROLLBACK" }, [], undefined).catch((cause: Error) => {
+          await this.#run(lease, ROLLBACK, [], undefined).catch((cause: Error) => {
             lease.broken = cause;
           });
           throw error;
@@ -370,7 +357,7 @@ export class Database {
     values: Values,
     signal: Signal,
   ): Promise<readonly Row[]> {
-    return this.#bounded(lease, signal, async () => {
+    return boundedStatement(lease, signal, this.#bounds, async () => {
       const sent = (typeof values === "function" ? values() : values) as unknown[];
       const chosen = typeof statement === "function" ? statement(sent) : statement;
       const name = this.#prepared.nameOf(chosen);
@@ -380,55 +367,16 @@ export class Database {
       return (await this.#prepared.noticeLoss(result)).rows;
     });
   }
-
-  /** Cancels the statement when the signal fires or the statement timeout has passed. */
-  async #bounded<T>(lease: Lease, signal: Signal, start: () => Promise<T>): Promise<T> {
-    signal?.throwIfAborted();
-    const client = lease.client as pg.PoolClient & CancellableClient;
-    let cancelled: Promise<boolean> | undefined;
-    let killTimer: NodeJS.Timeout | undefined;
-    const { statementTimeoutMs, cancelGraceMs = CANCEL_GRACE_MS } = this.options;
-    const cancel = () => {
-      cancelled ??= sendCancelRequest(client, cancelGraceMs);
-      killTimer ??= setTimeout(() => {
-        lease.broken = new Error("a cancelled statement did not end");
-        client.connection.stream.destroy();
-      }, cancelGraceMs);
-    };
-    const timer = setTimeout(cancel, statementTimeoutMs);
-    signal?.addEventListener("abort", cancel, { once: true });
-    try {
-      const result = await start();
-      this.#lastAnsweredAt = performance.now();
-      return result;
-    } catch (error) {
-      if (endsConnection(error)) lease.broken ??= error as Error;
-      throw translateDriverError(error);
-    } finally {
-      clearTimeout(timer);
-      clearTimeout(killTimer);
-      signal?.removeEventListener("abort", cancel);
-      // A cancel request that arrives late would cancel the next statement on this connection.
-      if ((await cancelled) === false) {
-        lease.broken ??= new Error("a cancellation may still be on its way");
-      }
-    }
-  }
-}
-
-/** Why the connection cannot serve other calls, if it is still in a transaction. */
-function leftInTransaction(client: pg.PoolClient): Error | undefined {
-  const status = client.getTransactionStatus();
-  if (status === "I" || status === null) return undefined;
-  return new Error("a transaction was left open");
 }
 
 /** With the level, since the server, the database or the role may have another one by default. */
 const BEGIN: Statement = { text: "BEGIN ISOLATION LEVEL READ COMMITTED" };
+const COMMIT: Statement = { text: "COMMIT" };
+const ROLLBACK: Statement = { text: "ROLLBACK" };
 
 /** Begins a transaction in which a statement waits for a lock no longer than `lockTimeoutMs`. */
 function beginWith(lockTimeoutMs: number): Statement {
-  return { text: `${BEGIN.text}; SET LOCAL lock_timeout = ${lockTimeoutMs}` };
+  return { ...BEGIN, text: `${BEGIN.text}; SET LOCAL lock_timeout = ${lockTimeoutMs}` };
 }
 
 function isLockTimeout(error: unknown): boolean {
@@ -436,24 +384,3 @@ function isLockTimeout(error: unknown): boolean {
 }
 
 function ignore(): void {}
-
-/**
- * Retries what was rolled back because of a conflict with another transaction, or because a prepared
- * statement was lost. The latter does not count as an attempt. It does not happen a second time, since
- * the retry prepares nothing.
- */
-async function retried<T>(attempt: () => Promise<T>): Promise<T> {
-  for (let attempts = 1; ; attempts += 1) {
-    try {
-      return await attempt();
-    } catch (error) {
-      if (error instanceof PreparedStatementLost) {
-        attempts -= 1;
-        continue;
-      }
-      const retryable = error instanceof StorageFault && RETRYABLE.includes(error.code);
-      if (!retryable) throw error;
-      if (attempts === MAX_ATTEMPTS) throw storageUnavailable(error);
-    }
-  }
-}
