@@ -13,12 +13,12 @@ const NOT_YET_SHOWN = "not yet shown";
 
 const titlePattern = /\b(?:it|describe)\(\s*(["'`])((?:\\.|(?!\1).)*)\1/gs;
 /** A literal that begins with an id: part of a title that is put together from a table. */
-const titlePartPattern = /(["'`])((?:[A-F]\d\d|fault \d)\b(?:\\.|(?!\1).)*)\1/gs;
-const rowPattern = /^\| ([A-F]\d\d|fault \d) \| (.*) \| (.*) \|$/;
+const titlePartPattern = /(["'`])((?:[A-Z]\d\d|fault \d)\b(?:\\.|(?!\1).)*)\1/gs;
+const rowPattern = /^\| ([A-Z]\d\d|fault \d) \| (.*) \| (.*) \|$/;
 
 /** The ids that a text names: "A06", "A06, A07", "A01–A03", "fault 6", in the order of the text. */
 export function idsIn(text: string): string[] {
-  const found = text.matchAll(/\b([A-F])(\d\d)(?:[–-]\1(\d\d))?\b|\b[Ff]ault (\d)\b/g);
+  const found = text.matchAll(/\b([A-Z])(\d\d)(?:[–-]\1(\d\d))?\b|\b[Ff]ault (\d)\b/g);
   return [...found].flatMap(([, group, first, last = first, fault]) => {
     if (fault !== undefined) return [`fault ${fault}`];
     const count = Number(last) - Number(first) + 1;

@@ -85,14 +85,32 @@ export function dataRows(connection: object): DataRows | undefined {
   return dataRowsOf.get(connection);
 }
 
+/** The warning of a wait for the standby that was cancelled. Its text is in the server's language. */
+function isUnreplicatedCommit(notice: {
+  code?: string | undefined;
+  routine?: string | undefined;
+}): boolean {
+  const { code, routine } = notice;
+  return code === "01000" && routine === "SyncRepWaitForLSN";
+}
+
 /**
  * The driver's client, except that a query may read its rows from the bytes of the protocol
  * (BinaryQuery). The driver itself makes a string of each field, an object of each row, and knows no
  * binary format.
  */
 export class DataRowClient extends pg.Client {
+  /**
+   * Whether a commit was reported although the synchronous standby may not have it: somebody cancelled the
+   * wait for it. A failover would lose the change.
+   */
+  hasUnreplicatedCommit = false;
+
   constructor(config?: string | pg.ClientConfig) {
     super(config);
+    this.on("notice", (notice) => {
+      if (isUnreplicatedCommit(notice)) this.hasUnreplicatedCommit = true;
+    });
     const connection = this.connection as unknown as DriverConnection;
     const attachListeners = connection.attachListeners.bind(connection);
     connection.attachListeners = (stream) => {

@@ -1,6 +1,7 @@
 import type pg from "pg";
 import { type CancellableClient, sendCancelRequest } from "./cancel-request.ts";
-import { endsConnection, translateDriverError } from "./errors.ts";
+import type { DataRowClient } from "./data-row-client.ts";
+import { endsConnection, storageUnavailable, translateDriverError } from "./errors.ts";
 
 const CANCEL_GRACE_MS = 1000;
 
@@ -36,7 +37,7 @@ export async function boundedStatement<T>(
   start: () => Promise<T>,
 ): Promise<T> {
   signal?.throwIfAborted();
-  const client = lease.client as pg.PoolClient & CancellableClient;
+  const client = lease.client as pg.PoolClient & DataRowClient & CancellableClient;
   let cancelled: Promise<boolean> | undefined;
   let killTimer: NodeJS.Timeout | undefined;
   const { statementTimeoutMs, cancelGraceMs = CANCEL_GRACE_MS } = bounds.limits;
@@ -52,6 +53,12 @@ export async function boundedStatement<T>(
   try {
     const result = await start();
     bounds.onAnswer();
+    // A commit whose wait for the synchronous standby was cancelled is reported as done. Its warning does
+    // not come if the role's client_min_messages is above it, and is needed if others have cancelled.
+    if (client.hasUnreplicatedCommit) lease.broken = new Error("a commit was not replicated");
+    if (cancelled !== undefined || client.hasUnreplicatedCommit) {
+      throw storageUnavailable(new Error("its commit may not have been replicated"));
+    }
     return result;
   } catch (error) {
     if (endsConnection(error)) lease.broken ??= error as Error;

@@ -30,6 +30,11 @@ const ITEM = {
  * A row is locked before it is evaluated, even if it looks idle-expired: a concurrent touch may be
  * about to commit. Without the lock, the revocation would treat the session as ended and do nothing,
  * and after the touch the session would be live.
+ *
+ * If there is nothing to change, it writes an empty message, which is never null, into the write-ahead log:
+ * only commits that have written wait for the synchronous standby. The session may have been ended by one
+ * whose wait was cancelled, so that a failover would make it live again. Its end is not acknowledged before
+ * the standby has it.
  */
 function revokeStatement({ suffix, lock, isSkipped }: Locking): Statement {
   return {
@@ -55,7 +60,10 @@ function revokeStatement({ suffix, lock, isSkipped }: Locking): Statement {
     SELECT ${SESSION_COLUMNS}, ${NOW} AS now, false AS skipped FROM revoked
     UNION ALL
     SELECT item_id, ${NO_SESSION}, NULL, true
-    FROM item WHERE ${isSkipped("item_id", "revoked_at IS NULL")}`,
+    FROM item WHERE ${isSkipped("item_id", "revoked_at IS NULL")}
+    UNION ALL
+    SELECT NULL, ${NO_SESSION}, NULL, NULL WHERE CASE WHEN EXISTS (SELECT FROM target) THEN false
+      ELSE pg_logical_emit_message(true, 'sessiond', '') IS NULL END`,
   };
 }
 
