@@ -89,6 +89,10 @@ const urlParameters = [
       "refuses it unless `ignore_startup_parameters` has it.",
   ],
   ["`host`, `port`, `user`, `password`", "Instead of those in the URL."],
+  [
+    "`target_session_attrs`",
+    "`read-write` or `primary`, which are the same here. Required with several hosts.",
+  ],
 ];
 
 const sslModes = [
@@ -148,9 +152,14 @@ ${renderSettings()}
 \`postgres://user:password@host:5432/database\`, with parameters such as \`?sslmode=verify-full\`. PostgreSQL
 must be version 15 or newer. Special characters of user and password are percent-encoded: \`%\` as
 \`%25\`, \`@\` as \`%40\`, \`/\` as \`%2F\`, \`#\` as \`%23\`, \`?\` as \`%3F\`, \`:\` as \`%3A\`. An IPv6 address is in
-brackets: \`postgres://user:password@[::1]:5432/database\`. There is one host; for a failover, use an
-address that follows the primary. For a Unix socket, name its directory:
+brackets: \`postgres://user:password@[::1]:5432/database\`. For a Unix socket, name its directory:
 \`postgres://user:password@/database?host=/var/run/postgresql\`.
+
+Several hosts are separated by commas, and need \`target_session_attrs=read-write\`:
+\`postgres://user:password@host1:5432,host2:5432/database?target_session_attrs=read-write\`. sessiond uses the
+one that accepts writes, the first one if there are several. When that fails, it looks at all of them
+until one accepts writes, and then closes its connections to the others; see
+[Failover](operations.md#failover).
 
 Any parameter that is not in this table is an error:
 

@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import type { EmbeddedPostgres } from "../packages/embedded-postgres/index.ts";
 import type { Config } from "./config/config.ts";
+import { databaseHostUrls } from "./config/database-url.ts";
 import {
   lostKeyEncryptionKey,
   makeKeyEncryptionKey,
@@ -71,7 +72,7 @@ export async function openEncryptedStorage(
 
   const storage = await openStorage({
     ...config.database,
-    url: own?.url ?? (url as string),
+    urls: databaseHostUrls(own?.url ?? (url as string)),
     auditQueueLimit: config.audit.queueLimit,
     log,
     signal,

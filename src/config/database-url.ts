@@ -13,7 +13,11 @@ const KNOWN = [
   "port",
   "user",
   "password",
+  "target_session_attrs",
 ];
+
+/** What the host that sessiond connects to must be, in libpq's words. Both are the same here. */
+const WRITABLE = ["read-write", "primary"];
 
 const leaveOut = "leave it out";
 const connectTimeout = "set SESSIOND_DATABASE_CONNECT_TIMEOUT instead";
@@ -27,7 +31,6 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   uselibpqcompat: `${leaveOut}: sslmode always has libpq's meaning`,
   channel_binding: `${leaveOut}; sslmode=verify-full verifies the server`,
   gssencmode: leaveOut,
-  target_session_attrs: `${leaveOut}: there is one host, and its database must be writable`,
   fallback_application_name: "use application_name instead",
   dbname: "the database's name is the path of the URL",
   database: "the database's name is the path of the URL",
@@ -79,17 +82,52 @@ export function databaseUrlProblem(text: string): string | undefined {
     return `${FORM}; ${ENCODE}`;
   }
   if (!isDecodable(text)) return `it has a % that begins no percent-encoded character; ${ENCODE}`;
-  const url = parse(text);
-  if (url === undefined) {
-    return authority.includes(",") ? onlyOneHost() : `${FORM}; ${ENCODE}`;
-  }
-  const host = url.searchParams.get("host") ?? url.hostname;
-  if (host.includes(",")) return onlyOneHost();
-  return parametersProblem(url.searchParams);
+  const urls = databaseHostUrls(text);
+  const problem = hostsProblem(text, urls.length);
+  if (problem !== undefined) return problem;
+  return urls.every(isUrl) ? parametersProblem(partsOf(text).parameters) : `${FORM}; ${ENCODE}`;
 }
 
-function onlyOneHost(): string {
-  return "it names several hosts: name one, such as a virtual address that follows the primary";
+/**
+ * The URL of each host that the URL names, in its order. They differ in nothing else. As in libpq, several
+ * hosts are separated by commas, before the path or in the parameter `host`, each with its port or all with
+ * the same one.
+ */
+export function databaseHostUrls(text: string): readonly string[] {
+  const { scheme, credentials, hosts, path, parameters } = partsOf(text);
+  const names = parameters.get("host")?.split(",") ?? hosts.split(",");
+  if (names.length === 1) return [text];
+  const ports = parameters.get("port")?.split(",");
+  return names.map((name, index) => {
+    const own = new URLSearchParams(parameters);
+    if (parameters.has("host")) own.set("host", name);
+    if (ports !== undefined) own.set("port", ports[ports.length === 1 ? 0 : index] ?? "");
+    const authority = parameters.has("host") ? hosts : name;
+    return `${scheme}${credentials}${authority}${path}?${own}`;
+  });
+}
+
+/** The parts of a URL that may name several hosts, which the platform's parser refuses. */
+function partsOf(text: string) {
+  const pattern = /^(\w+:\/\/)?([^@/?]*@)?([^/?]*)([^?]*)(.*)$/;
+  const parts = pattern.exec(text) ?? [];
+  const [, scheme = "", credentials = "", hosts = "", path = "", query = ""] = parts;
+  return { scheme, credentials, hosts, path, parameters: new URLSearchParams(query) };
+}
+
+function hostsProblem(text: string, count: number): string | undefined {
+  const { hosts, parameters } = partsOf(text);
+  const names = (parameters.get("host") ?? hosts).split(",");
+  if (count > 1 && names.some((name) => /^(:|$)/.test(name))) {
+    return "one of its hosts has no name: several are separated by one comma, as in host1:5432,host2:5432";
+  }
+  const ports = parameters.get("port")?.split(",") ?? [];
+  if (ports.length > 1 && ports.length !== count) {
+    return "its parameter port must have one port, or as many as there are hosts";
+  }
+  const attributes = parameters.get("target_session_attrs") ?? (count > 1 ? "" : "any");
+  if (WRITABLE.includes(attributes) || (count === 1 && attributes === "any")) return undefined;
+  return "its parameter target_session_attrs must be read-write: sessiond writes sessions and audit events";
 }
 
 function isDecodable(text: string): boolean {
@@ -101,10 +139,10 @@ function isDecodable(text: string): boolean {
   }
 }
 
-function parse(text: string): URL | undefined {
+function isUrl(text: string): boolean {
   // With a Unix socket, there may be a user and no host.
   const url = URL.parse(text.replace(/@(?=\/)/, "@localhost"));
-  return url !== null && /^postgres(ql)?:$/.test(url.protocol) ? url : undefined;
+  return url !== null && /^postgres(ql)?:$/.test(url.protocol);
 }
 
 function parametersProblem(parameters: URLSearchParams): string | undefined {

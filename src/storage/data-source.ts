@@ -2,8 +2,10 @@ import pg from "pg";
 import { AbstractLogger, DataSource } from "typeorm";
 import { auditEventEntity } from "./audit/audit-event-entity.ts";
 import { DataRowClient } from "./pg/data-row-client.ts";
+import type { PrimaryLocator } from "./pg/primary-locator.ts";
 import { MIGRATIONS_TABLE } from "./schema/migrate.ts";
 import { migrations } from "./schema/migrations/index.ts";
+import { ReadOnlyDatabaseError } from "./server-checks.ts";
 import { sessionEntity } from "./sessions/session-entity.ts";
 import { signingKeyEntity } from "./signing-keys/signing-key-entity.ts";
 
@@ -13,6 +15,8 @@ export interface DataSourceOptions {
   readonly connectTimeoutMs: number;
   /** Called when a connection breaks while it is idle in the pool. */
   readonly onPoolError: (error: Error & { readonly code?: string }) => void;
+  /** Of the URL's hosts, if there are several. Connections are to its current one only. */
+  readonly primary?: PrimaryLocator | undefined;
 }
 
 /**
@@ -38,9 +42,30 @@ export function createDataSource(options: DataSourceOptions): DataSource {
       connectionString: connectionString(options.url),
       connectionTimeoutMillis: options.connectTimeoutMs,
       keepAlive: true,
-      Client: DataRowClient,
+      Client: options.primary === undefined ? DataRowClient : primaryClient(options.primary),
     },
   });
+}
+
+/** Parameters that a standby, and a server that is read-only, reports as `on` when a connection begins. */
+const READ_ONLY_PARAMETERS = ["in_hot_standby", "default_transaction_read_only"];
+
+/** A client that connects to the primary, and whose connection is closed when another host has become that. */
+function primaryClient(primary: PrimaryLocator) {
+  return class extends DataRowClient {
+    constructor(config: pg.ClientConfig) {
+      super({ ...config, connectionString: connectionString(primary.current.url) });
+      const { address } = primary.current;
+      const close = (error: Error) => void this.connection.stream.destroy(error);
+      const leave = () => close(new Error(`${address} is not the primary any more`));
+      const unfollow = primary.follow(leave);
+      this.once("end", unfollow);
+      this.connection.on("parameterStatus", ({ parameterName, parameterValue }) => {
+        if (!READ_ONLY_PARAMETERS.includes(parameterName) || parameterValue !== "on") return;
+        close(new ReadOnlyDatabaseError(`${address} is read-only (${parameterName} is on)`));
+      });
+    }
+  };
 }
 
 /** TypeORM's own loggers print a migration that fails, even with `logging: false`. */
@@ -49,7 +74,7 @@ class NoLogger extends AbstractLogger {
 }
 
 /** A connection that ends if the server does not answer a statement within the connect timeout. */
-export function createClient({ url, connectTimeoutMs }: DataSourceOptions): pg.Client {
+export function createClient(url: string, connectTimeoutMs: number): pg.Client {
   return new pg.Client({
     connectionString: connectionString(url),
     connectionTimeoutMillis: connectTimeoutMs,

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import type pg from "pg";
 import type { Logger } from "pino";
 import type { DataSource } from "typeorm";
 import {
@@ -7,18 +8,22 @@ import {
   type DataSourceOptions,
   databaseAddress,
 } from "./data-source.ts";
+import { HostError, HostNotUsable, PrimaryLocator } from "./pg/primary-locator.ts";
 import { settledOrAborted } from "./pg/settled-or-aborted.ts";
 import { type MigrateOptions, migrate, UpgradeRefused } from "./schema/migrate.ts";
 import {
   checkServerState,
   ReadOnlyDatabaseError,
   readServerState,
+  readTimeline,
   type ServerState,
 } from "./server-checks.ts";
 
 export interface OpenDatabaseOptions
-  extends DataSourceOptions,
+  extends Omit<DataSourceOptions, "url" | "primary">,
     Pick<MigrateOptions, "beforeUpgrade"> {
+  /** The URL of each host of the database. Of several, the one that accepts writes is used. */
+  readonly urls: readonly string[];
   /** How long to wait for a database that is not there yet; 0 ms: fail at once. */
   readonly startTimeoutMs: number;
   readonly log: Logger;
@@ -26,7 +31,15 @@ export interface OpenDatabaseOptions
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface OpenedDatabase {
+  readonly dataSource: DataSource;
+  /** Undefined if the database has one host. */
+  readonly primary: PrimaryLocator | undefined;
+}
+
 const RETRY_MS = 500;
+/** How long a server that has answered may take to close a connection. */
+const CLOSE_MS = 250;
 
 /**
  * Connects to the database, checks that sessiond can use it, and migrates it. While the database is
@@ -35,20 +48,37 @@ const RETRY_MS = 500;
  * @throws {Error} with the address and the cause, but without user and password; the cause of
  * an UpgradeRefused; the reason of the signal, as soon as it fires
  */
-export async function openDatabase(options: OpenDatabaseOptions): Promise<DataSource> {
-  const { log, signal, startTimeoutMs } = options;
-  const { address, isUnverifiedTls } = databaseAddress(options.url);
-  if (isUnverifiedTls) {
+export async function openDatabase(options: OpenDatabaseOptions): Promise<OpenedDatabase> {
+  const { log } = options;
+  const addresses = options.urls.map(databaseAddress);
+  const address = addresses.map((host) => host.address).join(", ");
+  if (addresses.some(({ isUnverifiedTls }) => isUnverifiedTls)) {
     log.warn(
       { address },
       "the database connection is encrypted, but sslmode=require accepts any server; " +
         "use verify-full in SESSIOND_DATABASE_URL",
     );
   }
+  const primary = options.urls.length > 1 ? primaryLocator(options) : undefined;
+  try {
+    return { dataSource: await connectUntilTimeout(options, primary, address), primary };
+  } catch (error) {
+    // A connection that broke meanwhile may have begun a search.
+    primary?.close();
+    throw error;
+  }
+}
+
+async function connectUntilTimeout(
+  options: OpenDatabaseOptions,
+  primary: PrimaryLocator | undefined,
+  address: string,
+): Promise<DataSource> {
+  const { log, signal, startTimeoutMs } = options;
   const start = performance.now();
   const elapsedMs = () => Math.round(performance.now() - start);
   for (let isWaiting = false; ; isWaiting = true) {
-    const attempt = connectOnce(options, address);
+    const attempt = connectOnce(options, primary, address);
     try {
       const dataSource = await settledOrAborted(attempt, signal);
       if (isWaiting) log.info({ address, waitedMs: elapsedMs() }, "the database is available");
@@ -83,11 +113,44 @@ class OpenError extends Error {
   }
 }
 
-async function connectOnce(options: OpenDatabaseOptions, address: string): Promise<DataSource> {
-  const dataSource = createDataSource(options);
+/** Asks the hosts on connections of its own. */
+function primaryLocator(options: OpenDatabaseOptions): PrimaryLocator {
+  const hosts = options.urls.map((url) => ({ url, address: databaseAddress(url).address }));
+  return new PrimaryLocator(hosts, {
+    probe: ({ url }) =>
+      withClient(url, options, async (client) => {
+        checkServerState(await readServerState(client));
+        return readTimeline(client);
+      }),
+    onMove: (from, to) =>
+      options.log.warn(
+        { from: from.address, to: to.address },
+        "the primary of the database has moved",
+      ),
+  });
+}
+
+async function connectOnce(
+  options: OpenDatabaseOptions,
+  primary: PrimaryLocator | undefined,
+  address: string,
+): Promise<DataSource> {
+  await primary?.locate().catch((error: unknown) => {
+    throw openError(`cannot use the database at ${address}`, error);
+  });
+  const url = primary?.current.url ?? (options.urls[0] as string);
+  const dataSource = createDataSource({
+    ...options,
+    url,
+    primary,
+    onPoolError(error) {
+      primary?.relocate();
+      options.onPoolError(error);
+    },
+  });
   let state: ServerState;
   try {
-    state = await probe(options);
+    state = await withClient(url, options, readServerState);
     await dataSource.initialize();
   } catch (error) {
     throw openError(`cannot connect to the database at ${address}`, error);
@@ -105,17 +168,23 @@ async function connectOnce(options: OpenDatabaseOptions, address: string): Promi
 }
 
 /**
- * Asks the server for its state, on a connection of its own. PgBouncer accepts connections while its
- * server is down, and lets statements wait. TypeORM's first statements would wait without a limit.
+ * Asks the server something, on a connection of its own. PgBouncer accepts connections while its server is
+ * down, and lets statements wait. TypeORM's first statements would wait without a limit.
  */
-async function probe(options: OpenDatabaseOptions): Promise<ServerState> {
-  const client = createClient(options);
+async function withClient<T>(
+  url: string,
+  { connectTimeoutMs }: Pick<DataSourceOptions, "connectTimeoutMs">,
+  ask: (client: pg.Client) => Promise<T>,
+): Promise<T> {
+  const client = createClient(url, connectTimeoutMs);
   client.on("error", () => {});
   try {
     await client.connect();
-    return await readServerState(client);
+    return await ask(client);
   } finally {
-    await client.end();
+    // A server that freezes after its answer never closes it.
+    await Promise.race([client.end(), delay(CLOSE_MS, undefined, { ref: false })]);
+    client.connection.stream.destroy();
   }
 }
 
@@ -146,7 +215,7 @@ const NO_ANSWER = /^(Connection terminated|Query read timeout|timeout )/;
 function isTransient(error: unknown): boolean {
   if (error instanceof AggregateError) return error.errors.every(isTransient);
   if (!(error instanceof Error)) return false;
-  if (error instanceof ReadOnlyDatabaseError) return true;
+  if (error instanceof ReadOnlyDatabaseError || error instanceof HostNotUsable) return true;
   const { code } = error as { readonly code?: unknown };
   if (typeof code === "string") {
     if (TRANSIENT_CODES.includes(code)) return true;
@@ -177,8 +246,9 @@ const ADVICE: readonly (readonly [RegExp, string])[] = [
 ];
 
 function explain(error: unknown): string {
-  // For a host name with several addresses, there is one error for each address, and no message.
+  // For a host name with several addresses, and for several hosts, there is one error for each, and no message.
   if (error instanceof AggregateError) return error.errors.map(explain).join("; ");
+  if (error instanceof HostError) return `${error.address}: ${explain(error.cause)}`;
   const message = error instanceof Error ? error.message : String(error);
   const advice = ADVICE.find(([pattern]) => pattern.test(message))?.[1];
   return advice === undefined ? message : `${message} (${advice})`;

@@ -1,4 +1,4 @@
-import type pg from "pg";
+import pg from "pg";
 
 /** PostgreSQL's `server_version_num` for version 15. */
 const MIN_VERSION = 150_000;
@@ -46,5 +46,23 @@ export function checkServerState(state: ServerState): void {
       `it is read-only (default_transaction_read_only is on); ${why}: switch that setting off for ` +
         "the server, the database or the role",
     );
+  }
+}
+
+/**
+ * The timeline that a primary writes to: each promotion begins a new one. 0 if the server refuses to tell, as
+ * some hosted databases.
+ *
+ * @throws {Error} if the server does not answer
+ */
+export async function readTimeline(client: pg.ClientBase): Promise<number> {
+  try {
+    const { rows } = await client.query<{ file: string }>(
+      "SELECT pg_walfile_name(pg_current_wal_insert_lsn()) AS file",
+    );
+    return Number.parseInt(rows[0]?.file.slice(0, 8) ?? "0", 16);
+  } catch (error) {
+    if (error instanceof pg.DatabaseError) return 0;
+    throw error;
   }
 }

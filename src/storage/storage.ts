@@ -41,7 +41,7 @@ export interface StorageOptions
 export async function openStorage(options: StorageOptions): Promise<Storage> {
   await using stack = new AsyncDisposableStack();
   const { log } = options;
-  const dataSource = await openDatabase({
+  const { dataSource, primary } = await openDatabase({
     ...options,
     beforeUpgrade: (runner) => checkActiveKey(runner, options.beforeUpgrade),
     // Without the stack, which would only show the driver.
@@ -50,6 +50,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
   });
   const database = new Database(dataSource, {
     ...options,
+    onSuspectedFailover: primary && (() => primary.relocate()),
     onPreparedStatementLost: ({ code }) =>
       log.warn(
         { code },
@@ -58,6 +59,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
       ),
   });
   stack.defer(() => database.close());
+  if (primary !== undefined) stack.defer(() => primary.close());
 
   const audit = createAuditStore(database);
   const denialAudit = new DenialAuditWriter(audit, {

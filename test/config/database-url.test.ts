@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { databaseUrlProblem } from "../../src/config/database-url.ts";
+import { databaseHostUrls, databaseUrlProblem } from "../../src/config/database-url.ts";
 import { expectProblem, keyOf } from "./helpers.ts";
 
 /** Parts of a password that no message may have. */
@@ -88,7 +88,7 @@ describe("the URL of the database", () => {
     ["statement_timeout=10", /statement_timeout .* SESSIOND_DATABASE_STATEMENT_TIMEOUT/],
     ["connection_limit=5", /connection_limit .* SESSIOND_DATABASE_POOL_SIZE/],
     ["pgbouncer=true", /pgbouncer .* SESSIOND_DATABASE_PREPARED_STATEMENTS=false/],
-    ["target_session_attrs=read-write", /target_session_attrs .* leave it out/],
+    ["target_session_attrs=standby", /target_session_attrs must be read-write: sessiond writes/],
   ];
   for (const [query, problem] of problems) {
     it(`must not have ?${query}`, () => {
@@ -108,13 +108,61 @@ describe("the URL of the database", () => {
     );
   });
 
-  it("names one host", () => {
+  it("may have several hosts, of which the one that accepts writes is used (P05)", () => {
+    const query = "sslmode=verify-full&target_session_attrs=read-write";
+    for (const [url, urls] of [
+      [
+        `postgres://u:canary%2C@a:5432,b:5433,[::1]/x?${query}`,
+        [
+          `postgres://u:canary%2C@a:5432/x?${query}`,
+          `postgres://u:canary%2C@b:5433/x?${query}`,
+          `postgres://u:canary%2C@[::1]/x?${query}`,
+        ],
+      ],
+      [
+        "postgres://u@/x?host=/run/a,/run/b&port=5432,5433&target_session_attrs=primary",
+        [
+          "postgres://u@/x?host=%2Frun%2Fa&port=5432&target_session_attrs=primary",
+          "postgres://u@/x?host=%2Frun%2Fb&port=5433&target_session_attrs=primary",
+        ],
+      ],
+      [
+        "postgres://a,b/x?port=5433&target_session_attrs=read-write",
+        [
+          "postgres://a/x?port=5433&target_session_attrs=read-write",
+          "postgres://b/x?port=5433&target_session_attrs=read-write",
+        ],
+      ],
+      ["postgres://a/x?target_session_attrs=any", ["postgres://a/x?target_session_attrs=any"]],
+    ] as const) {
+      expect(databaseUrlProblem(url), url).to.equal(undefined);
+      expect(databaseHostUrls(url)).to.deep.equal(urls);
+    }
+  });
+
+  it("must say with several hosts that it wants the one that accepts writes (P05)", () => {
     for (const url of [
       "postgres://a,b/x",
-      "postgres://user:canary@a:5432,b:5432/x",
-      "postgres:///x?host=a,b",
+      "postgres://user:canary@a:5432,b:5432/x?target_session_attrs=any",
+      "postgres:///x?host=a,b&target_session_attrs=prefer-standby",
     ]) {
-      expect(databaseUrlProblem(url)).to.match(/several hosts: name one/);
+      const problem = databaseUrlProblem(url);
+      expect(problem).to.match(/target_session_attrs must be read-write: sessiond writes/);
+      expect(problem).not.to.match(SECRETS);
+    }
+  });
+
+  it("must name each of several hosts, with one port for all or one for each (P05)", () => {
+    const query = "?target_session_attrs=read-write";
+    for (const [url, problem] of [
+      [`postgres://user:canary@a,/x${query}`, /one of its hosts has no name/],
+      [`postgres://user:canary@:5432,b/x${query}`, /one of its hosts has no name/],
+      [`postgres:///x${query}&host=a,,b`, /one of its hosts has no name/],
+      [`postgres:///x${query}&host=a,b&port=1,2,3`, /one port, or as many as there are hosts/],
+      [`postgres://a,b/x${query}&host=c&host=d`, /its parameter host is there twice/],
+      [`postgres://user:canary@a,b:port/x${query}`, /must be a postgres:/],
+    ] as const) {
+      expect(databaseUrlProblem(url), url).to.match(problem).and.not.to.match(SECRETS);
     }
   });
 });

@@ -1,6 +1,11 @@
 import { expect } from "chai";
+import pg from "pg";
 import { databaseAddress } from "../../src/storage/data-source.ts";
-import { checkServerState, ReadOnlyDatabaseError } from "../../src/storage/server-checks.ts";
+import {
+  checkServerState,
+  ReadOnlyDatabaseError,
+  readTimeline,
+} from "../../src/storage/server-checks.ts";
 
 describe("database: where it is", () => {
   const addresses = {
@@ -44,5 +49,17 @@ describe("database: the state of its server", () => {
       ReadOnlyDatabaseError,
       /default_transaction_read_only is on/,
     );
+  });
+
+  it("has no timeline if it refuses to tell, which differs from no answer", async () => {
+    const answering = (query: () => Promise<unknown>) =>
+      readTimeline({ query } as unknown as pg.ClientBase);
+    const file = "0000001A0000000000000001";
+    expect(await answering(async () => ({ rows: [{ file }] }))).to.equal(26);
+    const refused = new pg.DatabaseError("permission denied", 0, "error");
+    expect(await answering(() => Promise.reject(refused))).to.equal(0);
+    const silent = new Error("Query read timeout");
+    const error = await answering(() => Promise.reject(silent)).catch((thrown: unknown) => thrown);
+    expect(error).to.equal(silent);
   });
 });

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import net from "node:net";
 import { expect } from "chai";
+import type { EntityManager } from "typeorm";
 import { serializeError } from "../../src/log/error-serializer.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { type DatabaseProxy, startDatabaseProxy } from "../support/database-proxy.ts";
@@ -110,6 +111,40 @@ describe("database: connections that break", () => {
     await rejected(managed, "STORAGE_UNAVAILABLE");
     const [last] = await storage.database.query(pid, [], undefined);
     expect(last?.pid).not.to.equal(after?.pid);
+  });
+
+  it("suggest a failover, other than a primary that cancels, is full or overloaded", async () => {
+    let suspicions = 0;
+    const onSuspectedFailover = () => {
+      suspicions += 1;
+    };
+    const watched = await openTestStorage(proxy.url, { poolSize: 1, onSuspectedFailover });
+    try {
+      const { database } = watched;
+      const failing = (code: string) => ({
+        text: `DO $$ BEGIN RAISE EXCEPTION '' USING ERRCODE = '${code}'; END $$`,
+      });
+      for (const code of ["57014", "53100", "53300", "25P03", "58030", "XX001"]) {
+        await rejected(database.query(failing(code), [], undefined), "STORAGE_UNAVAILABLE");
+        const managed = (manager: EntityManager) => manager.query(failing(code).text);
+        await rejected(database.withEntityManager(undefined, managed), "STORAGE_UNAVAILABLE");
+      }
+      watched.setLimits({ statementTimeoutMs: 50 });
+      await rejected(database.query(NAP, [HOUR], undefined), "STORAGE_UNAVAILABLE");
+      watched.setLimits(GENEROUS_LIMITS);
+      expect(suspicions).to.equal(0);
+      for (const code of ["08006", "25006", "57P01", "57P03", "28P01", "3D000"]) {
+        suspicions = 0;
+        await rejected(database.query(failing(code), [], undefined), "STORAGE_UNAVAILABLE");
+        expect(suspicions, code).to.equal(1);
+      }
+      proxy.refuse();
+      suspicions = 0;
+      await rejected(database.query(ONE, [], undefined), "STORAGE_UNAVAILABLE");
+      expect(suspicions).to.be.at.least(1);
+    } finally {
+      await watched.close();
+    }
   });
 
   it("between two statements of a transaction: STORAGE_UNAVAILABLE, nothing half done", async () => {

@@ -43,8 +43,8 @@ for (const name of ["the embedded PostgreSQL", "Debian's PostgreSQL"]) {
       const warnings: string[] = [];
       const log = pino({ level: "warn" }, { write: (line) => warnings.push(line) });
       try {
-        const dataSource = await openDatabase({
-          url: url.href,
+        const { dataSource } = await openDatabase({
+          urls: [url.href],
           poolSize: 1,
           connectTimeoutMs: 600_000,
           startTimeoutMs: 3_600_000,

@@ -4,7 +4,12 @@ import { SessionError } from "../../session/errors.ts";
 import { BinaryQuery } from "./binary-query.ts";
 import type { BinaryRow } from "./binary-row.ts";
 import { type Bulkhead, ConnectionPermits, type ConnectionUse } from "./connection-permits.ts";
-import { LOCK_NOT_AVAILABLE, StorageFault, translateDriverError } from "./errors.ts";
+import {
+  LOCK_NOT_AVAILABLE,
+  StorageFault,
+  suggestsFailover,
+  translateDriverError,
+} from "./errors.ts";
 import { KeyedMutex } from "./keyed-mutex.ts";
 import { boundedStatement, type Lease, leftInTransaction, type StatementBounds } from "./lease.ts";
 import {
@@ -34,6 +39,8 @@ export interface DatabaseOptions extends PreparedStatementsOptions {
   readonly statementTimeoutMs: number;
   /** If a cancelled statement has not ended after this time, its connection is closed. 1000 by default. */
   readonly cancelGraceMs?: number;
+  /** Called after an error that may mean that another server has become the primary. */
+  readonly onSuspectedFailover?: (() => void) | undefined;
 }
 
 export type Row = Record<string, unknown>;
@@ -110,6 +117,7 @@ export class Database {
       onAnswer: () => {
         this.#lastAnsweredAt = performance.now();
       },
+      translate: (error) => this.#translate(error),
     };
     // TypeORM types the driver as an interface without the pool.
     this.#pool = (dataSource.driver as unknown as { master: pg.Pool }).master;
@@ -263,7 +271,11 @@ export class Database {
       await this.query(PROBE, [], signal);
     } else {
       const { onAnswer } = this.#bounds;
-      await settledOrAborted(probeServer(this.#pool.options, PROBE.text, onAnswer, signal), signal);
+      const answered = probeServer(this.#pool.options, PROBE.text, onAnswer, signal);
+      const translated = answered.catch((error: unknown) => {
+        throw this.#translate(error);
+      });
+      await settledOrAborted(translated, signal);
     }
   }
 
@@ -336,7 +348,7 @@ export class Database {
       }),
       (error: unknown) => {
         this.#permits.release(use);
-        throw translateDriverError(error);
+        throw this.#translate(error);
       },
     );
     try {
@@ -366,6 +378,11 @@ export class Database {
       const result = lease.client.query<Row>({ ...config, name });
       return (await this.#prepared.noticeLoss(result)).rows;
     });
+  }
+
+  #translate(error: unknown): unknown {
+    if (suggestsFailover(error)) this.options.onSuspectedFailover?.();
+    return translateDriverError(error);
   }
 }
 

@@ -59,6 +59,12 @@ const OUTAGES = [
  */
 const ENDS_CONNECTION = ["08", READ_ONLY, "25P02", "25P03", "57P"] as const;
 
+/**
+ * SQLSTATEs, or their classes, after which another server may be the primary: this one ends, is read-only, or
+ * is not the one that was set up. A primary that is full, overloaded or told to cancel is still the primary.
+ */
+const SUSPECTED_FAILOVER = ["08", READ_ONLY, "28", "3D000", "57P"] as const;
+
 /** Errors that come from a bug in this process, not from the server or a socket. */
 const defects = [TypeError, RangeError, ReferenceError] as const;
 
@@ -89,6 +95,18 @@ export function endsConnection(error: unknown): boolean {
   if (!(error instanceof pg.DatabaseError)) return isSystemError(error);
   const { code = "" } = error;
   return ENDS_CONNECTION.some((state) => code.startsWith(state));
+}
+
+/** Whether this error of the driver may mean that another server has become the primary. */
+export function suggestsFailover(error: unknown): boolean {
+  const { driverError } = (error ?? {}) as DriverError;
+  if (driverError !== undefined) return suggestsFailover(driverError);
+  if (error instanceof pg.DatabaseError) {
+    const { code = "" } = error;
+    return SUSPECTED_FAILOVER.some((state) => code.startsWith(state));
+  }
+  // An error that the server has not reported, and not one that is translated already.
+  return translateDriverError(error) !== error;
 }
 
 /** Whether it is an error of the socket. */

@@ -1,7 +1,7 @@
 import type pg from "pg";
 import { type CancellableClient, sendCancelRequest } from "./cancel-request.ts";
 import type { DataRowClient } from "./data-row-client.ts";
-import { endsConnection, storageUnavailable, translateDriverError } from "./errors.ts";
+import { endsConnection, storageUnavailable } from "./errors.ts";
 
 const CANCEL_GRACE_MS = 1000;
 
@@ -22,13 +22,15 @@ export interface StatementBounds {
     readonly cancelGraceMs?: number;
   };
   onAnswer(): void;
+  /** Returns what to throw instead. */
+  translate(error: unknown): unknown;
 }
 
 /**
  * Waits for a statement, and cancels it when the signal fires or the statement timeout has passed.
  *
  * @param start sends the statement
- * @throws the reason of a signal that has fired before, or what `translateDriverError` makes of the error
+ * @throws the reason of a signal that has fired before, or what `bounds.translate` makes of the error
  */
 export async function boundedStatement<T>(
   lease: Lease,
@@ -62,7 +64,7 @@ export async function boundedStatement<T>(
     return result;
   } catch (error) {
     if (endsConnection(error)) lease.broken ??= error as Error;
-    throw translateDriverError(error);
+    throw bounds.translate(error);
   } finally {
     clearTimeout(timer);
     clearTimeout(killTimer);

@@ -8,13 +8,14 @@ import { translateDriverError } from "./errors.ts";
  * @throws {SessionError} STORAGE_UNAVAILABLE, also when the signal fires during the attempt
  */
 export async function probeServer(
-  config: pg.ClientConfig,
+  config: pg.PoolConfig,
   statement: string,
   onAnswer: () => void,
   signal: AbortSignal,
 ): Promise<void> {
   signal.throwIfAborted();
-  const client = new pg.Client(config) as pg.Client & CancellableClient;
+  const { Client = pg.Client } = config;
+  const client = new Client(config) as pg.Client & CancellableClient;
   // Without a listener, a connection that breaks would end the process. The probe fails anyway.
   client.on("error", () => {});
   const close = () => client.connection.stream.destroy();
