@@ -157,7 +157,12 @@ async function connectOnce(
   }
   try {
     checkServerState(state);
-    const applied = await migrate(dataSource, options);
+    const onNewerSchema = (migrations: readonly string[]) =>
+      options.log.warn(
+        { migrations },
+        "the schema is that of a newer version of sessiond, which this version can use",
+      );
+    const applied = await migrate(dataSource, { ...options, onNewerSchema });
     if (applied.length > 0) options.log.info({ migrations: applied }, "migrations applied");
     return dataSource;
   } catch (error) {

@@ -173,15 +173,57 @@ describe("storage: migrations", () => {
     const storage = await openTestStorage(test.url, { poolSize: 1 });
     const backup = await holdTransaction(test);
     try {
-      await storage.dataSource.undoLastMigration();
+      // Back to before the last one that changes this table.
+      const undone = names.slice(names.indexOf("AddSessionRotation1795250000002"));
+      for (const _ of undone) await storage.dataSource.undoLastMigration();
       await backup.query("LOCK TABLE sessions IN ACCESS SHARE MODE");
       const error = await migrate(storage.dataSource).catch((thrown: unknown) => thrown);
       // open-database.ts tries again after this one.
       expect(error).to.have.nested.property("cause.code", "55P03");
       await backup.commit();
-      expect(await migrate(storage.dataSource)).to.deep.equal(names.slice(-1));
+      expect(await migrate(storage.dataSource)).to.deep.equal(undone);
     } finally {
       await backup.end();
+      await storage.close();
+      await test.drop();
+    }
+  });
+
+  it("of a newer version are accepted if all of them expand the schema, and are told (P02)", async () => {
+    const test = await createTestDatabase();
+    const storage = await openTestStorage(test.url, { poolSize: 1 });
+    const attempt = async () => {
+      const told: string[] = [];
+      const onNewerSchema = (newer: readonly string[]) => told.push(...newer);
+      const applied = await migrate(storage.dataSource, { onNewerSchema }).catch(
+        ({ message }: Error) => message,
+      );
+      return { applied, told };
+    };
+    const add = (name: string) =>
+      test.sql("INSERT INTO schema_migrations (timestamp, name) VALUES (1999999999999, $1)", [
+        name,
+      ]);
+    try {
+      expect(await attempt()).to.deep.equal({ applied: [], told: [] });
+      await add("ExpandFuture1999999999999");
+      const expected = { applied: [], told: ["ExpandFuture1999999999999"] };
+      expect(await attempt()).to.deep.equal(expected);
+
+      // What this version would have to migrate itself is older than what the newer one has done.
+      const newest = names.at(-1);
+      await test.sql("DELETE FROM schema_migrations WHERE name = $1", [newest]);
+      const incomplete = await attempt();
+      expect(incomplete.applied).to.match(
+        /does not know: ExpandFuture1999999999999; run the version/,
+      );
+      await add(newest as string);
+
+      await add("ContractFuture1999999999999");
+      const { applied, told } = await attempt();
+      expect(applied).to.match(/: ExpandFuture1999999999999, ContractFuture1999999999999; run the/);
+      expect(told).to.deep.equal([]);
+    } finally {
       await storage.close();
       await test.drop();
     }

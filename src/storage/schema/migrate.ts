@@ -19,6 +19,8 @@ export interface MigrateOptions {
    * nothing is migrated, so that the older version can still use the database.
    */
   readonly beforeUpgrade?: (runner: QueryRunner) => Promise<void>;
+  /** Called with the migrations of a newer version, if this version can run on its schema. */
+  readonly onNewerSchema?: (migrations: readonly string[]) => void;
 }
 
 /**
@@ -29,13 +31,14 @@ export interface MigrateOptions {
  * a process dies. The wait for it has no timeout, since the migration of another process can take any
  * time; it ends when the signal fires.
  *
- * @throws {SchemaError} if the schema belongs to another program or to a newer version of sessiond
+ * @throws {SchemaError} if the schema belongs to another program, or to a newer version of sessiond whose
+ * migrations do more than expand it
  * @throws {UpgradeRefused} if `beforeUpgrade` rejects with it
  * @throws {Error} with the cause, if a migration fails or the signal fires
  */
 export async function migrate(
   dataSource: DataSource,
-  { signal, beforeUpgrade }: MigrateOptions = {},
+  { signal, beforeUpgrade, onNewerSchema }: MigrateOptions = {},
 ): Promise<readonly string[]> {
   const runner = dataSource.createQueryRunner();
   const client: Pick<pg.Client, "connection"> = await runner.connect();
@@ -47,7 +50,8 @@ export async function migrate(
     await runner.startTransaction("READ COMMITTED");
     await runner.query("SELECT pg_advisory_xact_lock($1)", [MIGRATION_LOCK]);
     await runner.query(`SET LOCAL lock_timeout = ${TABLE_LOCK_TIMEOUT_MS}`);
-    const { isUpgrade } = await checkSchema(runner, dataSource);
+    const { isUpgrade, newer } = await checkSchema(runner, dataSource);
+    if (newer.length > 0) onNewerSchema?.(newer);
     if (isUpgrade) await beforeUpgrade?.(runner);
     const executor = new MigrationExecutor(dataSource, runner);
     executor.transaction = "none";
@@ -77,15 +81,18 @@ export class UpgradeRefused extends Error {
 /** Whatever runs these migrations creates these tables. */
 const TABLES = ["sessions", "signing_keys", "audit_events"];
 
-/**
- * TypeORM would ignore migrations that it does not know, and fail on tables of other programs.
- *
- * @returns whether it is the schema of an older version of sessiond
- */
-async function checkSchema(
-  runner: QueryRunner,
-  dataSource: DataSource,
-): Promise<{ readonly isUpgrade: boolean }> {
+/** What the names of migrations begin with that leave the schema usable by the version before them. */
+export const EXPAND = "Expand";
+
+interface CheckedSchema {
+  /** It is the schema of an older version of sessiond. */
+  readonly isUpgrade: boolean;
+  /** Migrations of a newer version, all of which this version can run with. */
+  readonly newer: readonly string[];
+}
+
+/** TypeORM would ignore migrations that it does not know, and fail on tables of other programs. */
+async function checkSchema(runner: QueryRunner, dataSource: DataSource): Promise<CheckedSchema> {
   const [schema] = await runner.query("SELECT current_schema() AS name, current_user AS role");
   if (schema.name === null) {
     throw new SchemaError(
@@ -115,14 +122,15 @@ async function checkSchema(
   }
 
   const known = dataSource.migrations.map(({ name }) => name);
-  const unknown = applied.map(({ name }) => name).filter((name) => !known.includes(name));
-  if (unknown.length > 0) {
+  const newer = applied.map(({ name }) => name).filter((name) => !known.includes(name));
+  const isComplete = applied.length - newer.length === known.length;
+  if (newer.length > 0 && !(isComplete && newer.every((name) => name.startsWith(EXPAND)))) {
     throw new SchemaError(
-      `its schema has migrations that this version does not know: ${unknown.join(", ")}; run the ` +
+      `its schema has migrations that this version does not know: ${newer.join(", ")}; run the ` +
         "version of sessiond that applied them, or a newer one",
     );
   }
-  return { isUpgrade: applied.length > 0 && applied.length < known.length };
+  return { isUpgrade: applied.length > 0 && !isComplete, newer };
 }
 
 function foreignTables(names: readonly string[], schema: string): string {
