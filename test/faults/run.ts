@@ -9,6 +9,7 @@ import type { Violation } from "./history.ts";
 import { lyingClients } from "./lying-clients.ts";
 import { removedGuards } from "./removed-guards.ts";
 import { broken, type Report, type Scale, type Scenario, Skipped } from "./scenario.ts";
+import { failover } from "./scenarios/failover.ts";
 import { fullDisk } from "./scenarios/full-disk.ts";
 import { givenUpCalls } from "./scenarios/given-up-calls.ts";
 import { wrongKeyEncryptionKey } from "./scenarios/key-encryption.ts";
@@ -46,6 +47,7 @@ const SCENARIOS: readonly Scenario[] = [
   killedReplica,
   wrongKeyEncryptionKey,
   pooledDatabase,
+  failover,
 ];
 
 const USAGE = `Injects faults under load and checks what clients have seen.

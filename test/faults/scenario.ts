@@ -5,8 +5,8 @@ import type { FaultServer } from "./server.ts";
 /** How much of each fault is injected: in CI, or in full. */
 export interface Scale {
   readonly quick: boolean;
-  /** Chooses a number by the kind of run. */
-  of(quick: number, full: number): number;
+  /** Chooses by the kind of run. */
+  of<T>(quick: T, full: T): T;
 }
 
 export interface Scenario {

@@ -25,6 +25,8 @@ export interface WorldOptions {
   readonly database?: FaultDatabase;
   /** Between the proxies and the database. */
   readonly databaseUrl?: string;
+  /** What starts sessiond, instead of this version. */
+  readonly main?: string;
   /** Connects the replicas without the proxies, which cost this process time for each statement. */
   readonly withoutProxies?: true;
 }
@@ -37,7 +39,7 @@ export const childProcesses = new Set<ChildProcess>();
 /** A process of sessiond, with a proxy of its own in front of the database. */
 export class FaultReplica {
   readonly name: string;
-  readonly proxy: DatabaseProxy;
+  readonly #proxy: DatabaseProxy | undefined;
   readonly #databaseUrl: string;
   readonly #env: Readonly<Record<string, string>>;
   readonly #nodeArgs: readonly string[];
@@ -46,13 +48,13 @@ export class FaultReplica {
 
   constructor(
     name: string,
-    proxy: DatabaseProxy,
+    proxy: DatabaseProxy | undefined,
     databaseUrl: string,
     env: Readonly<Record<string, string>>,
     nodeArgs: readonly string[],
   ) {
     this.name = name;
-    this.proxy = proxy;
+    this.#proxy = proxy;
     this.#databaseUrl = databaseUrl;
     this.#env = env;
     this.#nodeArgs = nodeArgs;
@@ -62,17 +64,27 @@ export class FaultReplica {
     return this.#url;
   }
 
+  get proxy(): DatabaseProxy {
+    if (this.#proxy === undefined) throw new Error(`replica ${this.name} has no proxy`);
+    return this.#proxy;
+  }
+
   get process(): Started {
     if (this.#process === undefined) throw new Error(`replica ${this.name} has not been started`);
     return this.#process;
   }
 
-  /** Starts it, on the same port as before. */
-  async start(): Promise<void> {
+  /**
+   * Starts it, on the same port as before.
+   *
+   * @param main what starts sessiond; without it, this version
+   */
+  async start(main?: string): Promise<void> {
     const env = { ...this.#env, SESSIOND_DATABASE_URL: this.#databaseUrl };
     const port = this.#url === "" ? "0" : new URL(this.#url).port;
     const nodeArgs = this.#nodeArgs;
-    const options = { env: { ...env, SESSIOND_PORT: port }, nodeArgs };
+    const script = main === undefined ? {} : { script: main };
+    const options = { env: { ...env, SESSIOND_PORT: port }, nodeArgs, ...script };
     this.#process = startSessiond(options, childProcesses);
     this.#url = await this.#process.says(BANNER);
   }
@@ -124,8 +136,8 @@ export class World implements AsyncDisposable {
     const replicas: FaultReplica[] = [];
     for (const name of NAMES) {
       const target = options.databaseUrl ?? database.url;
-      const proxy = await startDatabaseProxy(target);
-      stack.defer(() => proxy.close());
+      const proxy = options.withoutProxies ? undefined : await startDatabaseProxy(target);
+      if (proxy !== undefined) stack.defer(() => proxy.close());
       const limit = String(options.maxSessionsPerActor ?? 0);
       const all = {
         ...DEFAULTS,
@@ -134,13 +146,13 @@ export class World implements AsyncDisposable {
         ...env,
         ...replicaEnv(name),
       };
-      const url = options.withoutProxies === true ? target : proxy.url;
+      const url = proxy?.url ?? target;
       replicas.push(new FaultReplica(name, proxy, url, all, nodeArgs(name)));
     }
     stack.defer(async () => {
       for (const { process } of replicas) await process.end("SIGKILL");
     });
-    await Promise.all(replicas.map((replica) => replica.start()));
+    await Promise.all(replicas.map((replica) => replica.start(options.main)));
     const clockOffset = await measureClockOffset(database.sql);
     const { maxSessionsPerActor } = options;
     return new World(database, replicas, clockOffset, maxSessionsPerActor, stack.move());
@@ -175,10 +187,12 @@ export class World implements AsyncDisposable {
     }
   }
 
-  /** Until each replica has acknowledged a Create. Its time since `startedAt` is that of the recovery. */
-  async recovered(startedAt: number): Promise<void> {
+  /** Until each replica has acknowledged a Create. Returns its time since `startedAt`: that of the recovery. */
+  async recovered(startedAt: number): Promise<number> {
     await this.#untilServed();
-    this.#slowestRecoveryMs = Math.max(this.#slowestRecoveryMs, performance.now() - startedAt);
+    const recoveryMs = performance.now() - startedAt;
+    this.#slowestRecoveryMs = Math.max(this.#slowestRecoveryMs, recoveryMs);
+    return recoveryMs;
   }
 
   /**
