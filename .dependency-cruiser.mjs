@@ -66,7 +66,7 @@ export default {
     only("src/storage/pg", ["src/session"], "What all stores use knows none of them."),
     only("src/storage/schema", [], "Migrations stay as they are, whatever becomes of the code."),
     only("src/storage/audit", ["src/session", "src/storage/pg"], "The audit knows no other store."),
-    ...["sessions", "signing-keys"].map((store) =>
+    ...["sessions", "signing-keys", "token-keys"].map((store) =>
       only(
         `src/storage/${store}`,
         ["src/session", "src/storage/pg", "src/storage/audit"],

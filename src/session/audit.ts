@@ -12,11 +12,13 @@ export type AuditAction =
   | "auth.sessions_csrf_rotated_for_actor"
   | "auth.session_signing_key_bootstrap"
   | "auth.session_signing_key_rotated"
+  | "auth.token_key_bootstrap"
+  | "auth.token_key_rotated"
   | "auth.session_ip_mismatch"
   | "auth.session_ua_mismatch"
   | "auth.session_refused";
 
-export type AuditResourceType = "session" | "signing_key" | "actor";
+export type AuditResourceType = "session" | "signing_key" | "token_key" | "actor";
 
 /** What an actor did to a resource. Contains no credential. */
 export interface AuditEntry {

@@ -7,6 +7,8 @@ type Branded<Name extends string> = string & { readonly [brand]: Name };
 export type SessionId = Branded<"SessionId">;
 /** `sk-` and 32 lower-case hexadecimal digits. */
 export type SigningKeyId = Branded<"SigningKeyId">;
+/** `tk-` and 32 lower-case hexadecimal digits. The `kid` of tokens and in the JSON Web Key Set. */
+export type TokenKeyId = Branded<"TokenKeyId">;
 /** Never empty: an empty tenant of a request has become DEFAULT_TENANT. */
 export type TenantId = Branded<"TenantId">;
 
@@ -15,9 +17,11 @@ export const DEFAULT_TENANT = "default" as TenantId;
 /** The forms of ids, as the source of a regular expression. */
 export const SESSION_ID_FORM = "ses-[0-9a-f]{44}";
 export const SIGNING_KEY_ID_FORM = "sk-[0-9a-f]{32}";
+export const TOKEN_KEY_ID_FORM = "tk-[0-9a-f]{32}";
 
 const SESSION_ID = new RegExp(`^${SESSION_ID_FORM}$`);
 const SIGNING_KEY_ID = new RegExp(`^${SIGNING_KEY_ID_FORM}$`);
+const TOKEN_KEY_ID = new RegExp(`^${TOKEN_KEY_ID_FORM}$`);
 
 /** Returns `size` random bytes from a cryptographically secure source, or throws. */
 export type RandomBytes = (size: number) => Buffer;
@@ -68,10 +72,18 @@ export function mintSigningKeyId(random: RandomBytes): SigningKeyId {
   return `sk-${random(16).toString("hex")}` as SigningKeyId;
 }
 
+export function mintTokenKeyId(random: RandomBytes): TokenKeyId {
+  return `tk-${random(16).toString("hex")}` as TokenKeyId;
+}
+
 export function isSessionId(text: string): text is SessionId {
   return SESSION_ID.test(text);
 }
 
 export function isSigningKeyId(text: string): text is SigningKeyId {
   return SIGNING_KEY_ID.test(text);
+}
+
+export function isTokenKeyId(text: string): text is TokenKeyId {
+  return TOKEN_KEY_ID.test(text);
 }

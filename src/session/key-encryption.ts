@@ -1,4 +1,3 @@
-import type { SigningKeyId, TenantId } from "./ids.ts";
 import {
   type EncryptedKey,
   type KeyWrapper,
@@ -9,7 +8,7 @@ import {
 type Signal = AbortSignal | undefined;
 
 /**
- * A signing key cannot be decrypted: its key-encryption key is not configured or is gone, or its
+ * A signing key or token key cannot be decrypted: its key-encryption key is not configured or is gone, or its
  * ciphertext is not genuine.
  */
 export class KeyDecryptionError extends Error {
@@ -18,13 +17,17 @@ export class KeyDecryptionError extends Error {
   readonly isCorrupt: boolean;
 
   constructor({ id, tenantId }: WrapContext, { message, isCorrupt }: UnwrapError) {
-    super(`signing key ${id} cannot be decrypted (tenant ${tenantId}): ${message}`);
+    super(
+      tenantId === ""
+        ? `token key ${id} cannot be decrypted: ${message}`
+        : `signing key ${id} cannot be decrypted (tenant ${tenantId}): ${message}`,
+    );
     this.isCorrupt = isCorrupt;
   }
 }
 
 /**
- * Encrypts signing keys at rest. The first key wrapper encrypts, and all of them decrypt, so that keys
+ * Encrypts signing keys and token keys at rest. The first key wrapper encrypts, and all of them decrypt, so that keys
  * move from one to another by being re-encrypted. Outages are those of KeyWrapper.
  */
 export class KeyEncryption {
@@ -43,17 +46,12 @@ export class KeyEncryption {
     return this.#first.currentKeyId(signal);
   }
 
-  encrypt(
-    material: Buffer,
-    id: SigningKeyId,
-    tenantId: TenantId,
-    signal: Signal,
-  ): Promise<EncryptedKey> {
-    return this.#first.wrap(material, { id, tenantId }, signal);
+  encrypt(material: Buffer, context: WrapContext, signal: Signal): Promise<EncryptedKey> {
+    return this.#first.wrap(material, context, signal);
   }
 
   /**
-   * Checks that the signing key is under a key-encryption key that is configured, but neither decrypts
+   * Checks that the key is under a key-encryption key that is configured, but neither decrypts
    * it nor asks a key management service.
    *
    * @throws {KeyDecryptionError}
@@ -67,13 +65,7 @@ export class KeyEncryption {
   }
 
   /** @throws {KeyDecryptionError} if the key is not there or the ciphertext is not genuine */
-  async decrypt(
-    encrypted: EncryptedKey,
-    id: SigningKeyId,
-    tenantId: TenantId,
-    signal: Signal,
-  ): Promise<Buffer> {
-    const context = { id, tenantId };
+  async decrypt(encrypted: EncryptedKey, context: WrapContext, signal: Signal): Promise<Buffer> {
     try {
       const wrapper = this.#wrapperOf(encrypted.keyEncryptionKeyId);
       return await wrapper.unwrap(encrypted, context, signal);
@@ -95,4 +87,19 @@ export class KeyEncryption {
 
 function asDecryptionError(error: unknown, context: WrapContext): unknown {
   return error instanceof UnwrapError ? new KeyDecryptionError(context, error) : error;
+}
+
+/** As `decrypt`, but returns the error of a key that cannot be decrypted. */
+export async function tryDecrypt(
+  encryption: KeyEncryption,
+  encrypted: EncryptedKey,
+  context: WrapContext,
+  signal: Signal,
+): Promise<Buffer | KeyDecryptionError> {
+  try {
+    return await encryption.decrypt(encrypted, context, signal);
+  } catch (error) {
+    if (error instanceof KeyDecryptionError) return error;
+    throw error;
+  }
 }

@@ -178,7 +178,7 @@ export class KeyRing {
     const { id, tenantId, encrypted } = stored;
     let material: Buffer;
     try {
-      material = await this.#encryption.decrypt(encrypted, id, tenantId, signal);
+      material = await this.#encryption.decrypt(encrypted, { id, tenantId }, signal);
     } catch (error) {
       if (!(error instanceof KeyDecryptionError)) throw error;
       this.#unreadable.add(stored);

@@ -1,8 +1,8 @@
-import type { SigningKeyId, TenantId } from "./ids.ts";
+import type { SigningKeyId, TenantId, TokenKeyId } from "./ids.ts";
 
 type Signal = AbortSignal | undefined;
 
-/** The material of a signing key, as it is stored. */
+/** The material of a signing key or token key, as it is stored. */
 export interface EncryptedKey {
   /** In the form of the key wrapper that made it. */
   readonly ciphertext: Buffer;
@@ -11,16 +11,17 @@ export interface EncryptedKey {
 }
 
 /**
- * The signing key that the material belongs to. A wrapper must authenticate it with the ciphertext
- * (additional data), so that a ciphertext that is copied to another row cannot be unwrapped there.
+ * The key that the material belongs to: a tenant's signing key, or a token key, which is of no tenant. A
+ * wrapper must authenticate it with the ciphertext (additional data), so that a ciphertext that is copied
+ * to another row cannot be unwrapped there. The ids of the two kinds differ in their prefix, so neither can
+ * one that is copied to the other table.
  */
-export interface WrapContext {
-  readonly id: SigningKeyId;
-  readonly tenantId: TenantId;
-}
+export type WrapContext =
+  | { readonly id: SigningKeyId; readonly tenantId: TenantId }
+  | { readonly id: TokenKeyId; readonly tenantId: "" };
 
 /**
- * Wraps the material of signing keys with key-encryption keys: keys of its own, or keys of a key
+ * Wraps the material of signing keys and token keys with key-encryption keys: keys of its own, or keys of a key
  * management service that never leave it.
  *
  * If a service does not answer, or refuses for a reason that says nothing about the ciphertext, such as

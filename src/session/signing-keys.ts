@@ -1,6 +1,5 @@
 import type { CallContext } from "./call-context.ts";
 import type { ListSigningKeysCommand, RotateSigningKeyCommand } from "./commands.ts";
-import { forEachConcurrently } from "./concurrently.ts";
 import { SessionError } from "./errors.ts";
 import {
   DEFAULT_TENANT,
@@ -11,6 +10,7 @@ import {
 } from "./ids.ts";
 import * as input from "./input.ts";
 import { KeyDecryptionError, type KeyEncryption } from "./key-encryption.ts";
+import { decryptAll, type Rewrapped, rewrapAll, type WrappedKeys } from "./key-rewrapping.ts";
 import type { ListPage } from "./list-page.ts";
 import { listPosition, nextPageToken, PageTokens, pageSize } from "./pages.ts";
 import type { TenantPolicy } from "./policy.ts";
@@ -22,12 +22,6 @@ import { Violations } from "./violations.ts";
 const SECRET_BYTES = 32;
 /** How many keys that cannot be decrypted are returned. Further ones are only counted. */
 const MAX_UNREADABLE = 1000;
-/** How many keys are decrypted at once. It matters with a key management service. */
-const VERIFY_CONCURRENCY = 16;
-/** How many keys are re-encrypted at once. It leaves connections of the pool for calls. */
-const REWRAP_CONCURRENCY = 4;
-/** Two are usual: one that re-encrypts, and one that finds nothing to do. */
-const MAX_REWRAP_PASSES = 10;
 
 export interface UnreadableSigningKey extends StoredSigningKey {
   /** Its key-encryption key is configured, but its ciphertext is not genuine. */
@@ -43,17 +37,7 @@ export interface KeyVerification {
   readonly unreadableCount: number;
 }
 
-export interface VerifiedAndRewrapped extends KeyVerification {
-  /** How many keys were re-encrypted. */
-  readonly rewrapped: number;
-  /** The current key-encryption key. */
-  readonly keyEncryptionKeyId: string;
-  /**
-   * Whether all keys that can be decrypted are under it. Not if others kept changing keys meanwhile, such
-   * as a replica whose first key-encryption key is another one.
-   */
-  readonly isComplete: boolean;
-}
+export interface VerifiedAndRewrapped extends KeyVerification, Rewrapped {}
 
 type OnMaterial = (key: KeyFacts, material: Buffer) => void;
 
@@ -70,6 +54,7 @@ export interface SigningKeyPage extends ListPage<SigningKey> {
 /** Creates, rotates, lists, verifies and re-encrypts signing keys. */
 export class SigningKeys {
   readonly #store: SigningKeyStore;
+  readonly #keys: WrappedKeys<StoredSigningKey>;
   readonly #encryption: KeyEncryption;
   readonly #random: RandomBytes;
   readonly #tenants: TenantPolicy;
@@ -84,6 +69,11 @@ export class SigningKeys {
     onMaterial: OnMaterial = () => {},
   ) {
     this.#store = store;
+    this.#keys = {
+      all: (context) => store.all(context),
+      contextOf: (key) => key,
+      replace: ({ id, encrypted }, to, context) => store.rewrap(id, encrypted, to, context),
+    };
     this.#encryption = encryption;
     this.#random = random;
     this.#tenants = tenants;
@@ -92,55 +82,21 @@ export class SigningKeys {
 
   /**
    * Decrypts all signing keys, then re-encrypts those that are not under the current key-encryption
-   * key. Leaves alone what cannot be decrypted. Any number of processes may do so at once, beside
-   * rotations. If it is interrupted, each key is under its old key-encryption key or under the current
-   * one, and another run completes it.
+   * key, as `rewrapAll` does.
    *
    * @throws {KeyDecryptionError} if the active key of the default tenant, or every key, cannot be
    * decrypted; then nothing was changed
    */
   async verifyAndRewrap(context: CallContext): Promise<VerifiedAndRewrapped> {
     const verified = await this.#verify(context);
-    let [passes, rewrapped] = [0, 0];
-    let keyEncryptionKeyId: string;
-    let isComplete: boolean;
-    do {
-      keyEncryptionKeyId = await this.#encryption.currentKeyId(context.signal);
-      const found = await this.#rewrap(keyEncryptionKeyId, context);
-      passes += 1;
-      rewrapped += found.rewrapped;
-      // Keys that another replica has made or re-encrypted meanwhile are found by the next pass.
-      isComplete = found.attempted === 0;
-    } while (!isComplete && passes < MAX_REWRAP_PASSES);
-    return { ...verified, rewrapped, keyEncryptionKeyId, isComplete };
-  }
-
-  /** Goes once through all keys that are not under this key-encryption key. */
-  async #rewrap(
-    keyEncryptionKeyId: string,
-    context: CallContext,
-  ): Promise<{ readonly attempted: number; readonly rewrapped: number }> {
-    let [attempted, rewrapped] = [0, 0];
-    const keys = this.#store.all(context);
-    await forEachConcurrently(keys, REWRAP_CONCURRENCY, async (key) => {
-      const { id, tenantId, encrypted } = key;
-      if (encrypted.keyEncryptionKeyId === keyEncryptionKeyId) return;
-      const material = await this.#tryDecrypt(key, context);
-      if (material instanceof KeyDecryptionError) return;
-      attempted += 1;
-      const renewed = await this.#encryption.encrypt(material, id, tenantId, context.signal);
-      if (await this.#store.rewrap(id, encrypted, renewed, context)) rewrapped += 1;
-    });
-    return { attempted, rewrapped };
+    return { ...verified, ...(await rewrapAll(this.#keys, this.#encryption, context)) };
   }
 
   async #verify(context: CallContext): Promise<KeyVerification> {
     const unreadable: UnreadableSigningKey[] = [];
     let [count, unreadableCount] = [0, 0];
     let first: KeyDecryptionError | undefined;
-    const keys = this.#store.all(context);
-    await forEachConcurrently(keys, VERIFY_CONCURRENCY, async (key) => {
-      const material = await this.#tryDecrypt(key, context);
+    const visit = (key: StoredSigningKey, material: Buffer | KeyDecryptionError) => {
       count += 1;
       if (!(material instanceof KeyDecryptionError)) {
         this.#onMaterial(key, material);
@@ -152,21 +108,10 @@ export class SigningKeys {
       if (unreadable.length < MAX_UNREADABLE) {
         unreadable.push({ ...key, isCorrupt: material.isCorrupt });
       }
-    });
+    };
+    await decryptAll(this.#keys, this.#encryption, visit, context);
     if (first !== undefined && unreadableCount === count) throw first;
     return { count, unreadable, unreadableCount };
-  }
-
-  async #tryDecrypt(
-    { id, tenantId, encrypted }: NewSigningKey,
-    { signal }: CallContext,
-  ): Promise<Buffer | KeyDecryptionError> {
-    try {
-      return await this.#encryption.decrypt(encrypted, id, tenantId, signal);
-    } catch (error) {
-      if (error instanceof KeyDecryptionError) return error;
-      throw error;
-    }
   }
 
   /**
@@ -227,7 +172,7 @@ export class SigningKeys {
   async #mint(tenantId: TenantId, { signal }: CallContext): Promise<MintedKey> {
     const id = mintSigningKeyId(this.#random);
     const material = this.#random(SECRET_BYTES);
-    const encrypted = await this.#encryption.encrypt(material, id, tenantId, signal);
+    const encrypted = await this.#encryption.encrypt(material, { id, tenantId }, signal);
     return { key: { id, tenantId, encrypted }, material };
   }
 }

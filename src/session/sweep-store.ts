@@ -17,6 +17,9 @@ export interface SweepStore {
   /** Deletes keys that were retired at least `retentionMs` ago and that no session refers to. */
   deleteSigningKeys(retentionMs: number, limit: number, context: CallContext): Promise<number>;
 
+  /** Deletes token keys that are not published any more since at least `retentionMs`. */
+  deleteTokenKeys(retentionMs: number, limit: number, context: CallContext): Promise<number>;
+
   /** Deletes audit events that are at least `retentionMs` old. */
   deleteAuditEvents(retentionMs: number, limit: number, context: CallContext): Promise<number>;
 }

@@ -4,7 +4,15 @@ import type { SweepPolicy, TimeoutPolicy } from "./policy.ts";
 import type { SweepStore } from "./sweep-store.ts";
 import { assertAllTenants } from "./tenant-access.ts";
 
-export type SweepPart = "sessions" | "pre_login_sessions" | "signing_keys" | "audit_events";
+export type SweepPart =
+  | "sessions"
+  | "pre_login_sessions"
+  | "signing_keys"
+  | "token_keys"
+  | "audit_events";
+
+/** Token keys stay in lists for this long after nobody verifies with them any more. */
+const TOKEN_KEY_RETENTION_MS = 3_600_000;
 
 export interface SweepResult {
   readonly deleted: Readonly<Record<SweepPart, number>>;
@@ -34,12 +42,19 @@ export async function sweep(
     sessions: (limit) => store.deleteEndedSessions(policy.historyMs, limit, context),
     pre_login_sessions: (limit) => store.deletePreLoginSessions(limit, context),
     signing_keys: (limit) => store.deleteSigningKeys(timeouts.keyRetentionMs, limit, context),
+    token_keys: (limit) => store.deleteTokenKeys(TOKEN_KEY_RETENTION_MS, limit, context),
     audit_events: (limit) => store.deleteAuditEvents(policy.auditRetentionMs, limit, context),
   };
   const endsAt = clock() + policy.timeLimitMs;
 
   return store.withSweepLock(async () => {
-    const deleted = { sessions: 0, pre_login_sessions: 0, signing_keys: 0, audit_events: 0 };
+    const deleted = {
+      sessions: 0,
+      pre_login_sessions: 0,
+      signing_keys: 0,
+      token_keys: 0,
+      audit_events: 0,
+    };
     const failures = new Map<SweepPart, unknown>();
     let more = false;
     for (const part of Object.keys(deletions) as SweepPart[]) {

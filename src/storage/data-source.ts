@@ -8,6 +8,7 @@ import { migrations } from "./schema/migrations/index.ts";
 import { ReadOnlyDatabaseError } from "./server-checks.ts";
 import { sessionEntity } from "./sessions/session-entity.ts";
 import { signingKeyEntity } from "./signing-keys/signing-key-entity.ts";
+import { tokenKeyEntity } from "./token-keys/token-key-entity.ts";
 
 export interface DataSourceOptions {
   readonly url: string;
@@ -29,7 +30,7 @@ export function createDataSource(options: DataSourceOptions): DataSource {
     type: "postgres",
     // Else TypeORM requires it by its name, which does not exist in a bundle.
     driver: pg,
-    entities: [sessionEntity, signingKeyEntity, auditEventEntity],
+    entities: [sessionEntity, signingKeyEntity, tokenKeyEntity, auditEventEntity],
     migrations: [...migrations],
     migrationsTableName: MIGRATIONS_TABLE,
     synchronize: false,

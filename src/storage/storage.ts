@@ -2,6 +2,7 @@ import type { AuditStore } from "../session/audit-store.ts";
 import type { SessionStore } from "../session/session-store.ts";
 import type { SigningKeyStore } from "../session/signing-key-store.ts";
 import type { SweepStore } from "../session/sweep-store.ts";
+import type { TokenKeyStore } from "../session/token-key-store.ts";
 import { DenialAuditWriter } from "./audit/denial-audit-writer.ts";
 import { createAuditStore } from "./audit/pg-audit-store.ts";
 import { type OpenDatabaseOptions, openDatabase } from "./open-database.ts";
@@ -9,6 +10,7 @@ import { Database, type DatabaseOptions } from "./pg/database.ts";
 import { createSessionStore } from "./sessions/pg-session-store.ts";
 import { createSigningKeyStore } from "./signing-keys/pg-signing-key-store.ts";
 import { createSweepStore } from "./sweep/pg-sweep-store.ts";
+import { createTokenKeyStore } from "./token-keys/pg-token-key-store.ts";
 import { checkActiveKey, type SigningKeyEncryption } from "./upgrade-check.ts";
 
 /** How long closing waits for the queued audit of denials to be written. */
@@ -19,6 +21,7 @@ export interface Storage {
   readonly database: Database;
   readonly sessions: SessionStore;
   readonly signingKeys: SigningKeyStore;
+  readonly tokenKeys: TokenKeyStore;
   readonly audit: AuditStore;
   readonly sweep: SweepStore;
   readonly denialAudit: DenialAuditWriter;
@@ -73,6 +76,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     database,
     sessions: createSessionStore(database),
     signingKeys: createSigningKeyStore(database),
+    tokenKeys: createTokenKeyStore(database),
     audit,
     sweep: createSweepStore(database),
     denialAudit,

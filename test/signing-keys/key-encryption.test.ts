@@ -5,6 +5,7 @@ import {
   type SigningKeyId,
   secureRandomBytes,
   type TenantId,
+  type TokenKeyId,
 } from "../../src/session/ids.ts";
 import { KeyDecryptionError, KeyEncryption } from "../../src/session/key-encryption.ts";
 import type { EncryptedKey } from "../../src/session/key-wrapper.ts";
@@ -23,9 +24,9 @@ const under = (...keys: Buffer[]) =>
 const encryption = under(KEK);
 
 const encrypt = (by: KeyEncryption, id: SigningKeyId = SIGNING_KEY_ID) =>
-  by.encrypt(SECRET, id, TENANT, undefined);
+  by.encrypt(SECRET, { id, tenantId: TENANT }, undefined);
 const decrypt = (by: KeyEncryption, encrypted: EncryptedKey, id: SigningKeyId = SIGNING_KEY_ID) =>
-  by.decrypt(encrypted, id, TENANT, undefined);
+  by.decrypt(encrypted, { id, tenantId: TENANT }, undefined);
 
 async function refusal(
   encrypted: EncryptedKey,
@@ -33,7 +34,7 @@ async function refusal(
   tenant: TenantId = TENANT,
 ): Promise<KeyDecryptionError> {
   try {
-    await encryption.decrypt(encrypted, id, tenant, undefined);
+    await encryption.decrypt(encrypted, { id, tenantId: tenant }, undefined);
   } catch (error) {
     expect(error).to.be.instanceOf(KeyDecryptionError);
     return error as KeyDecryptionError;
@@ -80,6 +81,22 @@ describe("key encryption (unit)", () => {
         await refusal(encrypted, id as SigningKeyId, tenant as TenantId);
       }),
       { examples: [[[mintSigningKeyId(secureRandomBytes), TENANT]], [[SIGNING_KEY_ID, "other"]]] },
+    );
+  });
+
+  it("refuses a signing key's ciphertext in the place of a token key, and the reverse (H02)", async () => {
+    // The same digits: only the kind tells them apart.
+    const token = { id: SIGNING_KEY_ID.replace("sk-", "tk-") as TokenKeyId, tenantId: "" } as const;
+    const ofTokenKey = await encryption.encrypt(SECRET, token, undefined);
+    expect(await encryption.decrypt(ofTokenKey, token, undefined)).to.deep.equal(SECRET);
+    await refusal(ofTokenKey);
+    const ofSigningKey = await encrypt(encryption);
+    const error = await encryption
+      .decrypt(ofSigningKey, token, undefined)
+      .catch((thrown) => thrown);
+    expect(error).to.be.instanceOf(KeyDecryptionError);
+    expect(error.message).to.match(
+      /^token key tk-[0-9a-f]{32} cannot be decrypted: its ciphertext is/,
     );
   });
 

@@ -28,7 +28,7 @@ const lost = under(Buffer.alloc(32, 3));
 const SECRET = Buffer.alloc(32, 9);
 
 async function storedKey(id: SigningKeyId, by = encryption): Promise<StoredSigningKey> {
-  const encrypted = await by.encrypt(SECRET, id, TENANT, undefined);
+  const encrypted = await by.encrypt(SECRET, { id, tenantId: TENANT }, undefined);
   return { id, tenantId: TENANT, createdAt: T0, retiredAt: undefined, encrypted };
 }
 

@@ -102,6 +102,7 @@ describe("storage: schema", () => {
     expect(keys).to.have.deep.members([
       ["sessions", "id"],
       ["signing_keys", "id"],
+      ["token_keys", "id"],
       ["audit_events", "id"],
     ]);
   });

@@ -13,7 +13,13 @@ const policy: SweepPolicy = {
   batchSize: 10,
 };
 
-const none = { sessions: 0, pre_login_sessions: 0, signing_keys: 0, audit_events: 0 };
+const none = {
+  sessions: 0,
+  pre_login_sessions: 0,
+  signing_keys: 0,
+  token_keys: 0,
+  audit_events: 0,
+};
 
 /** Has that many rows of each kind to delete, and records what it is asked. */
 class FakeSweepStore implements SweepStore {
@@ -33,6 +39,7 @@ class FakeSweepStore implements SweepStore {
   deleteEndedSessions = (age: number, limit: number) => this.#delete("sessions", limit, age);
   deletePreLoginSessions = (limit: number) => this.#delete("pre_login_sessions", limit);
   deleteSigningKeys = (age: number, limit: number) => this.#delete("signing_keys", limit, age);
+  deleteTokenKeys = (age: number, limit: number) => this.#delete("token_keys", limit, age);
   deleteAuditEvents = (age: number, limit: number) => this.#delete("audit_events", limit, age);
 
   async #delete(part: SweepPart, limit: number, age?: number): Promise<number> {
@@ -69,7 +76,13 @@ describe("sweep rules", () => {
   });
 
   it("deletes each kind by its own age, keys after the sessions that refer to them (A23)", async () => {
-    const rows = { sessions: 1, pre_login_sessions: 2, signing_keys: 3, audit_events: 4 };
+    const rows = {
+      sessions: 1,
+      pre_login_sessions: 2,
+      signing_keys: 3,
+      token_keys: 5,
+      audit_events: 4,
+    };
     const store = new FakeSweepStore(rows);
     const { deleted, more, failures } = await run(store);
     expect(deleted).to.deep.equal(rows);
@@ -78,6 +91,7 @@ describe("sweep rules", () => {
       `sessions 10 ${policy.historyMs}`,
       "pre_login_sessions 10",
       `signing_keys 10 ${timeouts.keyRetentionMs}`,
+      "token_keys 10 3600000",
       `audit_events 10 ${policy.auditRetentionMs}`,
     ]);
   });

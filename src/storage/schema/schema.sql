@@ -77,3 +77,19 @@ CREATE TABLE signing_keys (
 CREATE INDEX signing_keys_by_tenant ON public.signing_keys USING btree (tenant_id, created_at DESC, id DESC);
 CREATE UNIQUE INDEX signing_keys_one_active_per_tenant ON public.signing_keys USING btree (tenant_id) WHERE (retired_at IS NULL);
 CREATE INDEX signing_keys_retired ON public.signing_keys USING btree (retired_at) WHERE (retired_at IS NOT NULL);
+
+CREATE TABLE token_keys (
+  id text COLLATE "C" NOT NULL,
+  algorithm text COLLATE "C" NOT NULL,
+  encrypted_key bytea NOT NULL,
+  key_encryption_key_id text COLLATE "C" NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  signs_from timestamp with time zone NOT NULL,
+  published_until timestamp with time zone,
+  CONSTRAINT token_keys_pkey PRIMARY KEY (id),
+  CONSTRAINT token_keys_algorithm_check CHECK ((algorithm = ANY (ARRAY['ES256'::text, 'EdDSA'::text])))
+);
+
+CREATE INDEX token_keys_by_creation ON public.token_keys USING btree (created_at DESC, id DESC);
+CREATE INDEX token_keys_by_end ON public.token_keys USING btree (published_until);
+CREATE UNIQUE INDEX token_keys_one_without_end ON public.token_keys USING btree (((published_until IS NULL))) WHERE (published_until IS NULL);

@@ -7,6 +7,10 @@ import type { Statement } from "../pg/prepared-statements.ts";
 /** Any number, as long as it is the same in all versions of sessiond. */
 const SWEEP_LOCK = 7_361_512_002;
 
+const LOCK_SWEEP = {
+  text: "SELECT pg_try_advisory_xact_lock($1) AS locked",
+};
+
 /**
  * The absolute deadline never moves, so a session that this finds cannot become live before it is
  * deleted. A session that ended before its absolute deadline is also kept until then plus the history
@@ -39,6 +43,15 @@ const DELETE_SIGNING_KEYS = {
     RETURNING 1`,
 };
 
+const DELETE_TOKEN_KEYS = {
+  text: `
+    DELETE FROM token_keys WHERE id = ANY (ARRAY(
+      SELECT id FROM token_keys
+      WHERE published_until <= statement_timestamp() - $1 * interval '1 millisecond'
+      ORDER BY published_until LIMIT $2))
+    RETURNING 1`,
+};
+
 /** Ids grow with time, so finding the oldest events needs no index on the time. */
 const DELETE_AUDIT_EVENTS = {
   text: `
@@ -66,8 +79,7 @@ export function createSweepStore(database: Database): SweepStore {
       isSweeping = true;
       try {
         return await database.transaction(signal, async (run) => {
-          const statement = { text: "SELECT pg_try_advisory_xact_lock($1) AS locked" };
-          const [row] = await run(statement, [SWEEP_LOCK]);
+          const [row] = await run(LOCK_SWEEP, [SWEEP_LOCK]);
           return row?.locked === true ? await work() : undefined;
         });
       } finally {
@@ -79,6 +91,8 @@ export function createSweepStore(database: Database): SweepStore {
     deletePreLoginSessions: (limit, context) => count(DELETE_PRE_LOGIN_SESSIONS, [limit], context),
     deleteSigningKeys: (retentionMs, limit, context) =>
       count(DELETE_SIGNING_KEYS, [retentionMs, limit], context),
+    deleteTokenKeys: (retentionMs, limit, context) =>
+      count(DELETE_TOKEN_KEYS, [retentionMs, limit], context),
     deleteAuditEvents: (retentionMs, limit, context) =>
       count(DELETE_AUDIT_EVENTS, [retentionMs, limit], context),
   };

@@ -1,11 +1,13 @@
 import { expect } from "chai";
 import type { CallContext } from "../../../src/session/call-context.ts";
 import {
+  anyAudit,
   errorOf,
   type Given,
   newKey,
   newSession,
   newTenant,
+  newTokenKey,
   noLimit,
   readOnce,
   revocation,
@@ -16,9 +18,11 @@ import {
 const tenantId = newTenant();
 const { id } = newSession(tenantId);
 const key = newKey(tenantId);
+const tokenKey = newTokenKey();
+const rotation = { immediately: false, publishDelayMs: 0, keepMs: 0, actingActorId: "root" };
 const actor = { tenantId, actorType: "user", actorId: "alice" };
 const page = { includeEnded: false, after: undefined, limit: 1 };
-const filter = { tenantId, resourceId: "", actingActorId: "", before: undefined, limit: 1 };
+const filter = { ...anyAudit, tenantId, limit: 1 };
 const hash = Buffer.alloc(32);
 
 /** Every method that takes a context. */
@@ -52,12 +56,23 @@ const calls: Record<string, (stores: Stores, context: CallContext) => Promise<un
     signingKeys.rewrap(key.id, key.encrypted, key.encrypted, context),
   "signing keys: list": ({ signingKeys }, context) =>
     signingKeys.list(tenantId, { after: undefined, limit: 1 }, context),
+  "token keys: published": ({ tokenKeys }, context) => tokenKeys.published(context),
+  "token keys: insertFirst": ({ tokenKeys }, context) => tokenKeys.insertFirst(tokenKey, context),
+  "token keys: rotate": ({ tokenKeys }, context) => tokenKeys.rotate(tokenKey, rotation, context),
+  "token keys: all": async ({ tokenKeys }, context) => {
+    for await (const _ of tokenKeys.all(context)) break;
+  },
+  "token keys: rewrap": ({ tokenKeys }, context) =>
+    tokenKeys.rewrap(tokenKey.id, tokenKey.encrypted, tokenKey.encrypted, context),
+  "token keys: list": ({ tokenKeys }, context) =>
+    tokenKeys.list({ after: undefined, limit: 1 }, context),
   "audit: append": ({ audit }, context) => audit.append([], context),
   "audit: list": ({ audit }, context) => audit.list(filter, context),
   "sweep: withSweepLock": ({ sweep }, context) => sweep.withSweepLock(async () => {}, context),
   "sweep: deleteEndedSessions": ({ sweep }, context) => sweep.deleteEndedSessions(0, 1, context),
   "sweep: deletePreLoginSessions": ({ sweep }, context) => sweep.deletePreLoginSessions(1, context),
   "sweep: deleteSigningKeys": ({ sweep }, context) => sweep.deleteSigningKeys(0, 1, context),
+  "sweep: deleteTokenKeys": ({ sweep }, context) => sweep.deleteTokenKeys(0, 1, context),
   "sweep: deleteAuditEvents": ({ sweep }, context) => sweep.deleteAuditEvents(0, 1, context),
 };
 

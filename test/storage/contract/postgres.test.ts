@@ -2,6 +2,7 @@ import { createAuditStore } from "../../../src/storage/audit/pg-audit-store.ts";
 import { createSessionStore } from "../../../src/storage/sessions/pg-session-store.ts";
 import { createSigningKeyStore } from "../../../src/storage/signing-keys/pg-signing-key-store.ts";
 import { createSweepStore } from "../../../src/storage/sweep/pg-sweep-store.ts";
+import { createTokenKeyStore } from "../../../src/storage/token-keys/pg-token-key-store.ts";
 import { createTestDatabase } from "../../support/database.ts";
 import { openTestStorage } from "../../support/storage.ts";
 import { auditStore } from "./audit-store.ts";
@@ -11,6 +12,7 @@ import { sessionStoreCreates } from "./session-store-create.ts";
 import { signingKeyStore } from "./signing-key-store.ts";
 import type { Stores } from "./stores.ts";
 import { sweepStore } from "./sweep-store.ts";
+import { tokenKeyStore } from "./token-key-store.ts";
 
 const BACK = "- $2 * interval '1 millisecond'";
 
@@ -20,6 +22,7 @@ async function openStores(preparedStatements: boolean): Promise<Stores> {
   return {
     sessions: createSessionStore(database),
     signingKeys: createSigningKeyStore(database),
+    tokenKeys: createTokenKeyStore(database),
     audit: createAuditStore(database),
     sweep: createSweepStore(database),
     async now() {
@@ -40,6 +43,17 @@ async function openStores(preparedStatements: boolean): Promise<Stores> {
          WHERE tenant_id = $1`,
         [tenantId, ms],
       );
+    },
+    async ageTokenKeys(ms) {
+      const back = "- $1 * interval '1 millisecond'";
+      await test.sql(
+        `UPDATE token_keys SET created_at = created_at ${back}, signs_from = signs_from ${back},
+           published_until = published_until ${back}`,
+        [ms],
+      );
+    },
+    async deleteTokenKeys() {
+      await test.sql("DELETE FROM token_keys");
     },
     async ageAudit(ms) {
       await test.sql(
@@ -67,6 +81,7 @@ for (const preparedStatements of [true, false]) {
     sessionStoreCreates(given);
     sessionStoreChanges(given);
     signingKeyStore(given);
+    tokenKeyStore(given);
     auditStore(given);
     sweepStore(given);
     callContext(given);

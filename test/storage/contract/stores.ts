@@ -4,6 +4,7 @@ import type { CallContext } from "../../../src/session/call-context.ts";
 import {
   mintSessionId,
   mintSigningKeyId,
+  mintTokenKeyId,
   type SessionId,
   type SigningKeyId,
   secureRandomBytes,
@@ -20,11 +21,14 @@ import type {
 import type { NewSigningKey } from "../../../src/session/signing-key.ts";
 import type { SigningKeyStore } from "../../../src/session/signing-key-store.ts";
 import type { SweepStore } from "../../../src/session/sweep-store.ts";
+import type { NewTokenKey } from "../../../src/session/token-key.ts";
+import type { TokenKeyStore } from "../../../src/session/token-key-store.ts";
 
 /** An implementation of the storage, as the suites use it. */
 export interface Stores {
   readonly sessions: SessionStore;
   readonly signingKeys: SigningKeyStore;
+  readonly tokenKeys: TokenKeyStore;
   readonly audit: AuditStore;
   readonly sweep: SweepStore;
   /** The storage's clock, in milliseconds. */
@@ -33,6 +37,10 @@ export interface Stores {
   ageSession(id: SessionId, ms: number): Promise<void>;
   /** Puts all instants of a tenant's signing keys that far into the past. */
   ageSigningKeys(tenantId: TenantId, ms: number): Promise<void>;
+  /** Puts all instants of all token keys that far into the past. */
+  ageTokenKeys(ms: number): Promise<void>;
+  /** They are of no tenant, so that each test begins without any. */
+  deleteTokenKeys(): Promise<void>;
   /** Puts all audit events that there are that far into the past. */
   ageAudit(ms: number): Promise<void>;
   close(): Promise<void>;
@@ -55,6 +63,12 @@ export function newKey(tenantId: TenantId): NewSigningKey {
   const id = mintSigningKeyId(secureRandomBytes);
   const ciphertext = secureRandomBytes(60);
   return { id, tenantId, encrypted: { ciphertext, keyEncryptionKeyId: "0123456789abcdef" } };
+}
+
+export function newTokenKey(algorithm: NewTokenKey["algorithm"] = "ES256"): NewTokenKey {
+  const ciphertext = secureRandomBytes(60);
+  const encrypted = { ciphertext, keyEncryptionKeyId: "0123456789abcdef" };
+  return { id: mintTokenKeyId(secureRandomBytes), algorithm, encrypted };
 }
 
 /** A tenant's first signing key, of which sessions and rotations are unless another one is given. */
@@ -135,10 +149,12 @@ export async function create(
   return outcome;
 }
 
+/** The newest audit events of a tenant, which is to be added. */
+export const anyAudit = { resourceId: "", actingActorId: "", before: undefined, limit: 200 };
+
 /** What was audited in a tenant, oldest first. */
 export async function auditOf({ audit }: Stores, tenantId: TenantId) {
-  const filter = { tenantId, resourceId: "", actingActorId: "", before: undefined, limit: 200 };
-  const { items } = await audit.list(filter, context);
+  const { items } = await audit.list({ ...anyAudit, tenantId }, context);
   return items.toReversed().map((event) => ({
     action: event.action,
     actingActorId: event.actingActorId,

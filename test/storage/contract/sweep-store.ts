@@ -11,6 +11,7 @@ import {
   newKey,
   newSession,
   newTenant,
+  newTokenKey,
   revocation,
   tenantWithKey,
 } from "./stores.ts";
@@ -125,6 +126,25 @@ export function sweepStore(given: Given): void {
       await all((limit) => stores.sweep.deleteEndedSessions(0, limit, context));
       await sweepKeys();
       expect(await stores.signingKeys.find(signingKeyId, context)).to.equal(undefined);
+    });
+
+    it("A23: deletes a token key that has not been published for as long as the retention", async () => {
+      const stores = given();
+      const { tokenKeys } = stores;
+      await stores.deleteTokenKeys();
+      const [old, key] = [newTokenKey(), newTokenKey()];
+      await tokenKeys.insertFirst(old, context);
+      const rotation = { immediately: true, publishDelayMs: 0, keepMs: 0, actingActorId: "root" };
+      await tokenKeys.rotate(key, rotation, context);
+      const left = async () => {
+        await all((limit) => stores.sweep.deleteTokenKeys(HOUR, limit, context));
+        const { items } = await tokenKeys.list({ after: undefined, limit: 10 }, context);
+        return items.map(({ id }) => id);
+      };
+      await stores.ageTokenKeys(HOUR - 60_000);
+      expect(await left()).to.have.members([old.id, key.id]);
+      await stores.ageTokenKeys(60_000);
+      expect(await left()).to.deep.equal([key.id]);
     });
 
     it("deletes audit events past their retention, and no others", async () => {
