@@ -17,6 +17,7 @@ import { composeRoutes } from "./routes.ts";
 import { authorizeCallers } from "./rpc/caller-authorization.ts";
 import { decodeError, forbiddenError, tooLargeError, tooManyStreamsError } from "./rpc/errors.ts";
 import { createHealth } from "./rpc/health.ts";
+import { textResponse } from "./server/fixed-response.ts";
 import { type Server, startServer } from "./server/server.ts";
 import { AbsentKeys } from "./session/absent-keys.ts";
 import type { CallContext } from "./session/call-context.ts";
@@ -27,6 +28,7 @@ import { sweep } from "./session/sweep.ts";
 import type { UnreadableKeys } from "./session/unreadable-keys.ts";
 import type { Storage } from "./storage/storage.ts";
 import { watchTls } from "./tls-files.ts";
+import { openTokens, prepareTokenKeys } from "./token-keys.ts";
 import { watchUnreadableKeys } from "./unreadable-key-log.ts";
 
 const CALL_LOG_TICK_MS = 1000;
@@ -81,7 +83,6 @@ async function start(options: AppOptions): Promise<App> {
   await using stack = new AsyncDisposableStack();
   const { config, log, random = secureRandomBytes, signal, worker } = options;
   const boot: CallContext = { signal, callingService: "sessiond" };
-
   const callLog = new CallLog(log, {
     clock: () => performance.now(),
     sampled: { rpc: VALIDATE, oneIn: config.log.validateSample },
@@ -124,6 +125,9 @@ async function start(options: AppOptions): Promise<App> {
       ? await prepareSigningKeys(signingKeys, log, boot)
       : await signingKeys.verifyAndRewrap(boot);
   for (const key of unreadable) unreadableKeys.add(key);
+  const tokenParts = { config, random, storage, encryption };
+  if (worker === undefined) await prepareTokenKeys(tokenParts, log, boot);
+  const tokens = await openTokens(tokenParts, log, boot, stack);
 
   const runSweep = (context: CallContext, timeLimitMs: number) =>
     sweep(
@@ -152,7 +156,7 @@ async function start(options: AppOptions): Promise<App> {
     tooLargeError,
     forbiddenError,
     tooManyStreamsError,
-    about,
+    documents: new Map([...tokens.documents, ["/", () => textResponse(about)]]),
     onError: (error, where) => log.debug({ err: error, where }, "connection or call failed"),
     onConnectionRefused: (refusal) => refusals.connectionRefused(refusal),
     onConnectionAbused: (abuse) => refusals.connectionAbused(abuse),
@@ -165,7 +169,6 @@ async function start(options: AppOptions): Promise<App> {
 
   const tlsFiles = config.server.tls && (await watchTls(config.server.tls, server, log));
   if (tlsFiles !== undefined) stack.use(tlsFiles);
-
   const { schedule, jitterMs, timeLimitMs } = config.sweep;
   let sweeps: SweepSchedule | undefined;
   function lead(): void {

@@ -5,6 +5,7 @@ import { openEncryptedStorage } from "./open-encrypted-storage.ts";
 import { prepareSigningKeys } from "./prepare-signing-keys.ts";
 import { secureRandomBytes } from "./session/ids.ts";
 import { SigningKeys } from "./session/signing-keys.ts";
+import { prepareTokenKeys } from "./token-keys.ts";
 import { type Address, WorkerPool } from "./worker-pool.ts";
 
 /**
@@ -55,7 +56,9 @@ async function start(options: PrimaryOptions): Promise<Primary> {
     stack,
   );
   const signingKeys = new SigningKeys(storage.signingKeys, encryption, random, config.tenants);
-  await prepareSigningKeys(signingKeys, log, { signal, callingService: "sessiond" });
+  const context = { signal, callingService: "sessiond" };
+  await prepareSigningKeys(signingKeys, log, context);
+  await prepareTokenKeys({ config, random, storage, encryption }, log, context);
   // All connections are the workers' from here on.
   await storage.close();
 

@@ -125,6 +125,23 @@ function required(
   return value;
 }
 
+/** The tokens for upstreams. `undefined`: none are issued. */
+function tokensOf(reader: EnvReader) {
+  const issuer = reader.get("SESSIOND_TOKEN_ISSUER");
+  if (issuer === undefined) return undefined;
+  return {
+    issuer,
+    /** One at least. */
+    audiences: reader.get("SESSIOND_TOKEN_AUDIENCES") ?? [],
+    /** Whole seconds, from 10 s to 5 min. */
+    lifetimeMs: reader.get("SESSIOND_TOKEN_LIFETIME"),
+    keys: {
+      algorithm: reader.get("SESSIOND_TOKEN_ALGORITHM"),
+      publishDelayMs: reader.get("SESSIOND_TOKEN_KEY_PUBLISH_DELAY"),
+    },
+  } as const;
+}
+
 function assemble(reader: EnvReader) {
   const allowedHosts = reader.get("SESSIOND_ALLOWED_HOSTS");
   const certificate = reader.get("SESSIOND_TLS_CERT");
@@ -223,6 +240,7 @@ function assemble(reader: EnvReader) {
       localKeys: reader.get("SESSIOND_KEY_ENCRYPTION_KEYS") ?? [],
       vault: vault(reader),
     },
+    tokens: tokensOf(reader),
     timeouts: {
       idleMs: reader.get("SESSIOND_IDLE_TIMEOUT"),
       absoluteMs: reader.get("SESSIOND_ABSOLUTE_TIMEOUT"),

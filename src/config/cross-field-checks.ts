@@ -9,6 +9,7 @@ export function checkCrossField(reader: EnvReader): void {
   checkExposure(reader);
   checkDatabase(reader);
   checkVault(reader);
+  checkTokens(reader);
   checkTimeouts(reader);
   checkCookies(reader);
 }
@@ -104,6 +105,29 @@ function checkVault(reader: EnvReader): void {
     `${isWanted ? reader.describe(provider) : present} needs ${missing}, which is not set: Vault needs ` +
       "an address, the name of a key and a token file",
   );
+}
+
+function checkTokens(reader: EnvReader): void {
+  const [issuer, audiences] = ["SESSIOND_TOKEN_ISSUER", "SESSIOND_TOKEN_AUDIENCES"] as const;
+  const hasIssuer = reader.get(issuer) !== undefined;
+  reader.check(
+    [issuer, audiences],
+    !hasIssuer || (reader.get(audiences) ?? []).length > 0,
+    `${issuer} needs ${audiences}, which is not set: a token is for one of the audiences that are named there`,
+  );
+  const others = [
+    audiences,
+    "SESSIOND_TOKEN_ALGORITHM",
+    "SESSIOND_TOKEN_LIFETIME",
+    "SESSIOND_TOKEN_KEY_PUBLISH_DELAY",
+  ] as const;
+  for (const other of others) {
+    reader.check(
+      [issuer, other],
+      hasIssuer || !reader.isSet(other),
+      `${other} has no effect without ${issuer}, which is not set`,
+    );
+  }
 }
 
 const RELATIONS = {

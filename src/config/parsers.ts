@@ -113,6 +113,21 @@ export const text = checked((text) => /^\S+$/.test(text) && !/\p{Cc}/u.test(text
   "text without spaces",
 );
 
+const MAX_CLAIM_CHARACTERS = 256;
+
+/** RFC 7519 has text or a URI; a URL must be one that RFC 8414 allows for an issuer. */
+export const tokenIssuer = checked((text) => {
+  if (!isClaim(text)) return false;
+  return !/^https?:/i.test(text) || (isHttpsUrl(text) && !/[?#]/.test(text));
+}).meta({
+  description: `an https:// URL, or other text without spaces, of at most ${MAX_CLAIM_CHARACTERS} characters`,
+  hint: ", such as https://sessiond.example.com; a URL without query, fragment, user and password",
+});
+
+function isClaim(text: string): boolean {
+  return text.length <= MAX_CLAIM_CHARACTERS && /^\S+$/.test(text) && !/\p{Cc}/u.test(text);
+}
+
 /** A URL is an object, a path is a string. */
 export const jwks = z
   .codec(
@@ -186,6 +201,11 @@ export const hostList = list(
 export const originList = list((text) => URL.parse(text)?.origin === text).meta({
   description: "a list of origins",
   hint: ", each once and without a path, such as https://app.example.com,http://localhost:3000",
+});
+
+export const audienceList = list(isClaim).meta({
+  description: `a list of names without spaces, of at most ${MAX_CLAIM_CHARACTERS} characters each`,
+  hint: ", each once, such as orders,billing",
 });
 
 // A browser stores 4096 bytes of name and value; the value of a session takes fewer than 256. It

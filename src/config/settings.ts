@@ -4,6 +4,7 @@ import type { z } from "zod";
 import { callers, database, keys, log, server } from "./process-settings.ts";
 import { audit, cookies, rules, sweep, timeouts } from "./session-settings.ts";
 import type { Setting } from "./setting.ts";
+import { tokens } from "./token-settings.ts";
 
 /** In the order of the documentation. */
 export const groups = {
@@ -11,6 +12,7 @@ export const groups = {
   callers,
   database,
   keys,
+  tokens,
   timeouts,
   cookies,
   rules,
@@ -24,6 +26,7 @@ const settings = {
   ...callers,
   ...database,
   ...keys,
+  ...tokens,
   ...log,
   ...timeouts,
   ...cookies,

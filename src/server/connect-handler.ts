@@ -9,12 +9,7 @@ import { ConnectCallObservation } from "./connect-call-observation.ts";
 import { limitDeadline } from "./deadline.ts";
 import { rewriteDecodeFailure } from "./decode-failures.ts";
 import type { Exchange } from "./exchange.ts";
-import {
-  errorResponse,
-  type FixedResponse,
-  jsonErrorResponse,
-  textResponse,
-} from "./fixed-response.ts";
+import { errorResponse, type FixedResponse, jsonErrorResponse } from "./fixed-response.ts";
 import { explainRefusal } from "./http-refusals.ts";
 import { InFlightCall } from "./in-flight-call.ts";
 import type { InFlightCalls } from "./in-flight-calls.ts";
@@ -32,14 +27,16 @@ export interface ConnectHandlerOptions {
   calls: InFlightCalls;
   requestErrors: RequestErrors;
   checkOrigin: OriginCheck;
-  /** Plain text for people who open the server's address in a browser. */
-  about: string | undefined;
+  documents: Documents;
   /** Called with failures that no client sees: defects, and responses that could not be written. */
   onError: (error: unknown, where: string) => void;
   observer?: CallObserver | undefined;
   observeRefusal: ObserveRefusal;
   authentication?: Authentication | undefined;
 }
+
+/** What a GET or HEAD of a path responds with. What a document throws is a defect. */
+export type Documents = ReadonlyMap<string, () => FixedResponse | Promise<FixedResponse>>;
 
 export type ExchangeHandler = (exchange: Exchange) => void;
 type MethodKind = DescMethod["methodKind"];
@@ -57,7 +54,7 @@ type MethodKind = DescMethod["methodKind"];
  * - writes to the console.
  */
 export function createConnectHandler(options: ConnectHandlerOptions): ExchangeHandler {
-  const { handlers, calls, requestErrors, about, onError, observer, observeRefusal } = options;
+  const { handlers, calls, requestErrors, onError, observer, observeRefusal } = options;
   const { authentication } = options;
   const { streamLimits } = options;
 
@@ -77,9 +74,9 @@ export function createConnectHandler(options: ConnectHandlerOptions): ExchangeHa
     const path = url.split("?", 1)[0] ?? "";
     const handler = handlers.get(path);
     if (handler === undefined) {
-      const isRoot = path === "/" && (method === "GET" || method === "HEAD");
-      if (isRoot && about !== undefined) exchange.respond(textResponse(about));
-      else exchange.respond(unknownMethod(exchange, observeRefusal));
+      const document = isRead(method) ? options.documents.get(path) : undefined;
+      if (document === undefined) exchange.respond(unknownMethod(exchange, observeRefusal));
+      else void respondWith(document, exchange, onError);
       return;
     }
     // Reset before it was served: a flood of resets must stay cheap.
@@ -135,6 +132,24 @@ export function createConnectHandler(options: ConnectHandlerOptions): ExchangeHa
       exchange.destroy();
     });
   };
+}
+
+function isRead(method: string): boolean {
+  return method === "GET" || method === "HEAD";
+}
+
+async function respondWith(
+  document: () => FixedResponse | Promise<FixedResponse>,
+  exchange: Exchange,
+  onError: (error: unknown, where: string) => void,
+): Promise<void> {
+  try {
+    const response = await document();
+    if (!exchange.closed) exchange.respond(response);
+  } catch (error) {
+    onError(error, `document ${exchange.url}`);
+    exchange.destroy();
+  }
 }
 
 /** So that streams which were opened together do not end, and are not opened again, together. */

@@ -4,7 +4,7 @@ import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
 import type { Authentication } from "./authentication.ts";
 import { createOriginCheck, type OriginLimits } from "./browser-origin.ts";
 import type { CallObserver } from "./call-observer.ts";
-import { createConnectHandler } from "./connect-handler.ts";
+import { createConnectHandler, type Documents } from "./connect-handler.ts";
 import { Connections, type CountRequests, type RefusedConnection } from "./connections.ts";
 import { FairTurns } from "./fair-turns.ts";
 import { isWithinHeaderLimits, oversizedHeadersResponse } from "./header-limits.ts";
@@ -71,8 +71,8 @@ export interface ServerOptions extends Partial<RequestErrors> {
   interceptors?: Interceptor[];
   /** False: Connect serves unary gRPC too. For comparisons; true by default. */
   unaryFastPath?: boolean;
-  /** Plain text that a GET of `/` responds with. Status 404 by default. */
-  about?: string;
+  /** By path. Neither caller nor web page is checked: what they respond with must be public. */
+  documents?: Documents;
   /** Called with failures that no caller sees, and where they happened. Clients cause many of them. */
   onError?: (error: unknown, where: string) => void;
   /** Called for each connection that is refused because of a limit. There may be a flood of them. */
@@ -150,7 +150,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     calls,
     requestErrors,
     checkOrigin: createOriginCheck(origins, requestErrors.forbiddenError),
-    about: options.about,
+    documents: options.documents ?? new Map(),
     onError,
     observer,
     observeRefusal,

@@ -107,6 +107,16 @@ export interface RotateSigningKeyCommand {
   readonly actingActorId: string;
 }
 
+export interface RotateTokenKeyCommand {
+  readonly actingActorId: string;
+  readonly immediately: boolean;
+}
+
+export interface ListTokenKeysCommand {
+  readonly pageSize: number;
+  readonly pageToken: string;
+}
+
 export interface ListSigningKeysCommand {
   readonly tenantId: string;
   readonly pageSize: number;

@@ -18,6 +18,9 @@ const EMPTY_TENANT =
   "must not be empty: leave it out to accept a session of any tenant, or name the tenant " +
   `(\`${DEFAULT_TENANT}\` for sessions that were created without one)`;
 
+/** Why there are no tokens. Completes a sentence. */
+export const TOKENS_ARE_OFF = "tokens are off (SESSIOND_TOKEN_ISSUER is not set)";
+
 const NO_ACTOR: Actor = { tenantId: DEFAULT_TENANT, actorType: "", actorId: "" };
 
 /** The tenant of a field that decides it. Empty means the one that TenantAccess implies. */

@@ -1,10 +1,9 @@
 import type { AbsentKeys } from "./absent-keys.ts";
 import type { CallContext } from "./call-context.ts";
-import { SessionError } from "./errors.ts";
 import type { SigningKeyId, TenantId } from "./ids.ts";
 import { KeyDecryptionError, type KeyEncryption } from "./key-encryption.ts";
 import { MacKey } from "./mac-key.ts";
-import { SharedReads } from "./shared-reads.ts";
+import { rethrowAsOwn, SharedReads } from "./shared-reads.ts";
 import type { KeyFacts, StoredSigningKey } from "./signing-key.ts";
 import type { SigningKeyStore } from "./signing-key-store.ts";
 import { mayAccess } from "./tenant-access.ts";
@@ -195,10 +194,4 @@ function makeRoom<K>(entries: Map<K, unknown>, max: number): void {
   // A Map iterates in insertion order, so the first entry is the oldest.
   const [oldest] = entries.keys();
   entries.delete(oldest as K);
-}
-
-/** Each call gets an error of its own: details of one call must not be sent to another one. */
-function rethrowAsOwn(error: unknown): never {
-  if (!(error instanceof SessionError)) throw error;
-  throw new SessionError(error.reason, { message: error.message, cause: error.cause });
 }

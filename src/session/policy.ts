@@ -3,6 +3,8 @@
  * are whole seconds.
  */
 
+import type { TokenAlgorithm } from "./token-key.ts";
+
 export interface TimeoutPolicy {
   /** A session expires after this time without activity (ASVS 7.3.1). */
   readonly idleMs: number;
@@ -60,6 +62,22 @@ export interface SessionLimit {
 export interface TenantPolicy {
   /** Whether a caller of all tenants must name one in each request. */
   readonly required: boolean;
+}
+
+export interface TokenKeyPolicy {
+  /** Of keys that are made from now on. */
+  readonly algorithm: TokenAlgorithm;
+  /** A new key is published for this long before it signs. */
+  readonly publishDelayMs: number;
+}
+
+export interface TokenPolicy {
+  /** The claim `iss`. */
+  readonly issuer: string;
+  /** For whom tokens may be asked for: the claim `aud`. */
+  readonly audiences: readonly string[];
+  /** How long a token is valid, at most. A revocation does not reach it. */
+  readonly lifetimeMs: number;
 }
 
 export interface SweepPolicy {

@@ -1,3 +1,5 @@
+import { SessionError } from "./errors.ts";
+
 type Signal = AbortSignal | undefined;
 
 /** A read that is in flight, and how many callers wait for it. */
@@ -49,4 +51,12 @@ export class SharedReads<K, T> {
   #end(key: K, shared: Read<T>): void {
     if (this.#reads.get(key) === shared) this.#reads.delete(key);
   }
+}
+
+/**
+ * For what callers of a shared read catch. Each call gets an error of its own: details of one call must not be sent to another one.
+ */
+export function rethrowAsOwn(error: unknown): never {
+  if (!(error instanceof SessionError)) throw error;
+  throw new SessionError(error.reason, { message: error.message, cause: error.cause });
 }

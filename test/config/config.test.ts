@@ -63,6 +63,7 @@ describe("configuration", () => {
         preparedStatements: true,
       },
       keyEncryption: { provider: "local", localKeys: [], vault: undefined },
+      tokens: undefined,
       timeouts: {
         idleMs: 30 * MINUTE,
         absoluteMs: 12 * HOUR,
@@ -156,6 +157,11 @@ describe("configuration", () => {
       SESSIOND_KEY_ENCRYPTION_VAULT_TIMEOUT: "175ms",
       SESSIOND_KEY_ENCRYPTION_VAULT_START_TIMEOUT: "176ms",
       SESSIOND_SIGNING_KEY_RETENTION: "30d",
+      SESSIOND_TOKEN_ISSUER: "https://sessiond.example.com",
+      SESSIOND_TOKEN_AUDIENCES: "orders, billing",
+      SESSIOND_TOKEN_ALGORITHM: "EdDSA",
+      SESSIOND_TOKEN_LIFETIME: "2m",
+      SESSIOND_TOKEN_KEY_PUBLISH_DELAY: "1h",
       SESSIOND_LOG_LEVEL: "trace",
       SESSIOND_LOG_FORMAT: "pretty",
       SESSIOND_LOG_VALIDATE_SAMPLE: "7",
@@ -259,6 +265,12 @@ describe("configuration", () => {
           timeoutMs: 175,
           startTimeoutMs: 176,
         },
+      },
+      tokens: {
+        issuer: "https://sessiond.example.com",
+        audiences: ["orders", "billing"],
+        lifetimeMs: 2 * MINUTE,
+        keys: { algorithm: "EdDSA", publishDelayMs: HOUR },
       },
       timeouts: {
         idleMs: 20 * MINUTE,

@@ -174,6 +174,36 @@ describe("settings that must fit together", () => {
       "SESSIOND_KEY_ENCRYPTION_VAULT_TOKEN_FILE needs SESSIOND_KEY_ENCRYPTION_VAULT_ADDRESS and " +
         "SESSIOND_KEY_ENCRYPTION_VAULT_KEY, which is not set",
     ],
+    [
+      "an issuer of tokens and audiences",
+      { SESSIOND_TOKEN_ISSUER: "sessiond", SESSIOND_TOKEN_AUDIENCES: "orders" },
+      { SESSIOND_TOKEN_ISSUER: "sessiond" },
+      "SESSIOND_TOKEN_ISSUER needs SESSIOND_TOKEN_AUDIENCES, which is not set",
+    ],
+    [
+      "an issuer of tokens and one audience at least",
+      { SESSIOND_TOKEN_ISSUER: "sessiond", SESSIOND_TOKEN_AUDIENCES: "orders" },
+      { SESSIOND_TOKEN_ISSUER: "sessiond", SESSIOND_TOKEN_AUDIENCES: "" },
+      "SESSIOND_TOKEN_ISSUER needs SESSIOND_TOKEN_AUDIENCES, which is not set",
+    ],
+    ...[
+      ["SESSIOND_TOKEN_AUDIENCES", "orders"] as const,
+      ["SESSIOND_TOKEN_ALGORITHM", "EdDSA"] as const,
+      ["SESSIOND_TOKEN_LIFETIME", "10s"] as const,
+      ["SESSIOND_TOKEN_KEY_PUBLISH_DELAY", "1h"] as const,
+    ].map(
+      ([name, value]) =>
+        [
+          `${name} and an issuer`,
+          {
+            SESSIOND_TOKEN_ISSUER: "sessiond",
+            SESSIOND_TOKEN_AUDIENCES: "billing",
+            [name]: value,
+          },
+          { [name]: value },
+          `${name} has no effect without SESSIOND_TOKEN_ISSUER, which is not set`,
+        ] as const,
+    ),
   ];
   for (const [why, right, wrong, ...says] of fits) {
     it(why, () => {

@@ -237,6 +237,42 @@ const cases: readonly Case[] = [
       "a postgres:// or postgresql:// URL, such as postgres://user:password@host:5432/database",
   },
   {
+    kind: "the issuer of tokens",
+    name: "SESSIOND_TOKEN_ISSUER",
+    beside: { SESSIOND_TOKEN_AUDIENCES: "orders" },
+    read: (config) => config.tokens?.issuer,
+    good: [
+      ["https://sessiond.example.com", "https://sessiond.example.com"],
+      ["https://example.com/sessions", "https://example.com/sessions"],
+      ["sessiond", "sessiond"],
+      ["i".repeat(256), "i".repeat(256)],
+    ],
+    bad: [
+      "http://sessiond.example.com",
+      "https://user@example.com",
+      "https://example.com/?a",
+      "https://example.com/#a",
+      "https://",
+      "two words",
+      "i".repeat(257),
+    ],
+    remedy:
+      "an https:// URL, or other text without spaces, of at most 256 characters, such as https://sess",
+  },
+  {
+    kind: "a list of audiences",
+    name: "SESSIOND_TOKEN_AUDIENCES",
+    beside: { SESSIOND_TOKEN_ISSUER: "sessiond" },
+    read: (config) => config.tokens?.audiences,
+    good: [
+      ["orders", ["orders"]],
+      ["https://a.example.com, b ,c", ["https://a.example.com", "b", "c"]],
+    ],
+    bad: ["a,,b", "a,a", "two words", "a,", "a".repeat(257)],
+    remedy:
+      "a list of names without spaces, of at most 256 characters each, each once, such as orders",
+  },
+  {
     kind: "a list of keys",
     name: "SESSIOND_KEY_ENCRYPTION_KEYS",
     read: (config) => config.keyEncryption.localKeys.map((key) => key[0]),

@@ -20,6 +20,7 @@ import { expect } from "chai";
 import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
 import { createHealth } from "../../src/rpc/health.ts";
 import { createReflection } from "../../src/rpc/reflection.ts";
+import { textResponse } from "../../src/server/fixed-response.ts";
 import { ListenError } from "../../src/server/listener.ts";
 import type { Server } from "../../src/server/server.ts";
 import { exchange, openTapped } from "../support/exchange.ts";
@@ -267,7 +268,9 @@ describe("server", () => {
       });
 
       it(`says over HTTP/${httpVersion} what it is at the address alone`, async () => {
-        const server = await transport.start({ about: "a test" });
+        const server = await transport.start({
+          documents: new Map([["/", () => textResponse("a test")]]),
+        });
         const response = await (httpVersion === "2" ? fetchHttp2 : fetch)(`${server.url}/`, {});
         expect(response.status).to.equal(200);
         expect(response.headers.get("content-type")).to.equal("text/plain; charset=utf-8");
