@@ -148,6 +148,7 @@ async function start(options: AppOptions): Promise<App> {
       storage,
       signingKeys,
       keyRing,
+      tokens,
       health,
       observer: callLog,
       runSweep,

@@ -18,12 +18,15 @@ import { CsrfRotation } from "./session/csrf-rotation.ts";
 import { Denials } from "./session/denials.ts";
 import type { RandomBytes } from "./session/ids.ts";
 import type { KeyRing } from "./session/key-ring.ts";
+import { RevocationByFilter } from "./session/revoke-sessions-by-filter.ts";
 import { SessionRotation } from "./session/session-rotation.ts";
+import { SessionSearch } from "./session/session-search.ts";
 import { Sessions } from "./session/sessions.ts";
 import { SetCookieFactory } from "./session/set-cookie.ts";
 import type { SigningKeys } from "./session/signing-keys.ts";
 import type { SweepResult } from "./session/sweep.ts";
 import type { Storage } from "./storage/storage.ts";
+import type { Tokens } from "./token-keys.ts";
 
 /** What the services are made of. */
 export interface Parts {
@@ -32,6 +35,7 @@ export interface Parts {
   readonly storage: Storage;
   readonly signingKeys: SigningKeys;
   readonly keyRing: KeyRing;
+  readonly tokens: Tokens;
   readonly health: HealthService;
   readonly observer: SuccessObserver;
   readonly runSweep: (
@@ -42,7 +46,8 @@ export interface Parts {
 
 /** Builds the rules from their parts, and all services that the server offers from the rules. */
 export function composeRoutes(parts: Parts): ServerOptions["routes"] {
-  const { config, random, storage, signingKeys, keyRing, health, observer, runSweep } = parts;
+  const { config, random, storage, signingKeys, keyRing, tokens, health, observer, runSweep } =
+    parts;
   const { timeouts, bindings, sessionLimit: limit, tenants } = config;
   const cookies = new SetCookieFactory(config.cookies);
   const denialAudit = config.audit.denials ? storage.denialAudit : undefined;
@@ -67,10 +72,13 @@ export function composeRoutes(parts: Parts): ServerOptions["routes"] {
   const { maxDeadlineMs } = config.server.limits;
   const callTimeLimitMs = Math.min(config.sweep.timeLimitMs, maxDeadlineMs / 2);
   const serveSessions = sessionService({
-    sessions: new Sessions({ ...rules, bindings, limit }),
+    sessions: new Sessions({ ...rules, bindings, limit, tokens: tokens.issuer }),
     sessionRotation: new SessionRotation(rules),
     csrfRotation: new CsrfRotation(rules),
+    sessionSearch: new SessionSearch(store, tenants),
+    revocationByFilter: new RevocationByFilter(rules),
     signingKeys,
+    tokenKeys: tokens.keys,
     auditLog: new AuditLog(storage.audit, tenants),
     timeouts,
     sweep: (context) => runSweep(context, callTimeLimitMs),

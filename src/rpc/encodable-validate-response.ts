@@ -9,7 +9,7 @@ import { authenticatedAt } from "../session/authentication.ts";
 import { type Instant, wholeSeconds } from "../session/clock.ts";
 import type { TimeoutPolicy } from "../session/policy.ts";
 import { endAt, idleExpiresAt, type Session, stateAt, timeLeft } from "../session/session.ts";
-import type { TouchedSession } from "../session/sessions.ts";
+import type { ValidatedSession } from "../session/sessions.ts";
 import {
   delimited,
   delimitedWireType,
@@ -76,6 +76,8 @@ const IDLE_SECONDS_LEFT = numberTag(response.idleSecondsLeft);
 const ABSOLUTE_SECONDS_LEFT = numberTag(response.absoluteSecondsLeft);
 const EXPIRY_WARNING = numberTag(response.expiryWarning);
 const TOUCHED = numberTag(response.touched);
+const TOKEN = delimitedTag(response.token);
+const TOKEN_EXPIRES_AT = delimitedTag(response.tokenExpiresAt);
 
 /**
  * The response of Validate, which encodes itself from the session: with the message and those that it
@@ -84,10 +86,10 @@ const TOUCHED = numberTag(response.touched);
  */
 export class EncodableValidateResponse {
   readonly session: Session;
-  readonly #validated: TouchedSession;
+  readonly #validated: ValidatedSession;
   readonly #policy: TimeoutPolicy;
 
-  constructor(validated: TouchedSession, policy: TimeoutPolicy) {
+  constructor(validated: ValidatedSession, policy: TimeoutPolicy) {
     this.session = validated.session;
     this.#validated = validated;
     this.#policy = policy;
@@ -99,8 +101,8 @@ export class EncodableValidateResponse {
 
   /** Undefined if a value is not usual, or there is too much text for the buffer. */
   toEnvelope(): Buffer | undefined {
-    const { session, now, touched } = this.#validated;
-    if (!isUsual(session)) return undefined;
+    const { session, now, touched, token } = this.#validated;
+    if (!isUsual(session, token?.token.length ?? 0)) return undefined;
     const { idleMs, absoluteMs, warning } = timeLeft(session, now, this.#policy);
     if (Math.max(idleMs, absoluteMs) / 1000 > MAX_UINT32) return undefined;
 
@@ -112,14 +114,19 @@ export class EncodableValidateResponse {
     at = writeNumber(ABSOLUTE_SECONDS_LEFT, wholeSeconds(absoluteMs), at);
     at = writeNumber(EXPIRY_WARNING, Number(warning), at);
     at = writeNumber(TOUCHED, Number(touched), at);
+    if (token !== undefined) {
+      at = writeText(TOKEN, token.token, at);
+      at = writeTimestamp(TOKEN_EXPIRES_AT, token.expiresAt, at);
+    }
     return toEnvelope(at);
   }
 }
 
 /** Whether the session has room in the buffer, and no number that is out of its range or negative. */
-function isUsual(session: Session): boolean {
+function isUsual(session: Session, tokenUnits: number): boolean {
   const { createdAt, lastSeenAt, absoluteExpiresAt, authLevel, metadata, authMethods } = session;
   let units =
+    tokenUnits +
     session.id.length +
     session.tenantId.length +
     session.actorId.length +

@@ -58,6 +58,7 @@ const wireErrors: Record<Reason, WireError> = {
   STEP_UP_REQUIRED: FORBIDDEN,
   METADATA_ETAG_MISMATCH: { code: Code.Aborted, httpStatus: 409 },
   CALLER_KEYS_UNAVAILABLE: { code: Code.Unavailable, httpStatus: 503, retry: true },
+  ACTOR_TYPE_NOT_ACCEPTED: FORBIDDEN,
 };
 
 /**

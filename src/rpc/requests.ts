@@ -1,16 +1,20 @@
 /** From requests to commands. */
 
-import type { ActorRef, SessionRef } from "../../gen/es/sessiond/v1/session_pb.ts";
+import type { ActorRef, SessionFilter, SessionRef } from "../../gen/es/sessiond/v1/session_pb.ts";
 import type {
   CreateRequest,
   ListAuditEventsRequest,
   ListRequest,
+  ListSessionsRequest,
   ListSigningKeysRequest,
+  ListTokenKeysRequest,
   RevokeAllForActorRequest,
   RevokeRequest,
+  RevokeSessionsRequest,
   RotateCsrfRequest,
   RotateSessionRequest,
   RotateSigningKeyRequest,
+  RotateTokenKeyRequest,
   UpdateMetadataRequest,
   ValidateCsrfRequest,
   ValidateRequest,
@@ -20,17 +24,37 @@ import type {
   CreateCommand,
   ListAuditEventsCommand,
   ListCommand,
+  ListSessionsCommand,
   ListSigningKeysCommand,
+  ListTokenKeysCommand,
   RevokeAllForActorCommand,
   RevokeCommand,
+  RevokeSessionsCommand,
   RotateCsrfCommand,
   RotateSessionCommand,
   RotateSigningKeyCommand,
+  RotateTokenKeyCommand,
+  SessionFilterInput,
   SessionRefInput,
   UpdateMetadataCommand,
   ValidateCommand,
   ValidateCsrfCommand,
 } from "../session/commands.ts";
+
+function filterInput(filter: SessionFilter | undefined): SessionFilterInput | undefined {
+  if (filter === undefined) return undefined;
+  return {
+    tenantId: filter.tenantId,
+    actorType: filter.actorType,
+    appType: filter.appType,
+    ipAddress: filter.ipAddress,
+    userAgentContains: filter.userAgentContains,
+    createdSince: filter.createdSince,
+    createdBefore: filter.createdBefore,
+    seenSince: filter.seenSince,
+    seenBefore: filter.seenBefore,
+  };
+}
 
 export function refInput(ref: SessionRef | undefined): SessionRefInput | undefined {
   if (ref === undefined) return undefined;
@@ -96,6 +120,8 @@ export function validateCommand(request: ValidateRequest): ValidateCommand {
     tenantId: request.tenantId,
     minAuthLevel: request.minAuthLevel,
     maxAuthAge: request.maxAuthAge,
+    actorType: request.actorType,
+    tokenAudience: request.tokenAudience,
   };
 }
 
@@ -156,6 +182,17 @@ export function listCommand(request: ListRequest): ListCommand {
   };
 }
 
+export function listSessionsCommand(request: ListSessionsRequest): ListSessionsCommand {
+  const { includeEnded, pageSize, pageToken } = request;
+  return { filter: filterInput(request.filter), includeEnded, pageSize, pageToken };
+}
+
+export function revokeSessionsCommand(request: RevokeSessionsRequest): RevokeSessionsCommand {
+  const { everything, reason, actingActorId, dryRun, pageToken } = request;
+  const filter = filterInput(request.filter);
+  return { filter, everything, reason, actingActorId, dryRun, pageToken };
+}
+
 export function rotateSigningKeyCommand({
   tenantId,
   actingActorId,
@@ -171,7 +208,32 @@ export function listSigningKeysCommand({
   return { tenantId, pageSize, pageToken };
 }
 
+export function rotateTokenKeyCommand({
+  actingActorId,
+  immediately,
+}: RotateTokenKeyRequest): RotateTokenKeyCommand {
+  return { actingActorId, immediately };
+}
+
+export function listTokenKeysCommand({
+  pageSize,
+  pageToken,
+}: ListTokenKeysRequest): ListTokenKeysCommand {
+  return { pageSize, pageToken };
+}
+
 export function listAuditEventsCommand(request: ListAuditEventsRequest): ListAuditEventsCommand {
-  const { tenantId, resourceId, actingActorId, pageSize, pageToken } = request;
-  return { tenantId, resourceId, actingActorId, pageSize, pageToken };
+  return {
+    tenantId: request.tenantId,
+    allTenants: request.allTenants,
+    resourceId: request.resourceId,
+    actingActorId: request.actingActorId,
+    action: request.action,
+    occurredSince: request.occurredSince,
+    occurredBefore: request.occurredBefore,
+    afterId: request.afterId,
+    oldestFirst: request.oldestFirst,
+    pageSize: request.pageSize,
+    pageToken: request.pageToken,
+  };
 }

@@ -11,6 +11,8 @@ import {
   type SetCookie as SetCookieMessage,
   type SigningKeySchema,
   SigningKeyState,
+  type TokenKeySchema,
+  TokenKeyState,
 } from "../../gen/es/sessiond/v1/session_pb.ts";
 import type { ValidateResponse } from "../../gen/es/sessiond/v1/session_service_pb.ts";
 import type { AuditEvent } from "../session/audit.ts";
@@ -20,9 +22,11 @@ import { wholeSeconds } from "../session/clock.ts";
 import type { TimeoutPolicy } from "../session/policy.ts";
 import { endAt, idleExpiresAt, type Session, stateAt, timeLeft } from "../session/session.ts";
 import type { LimitReached } from "../session/session-store.ts";
+import type { ValidatedSession } from "../session/sessions.ts";
 import type { SetCookie } from "../session/set-cookie.ts";
 import type { SigningKey } from "../session/signing-key.ts";
 import { signingKeyStateAt, verifiesUntil } from "../session/signing-key.ts";
+import { type TokenKey, tokenKeyStateAt } from "../session/token-key.ts";
 
 type Init<Schema extends Parameters<typeof import("@bufbuild/protobuf").create>[0]> =
   MessageInitShape<Schema>;
@@ -87,7 +91,7 @@ export function sessionMessage(session: Session, now: Instant, current = false):
 }
 
 export function validateResponse(
-  { session, now, touched }: { session: Session; now: Instant; touched: boolean },
+  { session, now, touched, token }: ValidatedSession,
   policy: TimeoutPolicy,
 ): ValidateResponse {
   const { idleMs, absoluteMs, warning } = timeLeft(session, now, policy);
@@ -99,6 +103,8 @@ export function validateResponse(
     absoluteSecondsLeft: wholeSeconds(absoluteMs),
     expiryWarning: warning,
     touched,
+    token: token?.token ?? "",
+    ...(token && { tokenExpiresAt: timestamp(token.expiresAt) }),
   };
 }
 
@@ -168,6 +174,24 @@ export function signingKeyMessage(
     createdAt: timestamp(key.createdAt),
     ...(retiredAt && { retiredAt }),
     ...(until && { verifiesUntil: until }),
+  };
+}
+
+const tokenKeyStates = {
+  PUBLISHED: TokenKeyState.PUBLISHED,
+  ACTIVE: TokenKeyState.ACTIVE,
+  RETIRED: TokenKeyState.RETIRED,
+} as const;
+
+export function tokenKeyMessage(key: TokenKey, now: Instant): Init<typeof TokenKeySchema> {
+  const publishedUntil = optionalTimestamp(key.publishedUntil);
+  return {
+    id: key.id,
+    algorithm: key.algorithm,
+    state: tokenKeyStates[tokenKeyStateAt(key, now)],
+    createdAt: timestamp(key.createdAt),
+    signsFrom: timestamp(key.signsFrom),
+    ...(publishedUntil && { publishedUntil }),
   };
 }
 

@@ -7,10 +7,13 @@ import type { CsrfRotation } from "../session/csrf-rotation.ts";
 import { SessionError } from "../session/errors.ts";
 import type { TenantId } from "../session/ids.ts";
 import type { TimeoutPolicy } from "../session/policy.ts";
+import type { RevocationByFilter } from "../session/revoke-sessions-by-filter.ts";
 import type { SessionRotation } from "../session/session-rotation.ts";
+import type { SessionSearch } from "../session/session-search.ts";
 import type { Sessions } from "../session/sessions.ts";
 import type { SigningKeys } from "../session/signing-keys.ts";
 import type { SweepResult } from "../session/sweep.ts";
+import type { TokenKeys } from "../session/token-keys.ts";
 import type { Admission, AdmittedCaller } from "./admission.ts";
 import { noteCall, tenantOf } from "./call-description.ts";
 import { callerKey } from "./caller-authorization.ts";
@@ -22,8 +25,11 @@ import * as responses from "./responses.ts";
 export interface SessionServiceDependencies {
   readonly sessions: Sessions;
   readonly sessionRotation: SessionRotation;
+  readonly sessionSearch: SessionSearch;
+  readonly revocationByFilter: RevocationByFilter;
   readonly csrfRotation: CsrfRotation;
   readonly signingKeys: SigningKeys;
+  readonly tokenKeys: TokenKeys;
   readonly auditLog: AuditLog;
   readonly timeouts: TimeoutPolicy;
   /** Runs one sweep. Undefined if another one is running. */
@@ -130,8 +136,9 @@ function tenantOfFailure(error: unknown, request: object): string | undefined {
 }
 
 function sessionHandlers(deps: SessionServiceDependencies): Handlers {
-  const { sessions, sessionRotation, csrfRotation, signingKeys, auditLog, timeouts } = deps;
-  const { sessionMessage, setCookieMessage, signingKeyMessage } = responses;
+  const { sessions, sessionRotation, csrfRotation, signingKeys, tokenKeys, auditLog, timeouts } =
+    deps;
+  const { sessionMessage, setCookieMessage, signingKeyMessage, tokenKeyMessage } = responses;
 
   return {
     create: async (request, context) => {
@@ -231,6 +238,7 @@ function sessionHandlers(deps: SessionServiceDependencies): Handlers {
         preLoginSessionsDeleted: result.deleted.pre_login_sessions,
         signingKeysDeleted: result.deleted.signing_keys,
         auditEventsDeleted: result.deleted.audit_events,
+        tokenKeysDeleted: result.deleted.token_keys,
         more: result.more,
         failedParts: [...result.failures.keys()],
       };
@@ -251,10 +259,45 @@ function sessionHandlers(deps: SessionServiceDependencies): Handlers {
       };
     },
 
+    listSessions: async (request, context) => {
+      const command = requests.listSessionsCommand(request);
+      const { items, now, nextPageToken } = await deps.sessionSearch.list(command, context);
+      return { sessions: items.map((session) => sessionMessage(session, now)), nextPageToken };
+    },
+
+    revokeSessions: async (request, context) => {
+      const command = requests.revokeSessionsCommand(request);
+      const revoked = await deps.revocationByFilter.revoke(command, context);
+      const { now, processed, nextPageToken, sample } = revoked;
+      return {
+        processed,
+        more: nextPageToken !== "",
+        nextPageToken,
+        sample: sample.map((session) => sessionMessage(session, now)),
+      };
+    },
+
     listSigningKeys: async (request, context) => {
       const page = await signingKeys.list(requests.listSigningKeysCommand(request), context);
       return {
         signingKeys: page.items.map((key) => signingKeyMessage(key, page.now, timeouts)),
+        nextPageToken: page.nextPageToken,
+      };
+    },
+
+    rotateTokenKey: async (request, context) => {
+      const command = requests.rotateTokenKeyCommand(request);
+      const { now, newKey, retired } = await tokenKeys.rotate(command, context);
+      return {
+        newKey: tokenKeyMessage(newKey, now),
+        retiredKeys: retired.map((key) => tokenKeyMessage(key, now)),
+      };
+    },
+
+    listTokenKeys: async (request, context) => {
+      const page = await tokenKeys.list(requests.listTokenKeysCommand(request), context);
+      return {
+        tokenKeys: page.items.map((key) => tokenKeyMessage(key, page.now)),
         nextPageToken: page.nextPageToken,
       };
     },

@@ -1,4 +1,5 @@
 import { type Instant, wholeMilliseconds } from "./clock.ts";
+import { checkedTime, type RequestedTime } from "./requested-time.ts";
 import type { RequestedDuration } from "./timeouts.ts";
 import type { Violations } from "./violations.ts";
 
@@ -7,8 +8,6 @@ const MAX_LEVEL = 2_147_483_647;
 const MAX_METHODS = 10;
 /** The values of RFC 8176 are shorter; an application may have its own. */
 const METHOD = /^[\x21-\x7e]{1,32}$/;
-/** The end of the year 9999, which is the last one that a Timestamp has. */
-const MAX_SECONDS = 253_402_300_799n;
 
 /** How and when a session's user proved who they are. */
 export interface Authentication {
@@ -25,12 +24,6 @@ type AuthenticatedSession = Authentication & {
   readonly preLogin: boolean;
   readonly createdAt: Instant;
 };
-
-/** A time as Protobuf has it, of any value. */
-export interface RequestedTime {
-  readonly seconds: bigint;
-  readonly nanos: number;
-}
 
 export interface AuthenticationInput {
   readonly authLevel: number;
@@ -60,7 +53,7 @@ export function checkedAuthentication(
   return {
     authLevel: checkedLevel(authLevel, violations),
     authMethods: checkedMethods(authMethods, violations),
-    authenticatedAt: checkedTime(authenticatedAt, violations),
+    authenticatedAt: checkedTime("authenticated_at", authenticatedAt, violations),
   };
 }
 
@@ -97,18 +90,6 @@ export function checkedMethods(
     violations.add("auth_methods", "must be different from each other");
   }
   return methods;
-}
-
-/** In milliseconds, cut off. */
-export function checkedTime(
-  time: RequestedTime | undefined,
-  violations: Violations,
-): Instant | undefined {
-  if (time === undefined) return undefined;
-  const { seconds, nanos } = time;
-  const isValid = seconds >= 0n && seconds <= MAX_SECONDS && nanos >= 0 && nanos < 1e9;
-  if (!isValid) violations.add("authenticated_at", "must be a time from 1970 to 9999");
-  return wholeMilliseconds(time);
 }
 
 export function checkedRequirement(

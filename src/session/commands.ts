@@ -1,6 +1,7 @@
 /** The requests, before their values are checked. */
 
-import type { AuthenticationInput, RequestedTime } from "./authentication.ts";
+import type { AuthenticationInput } from "./authentication.ts";
+import type { RequestedTime } from "./requested-time.ts";
 import type { SessionAttributes } from "./session-attributes.ts";
 import type { RequestedDuration, RequestedTimeouts } from "./timeouts.ts";
 
@@ -44,6 +45,10 @@ export interface ValidateCommand {
   readonly minAuthLevel: number;
   /** Undefined: any. */
   readonly maxAuthAge: RequestedDuration | undefined;
+  /** Empty: any. */
+  readonly actorType: string;
+  /** Empty: no token is asked for. */
+  readonly tokenAudience: string;
 }
 
 export interface ValidateCsrfCommand {
@@ -102,6 +107,35 @@ export interface ListCommand {
   readonly pageToken: string;
 }
 
+export interface SessionFilterInput {
+  readonly tenantId: string | undefined;
+  readonly actorType: string;
+  readonly appType: string;
+  readonly ipAddress: string;
+  readonly userAgentContains: string;
+  readonly createdSince: RequestedTime | undefined;
+  readonly createdBefore: RequestedTime | undefined;
+  readonly seenSince: RequestedTime | undefined;
+  readonly seenBefore: RequestedTime | undefined;
+}
+
+export interface ListSessionsCommand {
+  readonly filter: SessionFilterInput | undefined;
+  readonly includeEnded: boolean;
+  readonly pageSize: number;
+  readonly pageToken: string;
+}
+
+export interface RevokeSessionsCommand {
+  readonly filter: SessionFilterInput | undefined;
+  /** Whether a filter without restriction is meant. */
+  readonly everything: boolean;
+  readonly reason: string;
+  readonly actingActorId: string;
+  readonly dryRun: boolean;
+  readonly pageToken: string;
+}
+
 export interface RotateSigningKeyCommand {
   readonly tenantId: string;
   readonly actingActorId: string;
@@ -125,8 +159,16 @@ export interface ListSigningKeysCommand {
 
 export interface ListAuditEventsCommand {
   readonly tenantId: string;
+  readonly allTenants: boolean;
   readonly resourceId: string;
   readonly actingActorId: string;
+  readonly action: string;
+  /** Undefined: any, as the next one. */
+  readonly occurredSince: RequestedTime | undefined;
+  readonly occurredBefore: RequestedTime | undefined;
+  /** 0: all. */
+  readonly afterId: bigint;
+  readonly oldestFirst: boolean;
   readonly pageSize: number;
   readonly pageToken: string;
 }

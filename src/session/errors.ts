@@ -26,6 +26,7 @@ const messages = {
   METADATA_ETAG_MISMATCH: "the metadata has been changed since it was read",
   CALLER_KEYS_UNAVAILABLE:
     "the keys that verify the calling service's token are unavailable; retry later",
+  ACTOR_TYPE_NOT_ACCEPTED: "the session's actor is of a type that is not accepted here",
 } as const satisfies Record<string, string>;
 
 /** All reasons why sessiond denies or fails a call, with the names that are used on the wire. */

@@ -193,6 +193,30 @@ export function httpMethod(text: string | undefined, violations: Violations): st
   return text;
 }
 
+/** The type of actor that a call accepts. Empty: any. */
+export function acceptedActorType(text: string, violations: Violations): string {
+  return text === "" ? text : identifier("actor_type", text, MAX_ACTOR_TYPE_BYTES, violations);
+}
+
+/**
+ * For whom a token is asked for. Empty: nobody.
+ *
+ * @param audiences those that are allowed. Undefined: no tokens are issued.
+ */
+export function tokenAudience(
+  text: string,
+  audiences: readonly string[] | undefined,
+  violations: Violations,
+): string {
+  if (text === "") return text;
+  if (audiences === undefined) {
+    violations.add("token_audience", `must be empty: ${TOKENS_ARE_OFF}`);
+  } else if (!audiences.includes(text)) {
+    violations.add("token_audience", "must be one of SESSIOND_TOKEN_AUDIENCES");
+  }
+  return text;
+}
+
 export function revokeReason(text: string, violations: Violations): string {
   if (!REVOKE_REASON.test(text)) {
     violations.add(

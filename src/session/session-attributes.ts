@@ -1,4 +1,4 @@
-import { isIP, SocketAddress } from "node:net";
+import { normalizedIpAddress } from "./ip-address.ts";
 import { identifier, storageProblem, withoutControlCharacters } from "./text.ts";
 import type { Violations } from "./violations.ts";
 
@@ -37,20 +37,14 @@ export function checkedAppType(text: string, violations: Violations): string {
   return identifier("app_type", text, MAX_APP_TYPE_BYTES, violations);
 }
 
-/**
- * Normalises an IPv4 or IPv6 address to its shortest form. An IPv4-mapped IPv6 address becomes IPv4, so
- * that the two forms of one address are equal. Empty means unknown, and stays empty.
- */
+/** Empty means unknown, and stays empty. */
 export function checkedIpAddress(text: string, violations: Violations): string {
   if (text === "") return "";
-  const version = text.includes("%") ? 0 : isIP(text);
-  if (version === 0) {
+  const address = normalizedIpAddress(text);
+  if (address === undefined) {
     violations.add("ip_address", "must be one IPv4 or IPv6 address without port or zone");
   }
-  if (version !== 6) return text;
-  const { address } = new SocketAddress({ address: text, family: "ipv6" });
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(address);
-  return mapped?.[1] ?? address;
+  return address ?? text;
 }
 
 /**

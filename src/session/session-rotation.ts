@@ -1,4 +1,4 @@
-import { checkedLevel, checkedMethods, checkedTime } from "./authentication.ts";
+import { checkedLevel, checkedMethods } from "./authentication.ts";
 import type { Authenticator } from "./authenticator.ts";
 import type { BrowserCookies, SessionCredentials } from "./browser-cookies.ts";
 import type { CallContext } from "./call-context.ts";
@@ -12,6 +12,7 @@ import { SessionError } from "./errors.ts";
 import { mintSessionId, type RandomBytes, type SessionId } from "./ids.ts";
 import * as input from "./input.ts";
 import type { TenantPolicy, TimeoutPolicy } from "./policy.ts";
+import { checkedTime } from "./requested-time.ts";
 import type { SessionSnapshot, SessionStore } from "./session-store.ts";
 import type { SetCookie } from "./set-cookie.ts";
 import { tenantAccess } from "./tenant-access.ts";
@@ -54,7 +55,7 @@ export class SessionRotation {
     const authentication = {
       authLevel: authLevel === undefined ? undefined : checkedLevel(authLevel, violations),
       authMethods: authMethods.length === 0 ? undefined : checkedMethods(authMethods, violations),
-      authenticatedAt: checkedTime(authenticatedAt, violations),
+      authenticatedAt: checkedTime("authenticated_at", authenticatedAt, violations),
     };
     const actingActorId = input.actingActorIdWith(ref, command.actingActorId, violations);
     violations.throwIfAny();

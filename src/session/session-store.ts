@@ -6,6 +6,7 @@ import type { ListPage, ListPosition } from "./list-page.ts";
 import type { SessionLimit } from "./policy.ts";
 import type { Actor, Session } from "./session.ts";
 import type { SessionAttributes } from "./session-attributes.ts";
+import type { SessionFilter } from "./session-filter.ts";
 
 /** A session as it was in the database at `now`. */
 export interface SessionSnapshot {
@@ -94,6 +95,26 @@ export type RotateOutcome =
   /** Nothing was changed: the session has ended or does not exist. */
   | { readonly kind: "ended" }
   | KeyNotActive;
+
+export interface SearchOptions {
+  /** Which ended sessions are found besides the live ones; those that were rotated since then, or: */
+  readonly ended: "all" | "none" | { readonly rotatedSince: Instant };
+  /** Only sessions with ids below this one. Undefined: all. */
+  readonly before: SessionId | undefined;
+  /** The maximum number of sessions to return. */
+  readonly limit: number;
+}
+
+export interface FoundSessions {
+  readonly now: Instant;
+  /** The newest id first. */
+  readonly items: readonly Session[];
+  /**
+   * The search goes on below this id, which need not be that of a session. Undefined: there are no
+   * sessions below.
+   */
+  readonly searchedTo: SessionId | undefined;
+}
 
 /** The storage of sessions. CallContext states what all stores have in common. */
 export interface SessionStore {
@@ -219,4 +240,14 @@ export interface SessionStore {
     },
     context: CallContext,
   ): Promise<ListPage<Session>>;
+
+  /**
+   * Sessions of any actor, the newest id first. One call reads at most 5000 rows, so it may find none
+   * although there are some further on.
+   */
+  search(
+    filter: SessionFilter,
+    options: SearchOptions,
+    context: CallContext,
+  ): Promise<FoundSessions>;
 }

@@ -41,6 +41,7 @@ import type { CreateOutcome, NewSession, SessionSnapshot, SessionStore } from ".
 import type { SetCookie } from "./set-cookie.ts";
 import { tenantAccess } from "./tenant-access.ts";
 import { resolveTimeouts } from "./timeouts.ts";
+import type { IssuedToken, TokenIssuer } from "./token-issuer.ts";
 import { Violations } from "./violations.ts";
 
 export interface CreatedSession extends SessionWithCredentials {
@@ -50,6 +51,11 @@ export interface CreatedSession extends SessionWithCredentials {
 export interface TouchedSession extends SessionSnapshot {
   /** Whether this call wrote lastSeenAt. */
   readonly touched: boolean;
+}
+
+export interface ValidatedSession extends TouchedSession {
+  /** Undefined if none was asked for, for a pre-login session, and if less than a second is left. */
+  readonly token?: IssuedToken | undefined;
 }
 
 export interface RevokedSession extends SessionSnapshot {
@@ -75,6 +81,8 @@ export interface SessionsDependencies {
   readonly bindings: BindingPolicy;
   readonly limit: SessionLimit;
   readonly tenants: TenantPolicy;
+  /** Undefined: no tokens are issued. */
+  readonly tokens: TokenIssuer | undefined;
   readonly random: RandomBytes;
   /** Milliseconds since the Unix epoch. Only for the order of new ids: no rule depends on it. */
   readonly wallClock: () => number;
@@ -129,8 +137,8 @@ export class Sessions {
     return { ...withCredentials, setCookies };
   }
 
-  async validate(command: ValidateCommand, context: CallContext): Promise<TouchedSession> {
-    const { authenticator, denials, tenants } = this.#deps;
+  async validate(command: ValidateCommand, context: CallContext): Promise<ValidatedSession> {
+    const { authenticator, denials, tenants, tokens } = this.#deps;
     const violations = new Violations(tenantAccess(context, tenants));
     const ipAddress = checkedIpAddress(command.ipAddress, violations);
     const userAgent = normalizedUserAgent(command.userAgent);
@@ -138,11 +146,16 @@ export class Sessions {
     const ref = input.credentialRef(command, violations);
     const { minAuthLevel, maxAuthAge } = command;
     const requirement = checkedRequirement(minAuthLevel, maxAuthAge, violations);
+    const actorType = input.acceptedActorType(command.actorType, violations);
+    const audience = input.tokenAudience(command.tokenAudience, tokens?.audiences, violations);
     violations.throwIfAny();
     const snapshot = await authenticator.findLive(ref, context);
     const { session, now } = snapshot;
     this.#assertPreLogin(session, command.acceptPreLogin, context);
     this.#assertBound(session, ipAddress, userAgent, context);
+    if (actorType !== "" && session.actorType !== actorType) {
+      throw denials.record(session, "ACTOR_TYPE_NOT_ACCEPTED", context);
+    }
     const csrfRequired = httpMethod !== undefined && !isSafeMethod(httpMethod);
     if (csrfRequired || command.csrfToken !== undefined) {
       this.#assertCsrf(snapshot, command.csrfToken ?? "", context);
@@ -150,7 +163,10 @@ export class Sessions {
     if (needsStepUp(session, now, requirement)) {
       throw denials.record(session, "STEP_UP_REQUIRED", context);
     }
-    return command.touch ? this.#touch(ref, snapshot, context) : { ...snapshot, touched: false };
+    const validated = command.touch
+      ? this.#touch(ref, snapshot, context)
+      : { ...snapshot, touched: false };
+    return audience === "" ? validated : this.#withToken(audience, await validated, context);
   }
 
   async validateCsrf(command: ValidateCsrfCommand, context: CallContext): Promise<SessionSnapshot> {
@@ -329,6 +345,17 @@ export class Sessions {
     const current = await authenticator.readAgain(ref, session, context);
     authenticator.assertLive(current, context);
     return { ...current, touched: false };
+  }
+
+  async #withToken(
+    audience: string,
+    validated: TouchedSession,
+    context: CallContext,
+  ): Promise<ValidatedSession> {
+    const { session, now } = validated;
+    if (session.preLogin) return validated;
+    const token = await this.#deps.tokens?.issue({ session, now, audience }, context);
+    return { ...validated, token };
   }
 
   #assertPreLogin(session: Session, accepted: boolean, context: CallContext): void {

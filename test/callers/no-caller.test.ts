@@ -13,6 +13,7 @@ import { KeyRing } from "../../src/session/key-ring.ts";
 import { SigningKeys } from "../../src/session/signing-keys.ts";
 import { sweep } from "../../src/session/sweep.ts";
 import { UnreadableKeys } from "../../src/session/unreadable-keys.ts";
+import { manageTokenKeys } from "../../src/token-keys.ts";
 import { openSession } from "../support/actors.ts";
 import {
   type SessionClient,
@@ -50,6 +51,12 @@ describe("a call that reaches a handler without authentication", () => {
       storage,
       signingKeys: new SigningKeys(store, encryption, random, config.tenants),
       keyRing: new KeyRing({ store, encryption, unreadable, absent: new AbsentKeys(clock) }),
+      tokens: {
+        keys: manageTokenKeys({ config, random, storage, encryption }),
+        issuer: undefined,
+        keyAgeMs: () => undefined,
+        documents: new Map(),
+      },
       health: createHealth([]),
       observer: { observesSuccess: false },
       runSweep: (context, timeLimitMs) =>

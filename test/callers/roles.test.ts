@@ -21,7 +21,10 @@ import {
 import { expectFailure, failureOf } from "../support/expect-failure.ts";
 
 const validator = ["Validate", "ValidateCsrf", "Touch"];
-const admin = ["RotateSigningKey", "ListSigningKeys", "ListAuditEvents", "GarbageCollect"];
+const admin = [
+  ...["RotateSigningKey", "ListSigningKeys", "RotateTokenKey", "ListTokenKeys"],
+  ...["ListAuditEvents", "GarbageCollect", "ListSessions", "RevokeSessions"],
+];
 
 describe("roles of callers (F02)", () => {
   const tokens = { validator: newToken(), issuer: newToken(), admin: newToken() };

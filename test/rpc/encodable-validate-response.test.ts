@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { ValidateResponseSchema } from "../../gen/es/sessiond/v1/session_service_pb.ts";
 import { EncodableValidateResponse } from "../../src/rpc/encodable-validate-response.ts";
 import type { Session } from "../../src/session/session.ts";
+import type { IssuedToken } from "../../src/session/token-issuer.ts";
 import { aSession, HOUR, T0, timeouts } from "../support/session-fixtures.ts";
 
 /** The last millisecond that a Timestamp has. */
@@ -47,8 +48,8 @@ const sessions: fc.Arbitrary<Session> = fc
 /** How often it encoded the response itself. */
 let encoded = 0;
 
-function expectSame(session: Session, now = T0, touched = false): void {
-  const response = new EncodableValidateResponse({ session, now, touched }, timeouts);
+function expectSame(session: Session, now = T0, touched = false, token?: IssuedToken): void {
+  const response = new EncodableValidateResponse({ session, now, touched, token }, timeouts);
   const envelope = response.toEnvelope();
   if (envelope === undefined) return;
   encoded += 1;
@@ -66,7 +67,9 @@ describe("the response of Validate", () => {
   it("has the bytes that protobuf-es makes of its message, for any session and time", () => {
     encoded = 0;
     const runs = 500;
-    fc.assert(fc.property(sessions, instant, fc.boolean(), expectSame), { numRuns: runs });
+    const token = fc.option(fc.record({ token: text, expiresAt: instant }), { nil: undefined });
+    const property = fc.property(sessions, instant, fc.boolean(), token, expectSame);
+    fc.assert(property, { numRuns: runs });
     expect(encoded).to.be.greaterThan(runs / 4);
   });
 
@@ -94,6 +97,18 @@ describe("the response of Validate", () => {
     const metadata = JSON.parse('{"__proto__": "a", "constructor": "b", "1": "c", "0": "d"}');
     expect(isEncoded(aSession({ metadata }))).to.equal(true);
     expectSame(aSession({ metadata }));
+  });
+
+  it("has them with a token of any length", () => {
+    encoded = 0;
+    for (const length of [1, 127, 128, 600, 16_383, 16_384]) {
+      const token = { token: "t".repeat(length), expiresAt: T0 + 60_000 };
+      expectSame(aSession(), T0, false, token);
+    }
+    expect(encoded).to.equal(6);
+    const token = { token: "t".repeat(30_000), expiresAt: T0 };
+    const validated = { session: aSession(), now: T0, touched: false, token };
+    expect(new EncodableValidateResponse(validated, timeouts).toEnvelope()).to.equal(undefined);
   });
 
   const unusual: Record<string, Partial<Session>> = {

@@ -105,6 +105,15 @@ const sentinels: readonly Sentinel[] = [
     },
   },
   {
+    reason: "ACTOR_TYPE_NOT_ACCEPTED",
+    code: "PERMISSION_DENIED",
+    hint: 403,
+    arrange: async ({ client }) => {
+      const { cookie } = await openSession(client);
+      return validating(cookie, { actorType: "service_account" });
+    },
+  },
+  {
     reason: "SESSION_NOT_FOUND",
     code: "NOT_FOUND",
     hint: 404,

@@ -55,7 +55,7 @@ describe("error reasons", () => {
   it("are the same in the domain, in the proto enum and in its comments", () => {
     const enumReasons = ErrorReasonSchema.values.filter(({ number }) => number !== 0);
 
-    expect(unionReasons).to.have.lengthOf(23);
+    expect(unionReasons).to.have.lengthOf(24);
     expect(enumReasons.map(({ localName }) => localName)).to.deep.equal(unionReasons);
     expect(enumReasons.map(({ name }) => name)).to.deep.equal(
       unionReasons.map((reason) => `ERROR_REASON_${reason}`),

@@ -228,6 +228,8 @@ describe("optional fields (E04)", () => {
       "UpdateMetadata session.tenant_id",
       "Get session.tenant_id",
       "List current.tenant_id",
+      "ListSessions filter.tenant_id",
+      "RevokeSessions filter.tenant_id",
     ]);
     const absent = { touch: null, acceptPreLogin: null, ipAddress: null, cookieHeader: null };
     expect(await validate(absent)).to.deep.equal(ok);

@@ -69,6 +69,7 @@ function setUp({ reads = [aSession()], store = {}, signingKeys = {}, keyRing = {
     timeouts,
     bindings: { ip: false, userAgent: false },
     limit: { maxPerActor: 0, policy: "reject" },
+    tokens: undefined,
     wallClock: () => T0,
   });
   const sessionRotation = new SessionRotation({

@@ -144,15 +144,52 @@ describe("bad input: more than one wrong field", () => {
   ];
   const [pageSizeViolation] = pageViolations as [Violation];
 
+  const second = (seconds: number) => ({ seconds: BigInt(seconds), nanos: 0 });
+  const badFilter = {
+    tenantId,
+    actorType: "t".repeat(65),
+    appType: "\0",
+    ipAddress: "10.0.0.1/8",
+    userAgentContains: "\u00e9".repeat(257),
+    createdSince: second(-1),
+    createdBefore: second(253_402_300_800),
+    seenSince: second(-1),
+    seenBefore: second(253_402_300_800),
+  };
+  const year = "must be a time from 1970 to 9999";
+  const filterViolations: readonly Violation[] = [
+    ["filter.tenant_id", tooLong],
+    ["filter.actor_type", "must be at most 64 bytes"],
+    ["filter.app_type", "must not contain control characters"],
+    [
+      "filter.ip_address",
+      "must be an IPv4 or IPv6 address, or a network such as 10.0.0.0/8 that has no bit set after " +
+        "its prefix",
+    ],
+    ["filter.user_agent_contains", "must be at most 256 characters"],
+    ["filter.created_since", year],
+    ["filter.created_before", year],
+    ["filter.seen_since", year],
+    ["filter.seen_before", year],
+  ];
+
   const everyCall: Record<
     string,
     [(client: SessionClient) => Promise<unknown>, readonly Violation[]]
   > = {
     Validate: [
-      (client) => client.validate({ ipAddress: "x", tenantId }),
+      (client) =>
+        client.validate({
+          ipAddress: "x",
+          tenantId,
+          actorType: "t".repeat(65),
+          tokenAudience: "orders",
+        }),
       [
         ["ip_address", "must be one IPv4 or IPv6 address without port or zone"],
         ["tenant_id", tooLong],
+        ["actor_type", "must be at most 64 bytes"],
+        ["token_audience", "must be empty: tokens are off (SESSIOND_TOKEN_ISSUER is not set)"],
       ],
     ],
     ValidateCsrf: [(client) => client.validateCsrf({ session: badRef }), refViolations("session")],
@@ -204,8 +241,54 @@ describe("bad input: more than one wrong field", () => {
       (client) => client.list({ actor: newActor(), current: badRef, ...badPage }),
       [...refViolations("current"), ...pageViolations],
     ],
+    ListSessions: [
+      (client) => client.listSessions({ filter: badFilter, ...badPage }),
+      [...filterViolations, pageSizeViolation],
+    ],
+    RevokeSessions: [
+      (client) => client.revokeSessions({ filter: badFilter, everything: true, pageToken: "x" }),
+      [
+        ...filterViolations,
+        ["everything", "must not be set with a filter"],
+        ["reason", reasonForm],
+        ["acting_actor_id", notBlank],
+      ],
+    ],
+    "RevokeSessions without a restriction": [
+      (client) => client.revokeSessions({ filter: {}, reason: "logout", actingActorId: "admin" }),
+      [["filter", "must restrict the sessions, or set everything to revoke all"]],
+    ],
+    "a search with a page_token of nobody": [
+      (client) => client.listSessions(badPage),
+      pageViolations,
+    ],
+    "a search with times in the wrong order": [
+      (client) =>
+        client.listSessions({ filter: { createdSince: second(2), createdBefore: second(2) } }),
+      [["filter.created_before", "must be later than filter.created_since"]],
+    ],
+    RotateTokenKey: [(client) => client.rotateTokenKey({}), [["acting_actor_id", notBlank]]],
+    ListTokenKeys: [(client) => client.listTokenKeys(badPage), pageViolations],
     ListSigningKeys: [(client) => client.listSigningKeys(badPage), pageViolations],
     ListAuditEvents: [(client) => client.listAuditEvents(badPage), pageViolations],
+    "ListAuditEvents by time": [
+      (client) =>
+        client.listAuditEvents({
+          tenantId,
+          allTenants: true,
+          action: "a".repeat(65),
+          occurredSince: second(-1),
+          occurredBefore: second(253_402_300_800),
+          afterId: -1n,
+        }),
+      [
+        ["tenant_id", "must be empty with all_tenants"],
+        ["action", "must be at most 64 bytes"],
+        ["occurred_since", year],
+        ["occurred_before", year],
+        ["after_id", "must be the id of an audit event, or 0"],
+      ],
+    ],
   };
   for (const [what, [call, violations]] of Object.entries(everyCall)) {
     it(`of ${what}, all wrong fields are told`, () =>

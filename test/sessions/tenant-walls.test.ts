@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { fromJson, type JsonObject, toJson } from "@bufbuild/protobuf";
+import { type DescMessage, fromJson, type JsonObject, toJson } from "@bufbuild/protobuf";
 import { ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { expect } from "chai";
@@ -117,12 +117,26 @@ const attempts: Record<Method, (other: OpenSession, mine: OpenSession) => JsonOb
     refsTo(other, mine).map((session) => ({ session, grace: "5s", actingActorId: "alice" })),
   rotateSigningKey: (other) => [{ tenantId: other.tenantId, actingActorId: "alice" }],
   garbageCollect: () => [{}],
+  rotateTokenKey: () => [{ actingActorId: "alice" }],
+  listTokenKeys: () => [{}],
   get: (other, mine) => refsTo(other, mine).map((session) => ({ session })),
   list: (other, mine) => [
     ...refsTo(other, mine).map((current) => ({ actor: actorOf(mine), current })),
     { actor: actorOf(other) },
     { actor: actorOf(other), includeEnded: true, pageToken: sessionsPage(other) },
     { actor: actorOf(mine), pageToken: sessionsPage(other) },
+  ],
+  listSessions: (other, mine) => [
+    { filter: { tenantId: other.tenantId } },
+    { filter: { tenantId: other.tenantId }, includeEnded: true, pageToken: searchPage(other) },
+    { filter: { tenantId: mine.tenantId }, pageToken: searchPage(other) },
+    { filter: { actorType: "user", appType: other.tenantId }, includeEnded: true },
+  ],
+  revokeSessions: (other, mine) => [
+    { filter: { tenantId: other.tenantId }, ...ACTING },
+    { filter: { tenantId: other.tenantId }, ...ACTING, dryRun: true },
+    { filter: { tenantId: mine.tenantId }, ...ACTING, pageToken: searchPage(other) },
+    { filter: { appType: other.tenantId }, ...ACTING },
   ],
   listSigningKeys: (other, mine) => [
     { tenantId: other.tenantId },
@@ -136,6 +150,14 @@ const attempts: Record<Method, (other: OpenSession, mine: OpenSession) => JsonOb
     { tenantId: mine.tenantId, actingActorId: other.tenantId },
     { tenantId: other.tenantId, pageToken: auditPage(other) },
     { tenantId: mine.tenantId, pageToken: auditPage(other) },
+    {
+      tenantId: mine.tenantId,
+      resourceId: other.id,
+      occurredBefore: "2020-01-01T00:00:00Z",
+      oldestFirst: true,
+    },
+    { tenantId: other.tenantId, allTenants: true },
+    { allTenants: true, resourceId: other.id },
   ],
 };
 
@@ -146,6 +168,7 @@ function actorOf({ tenantId }: OpenSession, actorId = "alice") {
 /** Tokens like those of the tenant's own lists. */
 const sessionsPage = ({ tenantId, id }: OpenSession) =>
   new PageTokens("sessions", tenantId, "user", "alice", true).encode("1735689600000", id);
+const searchPage = ({ id }: OpenSession) => new PageTokens("session_search", "{}", true).encode(id);
 const keysPage = ({ tenantId, keyId }: OpenSession) =>
   new PageTokens("signing_keys", tenantId).encode("1735689600000", keyId);
 const auditPage = ({ tenantId }: OpenSession) =>
@@ -267,8 +290,11 @@ describe("callers that are limited to tenants (ASVS 8.2.2, 8.4.1, F07)", () => {
     const statements = await countStatements(/./, async () => {
       try {
         const options = { onHeader: keep, onTrailer: keep };
-        const response = await client[method](fromJson(input, request) as never, options);
-        answer = withoutOwnSecrets(toJson(output, response as never) as JsonObject);
+        const response = await client[method as "get"](
+          fromJson<DescMessage>(input, request) as never,
+          options,
+        );
+        answer = withoutOwnSecrets(toJson<DescMessage>(output, response as never) as JsonObject);
       } catch (error) {
         const { code, rawMessage, details, metadata: headers } = ConnectError.from(error);
         keep(headers);

@@ -1,3 +1,4 @@
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { byCookie, newActor, type OpenedSession } from "./actors.ts";
 import type { SessionClient } from "./app.ts";
 
@@ -34,6 +35,17 @@ export const everyCall: Readonly<Record<string, Call>> = {
   GarbageCollect: (client) => client.garbageCollect({}),
   Get: (client, { cookie }) => client.get({ session: byCookie(cookie) }),
   List: (client, { actor }) => client.list({ actor }),
+  ListSessions: (client) => client.listSessions({}),
+  // No session was created that long ago, so the sessions of other calls stay.
+  RevokeSessions: (client) =>
+    client.revokeSessions({
+      filter: { createdBefore: timestampFromMs(1) },
+      reason: "logout",
+      actingActorId: "admin",
+    }),
   ListSigningKeys: (client) => client.listSigningKeys({}),
+  ListTokenKeys: (client) => client.listTokenKeys({}),
   ListAuditEvents: (client) => client.listAuditEvents({}),
+  "ListAuditEvents by time, oldest first": (client) =>
+    client.listAuditEvents({ occurredSince: timestampFromMs(1), oldestFirst: true }),
 };

@@ -29,6 +29,7 @@ const contract: Record<Reason, readonly [Code, number]> = {
   STEP_UP_REQUIRED: [Code.PermissionDenied, 403],
   METADATA_ETAG_MISMATCH: [Code.Aborted, 409],
   CALLER_KEYS_UNAVAILABLE: [Code.Unavailable, 503],
+  ACTOR_TYPE_NOT_ACCEPTED: [Code.PermissionDenied, 403],
 };
 
 /** The error that the call fails with; it is an assertion failure if it succeeds. */

@@ -29,4 +29,5 @@ export const sentinelMessages: Record<Reason, string> = {
   METADATA_ETAG_MISMATCH: "the metadata has been changed since it was read",
   CALLER_KEYS_UNAVAILABLE:
     "the keys that verify the calling service's token are unavailable; retry later",
+  ACTOR_TYPE_NOT_ACCEPTED: "the session's actor is of a type that is not accepted here",
 };

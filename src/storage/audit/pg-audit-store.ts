@@ -1,9 +1,9 @@
 import type { AuditStore } from "../../session/audit-store.ts";
-import { BATCHES, management } from "../pg/connection-permits.ts";
+import { BATCHES } from "../pg/connection-permits.ts";
 import type { Database } from "../pg/database.ts";
 import { NOW } from "../pg/sql.ts";
 import { AUDIT_COLUMNS } from "./audit-columns.ts";
-import { auditEventEntity } from "./audit-event-entity.ts";
+import { listAuditEvents } from "./list-audit-events.ts";
 
 const APPEND = {
   name: "append_audit_events",
@@ -32,25 +32,6 @@ export function createAuditStore(database: Database): AuditStore {
       await database.query(APPEND, [JSON.stringify(records)], signal, use);
     },
 
-    list({ tenantId, resourceId, actingActorId, before, limit }, context) {
-      return database.withEntityManager(
-        context.signal,
-        async (manager) => {
-          const query = manager
-            .createQueryBuilder(auditEventEntity, "events")
-            .where({ tenantId })
-            .orderBy("events.id", "DESC")
-            .limit(limit + 1);
-          if (resourceId !== "") query.andWhere({ resourceId });
-          if (actingActorId !== "") query.andWhere({ actingActorId });
-          if (before !== undefined) {
-            query.andWhere("events.id < :before", { before: String(before) });
-          }
-          const events = await query.getMany();
-          return { items: events.slice(0, limit), more: events.length > limit };
-        },
-        management(context),
-      );
-    },
+    list: (query, context) => listAuditEvents(database, query, context),
   };
 }

@@ -9,6 +9,7 @@ import { NOW } from "../pg/sql.ts";
 import { actorValues, LOCK_ACTOR } from "./actor-lock.ts";
 import { actorKey, sessionKey } from "./change-keys.ts";
 import { END_GRACE, rotateSession } from "./rotate-session.ts";
+import { foundSessions, searchStatement } from "./search-sessions.ts";
 import { SessionBatchers } from "./session-batchers.ts";
 import { SESSION_COLUMNS, sessionOf, snapshotOf } from "./session-columns.ts";
 import { LIVE, live } from "./session-conditions.ts";
@@ -180,6 +181,12 @@ export function createSessionStore(database: Database): SessionStore {
         },
         management(context),
       );
+    },
+
+    async search(filter, options, context) {
+      const { statement, values } = searchStatement(filter, options);
+      const rows = await database.query(statement, values, context.signal, management(context));
+      return foundSessions(rows, options);
     },
   };
 }

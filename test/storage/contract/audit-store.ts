@@ -1,8 +1,9 @@
 import { expect } from "chai";
 import type { AuditEntry } from "../../../src/session/audit.ts";
+import type { AuditQuery } from "../../../src/session/audit-store.ts";
 import type { TenantId } from "../../../src/session/ids.ts";
 import { numbers } from "../../support/in-parallel.ts";
-import { context, type Given, newTenant } from "./stores.ts";
+import { anyAudit, context, type Given, newTenant } from "./stores.ts";
 
 function entry(tenantId: TenantId, facts: Partial<AuditEntry> = {}): AuditEntry {
   return {
@@ -18,30 +19,20 @@ function entry(tenantId: TenantId, facts: Partial<AuditEntry> = {}): AuditEntry 
 }
 
 export function auditStore(given: Given): void {
-  const list = (
-    tenantId: TenantId,
-    filter: {
-      resourceId?: string;
-      actingActorId?: string;
-      before?: bigint | undefined;
-      limit?: number;
-    } = {},
-  ) => {
-    const all = { resourceId: "", actingActorId: "", before: undefined, limit: 200 };
-    return given().audit.list({ tenantId, ...all, ...filter }, context);
-  };
+  const list = (tenantId: TenantId, query: Partial<AuditQuery> = {}) =>
+    given().audit.list({ ...anyAudit, tenantId, ...query }, context);
 
   describe("AuditStore", () => {
     it("keeps entries as they are given, at its own clock", async () => {
       const tenantId = newTenant();
       const before = await given().now();
       await given().audit.append([entry(tenantId)], context);
-      const { items, more } = await list(tenantId);
+      const { items, next } = await list(tenantId);
       expect(items).to.have.length(1);
       expect(items[0]).to.deep.include(entry(tenantId));
       expect(items[0]?.id).to.be.a("bigint");
       expect(items[0]?.occurredAt).to.be.within(before, await given().now());
-      expect(more).to.equal(false);
+      expect(next).to.equal(undefined);
     });
 
     it("takes many entries at once, and none at all", async () => {
@@ -60,14 +51,13 @@ export function auditStore(given: Given): void {
         await given().audit.append([entry(tenantId, { resourceId: String(index) })], context);
       }
       const found: string[] = [];
-      let before: bigint | undefined;
-      for (let more = true; more; ) {
-        const page = await list(tenantId, { before, limit: 2 });
-        expect(page.items.length).to.be.at.most(2);
-        found.push(...page.items.map(({ resourceId }) => resourceId));
-        before = page.items.at(-1)?.id;
-        ({ more } = page);
-      }
+      let position: bigint | undefined;
+      do {
+        const { items, next } = await list(tenantId, { position, limit: 2 });
+        expect(items.length).to.be.at.most(2);
+        found.push(...items.map(({ resourceId }) => resourceId));
+        position = next;
+      } while (position !== undefined);
       expect(found).to.deep.equal(["4", "3", "2", "1", "0"]);
     });
 

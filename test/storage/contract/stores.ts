@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from "node:crypto";
-import type { AuditStore } from "../../../src/session/audit-store.ts";
+import type { AuditQuery, AuditStore } from "../../../src/session/audit-store.ts";
 import type { CallContext } from "../../../src/session/call-context.ts";
 import {
   mintSessionId,
@@ -149,8 +149,18 @@ export async function create(
   return outcome;
 }
 
-/** The newest audit events of a tenant, which is to be added. */
-export const anyAudit = { resourceId: "", actingActorId: "", before: undefined, limit: 200 };
+/** The newest audit events of all tenants. */
+export const anyAudit: AuditQuery = {
+  tenantId: undefined,
+  resourceId: "",
+  actingActorId: "",
+  action: "",
+  occurred: { since: undefined, before: undefined },
+  afterId: 0n,
+  oldestFirst: false,
+  position: undefined,
+  limit: 200,
+};
 
 /** What was audited in a tenant, oldest first. */
 export async function auditOf({ audit }: Stores, tenantId: TenantId) {

@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file sessiond/v1/session.proto.
  */
 export const file_sessiond_v1_session: GenFile = /*@__PURE__*/
-  fileDesc("ChlzZXNzaW9uZC92MS9zZXNzaW9uLnByb3RvEgtzZXNzaW9uZC52MSK5BgoHU2Vzc2lvbhIKCgJpZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSEAoIYWN0b3JfaWQYAyABKAkSEgoKYWN0b3JfdHlwZRgEIAEoCRIQCghhcHBfdHlwZRgFIAEoCRIoCgVzdGF0ZRgGIAEoDjIZLnNlc3Npb25kLnYxLlNlc3Npb25TdGF0ZRIRCglwcmVfbG9naW4YByABKAgSLgoKY3JlYXRlZF9hdBgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMbGFzdF9zZWVuX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIzCg9pZGxlX2V4cGlyZXNfYXQYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjcKE2Fic29sdXRlX2V4cGlyZXNfYXQYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnJldm9rZWRfYXQYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIVCg1yZXZva2VfcmVhc29uGA4gASgJEhIKCnJldm9rZWRfYnkYDyABKAkSEgoKaXBfYWRkcmVzcxgQIAEoCRISCgp1c2VyX2FnZW50GBEgASgJEhYKDnNpZ25pbmdfa2V5X2lkGBIgASgJEjQKCG1ldGFkYXRhGBMgAygLMiIuc2Vzc2lvbmQudjEuU2Vzc2lvbi5NZXRhZGF0YUVudHJ5EhIKCmVuZF9yZWFzb24YFCABKAkSDwoHY3VycmVudBgVIAEoCBISCgphdXRoX2xldmVsGBYgASgNEhQKDGF1dGhfbWV0aG9kcxgXIAMoCRI0ChBhdXRoZW50aWNhdGVkX2F0GBggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIVCg1tZXRhZGF0YV9ldGFnGBkgASgJGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJ6CgpTZXNzaW9uUmVmEhAKBmNvb2tpZRgBIAEoCUgAEhQKCnNlc3Npb25faWQYAiABKAlIABIXCg1jb29raWVfaGVhZGVyGAQgASgJSAASFgoJdGVuYW50X2lkGAMgASgJSAGIAQFCBQoDcmVmQgwKCl90ZW5hbnRfaWQiQwoIQWN0b3JSZWYSEQoJdGVuYW50X2lkGAEgASgJEhIKCmFjdG9yX3R5cGUYAiABKAkSEAoIYWN0b3JfaWQYAyABKAkirAEKCVNldENvb2tpZRIMCgRuYW1lGAEgASgJEg0KBXZhbHVlGAIgASgJEhcKD21heF9hZ2Vfc2Vjb25kcxgDIAEoDRIMCgRwYXRoGAQgASgJEg4KBnNlY3VyZRgFIAEoCBIRCglodHRwX29ubHkYBiABKAgSKAoJc2FtZV9zaXRlGAcgASgOMhUuc2Vzc2lvbmQudjEuU2FtZVNpdGUSDgoGaGVhZGVyGAggASgJIuwBCgpTaWduaW5nS2V5EgoKAmlkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIrCgVzdGF0ZRgDIAEoDjIcLnNlc3Npb25kLnYxLlNpZ25pbmdLZXlTdGF0ZRIuCgpjcmVhdGVkX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpyZXRpcmVkX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg52ZXJpZmllc191bnRpbBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiwwIKCkF1ZGl0RXZlbnQSCgoCaWQYASABKAMSLwoLb2NjdXJyZWRfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCGNhdGVnb3J5GAMgASgJEg4KBmFjdGlvbhgEIAEoCRIXCg9hY3RpbmdfYWN0b3JfaWQYBSABKAkSFwoPY2FsbGluZ19zZXJ2aWNlGAYgASgJEhEKCXRlbmFudF9pZBgHIAEoCRIVCg1yZXNvdXJjZV90eXBlGAggASgJEhMKC3Jlc291cmNlX2lkGAkgASgJEjUKB2RldGFpbHMYCiADKAsyJC5zZXNzaW9uZC52MS5BdWRpdEV2ZW50LkRldGFpbHNFbnRyeRouCgxEZXRhaWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASqmAQoMU2Vzc2lvblN0YXRlEh0KGVNFU1NJT05fU1RBVEVfVU5TUEVDSUZJRUQQABIYChRTRVNTSU9OX1NUQVRFX0FDVElWRRABEh4KGlNFU1NJT05fU1RBVEVfSURMRV9FWFBJUkVEEAISIgoeU0VTU0lPTl9TVEFURV9BQlNPTFVURV9FWFBJUkVEEAMSGQoVU0VTU0lPTl9TVEFURV9SRVZPS0VEEAQqYgoIU2FtZVNpdGUSGQoVU0FNRV9TSVRFX1VOU1BFQ0lGSUVEEAASFAoQU0FNRV9TSVRFX1NUUklDVBABEhEKDVNBTUVfU0lURV9MQVgQAhISCg5TQU1FX1NJVEVfTk9ORRADKpABCg9TaWduaW5nS2V5U3RhdGUSIQodU0lHTklOR19LRVlfU1RBVEVfVU5TUEVDSUZJRUQQABIcChhTSUdOSU5HX0tFWV9TVEFURV9BQ1RJVkUQARIdChlTSUdOSU5HX0tFWV9TVEFURV9SRVRJUkVEEAISHQoZU0lHTklOR19LRVlfU1RBVEVfRVhQSVJFRBADYgZwcm90bzM", [file_google_protobuf_timestamp]);
+  fileDesc("ChlzZXNzaW9uZC92MS9zZXNzaW9uLnByb3RvEgtzZXNzaW9uZC52MSK5BgoHU2Vzc2lvbhIKCgJpZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSEAoIYWN0b3JfaWQYAyABKAkSEgoKYWN0b3JfdHlwZRgEIAEoCRIQCghhcHBfdHlwZRgFIAEoCRIoCgVzdGF0ZRgGIAEoDjIZLnNlc3Npb25kLnYxLlNlc3Npb25TdGF0ZRIRCglwcmVfbG9naW4YByABKAgSLgoKY3JlYXRlZF9hdBgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMbGFzdF9zZWVuX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIzCg9pZGxlX2V4cGlyZXNfYXQYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjcKE2Fic29sdXRlX2V4cGlyZXNfYXQYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnJldm9rZWRfYXQYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIVCg1yZXZva2VfcmVhc29uGA4gASgJEhIKCnJldm9rZWRfYnkYDyABKAkSEgoKaXBfYWRkcmVzcxgQIAEoCRISCgp1c2VyX2FnZW50GBEgASgJEhYKDnNpZ25pbmdfa2V5X2lkGBIgASgJEjQKCG1ldGFkYXRhGBMgAygLMiIuc2Vzc2lvbmQudjEuU2Vzc2lvbi5NZXRhZGF0YUVudHJ5EhIKCmVuZF9yZWFzb24YFCABKAkSDwoHY3VycmVudBgVIAEoCBISCgphdXRoX2xldmVsGBYgASgNEhQKDGF1dGhfbWV0aG9kcxgXIAMoCRI0ChBhdXRoZW50aWNhdGVkX2F0GBggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIVCg1tZXRhZGF0YV9ldGFnGBkgASgJGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJ6CgpTZXNzaW9uUmVmEhAKBmNvb2tpZRgBIAEoCUgAEhQKCnNlc3Npb25faWQYAiABKAlIABIXCg1jb29raWVfaGVhZGVyGAQgASgJSAASFgoJdGVuYW50X2lkGAMgASgJSAGIAQFCBQoDcmVmQgwKCl90ZW5hbnRfaWQiQwoIQWN0b3JSZWYSEQoJdGVuYW50X2lkGAEgASgJEhIKCmFjdG9yX3R5cGUYAiABKAkSEAoIYWN0b3JfaWQYAyABKAki1AIKDVNlc3Npb25GaWx0ZXISFgoJdGVuYW50X2lkGAEgASgJSACIAQESEgoKYWN0b3JfdHlwZRgCIAEoCRIQCghhcHBfdHlwZRgDIAEoCRISCgppcF9hZGRyZXNzGAQgASgJEhsKE3VzZXJfYWdlbnRfY29udGFpbnMYBSABKAkSMQoNY3JlYXRlZF9zaW5jZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoOY3JlYXRlZF9iZWZvcmUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnNlZW5fc2luY2UYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3NlZW5fYmVmb3JlGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIMCgpfdGVuYW50X2lkIqwBCglTZXRDb29raWUSDAoEbmFtZRgBIAEoCRINCgV2YWx1ZRgCIAEoCRIXCg9tYXhfYWdlX3NlY29uZHMYAyABKA0SDAoEcGF0aBgEIAEoCRIOCgZzZWN1cmUYBSABKAgSEQoJaHR0cF9vbmx5GAYgASgIEigKCXNhbWVfc2l0ZRgHIAEoDjIVLnNlc3Npb25kLnYxLlNhbWVTaXRlEg4KBmhlYWRlchgIIAEoCSLsAQoKU2lnbmluZ0tleRIKCgJpZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSKwoFc3RhdGUYAyABKA4yHC5zZXNzaW9uZC52MS5TaWduaW5nS2V5U3RhdGUSLgoKY3JlYXRlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKcmV0aXJlZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoOdmVyaWZpZXNfdW50aWwYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIukBCghUb2tlbktleRIKCgJpZBgBIAEoCRIRCglhbGdvcml0aG0YAiABKAkSKQoFc3RhdGUYAyABKA4yGi5zZXNzaW9uZC52MS5Ub2tlbktleVN0YXRlEi4KCmNyZWF0ZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnNpZ25zX2Zyb20YBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjMKD3B1Ymxpc2hlZF91bnRpbBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiwwIKCkF1ZGl0RXZlbnQSCgoCaWQYASABKAMSLwoLb2NjdXJyZWRfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCGNhdGVnb3J5GAMgASgJEg4KBmFjdGlvbhgEIAEoCRIXCg9hY3RpbmdfYWN0b3JfaWQYBSABKAkSFwoPY2FsbGluZ19zZXJ2aWNlGAYgASgJEhEKCXRlbmFudF9pZBgHIAEoCRIVCg1yZXNvdXJjZV90eXBlGAggASgJEhMKC3Jlc291cmNlX2lkGAkgASgJEjUKB2RldGFpbHMYCiADKAsyJC5zZXNzaW9uZC52MS5BdWRpdEV2ZW50LkRldGFpbHNFbnRyeRouCgxEZXRhaWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASqmAQoMU2Vzc2lvblN0YXRlEh0KGVNFU1NJT05fU1RBVEVfVU5TUEVDSUZJRUQQABIYChRTRVNTSU9OX1NUQVRFX0FDVElWRRABEh4KGlNFU1NJT05fU1RBVEVfSURMRV9FWFBJUkVEEAISIgoeU0VTU0lPTl9TVEFURV9BQlNPTFVURV9FWFBJUkVEEAMSGQoVU0VTU0lPTl9TVEFURV9SRVZPS0VEEAQqYgoIU2FtZVNpdGUSGQoVU0FNRV9TSVRFX1VOU1BFQ0lGSUVEEAASFAoQU0FNRV9TSVRFX1NUUklDVBABEhEKDVNBTUVfU0lURV9MQVgQAhISCg5TQU1FX1NJVEVfTk9ORRADKpABCg9TaWduaW5nS2V5U3RhdGUSIQodU0lHTklOR19LRVlfU1RBVEVfVU5TUEVDSUZJRUQQABIcChhTSUdOSU5HX0tFWV9TVEFURV9BQ1RJVkUQARIdChlTSUdOSU5HX0tFWV9TVEFURV9SRVRJUkVEEAISHQoZU0lHTklOR19LRVlfU1RBVEVfRVhQSVJFRBADKogBCg1Ub2tlbktleVN0YXRlEh8KG1RPS0VOX0tFWV9TVEFURV9VTlNQRUNJRklFRBAAEh0KGVRPS0VOX0tFWV9TVEFURV9QVUJMSVNIRUQQARIaChZUT0tFTl9LRVlfU1RBVEVfQUNUSVZFEAISGwoXVE9LRU5fS0VZX1NUQVRFX1JFVElSRUQQA2IGcHJvdG8z", [file_google_protobuf_timestamp]);
 
 /**
  * Session is one login of one actor, at the time of the response.
@@ -323,6 +323,91 @@ export const ActorRefSchema: GenMessage<ActorRef> = /*@__PURE__*/
   messageDesc(file_sessiond_v1_session, 2);
 
 /**
+ * SessionFilter selects sessions of any actor. A session is selected if it meets all fields that are
+ * set. Pre-login sessions are selected, too.
+ *
+ * @generated from message sessiond.v1.SessionFilter
+ */
+export type SessionFilter = Message<"sessiond.v1.SessionFilter"> & {
+  /**
+   * tenant_id restricts the sessions as in SessionRef. Unset: all tenants of the calling service, or
+   * INVALID_REQUEST if SESSIOND_REQUIRE_TENANT is set and the calling service may act on all tenants.
+   * Set and empty: INVALID_REQUEST.
+   *
+   * @generated from field: optional string tenant_id = 1;
+   */
+  tenantId?: string | undefined;
+
+  /**
+   * actor_type is Session.actor_type, at most 64 bytes. Empty: any.
+   *
+   * @generated from field: string actor_type = 2;
+   */
+  actorType: string;
+
+  /**
+   * app_type is Session.app_type, at most 64 bytes. Empty: any.
+   *
+   * @generated from field: string app_type = 3;
+   */
+  appType: string;
+
+  /**
+   * ip_address is Session.ip_address, or a network such as `10.0.0.0/8` or `2001:db8::/32` in which it
+   * is; at most 43 bytes. A network has no bit set after its prefix. A session without an address is in
+   * no network. Empty: any.
+   *
+   * @generated from field: string ip_address = 4;
+   */
+  ipAddress: string;
+
+  /**
+   * user_agent_contains is a part of Session.user_agent, without regard to case; at most 256 characters.
+   * No character has a special meaning. Empty: any.
+   *
+   * @generated from field: string user_agent_contains = 5;
+   */
+  userAgentContains: string;
+
+  /**
+   * created_since is the earliest Session.created_at, from 1970 to 9999, as all times here cut to
+   * milliseconds. Unset: any.
+   *
+   * @generated from field: google.protobuf.Timestamp created_since = 6;
+   */
+  createdSince?: Timestamp | undefined;
+
+  /**
+   * created_before is later than each Session.created_at, and later than created_since. Unset: any.
+   *
+   * @generated from field: google.protobuf.Timestamp created_before = 7;
+   */
+  createdBefore?: Timestamp | undefined;
+
+  /**
+   * seen_since is the earliest Session.last_seen_at, which lags behind by up to the touch interval.
+   * Unset: any.
+   *
+   * @generated from field: google.protobuf.Timestamp seen_since = 8;
+   */
+  seenSince?: Timestamp | undefined;
+
+  /**
+   * seen_before is later than each Session.last_seen_at, and later than seen_since. Unset: any.
+   *
+   * @generated from field: google.protobuf.Timestamp seen_before = 9;
+   */
+  seenBefore?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message sessiond.v1.SessionFilter.
+ * Use `create(SessionFilterSchema)` to create a new message.
+ */
+export const SessionFilterSchema: GenMessage<SessionFilter> = /*@__PURE__*/
+  messageDesc(file_sessiond_v1_session, 3);
+
+/**
  * SetCookie is one cookie to send to the browser, as attributes and as a complete header.
  *
  * @generated from message sessiond.v1.SetCookie
@@ -393,7 +478,7 @@ export type SetCookie = Message<"sessiond.v1.SetCookie"> & {
  * Use `create(SetCookieSchema)` to create a new message.
  */
 export const SetCookieSchema: GenMessage<SetCookie> = /*@__PURE__*/
-  messageDesc(file_sessiond_v1_session, 3);
+  messageDesc(file_sessiond_v1_session, 4);
 
 /**
  * SigningKey is a key that signs the session cookies of one tenant, without its material.
@@ -450,7 +535,67 @@ export type SigningKey = Message<"sessiond.v1.SigningKey"> & {
  * Use `create(SigningKeySchema)` to create a new message.
  */
 export const SigningKeySchema: GenMessage<SigningKey> = /*@__PURE__*/
-  messageDesc(file_sessiond_v1_session, 4);
+  messageDesc(file_sessiond_v1_session, 5);
+
+/**
+ * TokenKey is a key that signs the tokens for upstreams, without its private part. Its public part is in
+ * the JSON Web Key Set at `/.well-known/jwks.json` until published_until. Token keys are of no tenant.
+ *
+ * @generated from message sessiond.v1.TokenKey
+ */
+export type TokenKey = Message<"sessiond.v1.TokenKey"> & {
+  /**
+   * id names the key: `tk-` and 32 lower-case hexadecimal digits. It is the `kid` of the key and of the
+   * tokens that it signs.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * algorithm is `ES256` or `EdDSA`.
+   *
+   * @generated from field: string algorithm = 2;
+   */
+  algorithm: string;
+
+  /**
+   * state is derived from signs_from and published_until at the time of the response.
+   *
+   * @generated from field: sessiond.v1.TokenKeyState state = 3;
+   */
+  state: TokenKeyState;
+
+  /**
+   * created_at is when the key was created, by the database's clock.
+   *
+   * @generated from field: google.protobuf.Timestamp created_at = 4;
+   */
+  createdAt?: Timestamp | undefined;
+
+  /**
+   * signs_from is when the key begins to sign tokens. Until then it is only published, so that
+   * verifiers know it before they see its first token.
+   *
+   * @generated from field: google.protobuf.Timestamp signs_from = 5;
+   */
+  signsFrom?: Timestamp | undefined;
+
+  /**
+   * published_until is when the key leaves the JSON Web Key Set. From this time on, verifiers refuse its
+   * tokens, as soon as they have fetched the set again. Unset until a rotation replaces the key.
+   *
+   * @generated from field: google.protobuf.Timestamp published_until = 6;
+   */
+  publishedUntil?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message sessiond.v1.TokenKey.
+ * Use `create(TokenKeySchema)` to create a new message.
+ */
+export const TokenKeySchema: GenMessage<TokenKey> = /*@__PURE__*/
+  messageDesc(file_sessiond_v1_session, 6);
 
 /**
  * AuditEvent tells who did what, and when. Events never change. They are deleted after the audit
@@ -504,14 +649,14 @@ export type AuditEvent = Message<"sessiond.v1.AuditEvent"> & {
   callingService: string;
 
   /**
-   * tenant_id is the tenant of the resource.
+   * tenant_id is the tenant of the resource; `default` for a token key, which is of no tenant.
    *
    * @generated from field: string tenant_id = 7;
    */
   tenantId: string;
 
   /**
-   * resource_type is `session`, `signing_key` or `actor`.
+   * resource_type is `session`, `signing_key`, `token_key` or `actor`.
    *
    * @generated from field: string resource_type = 8;
    */
@@ -537,7 +682,7 @@ export type AuditEvent = Message<"sessiond.v1.AuditEvent"> & {
  * Use `create(AuditEventSchema)` to create a new message.
  */
 export const AuditEventSchema: GenMessage<AuditEvent> = /*@__PURE__*/
-  messageDesc(file_sessiond_v1_session, 5);
+  messageDesc(file_sessiond_v1_session, 7);
 
 /**
  * SessionState tells whether a session is live and, if not, what ended it. A revoked session
@@ -692,4 +837,53 @@ export type SigningKeyState = (typeof SigningKeyState)[keyof typeof SigningKeySt
  */
 export const SigningKeyStateSchema: GenEnum<SigningKeyState> = /*@__PURE__*/
   enumDesc(file_sessiond_v1_session, 2);
+
+/**
+ * TokenKeyState tells whether a token key signs tokens.
+ *
+ * @generated from enum sessiond.v1.TokenKeyState
+ */
+export const TokenKeyState = {
+  /**
+   * TOKEN_KEY_STATE_UNSPECIFIED is never sent.
+   *
+   * @generated from enum value: TOKEN_KEY_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * TOKEN_KEY_STATE_PUBLISHED: in the JSON Web Key Set, but does not sign yet.
+   *
+   * @generated from enum value: TOKEN_KEY_STATE_PUBLISHED = 1;
+   */
+  PUBLISHED: 1,
+
+  /**
+   * TOKEN_KEY_STATE_ACTIVE: signs tokens, and verifies them.
+   *
+   * @generated from enum value: TOKEN_KEY_STATE_ACTIVE = 2;
+   */
+  ACTIVE: 2,
+
+  /**
+   * TOKEN_KEY_STATE_RETIRED: no longer signs tokens. It verifies them until published_until; after that,
+   * the sweep deletes it.
+   *
+   * @generated from enum value: TOKEN_KEY_STATE_RETIRED = 3;
+   */
+  RETIRED: 3,
+} as const;
+
+/**
+ * TokenKeyState tells whether a token key signs tokens.
+ *
+ * @generated from enum sessiond.v1.TokenKeyState
+ */
+export type TokenKeyState = (typeof TokenKeyState)[keyof typeof TokenKeyState] | UnknownEnum;
+
+/**
+ * Describes the enum sessiond.v1.TokenKeyState.
+ */
+export const TokenKeyStateSchema: GenEnum<TokenKeyState> = /*@__PURE__*/
+  enumDesc(file_sessiond_v1_session, 3);
 

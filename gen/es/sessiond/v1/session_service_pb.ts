@@ -7,7 +7,7 @@ import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import { file_sessiond_v1_options } from "./options_pb.ts";
-import type { ActorRef, AuditEvent, Session, SessionRef, SetCookie, SigningKey } from "./session_pb.ts";
+import type { ActorRef, AuditEvent, Session, SessionFilter, SessionRef, SetCookie, SigningKey, TokenKey } from "./session_pb.ts";
 import { file_sessiond_v1_session } from "./session_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file sessiond/v1/session_service.proto.
  */
 export const file_sessiond_v1_session_service: GenFile = /*@__PURE__*/
-  fileDesc("CiFzZXNzaW9uZC92MS9zZXNzaW9uX3NlcnZpY2UucHJvdG8SC3Nlc3Npb25kLnYxIuADCg1DcmVhdGVSZXF1ZXN0EiQKBWFjdG9yGAEgASgLMhUuc2Vzc2lvbmQudjEuQWN0b3JSZWYSEAoIYXBwX3R5cGUYAiABKAkSOgoIbWV0YWRhdGEYAyADKAsyKC5zZXNzaW9uZC52MS5DcmVhdGVSZXF1ZXN0Lk1ldGFkYXRhRW50cnkSLwoMaWRsZV90aW1lb3V0GAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjMKEGFic29sdXRlX3RpbWVvdXQYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEQoJcHJlX2xvZ2luGAYgASgIEikKCHJlcGxhY2VzGAcgASgLMhcuc2Vzc2lvbmQudjEuU2Vzc2lvblJlZhISCgppcF9hZGRyZXNzGAggASgJEhIKCnVzZXJfYWdlbnQYCSABKAkSEgoKYXV0aF9sZXZlbBgKIAEoDRIUCgxhdXRoX21ldGhvZHMYCyADKAkSNAoQYXV0aGVudGljYXRlZF9hdBgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIqUBCg5DcmVhdGVSZXNwb25zZRIlCgdzZXNzaW9uGAEgASgLMhQuc2Vzc2lvbmQudjEuU2Vzc2lvbhIOCgZjb29raWUYAiABKAkSEgoKY3NyZl90b2tlbhgDIAEoCRIrCgtzZXRfY29va2llcxgEIAMoCzIWLnNlc3Npb25kLnYxLlNldENvb2tpZRIbChNyZXBsYWNlZF9zZXNzaW9uX2lkGAUgASgJItwCCg9WYWxpZGF0ZVJlcXVlc3QSEAoGY29va2llGAEgASgJSAASFwoNY29va2llX2hlYWRlchgCIAEoCUgAEhcKCmNzcmZfdG9rZW4YAyABKAlIAYgBARINCgV0b3VjaBgEIAEoCBIYChBhY2NlcHRfcHJlX2xvZ2luGAUgASgIEhIKCmlwX2FkZHJlc3MYBiABKAkSEgoKdXNlcl9hZ2VudBgHIAEoCRIWCgl0ZW5hbnRfaWQYCCABKAlIAogBARIYCgtodHRwX21ldGhvZBgJIAEoCUgDiAEBEhYKDm1pbl9hdXRoX2xldmVsGAogASgNEi8KDG1heF9hdXRoX2FnZRgLIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIMCgpjcmVkZW50aWFsQg0KC19jc3JmX3Rva2VuQgwKCl90ZW5hbnRfaWRCDgoMX2h0dHBfbWV0aG9kIrIBChBWYWxpZGF0ZVJlc3BvbnNlEiUKB3Nlc3Npb24YASABKAsyFC5zZXNzaW9uZC52MS5TZXNzaW9uEhQKDHNlY29uZHNfbGVmdBgCIAEoDRIZChFpZGxlX3NlY29uZHNfbGVmdBgDIAEoDRIdChVhYnNvbHV0ZV9zZWNvbmRzX2xlZnQYBCABKA0SFgoOZXhwaXJ5X3dhcm5pbmcYBSABKAgSDwoHdG91Y2hlZBgGIAEoCCJtChNWYWxpZGF0ZUNzcmZSZXF1ZXN0EigKB3Nlc3Npb24YASABKAsyFy5zZXNzaW9uZC52MS5TZXNzaW9uUmVmEhIKCmNzcmZfdG9rZW4YAiABKAkSGAoQYWNjZXB0X3ByZV9sb2dpbhgDIAEoCCI9ChRWYWxpZGF0ZUNzcmZSZXNwb25zZRIlCgdzZXNzaW9uGAEgASgLMhQuc2Vzc2lvbmQudjEuU2Vzc2lvbiI4CgxUb3VjaFJlcXVlc3QSKAoHc2Vzc2lvbhgBIAEoCzIXLnNlc3Npb25kLnYxLlNlc3Npb25SZWYiRwoNVG91Y2hSZXNwb25zZRIlCgdzZXNzaW9uGAEgASgLMhQuc2Vzc2lvbmQudjEuU2Vzc2lvbhIPCgd0b3VjaGVkGAIgASgIImIKDVJldm9rZVJlcXVlc3QSKAoHc2Vzc2lvbhgBIAEoCzIXLnNlc3Npb25kLnYxLlNlc3Npb25SZWYSDgoGcmVhc29uGAIgASgJEhcKD2FjdGluZ19hY3Rvcl9pZBgDIAEoCSJ1Cg5SZXZva2VSZXNwb25zZRIlCgdzZXNzaW9uGAEgASgLMhQuc2Vzc2lvbmQudjEuU2Vzc2lvbhIPCgdyZXZva2VkGAIgASgIEisKC3NldF9jb29raWVzGAMgAygLMhYuc2Vzc2lvbmQudjEuU2V0Q29va2llIpABChhSZXZva2VBbGxGb3JBY3RvclJlcXVlc3QSJAoFYWN0b3IYASABKAsyFS5zZXNzaW9uZC52MS5BY3RvclJlZhIlCgRrZWVwGAIgASgLMhcuc2Vzc2lvbmQudjEuU2Vzc2lvblJlZhIOCgZyZWFzb24YAyABKAkSFwoPYWN0aW5nX2FjdG9yX2lkGAQgASgJIjIKGVJldm9rZUFsbEZvckFjdG9yUmVzcG9uc2USFQoNcmV2b2tlZF9jb3VudBgBIAEoDSKKAQoRUm90YXRlQ3NyZlJlcXVlc3QSKgoHc2Vzc2lvbhgBIAEoCzIXLnNlc3Npb25kLnYxLlNlc3Npb25SZWZIABImCgVhY3RvchgCIAEoCzIVLnNlc3Npb25kLnYxLkFjdG9yUmVmSAASFwoPYWN0aW5nX2FjdG9yX2lkGAMgASgJQggKBnRhcmdldCI/ChJSb3RhdGVDc3JmUmVzcG9uc2USKQoHcm90YXRlZBgBIAMoCzIYLnNlc3Npb25kLnYxLlJvdGF0ZWRDc3JmImEKC1JvdGF0ZWRDc3JmEhIKCnNlc3Npb25faWQYASABKAkSEgoKY3NyZl90b2tlbhgCIAEoCRIqCgpzZXRfY29va2llGAMgASgLMhYuc2Vzc2lvbmQudjEuU2V0Q29va2llIvcBChRSb3RhdGVTZXNzaW9uUmVxdWVzdBIoCgdzZXNzaW9uGAEgASgLMhcuc2Vzc2lvbmQudjEuU2Vzc2lvblJlZhIoCgVncmFjZRgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIXCgphdXRoX2xldmVsGAMgASgNSACIAQESFAoMYXV0aF9tZXRob2RzGAQgAygJEjQKEGF1dGhlbnRpY2F0ZWRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhcKD2FjdGluZ19hY3Rvcl9pZBgGIAEoCUINCgtfYXV0aF9sZXZlbCKsAQoVUm90YXRlU2Vzc2lvblJlc3BvbnNlEiUKB3Nlc3Npb24YASABKAsyFC5zZXNzaW9uZC52MS5TZXNzaW9uEg4KBmNvb2tpZRgCIAEoCRISCgpjc3JmX3Rva2VuGAMgASgJEisKC3NldF9jb29raWVzGAQgAygLMhYuc2Vzc2lvbmQudjEuU2V0Q29va2llEhsKE3ByZXZpb3VzX3Nlc3Npb25faWQYBSABKAki5gEKFVVwZGF0ZU1ldGFkYXRhUmVxdWVzdBIoCgdzZXNzaW9uGAEgASgLMhcuc2Vzc2lvbmQudjEuU2Vzc2lvblJlZhJCCghtZXRhZGF0YRgCIAMoCzIwLnNlc3Npb25kLnYxLlVwZGF0ZU1ldGFkYXRhUmVxdWVzdC5NZXRhZGF0YUVudHJ5EhUKDW1ldGFkYXRhX2V0YWcYAyABKAkSFwoPYWN0aW5nX2FjdG9yX2lkGAQgASgJGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASI/ChZVcGRhdGVNZXRhZGF0YVJlc3BvbnNlEiUKB3Nlc3Npb24YASABKAsyFC5zZXNzaW9uZC52MS5TZXNzaW9uIkUKF1JvdGF0ZVNpZ25pbmdLZXlSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIXCg9hY3RpbmdfYWN0b3JfaWQYAiABKAkidQoYUm90YXRlU2lnbmluZ0tleVJlc3BvbnNlEisKCmFjdGl2ZV9rZXkYASABKAsyFy5zZXNzaW9uZC52MS5TaWduaW5nS2V5EiwKC3JldGlyZWRfa2V5GAIgASgLMhcuc2Vzc2lvbmQudjEuU2lnbmluZ0tleSIXChVHYXJiYWdlQ29sbGVjdFJlcXVlc3QizwEKFkdhcmJhZ2VDb2xsZWN0UmVzcG9uc2USGAoQc2Vzc2lvbnNfZGVsZXRlZBgBIAEoDRIiChpwcmVfbG9naW5fc2Vzc2lvbnNfZGVsZXRlZBgCIAEoDRIcChRzaWduaW5nX2tleXNfZGVsZXRlZBgDIAEoDRIcChRhdWRpdF9ldmVudHNfZGVsZXRlZBgEIAEoDRIMCgRtb3JlGAUgASgIEhcKD2FscmVhZHlfcnVubmluZxgGIAEoCBIUCgxmYWlsZWRfcGFydHMYByADKAkiNgoKR2V0UmVxdWVzdBIoCgdzZXNzaW9uGAEgASgLMhcuc2Vzc2lvbmQudjEuU2Vzc2lvblJlZiI0CgtHZXRSZXNwb25zZRIlCgdzZXNzaW9uGAEgASgLMhQuc2Vzc2lvbmQudjEuU2Vzc2lvbiKbAQoLTGlzdFJlcXVlc3QSJAoFYWN0b3IYASABKAsyFS5zZXNzaW9uZC52MS5BY3RvclJlZhIVCg1pbmNsdWRlX2VuZGVkGAIgASgIEigKB2N1cnJlbnQYAyABKAsyFy5zZXNzaW9uZC52MS5TZXNzaW9uUmVmEhEKCXBhZ2Vfc2l6ZRgEIAEoBRISCgpwYWdlX3Rva2VuGAUgASgJIk8KDExpc3RSZXNwb25zZRImCghzZXNzaW9ucxgBIAMoCzIULnNlc3Npb25kLnYxLlNlc3Npb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIlIKFkxpc3RTaWduaW5nS2V5c1JlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJImEKF0xpc3RTaWduaW5nS2V5c1Jlc3BvbnNlEi0KDHNpZ25pbmdfa2V5cxgBIAMoCzIXLnNlc3Npb25kLnYxLlNpZ25pbmdLZXkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIoABChZMaXN0QXVkaXRFdmVudHNSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRITCgtyZXNvdXJjZV9pZBgCIAEoCRIXCg9hY3RpbmdfYWN0b3JfaWQYAyABKAkSEQoJcGFnZV9zaXplGAQgASgFEhIKCnBhZ2VfdG9rZW4YBSABKAkiYQoXTGlzdEF1ZGl0RXZlbnRzUmVzcG9uc2USLQoMYXVkaXRfZXZlbnRzGAEgAygLMhcuc2Vzc2lvbmQudjEuQXVkaXRFdmVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkyowoKDlNlc3Npb25TZXJ2aWNlEkcKBkNyZWF0ZRIaLnNlc3Npb25kLnYxLkNyZWF0ZVJlcXVlc3QaGy5zZXNzaW9uZC52MS5DcmVhdGVSZXNwb25zZSIEyNsYAhJNCghWYWxpZGF0ZRIcLnNlc3Npb25kLnYxLlZhbGlkYXRlUmVxdWVzdBodLnNlc3Npb25kLnYxLlZhbGlkYXRlUmVzcG9uc2UiBMjbGAESWQoMVmFsaWRhdGVDc3JmEiAuc2Vzc2lvbmQudjEuVmFsaWRhdGVDc3JmUmVxdWVzdBohLnNlc3Npb25kLnYxLlZhbGlkYXRlQ3NyZlJlc3BvbnNlIgTI2xgBEkQKBVRvdWNoEhkuc2Vzc2lvbmQudjEuVG91Y2hSZXF1ZXN0Ghouc2Vzc2lvbmQudjEuVG91Y2hSZXNwb25zZSIEyNsYARJHCgZSZXZva2USGi5zZXNzaW9uZC52MS5SZXZva2VSZXF1ZXN0Ghsuc2Vzc2lvbmQudjEuUmV2b2tlUmVzcG9uc2UiBMjbGAISaAoRUmV2b2tlQWxsRm9yQWN0b3ISJS5zZXNzaW9uZC52MS5SZXZva2VBbGxGb3JBY3RvclJlcXVlc3QaJi5zZXNzaW9uZC52MS5SZXZva2VBbGxGb3JBY3RvclJlc3BvbnNlIgTI2xgCElMKClJvdGF0ZUNzcmYSHi5zZXNzaW9uZC52MS5Sb3RhdGVDc3JmUmVxdWVzdBofLnNlc3Npb25kLnYxLlJvdGF0ZUNzcmZSZXNwb25zZSIEyNsYAhJcCg1Sb3RhdGVTZXNzaW9uEiEuc2Vzc2lvbmQudjEuUm90YXRlU2Vzc2lvblJlcXVlc3QaIi5zZXNzaW9uZC52MS5Sb3RhdGVTZXNzaW9uUmVzcG9uc2UiBMjbGAISXwoOVXBkYXRlTWV0YWRhdGESIi5zZXNzaW9uZC52MS5VcGRhdGVNZXRhZGF0YVJlcXVlc3QaIy5zZXNzaW9uZC52MS5VcGRhdGVNZXRhZGF0YVJlc3BvbnNlIgTI2xgCEmUKEFJvdGF0ZVNpZ25pbmdLZXkSJC5zZXNzaW9uZC52MS5Sb3RhdGVTaWduaW5nS2V5UmVxdWVzdBolLnNlc3Npb25kLnYxLlJvdGF0ZVNpZ25pbmdLZXlSZXNwb25zZSIEyNsYAxJfCg5HYXJiYWdlQ29sbGVjdBIiLnNlc3Npb25kLnYxLkdhcmJhZ2VDb2xsZWN0UmVxdWVzdBojLnNlc3Npb25kLnYxLkdhcmJhZ2VDb2xsZWN0UmVzcG9uc2UiBMjbGAMSPgoDR2V0Ehcuc2Vzc2lvbmQudjEuR2V0UmVxdWVzdBoYLnNlc3Npb25kLnYxLkdldFJlc3BvbnNlIgTI2xgCEkEKBExpc3QSGC5zZXNzaW9uZC52MS5MaXN0UmVxdWVzdBoZLnNlc3Npb25kLnYxLkxpc3RSZXNwb25zZSIEyNsYAhJiCg9MaXN0U2lnbmluZ0tleXMSIy5zZXNzaW9uZC52MS5MaXN0U2lnbmluZ0tleXNSZXF1ZXN0GiQuc2Vzc2lvbmQudjEuTGlzdFNpZ25pbmdLZXlzUmVzcG9uc2UiBMjbGAMSYgoPTGlzdEF1ZGl0RXZlbnRzEiMuc2Vzc2lvbmQudjEuTGlzdEF1ZGl0RXZlbnRzUmVxdWVzdBokLnNlc3Npb25kLnYxLkxpc3RBdWRpdEV2ZW50c1Jlc3BvbnNlIgTI2xgDYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_sessiond_v1_options, file_sessiond_v1_session]);
+  fileDesc("CiFzZXNzaW9uZC92MS9zZXNzaW9uX3NlcnZpY2UucHJvdG8SC3Nlc3Npb25kLnYxIuADCg1DcmVhdGVSZXF1ZXN0EiQKBWFjdG9yGAEgASgLMhUuc2Vzc2lvbmQudjEuQWN0b3JSZWYSEAoIYXBwX3R5cGUYAiABKAkSOgoIbWV0YWRhdGEYAyADKAsyKC5zZXNzaW9uZC52MS5DcmVhdGVSZXF1ZXN0Lk1ldGFkYXRhRW50cnkSLwoMaWRsZV90aW1lb3V0GAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjMKEGFic29sdXRlX3RpbWVvdXQYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEQoJcHJlX2xvZ2luGAYgASgIEikKCHJlcGxhY2VzGAcgASgLMhcuc2Vzc2lvbmQudjEuU2Vzc2lvblJlZhISCgppcF9hZGRyZXNzGAggASgJEhIKCnVzZXJfYWdlbnQYCSABKAkSEgoKYXV0aF9sZXZlbBgKIAEoDRIUCgxhdXRoX21ldGhvZHMYCyADKAkSNAoQYXV0aGVudGljYXRlZF9hdBgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIqUBCg5DcmVhdGVSZXNwb25zZRIlCgdzZXNzaW9uGAEgASgLMhQuc2Vzc2lvbmQudjEuU2Vzc2lvbhIOCgZjb29raWUYAiABKAkSEgoKY3NyZl90b2tlbhgDIAEoCRIrCgtzZXRfY29va2llcxgEIAMoCzIWLnNlc3Npb25kLnYxLlNldENvb2tpZRIbChNyZXBsYWNlZF9zZXNzaW9uX2lkGAUgASgJIogDCg9WYWxpZGF0ZVJlcXVlc3QSEAoGY29va2llGAEgASgJSAASFwoNY29va2llX2hlYWRlchgCIAEoCUgAEhcKCmNzcmZfdG9rZW4YAyABKAlIAYgBARINCgV0b3VjaBgEIAEoCBIYChBhY2NlcHRfcHJlX2xvZ2luGAUgASgIEhIKCmlwX2FkZHJlc3MYBiABKAkSEgoKdXNlcl9hZ2VudBgHIAEoCRIWCgl0ZW5hbnRfaWQYCCABKAlIAogBARIYCgtodHRwX21ldGhvZBgJIAEoCUgDiAEBEhYKDm1pbl9hdXRoX2xldmVsGAogASgNEi8KDG1heF9hdXRoX2FnZRgLIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhISCgphY3Rvcl90eXBlGAwgASgJEhYKDnRva2VuX2F1ZGllbmNlGA0gASgJQgwKCmNyZWRlbnRpYWxCDQoLX2NzcmZfdG9rZW5CDAoKX3RlbmFudF9pZEIOCgxfaHR0cF9tZXRob2Qi9wEKEFZhbGlkYXRlUmVzcG9uc2USJQoHc2Vzc2lvbhgBIAEoCzIULnNlc3Npb25kLnYxLlNlc3Npb24SFAoMc2Vjb25kc19sZWZ0GAIgASgNEhkKEWlkbGVfc2Vjb25kc19sZWZ0GAMgASgNEh0KFWFic29sdXRlX3NlY29uZHNfbGVmdBgEIAEoDRIWCg5leHBpcnlfd2FybmluZxgFIAEoCBIPCgd0b3VjaGVkGAYgASgIEg0KBXRva2VuGAcgASgJEjQKEHRva2VuX2V4cGlyZXNfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIm0KE1ZhbGlkYXRlQ3NyZlJlcXVlc3QSKAoHc2Vzc2lvbhgBIAEoCzIXLnNlc3Npb25kLnYxLlNlc3Npb25SZWYSEgoKY3NyZl90b2tlbhgCIAEoCRIYChBhY2NlcHRfcHJlX2xvZ2luGAMgASgIIj0KFFZhbGlkYXRlQ3NyZlJlc3BvbnNlEiUKB3Nlc3Npb24YASABKAsyFC5zZXNzaW9uZC52MS5TZXNzaW9uIjgKDFRvdWNoUmVxdWVzdBIoCgdzZXNzaW9uGAEgASgLMhcuc2Vzc2lvbmQudjEuU2Vzc2lvblJlZiJHCg1Ub3VjaFJlc3BvbnNlEiUKB3Nlc3Npb24YASABKAsyFC5zZXNzaW9uZC52MS5TZXNzaW9uEg8KB3RvdWNoZWQYAiABKAgiYgoNUmV2b2tlUmVxdWVzdBIoCgdzZXNzaW9uGAEgASgLMhcuc2Vzc2lvbmQudjEuU2Vzc2lvblJlZhIOCgZyZWFzb24YAiABKAkSFwoPYWN0aW5nX2FjdG9yX2lkGAMgASgJInUKDlJldm9rZVJlc3BvbnNlEiUKB3Nlc3Npb24YASABKAsyFC5zZXNzaW9uZC52MS5TZXNzaW9uEg8KB3Jldm9rZWQYAiABKAgSKwoLc2V0X2Nvb2tpZXMYAyADKAsyFi5zZXNzaW9uZC52MS5TZXRDb29raWUikAEKGFJldm9rZUFsbEZvckFjdG9yUmVxdWVzdBIkCgVhY3RvchgBIAEoCzIVLnNlc3Npb25kLnYxLkFjdG9yUmVmEiUKBGtlZXAYAiABKAsyFy5zZXNzaW9uZC52MS5TZXNzaW9uUmVmEg4KBnJlYXNvbhgDIAEoCRIXCg9hY3RpbmdfYWN0b3JfaWQYBCABKAkiMgoZUmV2b2tlQWxsRm9yQWN0b3JSZXNwb25zZRIVCg1yZXZva2VkX2NvdW50GAEgASgNIooBChFSb3RhdGVDc3JmUmVxdWVzdBIqCgdzZXNzaW9uGAEgASgLMhcuc2Vzc2lvbmQudjEuU2Vzc2lvblJlZkgAEiYKBWFjdG9yGAIgASgLMhUuc2Vzc2lvbmQudjEuQWN0b3JSZWZIABIXCg9hY3RpbmdfYWN0b3JfaWQYAyABKAlCCAoGdGFyZ2V0Ij8KElJvdGF0ZUNzcmZSZXNwb25zZRIpCgdyb3RhdGVkGAEgAygLMhguc2Vzc2lvbmQudjEuUm90YXRlZENzcmYiYQoLUm90YXRlZENzcmYSEgoKc2Vzc2lvbl9pZBgBIAEoCRISCgpjc3JmX3Rva2VuGAIgASgJEioKCnNldF9jb29raWUYAyABKAsyFi5zZXNzaW9uZC52MS5TZXRDb29raWUi9wEKFFJvdGF0ZVNlc3Npb25SZXF1ZXN0EigKB3Nlc3Npb24YASABKAsyFy5zZXNzaW9uZC52MS5TZXNzaW9uUmVmEigKBWdyYWNlGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhcKCmF1dGhfbGV2ZWwYAyABKA1IAIgBARIUCgxhdXRoX21ldGhvZHMYBCADKAkSNAoQYXV0aGVudGljYXRlZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFwoPYWN0aW5nX2FjdG9yX2lkGAYgASgJQg0KC19hdXRoX2xldmVsIqwBChVSb3RhdGVTZXNzaW9uUmVzcG9uc2USJQoHc2Vzc2lvbhgBIAEoCzIULnNlc3Npb25kLnYxLlNlc3Npb24SDgoGY29va2llGAIgASgJEhIKCmNzcmZfdG9rZW4YAyABKAkSKwoLc2V0X2Nvb2tpZXMYBCADKAsyFi5zZXNzaW9uZC52MS5TZXRDb29raWUSGwoTcHJldmlvdXNfc2Vzc2lvbl9pZBgFIAEoCSLmAQoVVXBkYXRlTWV0YWRhdGFSZXF1ZXN0EigKB3Nlc3Npb24YASABKAsyFy5zZXNzaW9uZC52MS5TZXNzaW9uUmVmEkIKCG1ldGFkYXRhGAIgAygLMjAuc2Vzc2lvbmQudjEuVXBkYXRlTWV0YWRhdGFSZXF1ZXN0Lk1ldGFkYXRhRW50cnkSFQoNbWV0YWRhdGFfZXRhZxgDIAEoCRIXCg9hY3RpbmdfYWN0b3JfaWQYBCABKAkaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIj8KFlVwZGF0ZU1ldGFkYXRhUmVzcG9uc2USJQoHc2Vzc2lvbhgBIAEoCzIULnNlc3Npb25kLnYxLlNlc3Npb24iRQoXUm90YXRlU2lnbmluZ0tleVJlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEhcKD2FjdGluZ19hY3Rvcl9pZBgCIAEoCSJ1ChhSb3RhdGVTaWduaW5nS2V5UmVzcG9uc2USKwoKYWN0aXZlX2tleRgBIAEoCzIXLnNlc3Npb25kLnYxLlNpZ25pbmdLZXkSLAoLcmV0aXJlZF9rZXkYAiABKAsyFy5zZXNzaW9uZC52MS5TaWduaW5nS2V5IhcKFUdhcmJhZ2VDb2xsZWN0UmVxdWVzdCLrAQoWR2FyYmFnZUNvbGxlY3RSZXNwb25zZRIYChBzZXNzaW9uc19kZWxldGVkGAEgASgNEiIKGnByZV9sb2dpbl9zZXNzaW9uc19kZWxldGVkGAIgASgNEhwKFHNpZ25pbmdfa2V5c19kZWxldGVkGAMgASgNEhwKFGF1ZGl0X2V2ZW50c19kZWxldGVkGAQgASgNEgwKBG1vcmUYBSABKAgSFwoPYWxyZWFkeV9ydW5uaW5nGAYgASgIEhQKDGZhaWxlZF9wYXJ0cxgHIAMoCRIaChJ0b2tlbl9rZXlzX2RlbGV0ZWQYCCABKA0iNgoKR2V0UmVxdWVzdBIoCgdzZXNzaW9uGAEgASgLMhcuc2Vzc2lvbmQudjEuU2Vzc2lvblJlZiI0CgtHZXRSZXNwb25zZRIlCgdzZXNzaW9uGAEgASgLMhQuc2Vzc2lvbmQudjEuU2Vzc2lvbiKbAQoLTGlzdFJlcXVlc3QSJAoFYWN0b3IYASABKAsyFS5zZXNzaW9uZC52MS5BY3RvclJlZhIVCg1pbmNsdWRlX2VuZGVkGAIgASgIEigKB2N1cnJlbnQYAyABKAsyFy5zZXNzaW9uZC52MS5TZXNzaW9uUmVmEhEKCXBhZ2Vfc2l6ZRgEIAEoBRISCgpwYWdlX3Rva2VuGAUgASgJIk8KDExpc3RSZXNwb25zZRImCghzZXNzaW9ucxgBIAMoCzIULnNlc3Npb25kLnYxLlNlc3Npb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIn8KE0xpc3RTZXNzaW9uc1JlcXVlc3QSKgoGZmlsdGVyGAEgASgLMhouc2Vzc2lvbmQudjEuU2Vzc2lvbkZpbHRlchIVCg1pbmNsdWRlX2VuZGVkGAIgASgIEhEKCXBhZ2Vfc2l6ZRgDIAEoBRISCgpwYWdlX3Rva2VuGAQgASgJIlcKFExpc3RTZXNzaW9uc1Jlc3BvbnNlEiYKCHNlc3Npb25zGAEgAygLMhQuc2Vzc2lvbmQudjEuU2Vzc2lvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkipQEKFVJldm9rZVNlc3Npb25zUmVxdWVzdBIqCgZmaWx0ZXIYASABKAsyGi5zZXNzaW9uZC52MS5TZXNzaW9uRmlsdGVyEhIKCmV2ZXJ5dGhpbmcYAiABKAgSDgoGcmVhc29uGAMgASgJEhcKD2FjdGluZ19hY3Rvcl9pZBgEIAEoCRIPCgdkcnlfcnVuGAUgASgIEhIKCnBhZ2VfdG9rZW4YBiABKAkieAoWUmV2b2tlU2Vzc2lvbnNSZXNwb25zZRIRCglwcm9jZXNzZWQYASABKA0SDAoEbW9yZRgCIAEoCBIXCg9uZXh0X3BhZ2VfdG9rZW4YAyABKAkSJAoGc2FtcGxlGAQgAygLMhQuc2Vzc2lvbmQudjEuU2Vzc2lvbiJSChZMaXN0U2lnbmluZ0tleXNSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSJhChdMaXN0U2lnbmluZ0tleXNSZXNwb25zZRItCgxzaWduaW5nX2tleXMYASADKAsyFy5zZXNzaW9uZC52MS5TaWduaW5nS2V5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSK2AgoWTGlzdEF1ZGl0RXZlbnRzUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSEwoLcmVzb3VyY2VfaWQYAiABKAkSFwoPYWN0aW5nX2FjdG9yX2lkGAMgASgJEhEKCXBhZ2Vfc2l6ZRgEIAEoBRISCgpwYWdlX3Rva2VuGAUgASgJEjIKDm9jY3VycmVkX3NpbmNlGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIzCg9vY2N1cnJlZF9iZWZvcmUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhQKDG9sZGVzdF9maXJzdBgIIAEoCBIOCgZhY3Rpb24YCSABKAkSEwoLYWxsX3RlbmFudHMYCiABKAgSEAoIYWZ0ZXJfaWQYCyABKAMiYQoXTGlzdEF1ZGl0RXZlbnRzUmVzcG9uc2USLQoMYXVkaXRfZXZlbnRzGAEgAygLMhcuc2Vzc2lvbmQudjEuQXVkaXRFdmVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiRQoVUm90YXRlVG9rZW5LZXlSZXF1ZXN0EhcKD2FjdGluZ19hY3Rvcl9pZBgBIAEoCRITCgtpbW1lZGlhdGVseRgCIAEoCCJtChZSb3RhdGVUb2tlbktleVJlc3BvbnNlEiYKB25ld19rZXkYASABKAsyFS5zZXNzaW9uZC52MS5Ub2tlbktleRIrCgxyZXRpcmVkX2tleXMYAiADKAsyFS5zZXNzaW9uZC52MS5Ub2tlbktleSI9ChRMaXN0VG9rZW5LZXlzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSJbChVMaXN0VG9rZW5LZXlzUmVzcG9uc2USKQoKdG9rZW5fa2V5cxgBIAMoCzIVLnNlc3Npb25kLnYxLlRva2VuS2V5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCTKeDQoOU2Vzc2lvblNlcnZpY2USRwoGQ3JlYXRlEhouc2Vzc2lvbmQudjEuQ3JlYXRlUmVxdWVzdBobLnNlc3Npb25kLnYxLkNyZWF0ZVJlc3BvbnNlIgTI2xgCEk0KCFZhbGlkYXRlEhwuc2Vzc2lvbmQudjEuVmFsaWRhdGVSZXF1ZXN0Gh0uc2Vzc2lvbmQudjEuVmFsaWRhdGVSZXNwb25zZSIEyNsYARJZCgxWYWxpZGF0ZUNzcmYSIC5zZXNzaW9uZC52MS5WYWxpZGF0ZUNzcmZSZXF1ZXN0GiEuc2Vzc2lvbmQudjEuVmFsaWRhdGVDc3JmUmVzcG9uc2UiBMjbGAESRAoFVG91Y2gSGS5zZXNzaW9uZC52MS5Ub3VjaFJlcXVlc3QaGi5zZXNzaW9uZC52MS5Ub3VjaFJlc3BvbnNlIgTI2xgBEkcKBlJldm9rZRIaLnNlc3Npb25kLnYxLlJldm9rZVJlcXVlc3QaGy5zZXNzaW9uZC52MS5SZXZva2VSZXNwb25zZSIEyNsYAhJoChFSZXZva2VBbGxGb3JBY3RvchIlLnNlc3Npb25kLnYxLlJldm9rZUFsbEZvckFjdG9yUmVxdWVzdBomLnNlc3Npb25kLnYxLlJldm9rZUFsbEZvckFjdG9yUmVzcG9uc2UiBMjbGAISUwoKUm90YXRlQ3NyZhIeLnNlc3Npb25kLnYxLlJvdGF0ZUNzcmZSZXF1ZXN0Gh8uc2Vzc2lvbmQudjEuUm90YXRlQ3NyZlJlc3BvbnNlIgTI2xgCElwKDVJvdGF0ZVNlc3Npb24SIS5zZXNzaW9uZC52MS5Sb3RhdGVTZXNzaW9uUmVxdWVzdBoiLnNlc3Npb25kLnYxLlJvdGF0ZVNlc3Npb25SZXNwb25zZSIEyNsYAhJfCg5VcGRhdGVNZXRhZGF0YRIiLnNlc3Npb25kLnYxLlVwZGF0ZU1ldGFkYXRhUmVxdWVzdBojLnNlc3Npb25kLnYxLlVwZGF0ZU1ldGFkYXRhUmVzcG9uc2UiBMjbGAISZQoQUm90YXRlU2lnbmluZ0tleRIkLnNlc3Npb25kLnYxLlJvdGF0ZVNpZ25pbmdLZXlSZXF1ZXN0GiUuc2Vzc2lvbmQudjEuUm90YXRlU2lnbmluZ0tleVJlc3BvbnNlIgTI2xgDEl8KDkdhcmJhZ2VDb2xsZWN0EiIuc2Vzc2lvbmQudjEuR2FyYmFnZUNvbGxlY3RSZXF1ZXN0GiMuc2Vzc2lvbmQudjEuR2FyYmFnZUNvbGxlY3RSZXNwb25zZSIEyNsYAxI+CgNHZXQSFy5zZXNzaW9uZC52MS5HZXRSZXF1ZXN0Ghguc2Vzc2lvbmQudjEuR2V0UmVzcG9uc2UiBMjbGAISQQoETGlzdBIYLnNlc3Npb25kLnYxLkxpc3RSZXF1ZXN0Ghkuc2Vzc2lvbmQudjEuTGlzdFJlc3BvbnNlIgTI2xgCElkKDExpc3RTZXNzaW9ucxIgLnNlc3Npb25kLnYxLkxpc3RTZXNzaW9uc1JlcXVlc3QaIS5zZXNzaW9uZC52MS5MaXN0U2Vzc2lvbnNSZXNwb25zZSIEyNsYAxJfCg5SZXZva2VTZXNzaW9ucxIiLnNlc3Npb25kLnYxLlJldm9rZVNlc3Npb25zUmVxdWVzdBojLnNlc3Npb25kLnYxLlJldm9rZVNlc3Npb25zUmVzcG9uc2UiBMjbGAMSYgoPTGlzdFNpZ25pbmdLZXlzEiMuc2Vzc2lvbmQudjEuTGlzdFNpZ25pbmdLZXlzUmVxdWVzdBokLnNlc3Npb25kLnYxLkxpc3RTaWduaW5nS2V5c1Jlc3BvbnNlIgTI2xgDEmIKD0xpc3RBdWRpdEV2ZW50cxIjLnNlc3Npb25kLnYxLkxpc3RBdWRpdEV2ZW50c1JlcXVlc3QaJC5zZXNzaW9uZC52MS5MaXN0QXVkaXRFdmVudHNSZXNwb25zZSIEyNsYAxJfCg5Sb3RhdGVUb2tlbktleRIiLnNlc3Npb25kLnYxLlJvdGF0ZVRva2VuS2V5UmVxdWVzdBojLnNlc3Npb25kLnYxLlJvdGF0ZVRva2VuS2V5UmVzcG9uc2UiBMjbGAMSXAoNTGlzdFRva2VuS2V5cxIhLnNlc3Npb25kLnYxLkxpc3RUb2tlbktleXNSZXF1ZXN0GiIuc2Vzc2lvbmQudjEuTGlzdFRva2VuS2V5c1Jlc3BvbnNlIgTI2xgDYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_sessiond_v1_options, file_sessiond_v1_session]);
 
 /**
  * CreateRequest describes the session to create.
@@ -292,6 +292,23 @@ export type ValidateRequest = Message<"sessiond.v1.ValidateRequest"> & {
    * @generated from field: google.protobuf.Duration max_auth_age = 11;
    */
   maxAuthAge?: Duration | undefined;
+
+  /**
+   * actor_type is the Session.actor_type that is accepted, at most 64 bytes. If the session has another
+   * one, the call fails with ACTOR_TYPE_NOT_ACCEPTED. Empty: any.
+   *
+   * @generated from field: string actor_type = 12;
+   */
+  actorType: string;
+
+  /**
+   * token_audience asks for a token for this audience: one of SESSIOND_TOKEN_AUDIENCES, else the call
+   * fails with INVALID_REQUEST, as it does if SESSIOND_TOKEN_ISSUER is not set. A token stays valid until
+   * it expires, also if the session is revoked before. Empty: no token.
+   *
+   * @generated from field: string token_audience = 13;
+   */
+  tokenAudience: string;
 };
 
 /**
@@ -351,6 +368,23 @@ export type ValidateResponse = Message<"sessiond.v1.ValidateResponse"> & {
    * @generated from field: bool touched = 6;
    */
   touched: boolean;
+
+  /**
+   * token is a JWT that tells an upstream whose session it is, signed by a TokenKey. Secret. It is valid
+   * for at most 5 minutes, and not longer than the session. Empty if token_audience was not set, for a
+   * pre-login session, or if less than a second is left.
+   *
+   * @generated from field: string token = 7;
+   */
+  token: string;
+
+  /**
+   * token_expires_at is when the token expires, by the database's clock, in whole seconds. Unset without
+   * a token.
+   *
+   * @generated from field: google.protobuf.Timestamp token_expires_at = 8;
+   */
+  tokenExpiresAt?: Timestamp | undefined;
 };
 
 /**
@@ -1005,11 +1039,18 @@ export type GarbageCollectResponse = Message<"sessiond.v1.GarbageCollectResponse
 
   /**
    * failed_parts names the parts that failed: `sessions`, `pre_login_sessions`, `signing_keys`,
-   * `audit_events`. The other parts were completed, and the counts above are still correct.
+   * `audit_events`, `token_keys`. The other parts were completed, and the counts are still correct.
    *
    * @generated from field: repeated string failed_parts = 7;
    */
   failedParts: string[];
+
+  /**
+   * token_keys_deleted is the number of deleted token keys.
+   *
+   * @generated from field: uint32 token_keys_deleted = 8;
+   */
+  tokenKeysDeleted: number;
 };
 
 /**
@@ -1141,6 +1182,179 @@ export const ListResponseSchema: GenMessage<ListResponse> = /*@__PURE__*/
   messageDesc(file_sessiond_v1_session_service, 26);
 
 /**
+ * ListSessionsRequest selects sessions and names a page of them.
+ *
+ * @generated from message sessiond.v1.ListSessionsRequest
+ */
+export type ListSessionsRequest = Message<"sessiond.v1.ListSessionsRequest"> & {
+  /**
+   * filter selects the sessions. Unset: all of the calling service's tenants.
+   *
+   * @generated from field: sessiond.v1.SessionFilter filter = 1;
+   */
+  filter?: SessionFilter | undefined;
+
+  /**
+   * include_ended also lists ended sessions that the sweep has not deleted yet.
+   *
+   * @generated from field: bool include_ended = 2;
+   */
+  includeEnded: boolean;
+
+  /**
+   * page_size is the maximum number of sessions to return, 1 to 200. 0: 50.
+   *
+   * @generated from field: int32 page_size = 3;
+   */
+  pageSize: number;
+
+  /**
+   * page_token is the next_page_token of the previous page. All other fields but page_size must
+   * be the same. Empty: the first page.
+   *
+   * @generated from field: string page_token = 4;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message sessiond.v1.ListSessionsRequest.
+ * Use `create(ListSessionsRequestSchema)` to create a new message.
+ */
+export const ListSessionsRequestSchema: GenMessage<ListSessionsRequest> = /*@__PURE__*/
+  messageDesc(file_sessiond_v1_session_service, 27);
+
+/**
+ * ListSessionsResponse is one page of sessions.
+ *
+ * @generated from message sessiond.v1.ListSessionsResponse
+ */
+export type ListSessionsResponse = Message<"sessiond.v1.ListSessionsResponse"> & {
+  /**
+   * sessions are the sessions, the newest id first. May be empty although there is a next page.
+   *
+   * @generated from field: repeated sessiond.v1.Session sessions = 1;
+   */
+  sessions: Session[];
+
+  /**
+   * next_page_token is the page_token of the next page. Empty on the last page.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message sessiond.v1.ListSessionsResponse.
+ * Use `create(ListSessionsResponseSchema)` to create a new message.
+ */
+export const ListSessionsResponseSchema: GenMessage<ListSessionsResponse> = /*@__PURE__*/
+  messageDesc(file_sessiond_v1_session_service, 28);
+
+/**
+ * RevokeSessionsRequest selects the sessions to revoke.
+ *
+ * @generated from message sessiond.v1.RevokeSessionsRequest
+ */
+export type RevokeSessionsRequest = Message<"sessiond.v1.RevokeSessionsRequest"> & {
+  /**
+   * filter selects the sessions. At least one of its fields must be set, unless `everything` is.
+   *
+   * @generated from field: sessiond.v1.SessionFilter filter = 1;
+   */
+  filter?: SessionFilter | undefined;
+
+  /**
+   * everything revokes all live sessions of all tenants of the calling service. The filter must be
+   * empty then.
+   *
+   * @generated from field: bool everything = 2;
+   */
+  everything: boolean;
+
+  /**
+   * reason is a word as in RevokeRequest. Required, also with dry_run.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * acting_actor_id is who revokes them, 1 to 256 bytes. Required, also with dry_run.
+   *
+   * @generated from field: string acting_actor_id = 4;
+   */
+  actingActorId: string;
+
+  /**
+   * dry_run revokes nothing, and tells what the same calls without it would revoke.
+   *
+   * @generated from field: bool dry_run = 5;
+   */
+  dryRun: boolean;
+
+  /**
+   * page_token is the next_page_token of the previous call. All other fields must be the same. Empty:
+   * the first call.
+   *
+   * @generated from field: string page_token = 6;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message sessiond.v1.RevokeSessionsRequest.
+ * Use `create(RevokeSessionsRequestSchema)` to create a new message.
+ */
+export const RevokeSessionsRequestSchema: GenMessage<RevokeSessionsRequest> = /*@__PURE__*/
+  messageDesc(file_sessiond_v1_session_service, 29);
+
+/**
+ * RevokeSessionsResponse tells what one call revoked, or with dry_run would have revoked.
+ *
+ * @generated from message sessiond.v1.RevokeSessionsResponse
+ */
+export type RevokeSessionsResponse = Message<"sessiond.v1.RevokeSessionsResponse"> & {
+  /**
+   * processed is the number of sessions that this call revoked, at most 500; with dry_run, that it
+   * would have revoked.
+   *
+   * @generated from field: uint32 processed = 1;
+   */
+  processed: number;
+
+  /**
+   * more is true if there are rows that have not been read yet. Repeat the call with next_page_token
+   * then.
+   *
+   * @generated from field: bool more = 2;
+   */
+  more: boolean;
+
+  /**
+   * next_page_token is the page_token of the next call. Empty if `more` is false.
+   *
+   * @generated from field: string next_page_token = 3;
+   */
+  nextPageToken: string;
+
+  /**
+   * sample has the first 20 of these sessions, only with dry_run.
+   *
+   * @generated from field: repeated sessiond.v1.Session sample = 4;
+   */
+  sample: Session[];
+};
+
+/**
+ * Describes the message sessiond.v1.RevokeSessionsResponse.
+ * Use `create(RevokeSessionsResponseSchema)` to create a new message.
+ */
+export const RevokeSessionsResponseSchema: GenMessage<RevokeSessionsResponse> = /*@__PURE__*/
+  messageDesc(file_sessiond_v1_session_service, 30);
+
+/**
  * ListSigningKeysRequest names a tenant and a page of its signing keys.
  *
  * @generated from message sessiond.v1.ListSigningKeysRequest
@@ -1173,7 +1387,7 @@ export type ListSigningKeysRequest = Message<"sessiond.v1.ListSigningKeysRequest
  * Use `create(ListSigningKeysRequestSchema)` to create a new message.
  */
 export const ListSigningKeysRequestSchema: GenMessage<ListSigningKeysRequest> = /*@__PURE__*/
-  messageDesc(file_sessiond_v1_session_service, 27);
+  messageDesc(file_sessiond_v1_session_service, 31);
 
 /**
  * ListSigningKeysResponse is one page of signing keys.
@@ -1201,7 +1415,7 @@ export type ListSigningKeysResponse = Message<"sessiond.v1.ListSigningKeysRespon
  * Use `create(ListSigningKeysResponseSchema)` to create a new message.
  */
 export const ListSigningKeysResponseSchema: GenMessage<ListSigningKeysResponse> = /*@__PURE__*/
-  messageDesc(file_sessiond_v1_session_service, 28);
+  messageDesc(file_sessiond_v1_session_service, 32);
 
 /**
  * ListAuditEventsRequest names a tenant and a page of its audit events.
@@ -1210,15 +1424,16 @@ export const ListSigningKeysResponseSchema: GenMessage<ListSigningKeysResponse> 
  */
 export type ListAuditEventsRequest = Message<"sessiond.v1.ListAuditEventsRequest"> & {
   /**
-   * tenant_id is the tenant, at most 128 bytes. Empty: as in ActorRef.
+   * tenant_id is the tenant, at most 128 bytes. Empty: as in ActorRef. With all_tenants it must be
+   * empty.
    *
    * @generated from field: string tenant_id = 1;
    */
   tenantId: string;
 
   /**
-   * resource_id restricts the events to one session, signing key or actor, at most 256 bytes.
-   * Empty: all.
+   * resource_id restricts the events to one session, signing key, token key or actor, at most 256
+   * bytes. Empty: all.
    *
    * @generated from field: string resource_id = 2;
    */
@@ -1245,6 +1460,51 @@ export type ListAuditEventsRequest = Message<"sessiond.v1.ListAuditEventsRequest
    * @generated from field: string page_token = 5;
    */
   pageToken: string;
+
+  /**
+   * occurred_since is the earliest AuditEvent.occurred_at, from 1970 to 9999, cut to milliseconds.
+   * Unset: any.
+   *
+   * @generated from field: google.protobuf.Timestamp occurred_since = 6;
+   */
+  occurredSince?: Timestamp | undefined;
+
+  /**
+   * occurred_before is later than each AuditEvent.occurred_at, and later than occurred_since; cut to
+   * milliseconds. Unset: any.
+   *
+   * @generated from field: google.protobuf.Timestamp occurred_before = 7;
+   */
+  occurredBefore?: Timestamp | undefined;
+
+  /**
+   * oldest_first returns the oldest events first, without a gap.
+   *
+   * @generated from field: bool oldest_first = 8;
+   */
+  oldestFirst: boolean;
+
+  /**
+   * action restricts the events to one AuditEvent.action, at most 64 bytes. Empty: all.
+   *
+   * @generated from field: string action = 9;
+   */
+  action: string;
+
+  /**
+   * all_tenants returns the events of all tenants. The calling service must not be limited to some.
+   *
+   * @generated from field: bool all_tenants = 10;
+   */
+  allTenants: boolean;
+
+  /**
+   * after_id restricts the events to those with a larger AuditEvent.id, such as the last one that an
+   * earlier export has. 0: all.
+   *
+   * @generated from field: int64 after_id = 11;
+   */
+  afterId: bigint;
 };
 
 /**
@@ -1252,7 +1512,7 @@ export type ListAuditEventsRequest = Message<"sessiond.v1.ListAuditEventsRequest
  * Use `create(ListAuditEventsRequestSchema)` to create a new message.
  */
 export const ListAuditEventsRequestSchema: GenMessage<ListAuditEventsRequest> = /*@__PURE__*/
-  messageDesc(file_sessiond_v1_session_service, 29);
+  messageDesc(file_sessiond_v1_session_service, 33);
 
 /**
  * ListAuditEventsResponse is one page of audit events.
@@ -1261,14 +1521,17 @@ export const ListAuditEventsRequestSchema: GenMessage<ListAuditEventsRequest> = 
  */
 export type ListAuditEventsResponse = Message<"sessiond.v1.ListAuditEventsResponse"> & {
   /**
-   * audit_events are the events, newest first.
+   * audit_events are the events, in the order that was asked for. May be empty although there is a next
+   * page.
    *
    * @generated from field: repeated sessiond.v1.AuditEvent audit_events = 1;
    */
   auditEvents: AuditEvent[];
 
   /**
-   * next_page_token is the page_token of the next page. Empty on the last page.
+   * next_page_token is the page_token of the next page. Newest first, it is empty on the last page.
+   * Oldest first, it is empty once all events before occurred_before have been returned; without
+   * occurred_before it is never empty, since there may be new events later.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -1280,7 +1543,121 @@ export type ListAuditEventsResponse = Message<"sessiond.v1.ListAuditEventsRespon
  * Use `create(ListAuditEventsResponseSchema)` to create a new message.
  */
 export const ListAuditEventsResponseSchema: GenMessage<ListAuditEventsResponse> = /*@__PURE__*/
-  messageDesc(file_sessiond_v1_session_service, 30);
+  messageDesc(file_sessiond_v1_session_service, 34);
+
+/**
+ * RotateTokenKeyRequest asks for a new token key.
+ *
+ * @generated from message sessiond.v1.RotateTokenKeyRequest
+ */
+export type RotateTokenKeyRequest = Message<"sessiond.v1.RotateTokenKeyRequest"> & {
+  /**
+   * acting_actor_id is who rotates the key, 1 to 256 bytes. Required.
+   *
+   * @generated from field: string acting_actor_id = 1;
+   */
+  actingActorId: string;
+
+  /**
+   * immediately lets the new key sign at once and ends the publication of the others: for a key that has
+   * leaked. Verifiers refuse its tokens when they have fetched the JSON Web Key Set again, and until then
+   * may also refuse the new key's.
+   *
+   * @generated from field: bool immediately = 2;
+   */
+  immediately: boolean;
+};
+
+/**
+ * Describes the message sessiond.v1.RotateTokenKeyRequest.
+ * Use `create(RotateTokenKeyRequestSchema)` to create a new message.
+ */
+export const RotateTokenKeyRequestSchema: GenMessage<RotateTokenKeyRequest> = /*@__PURE__*/
+  messageDesc(file_sessiond_v1_session_service, 35);
+
+/**
+ * RotateTokenKeyResponse has the new key and those that it replaces.
+ *
+ * @generated from message sessiond.v1.RotateTokenKeyResponse
+ */
+export type RotateTokenKeyResponse = Message<"sessiond.v1.RotateTokenKeyResponse"> & {
+  /**
+   * new_key is the new key.
+   *
+   * @generated from field: sessiond.v1.TokenKey new_key = 1;
+   */
+  newKey?: TokenKey | undefined;
+
+  /**
+   * retired_keys are the keys whose publication this call ended or limited, newest first.
+   *
+   * @generated from field: repeated sessiond.v1.TokenKey retired_keys = 2;
+   */
+  retiredKeys: TokenKey[];
+};
+
+/**
+ * Describes the message sessiond.v1.RotateTokenKeyResponse.
+ * Use `create(RotateTokenKeyResponseSchema)` to create a new message.
+ */
+export const RotateTokenKeyResponseSchema: GenMessage<RotateTokenKeyResponse> = /*@__PURE__*/
+  messageDesc(file_sessiond_v1_session_service, 36);
+
+/**
+ * ListTokenKeysRequest names a page of the token keys.
+ *
+ * @generated from message sessiond.v1.ListTokenKeysRequest
+ */
+export type ListTokenKeysRequest = Message<"sessiond.v1.ListTokenKeysRequest"> & {
+  /**
+   * page_size is the maximum number of keys to return, 1 to 200. 0: 50.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * page_token is the next_page_token of the previous page. Empty: the first page.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message sessiond.v1.ListTokenKeysRequest.
+ * Use `create(ListTokenKeysRequestSchema)` to create a new message.
+ */
+export const ListTokenKeysRequestSchema: GenMessage<ListTokenKeysRequest> = /*@__PURE__*/
+  messageDesc(file_sessiond_v1_session_service, 37);
+
+/**
+ * ListTokenKeysResponse is one page of token keys.
+ *
+ * @generated from message sessiond.v1.ListTokenKeysResponse
+ */
+export type ListTokenKeysResponse = Message<"sessiond.v1.ListTokenKeysResponse"> & {
+  /**
+   * token_keys are the keys, newest first.
+   *
+   * @generated from field: repeated sessiond.v1.TokenKey token_keys = 1;
+   */
+  tokenKeys: TokenKey[];
+
+  /**
+   * next_page_token is the page_token of the next page. Empty on the last page.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message sessiond.v1.ListTokenKeysResponse.
+ * Use `create(ListTokenKeysResponseSchema)` to create a new message.
+ */
+export const ListTokenKeysResponseSchema: GenMessage<ListTokenKeysResponse> = /*@__PURE__*/
+  messageDesc(file_sessiond_v1_session_service, 38);
 
 /**
  * SessionService creates, validates, touches and revokes login sessions for other backends.
@@ -1305,12 +1682,12 @@ export const ListAuditEventsResponseSchema: GenMessage<ListAuditEventsResponse> 
  *     trailer grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only
  *     the idempotent calls are safe to retry.
  *   - A calling service may be limited to some tenants. What belongs to another tenant does not exist
- *     for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect needs a calling
- *     service without such a limit.
+ *     for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect, RotateTokenKey and
+ *     ListTokenKeys need a calling service without such a limit.
  *   - Strings must be valid UTF-8 without NUL. Limits in bytes refer to UTF-8.
  *   - Where callers are authenticated, each caller has a role, and each RPC requires one:
  *     `validator` checks sessions, `issuer` also opens, changes and ends them, `admin` also manages
- *     signing keys, audit and sweep. Each includes the one before. The option `required_role` says
+ *     keys, audit and sweep, and acts on the sessions of many actors. Each includes the one before. The option `required_role` says
  *     the same. Any call can fail with CALLER_UNAUTHENTICATED, CALLER_FORBIDDEN and
  *     CALLER_KEYS_UNAVAILABLE then. Credentials and roles are checked before the request's message
  *     is read.
@@ -1341,13 +1718,15 @@ export const SessionService: GenService<{
   },
   /**
    * Validate checks a cookie and returns its session. The order of the checks is: form, signing
-   * key, signature, row, revocation, absolute deadline, idle deadline, pre-login, bindings,
-   * CSRF token, authentication. It always reads the session from the database, and changes nothing
-   * unless `touch` is set.
+   * key, signature, row, revocation, absolute deadline, idle deadline, pre-login, bindings, type of
+   * actor, CSRF token, authentication. It always reads the session from the database, and changes nothing
+   * unless `touch` is set. With `token_audience`, it also returns a token for an upstream; two calls may
+   * return the same one.
    *
    * Idempotent. Role: validator. Reasons: INVALID_COOKIE, SIGNING_KEY_NOT_FOUND,
    * SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE, PRE_LOGIN_NOT_ACCEPTED,
-   * IP_MISMATCH, USER_AGENT_MISMATCH, CSRF_MISSING, CSRF_MISMATCH, STEP_UP_REQUIRED.
+   * IP_MISMATCH, USER_AGENT_MISMATCH, ACTOR_TYPE_NOT_ACCEPTED, CSRF_MISSING, CSRF_MISMATCH,
+   * STEP_UP_REQUIRED.
    *
    * @generated from rpc sessiond.v1.SessionService.Validate
    */
@@ -1360,7 +1739,7 @@ export const SessionService: GenService<{
    * ValidateCsrf checks a CSRF token against a live session.
    *
    * Idempotent, changes nothing. Role: validator. Reasons: those of Validate except IP_MISMATCH,
-   * USER_AGENT_MISMATCH and STEP_UP_REQUIRED, and SESSION_NOT_FOUND.
+   * USER_AGENT_MISMATCH, ACTOR_TYPE_NOT_ACCEPTED and STEP_UP_REQUIRED, and SESSION_NOT_FOUND.
    *
    * @generated from rpc sessiond.v1.SessionService.ValidateCsrf
    */
@@ -1492,8 +1871,8 @@ export const SessionService: GenService<{
   /**
    * GarbageCollect runs one sweep with a time limit, like the schedule. It deletes ended sessions
    * past the history window, pre-login sessions past their absolute deadline, audit events past
-   * their retention, and signing keys past theirs that no session refers to. It never deletes a
-   * live session.
+   * their retention, signing keys past theirs that no session refers to, and token keys that are no
+   * longer published. It never deletes a live session.
    *
    * Idempotent. Role: admin.
    *
@@ -1532,6 +1911,39 @@ export const SessionService: GenService<{
     output: typeof ListResponseSchema;
   },
   /**
+   * ListSessions returns one page of the sessions that a filter selects, of all actors, the newest id
+   * first, which is nearly the order in which they were stored. One call reads at most 5000 rows, so a
+   * page may have fewer sessions than page_size, or none, and still have a next one. If sessions are
+   * created or end between two pages, no other session is missed or returned twice. For the sessions of
+   * one actor, List takes less.
+   *
+   * Idempotent, changes nothing. Role: admin.
+   *
+   * @generated from rpc sessiond.v1.SessionService.ListSessions
+   */
+  listSessions: {
+    methodKind: "unary";
+    input: typeof ListSessionsRequestSchema;
+    output: typeof ListSessionsResponseSchema;
+  },
+  /**
+   * RevokeSessions revokes live sessions that a filter selects, of all actors. One call reads at most
+   * 5000 rows and revokes at most 500 sessions; repeat it with next_page_token while `more` is true.
+   * Sessions that were created after the first of these calls are not revoked. A session that
+   * RotateSession replaces during these calls is followed: the one in its place is revoked. With
+   * dry_run, nothing is revoked, and the responses tell what would be.
+   *
+   * Idempotent: a repeated call does not count or change again what is revoked already. A call that
+   * fails may have revoked some of its sessions. Role: admin.
+   *
+   * @generated from rpc sessiond.v1.SessionService.RevokeSessions
+   */
+  revokeSessions: {
+    methodKind: "unary";
+    input: typeof RevokeSessionsRequestSchema;
+    output: typeof RevokeSessionsResponseSchema;
+  },
+  /**
    * ListSigningKeys returns one page of a tenant's signing keys, newest first, without key
    * material.
    *
@@ -1545,7 +1957,14 @@ export const SessionService: GenService<{
     output: typeof ListSigningKeysResponseSchema;
   },
   /**
-   * ListAuditEvents returns one page of a tenant's audit events, newest first.
+   * ListAuditEvents returns one page of a tenant's audit events, or of those of all tenants, newest or
+   * oldest first. With `action`, a time or all_tenants, one call reads at most 5000 rows, so a page may
+   * have fewer events than page_size, or none, and still have a next one.
+   *
+   * Newest first, events that are written between two pages are not on the later one. Oldest first, no
+   * event is missed, also those that are being written: a page ends before the events of the last
+   * seconds, 5 at least, and of a change that has not been committed yet. If it is empty, wait before
+   * you ask for the next one.
    *
    * Idempotent, changes nothing. Role: admin.
    *
@@ -1555,6 +1974,36 @@ export const SessionService: GenService<{
     methodKind: "unary";
     input: typeof ListAuditEventsRequestSchema;
     output: typeof ListAuditEventsResponseSchema;
+  },
+  /**
+   * RotateTokenKey creates a new key for the tokens for upstreams. It is published at once, and signs
+   * after the delay that the operator has configured (10 minutes by default), so that verifiers know it
+   * by then. Keys before it are published until their last tokens have expired. With `immediately`, the
+   * new key signs at once, and the keys before it are published no longer. Concurrent calls leave exactly
+   * one key that no other one replaces. Without SESSIOND_TOKEN_ISSUER there are no tokens, and the call
+   * fails with INVALID_REQUEST.
+   *
+   * Not idempotent: each call rotates again. Role: admin.
+   *
+   * @generated from rpc sessiond.v1.SessionService.RotateTokenKey
+   */
+  rotateTokenKey: {
+    methodKind: "unary";
+    input: typeof RotateTokenKeyRequestSchema;
+    output: typeof RotateTokenKeyResponseSchema;
+  },
+  /**
+   * ListTokenKeys returns one page of the token keys, newest first, without private keys. There are none
+   * before sessiond has been started with SESSIOND_TOKEN_ISSUER.
+   *
+   * Idempotent, changes nothing. Role: admin.
+   *
+   * @generated from rpc sessiond.v1.SessionService.ListTokenKeys
+   */
+  listTokenKeys: {
+    methodKind: "unary";
+    input: typeof ListTokenKeysRequestSchema;
+    output: typeof ListTokenKeysResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_sessiond_v1_session_service, 0);
