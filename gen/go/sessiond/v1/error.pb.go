@@ -102,6 +102,9 @@ const (
 	// fetched. Nothing is known of the session: retry after google.rpc.RetryInfo.retry_delay. Sent
 	// only where callers authenticate with JWTs. UNAVAILABLE, 503.
 	ErrorReason_ERROR_REASON_CALLER_KEYS_UNAVAILABLE ErrorReason = 23
+	// ERROR_REASON_ACTOR_TYPE_NOT_ACCEPTED: the session is live, but its actor is of another type than
+	// the request accepts. PERMISSION_DENIED, 403.
+	ErrorReason_ERROR_REASON_ACTOR_TYPE_NOT_ACCEPTED ErrorReason = 24
 )
 
 // Enum value maps for ErrorReason.
@@ -131,6 +134,7 @@ var (
 		21: "ERROR_REASON_STEP_UP_REQUIRED",
 		22: "ERROR_REASON_METADATA_ETAG_MISMATCH",
 		23: "ERROR_REASON_CALLER_KEYS_UNAVAILABLE",
+		24: "ERROR_REASON_ACTOR_TYPE_NOT_ACCEPTED",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":                     0,
@@ -157,6 +161,7 @@ var (
 		"ERROR_REASON_STEP_UP_REQUIRED":                21,
 		"ERROR_REASON_METADATA_ETAG_MISMATCH":          22,
 		"ERROR_REASON_CALLER_KEYS_UNAVAILABLE":         23,
+		"ERROR_REASON_ACTOR_TYPE_NOT_ACCEPTED":         24,
 	}
 )
 
@@ -439,7 +444,7 @@ const file_sessiond_v1_error_proto_rawDesc = "" +
 	"\n" +
 	"ip_address\x18\x05 \x01(\tR\tipAddress\x12\x1d\n" +
 	"\n" +
-	"user_agent\x18\x06 \x01(\tR\tuserAgent*\xeb\x06\n" +
+	"user_agent\x18\x06 \x01(\tR\tuserAgent*\x95\a\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1f\n" +
 	"\x1bERROR_REASON_INVALID_COOKIE\x10\x01\x12\x1d\n" +
@@ -465,7 +470,8 @@ const file_sessiond_v1_error_proto_rawDesc = "" +
 	"\x1eERROR_REASON_REQUEST_TOO_LARGE\x10\x14\x12!\n" +
 	"\x1dERROR_REASON_STEP_UP_REQUIRED\x10\x15\x12'\n" +
 	"#ERROR_REASON_METADATA_ETAG_MISMATCH\x10\x16\x12(\n" +
-	"$ERROR_REASON_CALLER_KEYS_UNAVAILABLE\x10\x17B\xac\x01\n" +
+	"$ERROR_REASON_CALLER_KEYS_UNAVAILABLE\x10\x17\x12(\n" +
+	"$ERROR_REASON_ACTOR_TYPE_NOT_ACCEPTED\x10\x18B\xac\x01\n" +
 	"\x15io.github.sessiond.v1B\n" +
 	"ErrorProtoP\x01Z:github.com/sessiond/sessiond/gen/go/sessiond/v1;sessiondv1\xa2\x02\x03SXX\xaa\x02\vSessiond.V1\xca\x02\vSessiond\\V1\xe2\x02\x17Sessiond\\V1\\GPBMetadata\xea\x02\fSessiond::V1b\x06proto3"
 

@@ -199,6 +199,64 @@ func (SigningKeyState) EnumDescriptor() ([]byte, []int) {
 	return file_sessiond_v1_session_proto_rawDescGZIP(), []int{2}
 }
 
+// TokenKeyState tells whether a token key signs tokens.
+type TokenKeyState int32
+
+const (
+	// TOKEN_KEY_STATE_UNSPECIFIED is never sent.
+	TokenKeyState_TOKEN_KEY_STATE_UNSPECIFIED TokenKeyState = 0
+	// TOKEN_KEY_STATE_PUBLISHED: in the JSON Web Key Set, but does not sign yet.
+	TokenKeyState_TOKEN_KEY_STATE_PUBLISHED TokenKeyState = 1
+	// TOKEN_KEY_STATE_ACTIVE: signs tokens, and verifies them.
+	TokenKeyState_TOKEN_KEY_STATE_ACTIVE TokenKeyState = 2
+	// TOKEN_KEY_STATE_RETIRED: no longer signs tokens. It verifies them until published_until; after that,
+	// the sweep deletes it.
+	TokenKeyState_TOKEN_KEY_STATE_RETIRED TokenKeyState = 3
+)
+
+// Enum value maps for TokenKeyState.
+var (
+	TokenKeyState_name = map[int32]string{
+		0: "TOKEN_KEY_STATE_UNSPECIFIED",
+		1: "TOKEN_KEY_STATE_PUBLISHED",
+		2: "TOKEN_KEY_STATE_ACTIVE",
+		3: "TOKEN_KEY_STATE_RETIRED",
+	}
+	TokenKeyState_value = map[string]int32{
+		"TOKEN_KEY_STATE_UNSPECIFIED": 0,
+		"TOKEN_KEY_STATE_PUBLISHED":   1,
+		"TOKEN_KEY_STATE_ACTIVE":      2,
+		"TOKEN_KEY_STATE_RETIRED":     3,
+	}
+)
+
+func (x TokenKeyState) Enum() *TokenKeyState {
+	p := new(TokenKeyState)
+	*p = x
+	return p
+}
+
+func (x TokenKeyState) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (TokenKeyState) Descriptor() protoreflect.EnumDescriptor {
+	return file_sessiond_v1_session_proto_enumTypes[3].Descriptor()
+}
+
+func (TokenKeyState) Type() protoreflect.EnumType {
+	return &file_sessiond_v1_session_proto_enumTypes[3]
+}
+
+func (x TokenKeyState) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use TokenKeyState.Descriptor instead.
+func (TokenKeyState) EnumDescriptor() ([]byte, []int) {
+	return file_sessiond_v1_session_proto_rawDescGZIP(), []int{3}
+}
+
 // Session is one login of one actor, at the time of the response.
 // It never contains a credential: no cookie value, no CSRF token, no hash and no key material.
 type Session struct {
@@ -670,6 +728,132 @@ func (x *ActorRef) GetActorId() string {
 	return ""
 }
 
+// SessionFilter selects sessions of any actor. A session is selected if it meets all fields that are
+// set. Pre-login sessions are selected, too.
+type SessionFilter struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// tenant_id restricts the sessions as in SessionRef. Unset: all tenants of the calling service, or
+	// INVALID_REQUEST if SESSIOND_REQUIRE_TENANT is set and the calling service may act on all tenants.
+	// Set and empty: INVALID_REQUEST.
+	TenantId *string `protobuf:"bytes,1,opt,name=tenant_id,json=tenantId,proto3,oneof" json:"tenant_id,omitempty"`
+	// actor_type is Session.actor_type, at most 64 bytes. Empty: any.
+	ActorType string `protobuf:"bytes,2,opt,name=actor_type,json=actorType,proto3" json:"actor_type,omitempty"`
+	// app_type is Session.app_type, at most 64 bytes. Empty: any.
+	AppType string `protobuf:"bytes,3,opt,name=app_type,json=appType,proto3" json:"app_type,omitempty"`
+	// ip_address is Session.ip_address, or a network such as `10.0.0.0/8` or `2001:db8::/32` in which it
+	// is; at most 43 bytes. A network has no bit set after its prefix. A session without an address is in
+	// no network. Empty: any.
+	IpAddress string `protobuf:"bytes,4,opt,name=ip_address,json=ipAddress,proto3" json:"ip_address,omitempty"`
+	// user_agent_contains is a part of Session.user_agent, without regard to case; at most 256 characters.
+	// No character has a special meaning. Empty: any.
+	UserAgentContains string `protobuf:"bytes,5,opt,name=user_agent_contains,json=userAgentContains,proto3" json:"user_agent_contains,omitempty"`
+	// created_since is the earliest Session.created_at, from 1970 to 9999, as all times here cut to
+	// milliseconds. Unset: any.
+	CreatedSince *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=created_since,json=createdSince,proto3" json:"created_since,omitempty"`
+	// created_before is later than each Session.created_at, and later than created_since. Unset: any.
+	CreatedBefore *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=created_before,json=createdBefore,proto3" json:"created_before,omitempty"`
+	// seen_since is the earliest Session.last_seen_at, which lags behind by up to the touch interval.
+	// Unset: any.
+	SeenSince *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=seen_since,json=seenSince,proto3" json:"seen_since,omitempty"`
+	// seen_before is later than each Session.last_seen_at, and later than seen_since. Unset: any.
+	SeenBefore    *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=seen_before,json=seenBefore,proto3" json:"seen_before,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SessionFilter) Reset() {
+	*x = SessionFilter{}
+	mi := &file_sessiond_v1_session_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SessionFilter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SessionFilter) ProtoMessage() {}
+
+func (x *SessionFilter) ProtoReflect() protoreflect.Message {
+	mi := &file_sessiond_v1_session_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SessionFilter.ProtoReflect.Descriptor instead.
+func (*SessionFilter) Descriptor() ([]byte, []int) {
+	return file_sessiond_v1_session_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *SessionFilter) GetTenantId() string {
+	if x != nil && x.TenantId != nil {
+		return *x.TenantId
+	}
+	return ""
+}
+
+func (x *SessionFilter) GetActorType() string {
+	if x != nil {
+		return x.ActorType
+	}
+	return ""
+}
+
+func (x *SessionFilter) GetAppType() string {
+	if x != nil {
+		return x.AppType
+	}
+	return ""
+}
+
+func (x *SessionFilter) GetIpAddress() string {
+	if x != nil {
+		return x.IpAddress
+	}
+	return ""
+}
+
+func (x *SessionFilter) GetUserAgentContains() string {
+	if x != nil {
+		return x.UserAgentContains
+	}
+	return ""
+}
+
+func (x *SessionFilter) GetCreatedSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreatedSince
+	}
+	return nil
+}
+
+func (x *SessionFilter) GetCreatedBefore() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreatedBefore
+	}
+	return nil
+}
+
+func (x *SessionFilter) GetSeenSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.SeenSince
+	}
+	return nil
+}
+
+func (x *SessionFilter) GetSeenBefore() *timestamppb.Timestamp {
+	if x != nil {
+		return x.SeenBefore
+	}
+	return nil
+}
+
 // SetCookie is one cookie to send to the browser, as attributes and as a complete header.
 type SetCookie struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -698,7 +882,7 @@ type SetCookie struct {
 
 func (x *SetCookie) Reset() {
 	*x = SetCookie{}
-	mi := &file_sessiond_v1_session_proto_msgTypes[3]
+	mi := &file_sessiond_v1_session_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -710,7 +894,7 @@ func (x *SetCookie) String() string {
 func (*SetCookie) ProtoMessage() {}
 
 func (x *SetCookie) ProtoReflect() protoreflect.Message {
-	mi := &file_sessiond_v1_session_proto_msgTypes[3]
+	mi := &file_sessiond_v1_session_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -723,7 +907,7 @@ func (x *SetCookie) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetCookie.ProtoReflect.Descriptor instead.
 func (*SetCookie) Descriptor() ([]byte, []int) {
-	return file_sessiond_v1_session_proto_rawDescGZIP(), []int{3}
+	return file_sessiond_v1_session_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *SetCookie) GetName() string {
@@ -804,7 +988,7 @@ type SigningKey struct {
 
 func (x *SigningKey) Reset() {
 	*x = SigningKey{}
-	mi := &file_sessiond_v1_session_proto_msgTypes[4]
+	mi := &file_sessiond_v1_session_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -816,7 +1000,7 @@ func (x *SigningKey) String() string {
 func (*SigningKey) ProtoMessage() {}
 
 func (x *SigningKey) ProtoReflect() protoreflect.Message {
-	mi := &file_sessiond_v1_session_proto_msgTypes[4]
+	mi := &file_sessiond_v1_session_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -829,7 +1013,7 @@ func (x *SigningKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SigningKey.ProtoReflect.Descriptor instead.
 func (*SigningKey) Descriptor() ([]byte, []int) {
-	return file_sessiond_v1_session_proto_rawDescGZIP(), []int{4}
+	return file_sessiond_v1_session_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *SigningKey) GetId() string {
@@ -874,6 +1058,101 @@ func (x *SigningKey) GetVerifiesUntil() *timestamppb.Timestamp {
 	return nil
 }
 
+// TokenKey is a key that signs the tokens for upstreams, without its private part. Its public part is in
+// the JSON Web Key Set at `/.well-known/jwks.json` until published_until. Token keys are of no tenant.
+type TokenKey struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// id names the key: `tk-` and 32 lower-case hexadecimal digits. It is the `kid` of the key and of the
+	// tokens that it signs.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// algorithm is `ES256` or `EdDSA`.
+	Algorithm string `protobuf:"bytes,2,opt,name=algorithm,proto3" json:"algorithm,omitempty"`
+	// state is derived from signs_from and published_until at the time of the response.
+	State TokenKeyState `protobuf:"varint,3,opt,name=state,proto3,enum=sessiond.v1.TokenKeyState" json:"state,omitempty"`
+	// created_at is when the key was created, by the database's clock.
+	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
+	// signs_from is when the key begins to sign tokens. Until then it is only published, so that
+	// verifiers know it before they see its first token.
+	SignsFrom *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=signs_from,json=signsFrom,proto3" json:"signs_from,omitempty"`
+	// published_until is when the key leaves the JSON Web Key Set. From this time on, verifiers refuse its
+	// tokens, as soon as they have fetched the set again. Unset until a rotation replaces the key.
+	PublishedUntil *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=published_until,json=publishedUntil,proto3" json:"published_until,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *TokenKey) Reset() {
+	*x = TokenKey{}
+	mi := &file_sessiond_v1_session_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TokenKey) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TokenKey) ProtoMessage() {}
+
+func (x *TokenKey) ProtoReflect() protoreflect.Message {
+	mi := &file_sessiond_v1_session_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TokenKey.ProtoReflect.Descriptor instead.
+func (*TokenKey) Descriptor() ([]byte, []int) {
+	return file_sessiond_v1_session_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *TokenKey) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *TokenKey) GetAlgorithm() string {
+	if x != nil {
+		return x.Algorithm
+	}
+	return ""
+}
+
+func (x *TokenKey) GetState() TokenKeyState {
+	if x != nil {
+		return x.State
+	}
+	return TokenKeyState_TOKEN_KEY_STATE_UNSPECIFIED
+}
+
+func (x *TokenKey) GetCreatedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreatedAt
+	}
+	return nil
+}
+
+func (x *TokenKey) GetSignsFrom() *timestamppb.Timestamp {
+	if x != nil {
+		return x.SignsFrom
+	}
+	return nil
+}
+
+func (x *TokenKey) GetPublishedUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.PublishedUntil
+	}
+	return nil
+}
+
 // AuditEvent tells who did what, and when. Events never change. They are deleted after the audit
 // retention.
 type AuditEvent struct {
@@ -892,9 +1171,9 @@ type AuditEvent struct {
 	// calling_service is the authenticated service that made the call. Empty while callers are
 	// not authenticated. `sessiond` for what sessiond does itself.
 	CallingService string `protobuf:"bytes,6,opt,name=calling_service,json=callingService,proto3" json:"calling_service,omitempty"`
-	// tenant_id is the tenant of the resource.
+	// tenant_id is the tenant of the resource; `default` for a token key, which is of no tenant.
 	TenantId string `protobuf:"bytes,7,opt,name=tenant_id,json=tenantId,proto3" json:"tenant_id,omitempty"`
-	// resource_type is `session`, `signing_key` or `actor`.
+	// resource_type is `session`, `signing_key`, `token_key` or `actor`.
 	ResourceType string `protobuf:"bytes,8,opt,name=resource_type,json=resourceType,proto3" json:"resource_type,omitempty"`
 	// resource_id is the id of the resource.
 	ResourceId string `protobuf:"bytes,9,opt,name=resource_id,json=resourceId,proto3" json:"resource_id,omitempty"`
@@ -906,7 +1185,7 @@ type AuditEvent struct {
 
 func (x *AuditEvent) Reset() {
 	*x = AuditEvent{}
-	mi := &file_sessiond_v1_session_proto_msgTypes[5]
+	mi := &file_sessiond_v1_session_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -918,7 +1197,7 @@ func (x *AuditEvent) String() string {
 func (*AuditEvent) ProtoMessage() {}
 
 func (x *AuditEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_sessiond_v1_session_proto_msgTypes[5]
+	mi := &file_sessiond_v1_session_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -931,7 +1210,7 @@ func (x *AuditEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditEvent.ProtoReflect.Descriptor instead.
 func (*AuditEvent) Descriptor() ([]byte, []int) {
-	return file_sessiond_v1_session_proto_rawDescGZIP(), []int{5}
+	return file_sessiond_v1_session_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *AuditEvent) GetId() int64 {
@@ -1062,7 +1341,23 @@ const file_sessiond_v1_session_proto_rawDesc = "" +
 	"\ttenant_id\x18\x01 \x01(\tR\btenantId\x12\x1d\n" +
 	"\n" +
 	"actor_type\x18\x02 \x01(\tR\tactorType\x12\x19\n" +
-	"\bactor_id\x18\x03 \x01(\tR\aactorId\"\xf2\x01\n" +
+	"\bactor_id\x18\x03 \x01(\tR\aactorId\"\xc4\x03\n" +
+	"\rSessionFilter\x12 \n" +
+	"\ttenant_id\x18\x01 \x01(\tH\x00R\btenantId\x88\x01\x01\x12\x1d\n" +
+	"\n" +
+	"actor_type\x18\x02 \x01(\tR\tactorType\x12\x19\n" +
+	"\bapp_type\x18\x03 \x01(\tR\aappType\x12\x1d\n" +
+	"\n" +
+	"ip_address\x18\x04 \x01(\tR\tipAddress\x12.\n" +
+	"\x13user_agent_contains\x18\x05 \x01(\tR\x11userAgentContains\x12?\n" +
+	"\rcreated_since\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\fcreatedSince\x12A\n" +
+	"\x0ecreated_before\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\rcreatedBefore\x129\n" +
+	"\n" +
+	"seen_since\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\tseenSince\x12;\n" +
+	"\vseen_before\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"seenBeforeB\f\n" +
+	"\n" +
+	"_tenant_id\"\xf2\x01\n" +
 	"\tSetCookie\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\x12&\n" +
@@ -1081,7 +1376,16 @@ const file_sessiond_v1_session_proto_rawDesc = "" +
 	"created_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x129\n" +
 	"\n" +
 	"retired_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tretiredAt\x12A\n" +
-	"\x0everifies_until\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\rverifiesUntil\"\xbd\x03\n" +
+	"\x0everifies_until\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\rverifiesUntil\"\xa5\x02\n" +
+	"\bTokenKey\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1c\n" +
+	"\talgorithm\x18\x02 \x01(\tR\talgorithm\x120\n" +
+	"\x05state\x18\x03 \x01(\x0e2\x1a.sessiond.v1.TokenKeyStateR\x05state\x129\n" +
+	"\n" +
+	"created_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x129\n" +
+	"\n" +
+	"signs_from\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tsignsFrom\x12C\n" +
+	"\x0fpublished_until\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x0epublishedUntil\"\xbd\x03\n" +
 	"\n" +
 	"AuditEvent\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x03R\x02id\x12;\n" +
@@ -1115,7 +1419,12 @@ const file_sessiond_v1_session_proto_rawDesc = "" +
 	"\x1dSIGNING_KEY_STATE_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18SIGNING_KEY_STATE_ACTIVE\x10\x01\x12\x1d\n" +
 	"\x19SIGNING_KEY_STATE_RETIRED\x10\x02\x12\x1d\n" +
-	"\x19SIGNING_KEY_STATE_EXPIRED\x10\x03B\xae\x01\n" +
+	"\x19SIGNING_KEY_STATE_EXPIRED\x10\x03*\x88\x01\n" +
+	"\rTokenKeyState\x12\x1f\n" +
+	"\x1bTOKEN_KEY_STATE_UNSPECIFIED\x10\x00\x12\x1d\n" +
+	"\x19TOKEN_KEY_STATE_PUBLISHED\x10\x01\x12\x1a\n" +
+	"\x16TOKEN_KEY_STATE_ACTIVE\x10\x02\x12\x1b\n" +
+	"\x17TOKEN_KEY_STATE_RETIRED\x10\x03B\xae\x01\n" +
 	"\x15io.github.sessiond.v1B\fSessionProtoP\x01Z:github.com/sessiond/sessiond/gen/go/sessiond/v1;sessiondv1\xa2\x02\x03SXX\xaa\x02\vSessiond.V1\xca\x02\vSessiond\\V1\xe2\x02\x17Sessiond\\V1\\GPBMetadata\xea\x02\fSessiond::V1b\x06proto3"
 
 var (
@@ -1130,44 +1439,55 @@ func file_sessiond_v1_session_proto_rawDescGZIP() []byte {
 	return file_sessiond_v1_session_proto_rawDescData
 }
 
-var file_sessiond_v1_session_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_sessiond_v1_session_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_sessiond_v1_session_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_sessiond_v1_session_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_sessiond_v1_session_proto_goTypes = []any{
 	(SessionState)(0),             // 0: sessiond.v1.SessionState
 	(SameSite)(0),                 // 1: sessiond.v1.SameSite
 	(SigningKeyState)(0),          // 2: sessiond.v1.SigningKeyState
-	(*Session)(nil),               // 3: sessiond.v1.Session
-	(*SessionRef)(nil),            // 4: sessiond.v1.SessionRef
-	(*ActorRef)(nil),              // 5: sessiond.v1.ActorRef
-	(*SetCookie)(nil),             // 6: sessiond.v1.SetCookie
-	(*SigningKey)(nil),            // 7: sessiond.v1.SigningKey
-	(*AuditEvent)(nil),            // 8: sessiond.v1.AuditEvent
-	nil,                           // 9: sessiond.v1.Session.MetadataEntry
-	nil,                           // 10: sessiond.v1.AuditEvent.DetailsEntry
-	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
+	(TokenKeyState)(0),            // 3: sessiond.v1.TokenKeyState
+	(*Session)(nil),               // 4: sessiond.v1.Session
+	(*SessionRef)(nil),            // 5: sessiond.v1.SessionRef
+	(*ActorRef)(nil),              // 6: sessiond.v1.ActorRef
+	(*SessionFilter)(nil),         // 7: sessiond.v1.SessionFilter
+	(*SetCookie)(nil),             // 8: sessiond.v1.SetCookie
+	(*SigningKey)(nil),            // 9: sessiond.v1.SigningKey
+	(*TokenKey)(nil),              // 10: sessiond.v1.TokenKey
+	(*AuditEvent)(nil),            // 11: sessiond.v1.AuditEvent
+	nil,                           // 12: sessiond.v1.Session.MetadataEntry
+	nil,                           // 13: sessiond.v1.AuditEvent.DetailsEntry
+	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
 }
 var file_sessiond_v1_session_proto_depIdxs = []int32{
 	0,  // 0: sessiond.v1.Session.state:type_name -> sessiond.v1.SessionState
-	11, // 1: sessiond.v1.Session.created_at:type_name -> google.protobuf.Timestamp
-	11, // 2: sessiond.v1.Session.last_seen_at:type_name -> google.protobuf.Timestamp
-	11, // 3: sessiond.v1.Session.idle_expires_at:type_name -> google.protobuf.Timestamp
-	11, // 4: sessiond.v1.Session.absolute_expires_at:type_name -> google.protobuf.Timestamp
-	11, // 5: sessiond.v1.Session.revoked_at:type_name -> google.protobuf.Timestamp
-	11, // 6: sessiond.v1.Session.ended_at:type_name -> google.protobuf.Timestamp
-	9,  // 7: sessiond.v1.Session.metadata:type_name -> sessiond.v1.Session.MetadataEntry
-	11, // 8: sessiond.v1.Session.authenticated_at:type_name -> google.protobuf.Timestamp
-	1,  // 9: sessiond.v1.SetCookie.same_site:type_name -> sessiond.v1.SameSite
-	2,  // 10: sessiond.v1.SigningKey.state:type_name -> sessiond.v1.SigningKeyState
-	11, // 11: sessiond.v1.SigningKey.created_at:type_name -> google.protobuf.Timestamp
-	11, // 12: sessiond.v1.SigningKey.retired_at:type_name -> google.protobuf.Timestamp
-	11, // 13: sessiond.v1.SigningKey.verifies_until:type_name -> google.protobuf.Timestamp
-	11, // 14: sessiond.v1.AuditEvent.occurred_at:type_name -> google.protobuf.Timestamp
-	10, // 15: sessiond.v1.AuditEvent.details:type_name -> sessiond.v1.AuditEvent.DetailsEntry
-	16, // [16:16] is the sub-list for method output_type
-	16, // [16:16] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	14, // 1: sessiond.v1.Session.created_at:type_name -> google.protobuf.Timestamp
+	14, // 2: sessiond.v1.Session.last_seen_at:type_name -> google.protobuf.Timestamp
+	14, // 3: sessiond.v1.Session.idle_expires_at:type_name -> google.protobuf.Timestamp
+	14, // 4: sessiond.v1.Session.absolute_expires_at:type_name -> google.protobuf.Timestamp
+	14, // 5: sessiond.v1.Session.revoked_at:type_name -> google.protobuf.Timestamp
+	14, // 6: sessiond.v1.Session.ended_at:type_name -> google.protobuf.Timestamp
+	12, // 7: sessiond.v1.Session.metadata:type_name -> sessiond.v1.Session.MetadataEntry
+	14, // 8: sessiond.v1.Session.authenticated_at:type_name -> google.protobuf.Timestamp
+	14, // 9: sessiond.v1.SessionFilter.created_since:type_name -> google.protobuf.Timestamp
+	14, // 10: sessiond.v1.SessionFilter.created_before:type_name -> google.protobuf.Timestamp
+	14, // 11: sessiond.v1.SessionFilter.seen_since:type_name -> google.protobuf.Timestamp
+	14, // 12: sessiond.v1.SessionFilter.seen_before:type_name -> google.protobuf.Timestamp
+	1,  // 13: sessiond.v1.SetCookie.same_site:type_name -> sessiond.v1.SameSite
+	2,  // 14: sessiond.v1.SigningKey.state:type_name -> sessiond.v1.SigningKeyState
+	14, // 15: sessiond.v1.SigningKey.created_at:type_name -> google.protobuf.Timestamp
+	14, // 16: sessiond.v1.SigningKey.retired_at:type_name -> google.protobuf.Timestamp
+	14, // 17: sessiond.v1.SigningKey.verifies_until:type_name -> google.protobuf.Timestamp
+	3,  // 18: sessiond.v1.TokenKey.state:type_name -> sessiond.v1.TokenKeyState
+	14, // 19: sessiond.v1.TokenKey.created_at:type_name -> google.protobuf.Timestamp
+	14, // 20: sessiond.v1.TokenKey.signs_from:type_name -> google.protobuf.Timestamp
+	14, // 21: sessiond.v1.TokenKey.published_until:type_name -> google.protobuf.Timestamp
+	14, // 22: sessiond.v1.AuditEvent.occurred_at:type_name -> google.protobuf.Timestamp
+	13, // 23: sessiond.v1.AuditEvent.details:type_name -> sessiond.v1.AuditEvent.DetailsEntry
+	24, // [24:24] is the sub-list for method output_type
+	24, // [24:24] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_sessiond_v1_session_proto_init() }
@@ -1180,13 +1500,14 @@ func file_sessiond_v1_session_proto_init() {
 		(*SessionRef_SessionId)(nil),
 		(*SessionRef_CookieHeader)(nil),
 	}
+	file_sessiond_v1_session_proto_msgTypes[3].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sessiond_v1_session_proto_rawDesc), len(file_sessiond_v1_session_proto_rawDesc)),
-			NumEnums:      3,
-			NumMessages:   8,
+			NumEnums:      4,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

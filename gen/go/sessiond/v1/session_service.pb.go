@@ -311,7 +311,14 @@ type ValidateRequest struct {
 	// max_auth_age is how long ago the user may have authenticated, at most; at least 1 ms, rounded
 	// down to milliseconds. If Session.authenticated_at is longer ago or unset, the call fails with
 	// STEP_UP_REQUIRED. Unset: any time ago.
-	MaxAuthAge    *durationpb.Duration `protobuf:"bytes,11,opt,name=max_auth_age,json=maxAuthAge,proto3" json:"max_auth_age,omitempty"`
+	MaxAuthAge *durationpb.Duration `protobuf:"bytes,11,opt,name=max_auth_age,json=maxAuthAge,proto3" json:"max_auth_age,omitempty"`
+	// actor_type is the Session.actor_type that is accepted, at most 64 bytes. If the session has another
+	// one, the call fails with ACTOR_TYPE_NOT_ACCEPTED. Empty: any.
+	ActorType string `protobuf:"bytes,12,opt,name=actor_type,json=actorType,proto3" json:"actor_type,omitempty"`
+	// token_audience asks for a token for this audience: one of SESSIOND_TOKEN_AUDIENCES, else the call
+	// fails with INVALID_REQUEST, as it does if SESSIOND_TOKEN_ISSUER is not set. A token stays valid until
+	// it expires, also if the session is revoked before. Empty: no token.
+	TokenAudience string `protobuf:"bytes,13,opt,name=token_audience,json=tokenAudience,proto3" json:"token_audience,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -434,6 +441,20 @@ func (x *ValidateRequest) GetMaxAuthAge() *durationpb.Duration {
 	return nil
 }
 
+func (x *ValidateRequest) GetActorType() string {
+	if x != nil {
+		return x.ActorType
+	}
+	return ""
+}
+
+func (x *ValidateRequest) GetTokenAudience() string {
+	if x != nil {
+		return x.TokenAudience
+	}
+	return ""
+}
+
 type isValidateRequest_Credential interface {
 	isValidateRequest_Credential()
 }
@@ -472,9 +493,16 @@ type ValidateResponse struct {
 	ExpiryWarning bool `protobuf:"varint,5,opt,name=expiry_warning,json=expiryWarning,proto3" json:"expiry_warning,omitempty"`
 	// touched is true if this call wrote last_seen_at. False if `touch` was not set, or within the
 	// touch interval.
-	Touched       bool `protobuf:"varint,6,opt,name=touched,proto3" json:"touched,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Touched bool `protobuf:"varint,6,opt,name=touched,proto3" json:"touched,omitempty"`
+	// token is a JWT that tells an upstream whose session it is, signed by a TokenKey. Secret. It is valid
+	// for at most 5 minutes, and not longer than the session. Empty if token_audience was not set, for a
+	// pre-login session, or if less than a second is left.
+	Token string `protobuf:"bytes,7,opt,name=token,proto3" json:"token,omitempty"`
+	// token_expires_at is when the token expires, by the database's clock, in whole seconds. Unset without
+	// a token.
+	TokenExpiresAt *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=token_expires_at,json=tokenExpiresAt,proto3" json:"token_expires_at,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *ValidateResponse) Reset() {
@@ -547,6 +575,20 @@ func (x *ValidateResponse) GetTouched() bool {
 		return x.Touched
 	}
 	return false
+}
+
+func (x *ValidateResponse) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
+}
+
+func (x *ValidateResponse) GetTokenExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.TokenExpiresAt
+	}
+	return nil
 }
 
 // ValidateCsrfRequest names a session and has the CSRF token of a request.
@@ -1686,10 +1728,12 @@ type GarbageCollectResponse struct {
 	// call did nothing.
 	AlreadyRunning bool `protobuf:"varint,6,opt,name=already_running,json=alreadyRunning,proto3" json:"already_running,omitempty"`
 	// failed_parts names the parts that failed: `sessions`, `pre_login_sessions`, `signing_keys`,
-	// `audit_events`. The other parts were completed, and the counts above are still correct.
-	FailedParts   []string `protobuf:"bytes,7,rep,name=failed_parts,json=failedParts,proto3" json:"failed_parts,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// `audit_events`, `token_keys`. The other parts were completed, and the counts are still correct.
+	FailedParts []string `protobuf:"bytes,7,rep,name=failed_parts,json=failedParts,proto3" json:"failed_parts,omitempty"`
+	// token_keys_deleted is the number of deleted token keys.
+	TokenKeysDeleted uint32 `protobuf:"varint,8,opt,name=token_keys_deleted,json=tokenKeysDeleted,proto3" json:"token_keys_deleted,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *GarbageCollectResponse) Reset() {
@@ -1769,6 +1813,13 @@ func (x *GarbageCollectResponse) GetFailedParts() []string {
 		return x.FailedParts
 	}
 	return nil
+}
+
+func (x *GarbageCollectResponse) GetTokenKeysDeleted() uint32 {
+	if x != nil {
+		return x.TokenKeysDeleted
+	}
+	return 0
 }
 
 // GetRequest names a session.
@@ -2002,6 +2053,303 @@ func (x *ListResponse) GetNextPageToken() string {
 	return ""
 }
 
+// ListSessionsRequest selects sessions and names a page of them.
+type ListSessionsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// filter selects the sessions. Unset: all of the calling service's tenants.
+	Filter *SessionFilter `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
+	// include_ended also lists ended sessions that the sweep has not deleted yet.
+	IncludeEnded bool `protobuf:"varint,2,opt,name=include_ended,json=includeEnded,proto3" json:"include_ended,omitempty"`
+	// page_size is the maximum number of sessions to return, 1 to 200. 0: 50.
+	PageSize int32 `protobuf:"varint,3,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// page_token is the next_page_token of the previous page. All other fields but page_size must
+	// be the same. Empty: the first page.
+	PageToken     string `protobuf:"bytes,4,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSessionsRequest) Reset() {
+	*x = ListSessionsRequest{}
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSessionsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSessionsRequest) ProtoMessage() {}
+
+func (x *ListSessionsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSessionsRequest.ProtoReflect.Descriptor instead.
+func (*ListSessionsRequest) Descriptor() ([]byte, []int) {
+	return file_sessiond_v1_session_service_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *ListSessionsRequest) GetFilter() *SessionFilter {
+	if x != nil {
+		return x.Filter
+	}
+	return nil
+}
+
+func (x *ListSessionsRequest) GetIncludeEnded() bool {
+	if x != nil {
+		return x.IncludeEnded
+	}
+	return false
+}
+
+func (x *ListSessionsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListSessionsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// ListSessionsResponse is one page of sessions.
+type ListSessionsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// sessions are the sessions, the newest id first. May be empty although there is a next page.
+	Sessions []*Session `protobuf:"bytes,1,rep,name=sessions,proto3" json:"sessions,omitempty"`
+	// next_page_token is the page_token of the next page. Empty on the last page.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSessionsResponse) Reset() {
+	*x = ListSessionsResponse{}
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSessionsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSessionsResponse) ProtoMessage() {}
+
+func (x *ListSessionsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSessionsResponse.ProtoReflect.Descriptor instead.
+func (*ListSessionsResponse) Descriptor() ([]byte, []int) {
+	return file_sessiond_v1_session_service_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *ListSessionsResponse) GetSessions() []*Session {
+	if x != nil {
+		return x.Sessions
+	}
+	return nil
+}
+
+func (x *ListSessionsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// RevokeSessionsRequest selects the sessions to revoke.
+type RevokeSessionsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// filter selects the sessions. At least one of its fields must be set, unless `everything` is.
+	Filter *SessionFilter `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
+	// everything revokes all live sessions of all tenants of the calling service. The filter must be
+	// empty then.
+	Everything bool `protobuf:"varint,2,opt,name=everything,proto3" json:"everything,omitempty"`
+	// reason is a word as in RevokeRequest. Required, also with dry_run.
+	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	// acting_actor_id is who revokes them, 1 to 256 bytes. Required, also with dry_run.
+	ActingActorId string `protobuf:"bytes,4,opt,name=acting_actor_id,json=actingActorId,proto3" json:"acting_actor_id,omitempty"`
+	// dry_run revokes nothing, and tells what the same calls without it would revoke.
+	DryRun bool `protobuf:"varint,5,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	// page_token is the next_page_token of the previous call. All other fields must be the same. Empty:
+	// the first call.
+	PageToken     string `protobuf:"bytes,6,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevokeSessionsRequest) Reset() {
+	*x = RevokeSessionsRequest{}
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevokeSessionsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevokeSessionsRequest) ProtoMessage() {}
+
+func (x *RevokeSessionsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevokeSessionsRequest.ProtoReflect.Descriptor instead.
+func (*RevokeSessionsRequest) Descriptor() ([]byte, []int) {
+	return file_sessiond_v1_session_service_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *RevokeSessionsRequest) GetFilter() *SessionFilter {
+	if x != nil {
+		return x.Filter
+	}
+	return nil
+}
+
+func (x *RevokeSessionsRequest) GetEverything() bool {
+	if x != nil {
+		return x.Everything
+	}
+	return false
+}
+
+func (x *RevokeSessionsRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *RevokeSessionsRequest) GetActingActorId() string {
+	if x != nil {
+		return x.ActingActorId
+	}
+	return ""
+}
+
+func (x *RevokeSessionsRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+func (x *RevokeSessionsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// RevokeSessionsResponse tells what one call revoked, or with dry_run would have revoked.
+type RevokeSessionsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// processed is the number of sessions that this call revoked, at most 500; with dry_run, that it
+	// would have revoked.
+	Processed uint32 `protobuf:"varint,1,opt,name=processed,proto3" json:"processed,omitempty"`
+	// more is true if there are rows that have not been read yet. Repeat the call with next_page_token
+	// then.
+	More bool `protobuf:"varint,2,opt,name=more,proto3" json:"more,omitempty"`
+	// next_page_token is the page_token of the next call. Empty if `more` is false.
+	NextPageToken string `protobuf:"bytes,3,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// sample has the first 20 of these sessions, only with dry_run.
+	Sample        []*Session `protobuf:"bytes,4,rep,name=sample,proto3" json:"sample,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevokeSessionsResponse) Reset() {
+	*x = RevokeSessionsResponse{}
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevokeSessionsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevokeSessionsResponse) ProtoMessage() {}
+
+func (x *RevokeSessionsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevokeSessionsResponse.ProtoReflect.Descriptor instead.
+func (*RevokeSessionsResponse) Descriptor() ([]byte, []int) {
+	return file_sessiond_v1_session_service_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *RevokeSessionsResponse) GetProcessed() uint32 {
+	if x != nil {
+		return x.Processed
+	}
+	return 0
+}
+
+func (x *RevokeSessionsResponse) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
+}
+
+func (x *RevokeSessionsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+func (x *RevokeSessionsResponse) GetSample() []*Session {
+	if x != nil {
+		return x.Sample
+	}
+	return nil
+}
+
 // ListSigningKeysRequest names a tenant and a page of its signing keys.
 type ListSigningKeysRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2017,7 +2365,7 @@ type ListSigningKeysRequest struct {
 
 func (x *ListSigningKeysRequest) Reset() {
 	*x = ListSigningKeysRequest{}
-	mi := &file_sessiond_v1_session_service_proto_msgTypes[27]
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2029,7 +2377,7 @@ func (x *ListSigningKeysRequest) String() string {
 func (*ListSigningKeysRequest) ProtoMessage() {}
 
 func (x *ListSigningKeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sessiond_v1_session_service_proto_msgTypes[27]
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2042,7 +2390,7 @@ func (x *ListSigningKeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSigningKeysRequest.ProtoReflect.Descriptor instead.
 func (*ListSigningKeysRequest) Descriptor() ([]byte, []int) {
-	return file_sessiond_v1_session_service_proto_rawDescGZIP(), []int{27}
+	return file_sessiond_v1_session_service_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ListSigningKeysRequest) GetTenantId() string {
@@ -2079,7 +2427,7 @@ type ListSigningKeysResponse struct {
 
 func (x *ListSigningKeysResponse) Reset() {
 	*x = ListSigningKeysResponse{}
-	mi := &file_sessiond_v1_session_service_proto_msgTypes[28]
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2091,7 +2439,7 @@ func (x *ListSigningKeysResponse) String() string {
 func (*ListSigningKeysResponse) ProtoMessage() {}
 
 func (x *ListSigningKeysResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sessiond_v1_session_service_proto_msgTypes[28]
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2104,7 +2452,7 @@ func (x *ListSigningKeysResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSigningKeysResponse.ProtoReflect.Descriptor instead.
 func (*ListSigningKeysResponse) Descriptor() ([]byte, []int) {
-	return file_sessiond_v1_session_service_proto_rawDescGZIP(), []int{28}
+	return file_sessiond_v1_session_service_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ListSigningKeysResponse) GetSigningKeys() []*SigningKey {
@@ -2124,10 +2472,11 @@ func (x *ListSigningKeysResponse) GetNextPageToken() string {
 // ListAuditEventsRequest names a tenant and a page of its audit events.
 type ListAuditEventsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// tenant_id is the tenant, at most 128 bytes. Empty: as in ActorRef.
+	// tenant_id is the tenant, at most 128 bytes. Empty: as in ActorRef. With all_tenants it must be
+	// empty.
 	TenantId string `protobuf:"bytes,1,opt,name=tenant_id,json=tenantId,proto3" json:"tenant_id,omitempty"`
-	// resource_id restricts the events to one session, signing key or actor, at most 256 bytes.
-	// Empty: all.
+	// resource_id restricts the events to one session, signing key, token key or actor, at most 256
+	// bytes. Empty: all.
 	ResourceId string `protobuf:"bytes,2,opt,name=resource_id,json=resourceId,proto3" json:"resource_id,omitempty"`
 	// acting_actor_id restricts the events to what one actor did, at most 256 bytes. Empty: all.
 	ActingActorId string `protobuf:"bytes,3,opt,name=acting_actor_id,json=actingActorId,proto3" json:"acting_actor_id,omitempty"`
@@ -2135,14 +2484,29 @@ type ListAuditEventsRequest struct {
 	PageSize int32 `protobuf:"varint,4,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// page_token is the next_page_token of the previous page. All other fields but page_size must
 	// be the same. Empty: the first page.
-	PageToken     string `protobuf:"bytes,5,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	PageToken string `protobuf:"bytes,5,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// occurred_since is the earliest AuditEvent.occurred_at, from 1970 to 9999, cut to milliseconds.
+	// Unset: any.
+	OccurredSince *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=occurred_since,json=occurredSince,proto3" json:"occurred_since,omitempty"`
+	// occurred_before is later than each AuditEvent.occurred_at, and later than occurred_since; cut to
+	// milliseconds. Unset: any.
+	OccurredBefore *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=occurred_before,json=occurredBefore,proto3" json:"occurred_before,omitempty"`
+	// oldest_first returns the oldest events first, without a gap.
+	OldestFirst bool `protobuf:"varint,8,opt,name=oldest_first,json=oldestFirst,proto3" json:"oldest_first,omitempty"`
+	// action restricts the events to one AuditEvent.action, at most 64 bytes. Empty: all.
+	Action string `protobuf:"bytes,9,opt,name=action,proto3" json:"action,omitempty"`
+	// all_tenants returns the events of all tenants. The calling service must not be limited to some.
+	AllTenants bool `protobuf:"varint,10,opt,name=all_tenants,json=allTenants,proto3" json:"all_tenants,omitempty"`
+	// after_id restricts the events to those with a larger AuditEvent.id, such as the last one that an
+	// earlier export has. 0: all.
+	AfterId       int64 `protobuf:"varint,11,opt,name=after_id,json=afterId,proto3" json:"after_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListAuditEventsRequest) Reset() {
 	*x = ListAuditEventsRequest{}
-	mi := &file_sessiond_v1_session_service_proto_msgTypes[29]
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2154,7 +2518,7 @@ func (x *ListAuditEventsRequest) String() string {
 func (*ListAuditEventsRequest) ProtoMessage() {}
 
 func (x *ListAuditEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sessiond_v1_session_service_proto_msgTypes[29]
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2167,7 +2531,7 @@ func (x *ListAuditEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditEventsRequest.ProtoReflect.Descriptor instead.
 func (*ListAuditEventsRequest) Descriptor() ([]byte, []int) {
-	return file_sessiond_v1_session_service_proto_rawDescGZIP(), []int{29}
+	return file_sessiond_v1_session_service_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ListAuditEventsRequest) GetTenantId() string {
@@ -2205,12 +2569,57 @@ func (x *ListAuditEventsRequest) GetPageToken() string {
 	return ""
 }
 
+func (x *ListAuditEventsRequest) GetOccurredSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.OccurredSince
+	}
+	return nil
+}
+
+func (x *ListAuditEventsRequest) GetOccurredBefore() *timestamppb.Timestamp {
+	if x != nil {
+		return x.OccurredBefore
+	}
+	return nil
+}
+
+func (x *ListAuditEventsRequest) GetOldestFirst() bool {
+	if x != nil {
+		return x.OldestFirst
+	}
+	return false
+}
+
+func (x *ListAuditEventsRequest) GetAction() string {
+	if x != nil {
+		return x.Action
+	}
+	return ""
+}
+
+func (x *ListAuditEventsRequest) GetAllTenants() bool {
+	if x != nil {
+		return x.AllTenants
+	}
+	return false
+}
+
+func (x *ListAuditEventsRequest) GetAfterId() int64 {
+	if x != nil {
+		return x.AfterId
+	}
+	return 0
+}
+
 // ListAuditEventsResponse is one page of audit events.
 type ListAuditEventsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// audit_events are the events, newest first.
+	// audit_events are the events, in the order that was asked for. May be empty although there is a next
+	// page.
 	AuditEvents []*AuditEvent `protobuf:"bytes,1,rep,name=audit_events,json=auditEvents,proto3" json:"audit_events,omitempty"`
-	// next_page_token is the page_token of the next page. Empty on the last page.
+	// next_page_token is the page_token of the next page. Newest first, it is empty on the last page.
+	// Oldest first, it is empty once all events before occurred_before have been returned; without
+	// occurred_before it is never empty, since there may be new events later.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2218,7 +2627,7 @@ type ListAuditEventsResponse struct {
 
 func (x *ListAuditEventsResponse) Reset() {
 	*x = ListAuditEventsResponse{}
-	mi := &file_sessiond_v1_session_service_proto_msgTypes[30]
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2230,7 +2639,7 @@ func (x *ListAuditEventsResponse) String() string {
 func (*ListAuditEventsResponse) ProtoMessage() {}
 
 func (x *ListAuditEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sessiond_v1_session_service_proto_msgTypes[30]
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2243,7 +2652,7 @@ func (x *ListAuditEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditEventsResponse.ProtoReflect.Descriptor instead.
 func (*ListAuditEventsResponse) Descriptor() ([]byte, []int) {
-	return file_sessiond_v1_session_service_proto_rawDescGZIP(), []int{30}
+	return file_sessiond_v1_session_service_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ListAuditEventsResponse) GetAuditEvents() []*AuditEvent {
@@ -2254,6 +2663,228 @@ func (x *ListAuditEventsResponse) GetAuditEvents() []*AuditEvent {
 }
 
 func (x *ListAuditEventsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// RotateTokenKeyRequest asks for a new token key.
+type RotateTokenKeyRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// acting_actor_id is who rotates the key, 1 to 256 bytes. Required.
+	ActingActorId string `protobuf:"bytes,1,opt,name=acting_actor_id,json=actingActorId,proto3" json:"acting_actor_id,omitempty"`
+	// immediately lets the new key sign at once and ends the publication of the others: for a key that has
+	// leaked. Verifiers refuse its tokens when they have fetched the JSON Web Key Set again, and until then
+	// may also refuse the new key's.
+	Immediately   bool `protobuf:"varint,2,opt,name=immediately,proto3" json:"immediately,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RotateTokenKeyRequest) Reset() {
+	*x = RotateTokenKeyRequest{}
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RotateTokenKeyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RotateTokenKeyRequest) ProtoMessage() {}
+
+func (x *RotateTokenKeyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RotateTokenKeyRequest.ProtoReflect.Descriptor instead.
+func (*RotateTokenKeyRequest) Descriptor() ([]byte, []int) {
+	return file_sessiond_v1_session_service_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *RotateTokenKeyRequest) GetActingActorId() string {
+	if x != nil {
+		return x.ActingActorId
+	}
+	return ""
+}
+
+func (x *RotateTokenKeyRequest) GetImmediately() bool {
+	if x != nil {
+		return x.Immediately
+	}
+	return false
+}
+
+// RotateTokenKeyResponse has the new key and those that it replaces.
+type RotateTokenKeyResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// new_key is the new key.
+	NewKey *TokenKey `protobuf:"bytes,1,opt,name=new_key,json=newKey,proto3" json:"new_key,omitempty"`
+	// retired_keys are the keys whose publication this call ended or limited, newest first.
+	RetiredKeys   []*TokenKey `protobuf:"bytes,2,rep,name=retired_keys,json=retiredKeys,proto3" json:"retired_keys,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RotateTokenKeyResponse) Reset() {
+	*x = RotateTokenKeyResponse{}
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RotateTokenKeyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RotateTokenKeyResponse) ProtoMessage() {}
+
+func (x *RotateTokenKeyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RotateTokenKeyResponse.ProtoReflect.Descriptor instead.
+func (*RotateTokenKeyResponse) Descriptor() ([]byte, []int) {
+	return file_sessiond_v1_session_service_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *RotateTokenKeyResponse) GetNewKey() *TokenKey {
+	if x != nil {
+		return x.NewKey
+	}
+	return nil
+}
+
+func (x *RotateTokenKeyResponse) GetRetiredKeys() []*TokenKey {
+	if x != nil {
+		return x.RetiredKeys
+	}
+	return nil
+}
+
+// ListTokenKeysRequest names a page of the token keys.
+type ListTokenKeysRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// page_size is the maximum number of keys to return, 1 to 200. 0: 50.
+	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// page_token is the next_page_token of the previous page. Empty: the first page.
+	PageToken     string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListTokenKeysRequest) Reset() {
+	*x = ListTokenKeysRequest{}
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListTokenKeysRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListTokenKeysRequest) ProtoMessage() {}
+
+func (x *ListTokenKeysRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListTokenKeysRequest.ProtoReflect.Descriptor instead.
+func (*ListTokenKeysRequest) Descriptor() ([]byte, []int) {
+	return file_sessiond_v1_session_service_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *ListTokenKeysRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListTokenKeysRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// ListTokenKeysResponse is one page of token keys.
+type ListTokenKeysResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// token_keys are the keys, newest first.
+	TokenKeys []*TokenKey `protobuf:"bytes,1,rep,name=token_keys,json=tokenKeys,proto3" json:"token_keys,omitempty"`
+	// next_page_token is the page_token of the next page. Empty on the last page.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListTokenKeysResponse) Reset() {
+	*x = ListTokenKeysResponse{}
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListTokenKeysResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListTokenKeysResponse) ProtoMessage() {}
+
+func (x *ListTokenKeysResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sessiond_v1_session_service_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListTokenKeysResponse.ProtoReflect.Descriptor instead.
+func (*ListTokenKeysResponse) Descriptor() ([]byte, []int) {
+	return file_sessiond_v1_session_service_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *ListTokenKeysResponse) GetTokenKeys() []*TokenKey {
+	if x != nil {
+		return x.TokenKeys
+	}
+	return nil
+}
+
+func (x *ListTokenKeysResponse) GetNextPageToken() string {
 	if x != nil {
 		return x.NextPageToken
 	}
@@ -2292,7 +2923,7 @@ const file_sessiond_v1_session_service_proto_rawDesc = "" +
 	"csrf_token\x18\x03 \x01(\tR\tcsrfToken\x127\n" +
 	"\vset_cookies\x18\x04 \x03(\v2\x16.sessiond.v1.SetCookieR\n" +
 	"setCookies\x12.\n" +
-	"\x13replaced_session_id\x18\x05 \x01(\tR\x11replacedSessionId\"\xda\x03\n" +
+	"\x13replaced_session_id\x18\x05 \x01(\tR\x11replacedSessionId\"\xa0\x04\n" +
 	"\x0fValidateRequest\x12\x18\n" +
 	"\x06cookie\x18\x01 \x01(\tH\x00R\x06cookie\x12%\n" +
 	"\rcookie_header\x18\x02 \x01(\tH\x00R\fcookieHeader\x12\"\n" +
@@ -2310,20 +2941,25 @@ const file_sessiond_v1_session_service_proto_rawDesc = "" +
 	"\x0emin_auth_level\x18\n" +
 	" \x01(\rR\fminAuthLevel\x12;\n" +
 	"\fmax_auth_age\x18\v \x01(\v2\x19.google.protobuf.DurationR\n" +
-	"maxAuthAgeB\f\n" +
+	"maxAuthAge\x12\x1d\n" +
+	"\n" +
+	"actor_type\x18\f \x01(\tR\tactorType\x12%\n" +
+	"\x0etoken_audience\x18\r \x01(\tR\rtokenAudienceB\f\n" +
 	"\n" +
 	"credentialB\r\n" +
 	"\v_csrf_tokenB\f\n" +
 	"\n" +
 	"_tenant_idB\x0e\n" +
-	"\f_http_method\"\x86\x02\n" +
+	"\f_http_method\"\xe2\x02\n" +
 	"\x10ValidateResponse\x12.\n" +
 	"\asession\x18\x01 \x01(\v2\x14.sessiond.v1.SessionR\asession\x12!\n" +
 	"\fseconds_left\x18\x02 \x01(\rR\vsecondsLeft\x12*\n" +
 	"\x11idle_seconds_left\x18\x03 \x01(\rR\x0fidleSecondsLeft\x122\n" +
 	"\x15absolute_seconds_left\x18\x04 \x01(\rR\x13absoluteSecondsLeft\x12%\n" +
 	"\x0eexpiry_warning\x18\x05 \x01(\bR\rexpiryWarning\x12\x18\n" +
-	"\atouched\x18\x06 \x01(\bR\atouched\"\x91\x01\n" +
+	"\atouched\x18\x06 \x01(\bR\atouched\x12\x14\n" +
+	"\x05token\x18\a \x01(\tR\x05token\x12D\n" +
+	"\x10token_expires_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\x0etokenExpiresAt\"\x91\x01\n" +
 	"\x13ValidateCsrfRequest\x121\n" +
 	"\asession\x18\x01 \x01(\v2\x17.sessiond.v1.SessionRefR\asession\x12\x1d\n" +
 	"\n" +
@@ -2401,7 +3037,7 @@ const file_sessiond_v1_session_service_proto_rawDesc = "" +
 	"active_key\x18\x01 \x01(\v2\x17.sessiond.v1.SigningKeyR\tactiveKey\x128\n" +
 	"\vretired_key\x18\x02 \x01(\v2\x17.sessiond.v1.SigningKeyR\n" +
 	"retiredKey\"\x17\n" +
-	"\x15GarbageCollectRequest\"\xc4\x02\n" +
+	"\x15GarbageCollectRequest\"\xf2\x02\n" +
 	"\x16GarbageCollectResponse\x12)\n" +
 	"\x10sessions_deleted\x18\x01 \x01(\rR\x0fsessionsDeleted\x12;\n" +
 	"\x1apre_login_sessions_deleted\x18\x02 \x01(\rR\x17preLoginSessionsDeleted\x120\n" +
@@ -2409,7 +3045,8 @@ const file_sessiond_v1_session_service_proto_rawDesc = "" +
 	"\x14audit_events_deleted\x18\x04 \x01(\rR\x12auditEventsDeleted\x12\x12\n" +
 	"\x04more\x18\x05 \x01(\bR\x04more\x12'\n" +
 	"\x0falready_running\x18\x06 \x01(\bR\x0ealreadyRunning\x12!\n" +
-	"\ffailed_parts\x18\a \x03(\tR\vfailedParts\"?\n" +
+	"\ffailed_parts\x18\a \x03(\tR\vfailedParts\x12,\n" +
+	"\x12token_keys_deleted\x18\b \x01(\rR\x10tokenKeysDeleted\"?\n" +
 	"\n" +
 	"GetRequest\x121\n" +
 	"\asession\x18\x01 \x01(\v2\x17.sessiond.v1.SessionRefR\asession\"=\n" +
@@ -2424,7 +3061,31 @@ const file_sessiond_v1_session_service_proto_rawDesc = "" +
 	"page_token\x18\x05 \x01(\tR\tpageToken\"h\n" +
 	"\fListResponse\x120\n" +
 	"\bsessions\x18\x01 \x03(\v2\x14.sessiond.v1.SessionR\bsessions\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"q\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xaa\x01\n" +
+	"\x13ListSessionsRequest\x122\n" +
+	"\x06filter\x18\x01 \x01(\v2\x1a.sessiond.v1.SessionFilterR\x06filter\x12#\n" +
+	"\rinclude_ended\x18\x02 \x01(\bR\fincludeEnded\x12\x1b\n" +
+	"\tpage_size\x18\x03 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x04 \x01(\tR\tpageToken\"p\n" +
+	"\x14ListSessionsResponse\x120\n" +
+	"\bsessions\x18\x01 \x03(\v2\x14.sessiond.v1.SessionR\bsessions\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xe3\x01\n" +
+	"\x15RevokeSessionsRequest\x122\n" +
+	"\x06filter\x18\x01 \x01(\v2\x1a.sessiond.v1.SessionFilterR\x06filter\x12\x1e\n" +
+	"\n" +
+	"everything\x18\x02 \x01(\bR\n" +
+	"everything\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x12&\n" +
+	"\x0facting_actor_id\x18\x04 \x01(\tR\ractingActorId\x12\x17\n" +
+	"\adry_run\x18\x05 \x01(\bR\x06dryRun\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x06 \x01(\tR\tpageToken\"\xa0\x01\n" +
+	"\x16RevokeSessionsResponse\x12\x1c\n" +
+	"\tprocessed\x18\x01 \x01(\rR\tprocessed\x12\x12\n" +
+	"\x04more\x18\x02 \x01(\bR\x04more\x12&\n" +
+	"\x0fnext_page_token\x18\x03 \x01(\tR\rnextPageToken\x12,\n" +
+	"\x06sample\x18\x04 \x03(\v2\x14.sessiond.v1.SessionR\x06sample\"q\n" +
 	"\x16ListSigningKeysRequest\x12\x1b\n" +
 	"\ttenant_id\x18\x01 \x01(\tR\btenantId\x12\x1b\n" +
 	"\tpage_size\x18\x02 \x01(\x05R\bpageSize\x12\x1d\n" +
@@ -2432,7 +3093,7 @@ const file_sessiond_v1_session_service_proto_rawDesc = "" +
 	"page_token\x18\x03 \x01(\tR\tpageToken\"}\n" +
 	"\x17ListSigningKeysResponse\x12:\n" +
 	"\fsigning_keys\x18\x01 \x03(\v2\x17.sessiond.v1.SigningKeyR\vsigningKeys\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xba\x01\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xb9\x03\n" +
 	"\x16ListAuditEventsRequest\x12\x1b\n" +
 	"\ttenant_id\x18\x01 \x01(\tR\btenantId\x12\x1f\n" +
 	"\vresource_id\x18\x02 \x01(\tR\n" +
@@ -2440,11 +3101,32 @@ const file_sessiond_v1_session_service_proto_rawDesc = "" +
 	"\x0facting_actor_id\x18\x03 \x01(\tR\ractingActorId\x12\x1b\n" +
 	"\tpage_size\x18\x04 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x05 \x01(\tR\tpageToken\"}\n" +
+	"page_token\x18\x05 \x01(\tR\tpageToken\x12A\n" +
+	"\x0eoccurred_since\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\roccurredSince\x12C\n" +
+	"\x0foccurred_before\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x0eoccurredBefore\x12!\n" +
+	"\foldest_first\x18\b \x01(\bR\voldestFirst\x12\x16\n" +
+	"\x06action\x18\t \x01(\tR\x06action\x12\x1f\n" +
+	"\vall_tenants\x18\n" +
+	" \x01(\bR\n" +
+	"allTenants\x12\x19\n" +
+	"\bafter_id\x18\v \x01(\x03R\aafterId\"}\n" +
 	"\x17ListAuditEventsResponse\x12:\n" +
 	"\faudit_events\x18\x01 \x03(\v2\x17.sessiond.v1.AuditEventR\vauditEvents\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xa3\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"a\n" +
+	"\x15RotateTokenKeyRequest\x12&\n" +
+	"\x0facting_actor_id\x18\x01 \x01(\tR\ractingActorId\x12 \n" +
+	"\vimmediately\x18\x02 \x01(\bR\vimmediately\"\x82\x01\n" +
+	"\x16RotateTokenKeyResponse\x12.\n" +
+	"\anew_key\x18\x01 \x01(\v2\x15.sessiond.v1.TokenKeyR\x06newKey\x128\n" +
+	"\fretired_keys\x18\x02 \x03(\v2\x15.sessiond.v1.TokenKeyR\vretiredKeys\"R\n" +
+	"\x14ListTokenKeysRequest\x12\x1b\n" +
+	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
+	"page_token\x18\x02 \x01(\tR\tpageToken\"u\n" +
+	"\x15ListTokenKeysResponse\x124\n" +
+	"\n" +
+	"token_keys\x18\x01 \x03(\v2\x15.sessiond.v1.TokenKeyR\ttokenKeys\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\x9e\r\n" +
 	"\x0eSessionService\x12G\n" +
 	"\x06Create\x12\x1a.sessiond.v1.CreateRequest\x1a\x1b.sessiond.v1.CreateResponse\"\x04\xc8\xdb\x18\x02\x12M\n" +
 	"\bValidate\x12\x1c.sessiond.v1.ValidateRequest\x1a\x1d.sessiond.v1.ValidateResponse\"\x04\xc8\xdb\x18\x01\x12Y\n" +
@@ -2459,9 +3141,13 @@ const file_sessiond_v1_session_service_proto_rawDesc = "" +
 	"\x10RotateSigningKey\x12$.sessiond.v1.RotateSigningKeyRequest\x1a%.sessiond.v1.RotateSigningKeyResponse\"\x04\xc8\xdb\x18\x03\x12_\n" +
 	"\x0eGarbageCollect\x12\".sessiond.v1.GarbageCollectRequest\x1a#.sessiond.v1.GarbageCollectResponse\"\x04\xc8\xdb\x18\x03\x12>\n" +
 	"\x03Get\x12\x17.sessiond.v1.GetRequest\x1a\x18.sessiond.v1.GetResponse\"\x04\xc8\xdb\x18\x02\x12A\n" +
-	"\x04List\x12\x18.sessiond.v1.ListRequest\x1a\x19.sessiond.v1.ListResponse\"\x04\xc8\xdb\x18\x02\x12b\n" +
+	"\x04List\x12\x18.sessiond.v1.ListRequest\x1a\x19.sessiond.v1.ListResponse\"\x04\xc8\xdb\x18\x02\x12Y\n" +
+	"\fListSessions\x12 .sessiond.v1.ListSessionsRequest\x1a!.sessiond.v1.ListSessionsResponse\"\x04\xc8\xdb\x18\x03\x12_\n" +
+	"\x0eRevokeSessions\x12\".sessiond.v1.RevokeSessionsRequest\x1a#.sessiond.v1.RevokeSessionsResponse\"\x04\xc8\xdb\x18\x03\x12b\n" +
 	"\x0fListSigningKeys\x12#.sessiond.v1.ListSigningKeysRequest\x1a$.sessiond.v1.ListSigningKeysResponse\"\x04\xc8\xdb\x18\x03\x12b\n" +
-	"\x0fListAuditEvents\x12#.sessiond.v1.ListAuditEventsRequest\x1a$.sessiond.v1.ListAuditEventsResponse\"\x04\xc8\xdb\x18\x03B\xb5\x01\n" +
+	"\x0fListAuditEvents\x12#.sessiond.v1.ListAuditEventsRequest\x1a$.sessiond.v1.ListAuditEventsResponse\"\x04\xc8\xdb\x18\x03\x12_\n" +
+	"\x0eRotateTokenKey\x12\".sessiond.v1.RotateTokenKeyRequest\x1a#.sessiond.v1.RotateTokenKeyResponse\"\x04\xc8\xdb\x18\x03\x12\\\n" +
+	"\rListTokenKeys\x12!.sessiond.v1.ListTokenKeysRequest\x1a\".sessiond.v1.ListTokenKeysResponse\"\x04\xc8\xdb\x18\x03B\xb5\x01\n" +
 	"\x15io.github.sessiond.v1B\x13SessionServiceProtoP\x01Z:github.com/sessiond/sessiond/gen/go/sessiond/v1;sessiondv1\xa2\x02\x03SXX\xaa\x02\vSessiond.V1\xca\x02\vSessiond\\V1\xe2\x02\x17Sessiond\\V1\\GPBMetadata\xea\x02\fSessiond::V1b\x06proto3"
 
 var (
@@ -2476,7 +3162,7 @@ func file_sessiond_v1_session_service_proto_rawDescGZIP() []byte {
 	return file_sessiond_v1_session_service_proto_rawDescData
 }
 
-var file_sessiond_v1_session_service_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
+var file_sessiond_v1_session_service_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
 var file_sessiond_v1_session_service_proto_goTypes = []any{
 	(*CreateRequest)(nil),             // 0: sessiond.v1.CreateRequest
 	(*CreateResponse)(nil),            // 1: sessiond.v1.CreateResponse
@@ -2505,97 +3191,125 @@ var file_sessiond_v1_session_service_proto_goTypes = []any{
 	(*GetResponse)(nil),               // 24: sessiond.v1.GetResponse
 	(*ListRequest)(nil),               // 25: sessiond.v1.ListRequest
 	(*ListResponse)(nil),              // 26: sessiond.v1.ListResponse
-	(*ListSigningKeysRequest)(nil),    // 27: sessiond.v1.ListSigningKeysRequest
-	(*ListSigningKeysResponse)(nil),   // 28: sessiond.v1.ListSigningKeysResponse
-	(*ListAuditEventsRequest)(nil),    // 29: sessiond.v1.ListAuditEventsRequest
-	(*ListAuditEventsResponse)(nil),   // 30: sessiond.v1.ListAuditEventsResponse
-	nil,                               // 31: sessiond.v1.CreateRequest.MetadataEntry
-	nil,                               // 32: sessiond.v1.UpdateMetadataRequest.MetadataEntry
-	(*ActorRef)(nil),                  // 33: sessiond.v1.ActorRef
-	(*durationpb.Duration)(nil),       // 34: google.protobuf.Duration
-	(*SessionRef)(nil),                // 35: sessiond.v1.SessionRef
-	(*timestamppb.Timestamp)(nil),     // 36: google.protobuf.Timestamp
-	(*Session)(nil),                   // 37: sessiond.v1.Session
-	(*SetCookie)(nil),                 // 38: sessiond.v1.SetCookie
-	(*SigningKey)(nil),                // 39: sessiond.v1.SigningKey
-	(*AuditEvent)(nil),                // 40: sessiond.v1.AuditEvent
+	(*ListSessionsRequest)(nil),       // 27: sessiond.v1.ListSessionsRequest
+	(*ListSessionsResponse)(nil),      // 28: sessiond.v1.ListSessionsResponse
+	(*RevokeSessionsRequest)(nil),     // 29: sessiond.v1.RevokeSessionsRequest
+	(*RevokeSessionsResponse)(nil),    // 30: sessiond.v1.RevokeSessionsResponse
+	(*ListSigningKeysRequest)(nil),    // 31: sessiond.v1.ListSigningKeysRequest
+	(*ListSigningKeysResponse)(nil),   // 32: sessiond.v1.ListSigningKeysResponse
+	(*ListAuditEventsRequest)(nil),    // 33: sessiond.v1.ListAuditEventsRequest
+	(*ListAuditEventsResponse)(nil),   // 34: sessiond.v1.ListAuditEventsResponse
+	(*RotateTokenKeyRequest)(nil),     // 35: sessiond.v1.RotateTokenKeyRequest
+	(*RotateTokenKeyResponse)(nil),    // 36: sessiond.v1.RotateTokenKeyResponse
+	(*ListTokenKeysRequest)(nil),      // 37: sessiond.v1.ListTokenKeysRequest
+	(*ListTokenKeysResponse)(nil),     // 38: sessiond.v1.ListTokenKeysResponse
+	nil,                               // 39: sessiond.v1.CreateRequest.MetadataEntry
+	nil,                               // 40: sessiond.v1.UpdateMetadataRequest.MetadataEntry
+	(*ActorRef)(nil),                  // 41: sessiond.v1.ActorRef
+	(*durationpb.Duration)(nil),       // 42: google.protobuf.Duration
+	(*SessionRef)(nil),                // 43: sessiond.v1.SessionRef
+	(*timestamppb.Timestamp)(nil),     // 44: google.protobuf.Timestamp
+	(*Session)(nil),                   // 45: sessiond.v1.Session
+	(*SetCookie)(nil),                 // 46: sessiond.v1.SetCookie
+	(*SigningKey)(nil),                // 47: sessiond.v1.SigningKey
+	(*SessionFilter)(nil),             // 48: sessiond.v1.SessionFilter
+	(*AuditEvent)(nil),                // 49: sessiond.v1.AuditEvent
+	(*TokenKey)(nil),                  // 50: sessiond.v1.TokenKey
 }
 var file_sessiond_v1_session_service_proto_depIdxs = []int32{
-	33, // 0: sessiond.v1.CreateRequest.actor:type_name -> sessiond.v1.ActorRef
-	31, // 1: sessiond.v1.CreateRequest.metadata:type_name -> sessiond.v1.CreateRequest.MetadataEntry
-	34, // 2: sessiond.v1.CreateRequest.idle_timeout:type_name -> google.protobuf.Duration
-	34, // 3: sessiond.v1.CreateRequest.absolute_timeout:type_name -> google.protobuf.Duration
-	35, // 4: sessiond.v1.CreateRequest.replaces:type_name -> sessiond.v1.SessionRef
-	36, // 5: sessiond.v1.CreateRequest.authenticated_at:type_name -> google.protobuf.Timestamp
-	37, // 6: sessiond.v1.CreateResponse.session:type_name -> sessiond.v1.Session
-	38, // 7: sessiond.v1.CreateResponse.set_cookies:type_name -> sessiond.v1.SetCookie
-	34, // 8: sessiond.v1.ValidateRequest.max_auth_age:type_name -> google.protobuf.Duration
-	37, // 9: sessiond.v1.ValidateResponse.session:type_name -> sessiond.v1.Session
-	35, // 10: sessiond.v1.ValidateCsrfRequest.session:type_name -> sessiond.v1.SessionRef
-	37, // 11: sessiond.v1.ValidateCsrfResponse.session:type_name -> sessiond.v1.Session
-	35, // 12: sessiond.v1.TouchRequest.session:type_name -> sessiond.v1.SessionRef
-	37, // 13: sessiond.v1.TouchResponse.session:type_name -> sessiond.v1.Session
-	35, // 14: sessiond.v1.RevokeRequest.session:type_name -> sessiond.v1.SessionRef
-	37, // 15: sessiond.v1.RevokeResponse.session:type_name -> sessiond.v1.Session
-	38, // 16: sessiond.v1.RevokeResponse.set_cookies:type_name -> sessiond.v1.SetCookie
-	33, // 17: sessiond.v1.RevokeAllForActorRequest.actor:type_name -> sessiond.v1.ActorRef
-	35, // 18: sessiond.v1.RevokeAllForActorRequest.keep:type_name -> sessiond.v1.SessionRef
-	35, // 19: sessiond.v1.RotateCsrfRequest.session:type_name -> sessiond.v1.SessionRef
-	33, // 20: sessiond.v1.RotateCsrfRequest.actor:type_name -> sessiond.v1.ActorRef
-	14, // 21: sessiond.v1.RotateCsrfResponse.rotated:type_name -> sessiond.v1.RotatedCsrf
-	38, // 22: sessiond.v1.RotatedCsrf.set_cookie:type_name -> sessiond.v1.SetCookie
-	35, // 23: sessiond.v1.RotateSessionRequest.session:type_name -> sessiond.v1.SessionRef
-	34, // 24: sessiond.v1.RotateSessionRequest.grace:type_name -> google.protobuf.Duration
-	36, // 25: sessiond.v1.RotateSessionRequest.authenticated_at:type_name -> google.protobuf.Timestamp
-	37, // 26: sessiond.v1.RotateSessionResponse.session:type_name -> sessiond.v1.Session
-	38, // 27: sessiond.v1.RotateSessionResponse.set_cookies:type_name -> sessiond.v1.SetCookie
-	35, // 28: sessiond.v1.UpdateMetadataRequest.session:type_name -> sessiond.v1.SessionRef
-	32, // 29: sessiond.v1.UpdateMetadataRequest.metadata:type_name -> sessiond.v1.UpdateMetadataRequest.MetadataEntry
-	37, // 30: sessiond.v1.UpdateMetadataResponse.session:type_name -> sessiond.v1.Session
-	39, // 31: sessiond.v1.RotateSigningKeyResponse.active_key:type_name -> sessiond.v1.SigningKey
-	39, // 32: sessiond.v1.RotateSigningKeyResponse.retired_key:type_name -> sessiond.v1.SigningKey
-	35, // 33: sessiond.v1.GetRequest.session:type_name -> sessiond.v1.SessionRef
-	37, // 34: sessiond.v1.GetResponse.session:type_name -> sessiond.v1.Session
-	33, // 35: sessiond.v1.ListRequest.actor:type_name -> sessiond.v1.ActorRef
-	35, // 36: sessiond.v1.ListRequest.current:type_name -> sessiond.v1.SessionRef
-	37, // 37: sessiond.v1.ListResponse.sessions:type_name -> sessiond.v1.Session
-	39, // 38: sessiond.v1.ListSigningKeysResponse.signing_keys:type_name -> sessiond.v1.SigningKey
-	40, // 39: sessiond.v1.ListAuditEventsResponse.audit_events:type_name -> sessiond.v1.AuditEvent
-	0,  // 40: sessiond.v1.SessionService.Create:input_type -> sessiond.v1.CreateRequest
-	2,  // 41: sessiond.v1.SessionService.Validate:input_type -> sessiond.v1.ValidateRequest
-	4,  // 42: sessiond.v1.SessionService.ValidateCsrf:input_type -> sessiond.v1.ValidateCsrfRequest
-	6,  // 43: sessiond.v1.SessionService.Touch:input_type -> sessiond.v1.TouchRequest
-	8,  // 44: sessiond.v1.SessionService.Revoke:input_type -> sessiond.v1.RevokeRequest
-	10, // 45: sessiond.v1.SessionService.RevokeAllForActor:input_type -> sessiond.v1.RevokeAllForActorRequest
-	12, // 46: sessiond.v1.SessionService.RotateCsrf:input_type -> sessiond.v1.RotateCsrfRequest
-	15, // 47: sessiond.v1.SessionService.RotateSession:input_type -> sessiond.v1.RotateSessionRequest
-	17, // 48: sessiond.v1.SessionService.UpdateMetadata:input_type -> sessiond.v1.UpdateMetadataRequest
-	19, // 49: sessiond.v1.SessionService.RotateSigningKey:input_type -> sessiond.v1.RotateSigningKeyRequest
-	21, // 50: sessiond.v1.SessionService.GarbageCollect:input_type -> sessiond.v1.GarbageCollectRequest
-	23, // 51: sessiond.v1.SessionService.Get:input_type -> sessiond.v1.GetRequest
-	25, // 52: sessiond.v1.SessionService.List:input_type -> sessiond.v1.ListRequest
-	27, // 53: sessiond.v1.SessionService.ListSigningKeys:input_type -> sessiond.v1.ListSigningKeysRequest
-	29, // 54: sessiond.v1.SessionService.ListAuditEvents:input_type -> sessiond.v1.ListAuditEventsRequest
-	1,  // 55: sessiond.v1.SessionService.Create:output_type -> sessiond.v1.CreateResponse
-	3,  // 56: sessiond.v1.SessionService.Validate:output_type -> sessiond.v1.ValidateResponse
-	5,  // 57: sessiond.v1.SessionService.ValidateCsrf:output_type -> sessiond.v1.ValidateCsrfResponse
-	7,  // 58: sessiond.v1.SessionService.Touch:output_type -> sessiond.v1.TouchResponse
-	9,  // 59: sessiond.v1.SessionService.Revoke:output_type -> sessiond.v1.RevokeResponse
-	11, // 60: sessiond.v1.SessionService.RevokeAllForActor:output_type -> sessiond.v1.RevokeAllForActorResponse
-	13, // 61: sessiond.v1.SessionService.RotateCsrf:output_type -> sessiond.v1.RotateCsrfResponse
-	16, // 62: sessiond.v1.SessionService.RotateSession:output_type -> sessiond.v1.RotateSessionResponse
-	18, // 63: sessiond.v1.SessionService.UpdateMetadata:output_type -> sessiond.v1.UpdateMetadataResponse
-	20, // 64: sessiond.v1.SessionService.RotateSigningKey:output_type -> sessiond.v1.RotateSigningKeyResponse
-	22, // 65: sessiond.v1.SessionService.GarbageCollect:output_type -> sessiond.v1.GarbageCollectResponse
-	24, // 66: sessiond.v1.SessionService.Get:output_type -> sessiond.v1.GetResponse
-	26, // 67: sessiond.v1.SessionService.List:output_type -> sessiond.v1.ListResponse
-	28, // 68: sessiond.v1.SessionService.ListSigningKeys:output_type -> sessiond.v1.ListSigningKeysResponse
-	30, // 69: sessiond.v1.SessionService.ListAuditEvents:output_type -> sessiond.v1.ListAuditEventsResponse
-	55, // [55:70] is the sub-list for method output_type
-	40, // [40:55] is the sub-list for method input_type
-	40, // [40:40] is the sub-list for extension type_name
-	40, // [40:40] is the sub-list for extension extendee
-	0,  // [0:40] is the sub-list for field type_name
+	41, // 0: sessiond.v1.CreateRequest.actor:type_name -> sessiond.v1.ActorRef
+	39, // 1: sessiond.v1.CreateRequest.metadata:type_name -> sessiond.v1.CreateRequest.MetadataEntry
+	42, // 2: sessiond.v1.CreateRequest.idle_timeout:type_name -> google.protobuf.Duration
+	42, // 3: sessiond.v1.CreateRequest.absolute_timeout:type_name -> google.protobuf.Duration
+	43, // 4: sessiond.v1.CreateRequest.replaces:type_name -> sessiond.v1.SessionRef
+	44, // 5: sessiond.v1.CreateRequest.authenticated_at:type_name -> google.protobuf.Timestamp
+	45, // 6: sessiond.v1.CreateResponse.session:type_name -> sessiond.v1.Session
+	46, // 7: sessiond.v1.CreateResponse.set_cookies:type_name -> sessiond.v1.SetCookie
+	42, // 8: sessiond.v1.ValidateRequest.max_auth_age:type_name -> google.protobuf.Duration
+	45, // 9: sessiond.v1.ValidateResponse.session:type_name -> sessiond.v1.Session
+	44, // 10: sessiond.v1.ValidateResponse.token_expires_at:type_name -> google.protobuf.Timestamp
+	43, // 11: sessiond.v1.ValidateCsrfRequest.session:type_name -> sessiond.v1.SessionRef
+	45, // 12: sessiond.v1.ValidateCsrfResponse.session:type_name -> sessiond.v1.Session
+	43, // 13: sessiond.v1.TouchRequest.session:type_name -> sessiond.v1.SessionRef
+	45, // 14: sessiond.v1.TouchResponse.session:type_name -> sessiond.v1.Session
+	43, // 15: sessiond.v1.RevokeRequest.session:type_name -> sessiond.v1.SessionRef
+	45, // 16: sessiond.v1.RevokeResponse.session:type_name -> sessiond.v1.Session
+	46, // 17: sessiond.v1.RevokeResponse.set_cookies:type_name -> sessiond.v1.SetCookie
+	41, // 18: sessiond.v1.RevokeAllForActorRequest.actor:type_name -> sessiond.v1.ActorRef
+	43, // 19: sessiond.v1.RevokeAllForActorRequest.keep:type_name -> sessiond.v1.SessionRef
+	43, // 20: sessiond.v1.RotateCsrfRequest.session:type_name -> sessiond.v1.SessionRef
+	41, // 21: sessiond.v1.RotateCsrfRequest.actor:type_name -> sessiond.v1.ActorRef
+	14, // 22: sessiond.v1.RotateCsrfResponse.rotated:type_name -> sessiond.v1.RotatedCsrf
+	46, // 23: sessiond.v1.RotatedCsrf.set_cookie:type_name -> sessiond.v1.SetCookie
+	43, // 24: sessiond.v1.RotateSessionRequest.session:type_name -> sessiond.v1.SessionRef
+	42, // 25: sessiond.v1.RotateSessionRequest.grace:type_name -> google.protobuf.Duration
+	44, // 26: sessiond.v1.RotateSessionRequest.authenticated_at:type_name -> google.protobuf.Timestamp
+	45, // 27: sessiond.v1.RotateSessionResponse.session:type_name -> sessiond.v1.Session
+	46, // 28: sessiond.v1.RotateSessionResponse.set_cookies:type_name -> sessiond.v1.SetCookie
+	43, // 29: sessiond.v1.UpdateMetadataRequest.session:type_name -> sessiond.v1.SessionRef
+	40, // 30: sessiond.v1.UpdateMetadataRequest.metadata:type_name -> sessiond.v1.UpdateMetadataRequest.MetadataEntry
+	45, // 31: sessiond.v1.UpdateMetadataResponse.session:type_name -> sessiond.v1.Session
+	47, // 32: sessiond.v1.RotateSigningKeyResponse.active_key:type_name -> sessiond.v1.SigningKey
+	47, // 33: sessiond.v1.RotateSigningKeyResponse.retired_key:type_name -> sessiond.v1.SigningKey
+	43, // 34: sessiond.v1.GetRequest.session:type_name -> sessiond.v1.SessionRef
+	45, // 35: sessiond.v1.GetResponse.session:type_name -> sessiond.v1.Session
+	41, // 36: sessiond.v1.ListRequest.actor:type_name -> sessiond.v1.ActorRef
+	43, // 37: sessiond.v1.ListRequest.current:type_name -> sessiond.v1.SessionRef
+	45, // 38: sessiond.v1.ListResponse.sessions:type_name -> sessiond.v1.Session
+	48, // 39: sessiond.v1.ListSessionsRequest.filter:type_name -> sessiond.v1.SessionFilter
+	45, // 40: sessiond.v1.ListSessionsResponse.sessions:type_name -> sessiond.v1.Session
+	48, // 41: sessiond.v1.RevokeSessionsRequest.filter:type_name -> sessiond.v1.SessionFilter
+	45, // 42: sessiond.v1.RevokeSessionsResponse.sample:type_name -> sessiond.v1.Session
+	47, // 43: sessiond.v1.ListSigningKeysResponse.signing_keys:type_name -> sessiond.v1.SigningKey
+	44, // 44: sessiond.v1.ListAuditEventsRequest.occurred_since:type_name -> google.protobuf.Timestamp
+	44, // 45: sessiond.v1.ListAuditEventsRequest.occurred_before:type_name -> google.protobuf.Timestamp
+	49, // 46: sessiond.v1.ListAuditEventsResponse.audit_events:type_name -> sessiond.v1.AuditEvent
+	50, // 47: sessiond.v1.RotateTokenKeyResponse.new_key:type_name -> sessiond.v1.TokenKey
+	50, // 48: sessiond.v1.RotateTokenKeyResponse.retired_keys:type_name -> sessiond.v1.TokenKey
+	50, // 49: sessiond.v1.ListTokenKeysResponse.token_keys:type_name -> sessiond.v1.TokenKey
+	0,  // 50: sessiond.v1.SessionService.Create:input_type -> sessiond.v1.CreateRequest
+	2,  // 51: sessiond.v1.SessionService.Validate:input_type -> sessiond.v1.ValidateRequest
+	4,  // 52: sessiond.v1.SessionService.ValidateCsrf:input_type -> sessiond.v1.ValidateCsrfRequest
+	6,  // 53: sessiond.v1.SessionService.Touch:input_type -> sessiond.v1.TouchRequest
+	8,  // 54: sessiond.v1.SessionService.Revoke:input_type -> sessiond.v1.RevokeRequest
+	10, // 55: sessiond.v1.SessionService.RevokeAllForActor:input_type -> sessiond.v1.RevokeAllForActorRequest
+	12, // 56: sessiond.v1.SessionService.RotateCsrf:input_type -> sessiond.v1.RotateCsrfRequest
+	15, // 57: sessiond.v1.SessionService.RotateSession:input_type -> sessiond.v1.RotateSessionRequest
+	17, // 58: sessiond.v1.SessionService.UpdateMetadata:input_type -> sessiond.v1.UpdateMetadataRequest
+	19, // 59: sessiond.v1.SessionService.RotateSigningKey:input_type -> sessiond.v1.RotateSigningKeyRequest
+	21, // 60: sessiond.v1.SessionService.GarbageCollect:input_type -> sessiond.v1.GarbageCollectRequest
+	23, // 61: sessiond.v1.SessionService.Get:input_type -> sessiond.v1.GetRequest
+	25, // 62: sessiond.v1.SessionService.List:input_type -> sessiond.v1.ListRequest
+	27, // 63: sessiond.v1.SessionService.ListSessions:input_type -> sessiond.v1.ListSessionsRequest
+	29, // 64: sessiond.v1.SessionService.RevokeSessions:input_type -> sessiond.v1.RevokeSessionsRequest
+	31, // 65: sessiond.v1.SessionService.ListSigningKeys:input_type -> sessiond.v1.ListSigningKeysRequest
+	33, // 66: sessiond.v1.SessionService.ListAuditEvents:input_type -> sessiond.v1.ListAuditEventsRequest
+	35, // 67: sessiond.v1.SessionService.RotateTokenKey:input_type -> sessiond.v1.RotateTokenKeyRequest
+	37, // 68: sessiond.v1.SessionService.ListTokenKeys:input_type -> sessiond.v1.ListTokenKeysRequest
+	1,  // 69: sessiond.v1.SessionService.Create:output_type -> sessiond.v1.CreateResponse
+	3,  // 70: sessiond.v1.SessionService.Validate:output_type -> sessiond.v1.ValidateResponse
+	5,  // 71: sessiond.v1.SessionService.ValidateCsrf:output_type -> sessiond.v1.ValidateCsrfResponse
+	7,  // 72: sessiond.v1.SessionService.Touch:output_type -> sessiond.v1.TouchResponse
+	9,  // 73: sessiond.v1.SessionService.Revoke:output_type -> sessiond.v1.RevokeResponse
+	11, // 74: sessiond.v1.SessionService.RevokeAllForActor:output_type -> sessiond.v1.RevokeAllForActorResponse
+	13, // 75: sessiond.v1.SessionService.RotateCsrf:output_type -> sessiond.v1.RotateCsrfResponse
+	16, // 76: sessiond.v1.SessionService.RotateSession:output_type -> sessiond.v1.RotateSessionResponse
+	18, // 77: sessiond.v1.SessionService.UpdateMetadata:output_type -> sessiond.v1.UpdateMetadataResponse
+	20, // 78: sessiond.v1.SessionService.RotateSigningKey:output_type -> sessiond.v1.RotateSigningKeyResponse
+	22, // 79: sessiond.v1.SessionService.GarbageCollect:output_type -> sessiond.v1.GarbageCollectResponse
+	24, // 80: sessiond.v1.SessionService.Get:output_type -> sessiond.v1.GetResponse
+	26, // 81: sessiond.v1.SessionService.List:output_type -> sessiond.v1.ListResponse
+	28, // 82: sessiond.v1.SessionService.ListSessions:output_type -> sessiond.v1.ListSessionsResponse
+	30, // 83: sessiond.v1.SessionService.RevokeSessions:output_type -> sessiond.v1.RevokeSessionsResponse
+	32, // 84: sessiond.v1.SessionService.ListSigningKeys:output_type -> sessiond.v1.ListSigningKeysResponse
+	34, // 85: sessiond.v1.SessionService.ListAuditEvents:output_type -> sessiond.v1.ListAuditEventsResponse
+	36, // 86: sessiond.v1.SessionService.RotateTokenKey:output_type -> sessiond.v1.RotateTokenKeyResponse
+	38, // 87: sessiond.v1.SessionService.ListTokenKeys:output_type -> sessiond.v1.ListTokenKeysResponse
+	69, // [69:88] is the sub-list for method output_type
+	50, // [50:69] is the sub-list for method input_type
+	50, // [50:50] is the sub-list for extension type_name
+	50, // [50:50] is the sub-list for extension extendee
+	0,  // [0:50] is the sub-list for field type_name
 }
 
 func init() { file_sessiond_v1_session_service_proto_init() }
@@ -2620,7 +3334,7 @@ func file_sessiond_v1_session_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sessiond_v1_session_service_proto_rawDesc), len(file_sessiond_v1_session_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   33,
+			NumMessages:   41,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

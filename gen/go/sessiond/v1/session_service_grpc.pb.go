@@ -32,8 +32,12 @@ const (
 	SessionService_GarbageCollect_FullMethodName    = "/sessiond.v1.SessionService/GarbageCollect"
 	SessionService_Get_FullMethodName               = "/sessiond.v1.SessionService/Get"
 	SessionService_List_FullMethodName              = "/sessiond.v1.SessionService/List"
+	SessionService_ListSessions_FullMethodName      = "/sessiond.v1.SessionService/ListSessions"
+	SessionService_RevokeSessions_FullMethodName    = "/sessiond.v1.SessionService/RevokeSessions"
 	SessionService_ListSigningKeys_FullMethodName   = "/sessiond.v1.SessionService/ListSigningKeys"
 	SessionService_ListAuditEvents_FullMethodName   = "/sessiond.v1.SessionService/ListAuditEvents"
+	SessionService_RotateTokenKey_FullMethodName    = "/sessiond.v1.SessionService/RotateTokenKey"
+	SessionService_ListTokenKeys_FullMethodName     = "/sessiond.v1.SessionService/ListTokenKeys"
 )
 
 // SessionServiceClient is the client API for SessionService service.
@@ -62,12 +66,12 @@ const (
 //     trailer grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only
 //     the idempotent calls are safe to retry.
 //   - A calling service may be limited to some tenants. What belongs to another tenant does not exist
-//     for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect needs a calling
-//     service without such a limit.
+//     for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect, RotateTokenKey and
+//     ListTokenKeys need a calling service without such a limit.
 //   - Strings must be valid UTF-8 without NUL. Limits in bytes refer to UTF-8.
 //   - Where callers are authenticated, each caller has a role, and each RPC requires one:
 //     `validator` checks sessions, `issuer` also opens, changes and ends them, `admin` also manages
-//     signing keys, audit and sweep. Each includes the one before. The option `required_role` says
+//     keys, audit and sweep, and acts on the sessions of many actors. Each includes the one before. The option `required_role` says
 //     the same. Any call can fail with CALLER_UNAUTHENTICATED, CALLER_FORBIDDEN and
 //     CALLER_KEYS_UNAVAILABLE then. Credentials and roles are checked before the request's message
 //     is read.
@@ -86,18 +90,20 @@ type SessionServiceClient interface {
 	// Role: issuer. Reasons: SESSION_LIMIT_REACHED, INITIAL_SIGNING_KEY_MINT_FAILED.
 	Create(ctx context.Context, in *CreateRequest, opts ...grpc.CallOption) (*CreateResponse, error)
 	// Validate checks a cookie and returns its session. The order of the checks is: form, signing
-	// key, signature, row, revocation, absolute deadline, idle deadline, pre-login, bindings,
-	// CSRF token, authentication. It always reads the session from the database, and changes nothing
-	// unless `touch` is set.
+	// key, signature, row, revocation, absolute deadline, idle deadline, pre-login, bindings, type of
+	// actor, CSRF token, authentication. It always reads the session from the database, and changes nothing
+	// unless `touch` is set. With `token_audience`, it also returns a token for an upstream; two calls may
+	// return the same one.
 	//
 	// Idempotent. Role: validator. Reasons: INVALID_COOKIE, SIGNING_KEY_NOT_FOUND,
 	// SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE, PRE_LOGIN_NOT_ACCEPTED,
-	// IP_MISMATCH, USER_AGENT_MISMATCH, CSRF_MISSING, CSRF_MISMATCH, STEP_UP_REQUIRED.
+	// IP_MISMATCH, USER_AGENT_MISMATCH, ACTOR_TYPE_NOT_ACCEPTED, CSRF_MISSING, CSRF_MISMATCH,
+	// STEP_UP_REQUIRED.
 	Validate(ctx context.Context, in *ValidateRequest, opts ...grpc.CallOption) (*ValidateResponse, error)
 	// ValidateCsrf checks a CSRF token against a live session.
 	//
 	// Idempotent, changes nothing. Role: validator. Reasons: those of Validate except IP_MISMATCH,
-	// USER_AGENT_MISMATCH and STEP_UP_REQUIRED, and SESSION_NOT_FOUND.
+	// USER_AGENT_MISMATCH, ACTOR_TYPE_NOT_ACCEPTED and STEP_UP_REQUIRED, and SESSION_NOT_FOUND.
 	ValidateCsrf(ctx context.Context, in *ValidateCsrfRequest, opts ...grpc.CallOption) (*ValidateCsrfResponse, error)
 	// Touch records activity: it sets last_seen_at to now, which moves the idle deadline. It never
 	// revives an ended session and never moves the absolute deadline. It writes only if the last
@@ -165,8 +171,8 @@ type SessionServiceClient interface {
 	RotateSigningKey(ctx context.Context, in *RotateSigningKeyRequest, opts ...grpc.CallOption) (*RotateSigningKeyResponse, error)
 	// GarbageCollect runs one sweep with a time limit, like the schedule. It deletes ended sessions
 	// past the history window, pre-login sessions past their absolute deadline, audit events past
-	// their retention, and signing keys past theirs that no session refers to. It never deletes a
-	// live session.
+	// their retention, signing keys past theirs that no session refers to, and token keys that are no
+	// longer published. It never deletes a live session.
 	//
 	// Idempotent. Role: admin.
 	GarbageCollect(ctx context.Context, in *GarbageCollectRequest, opts ...grpc.CallOption) (*GarbageCollectResponse, error)
@@ -181,15 +187,53 @@ type SessionServiceClient interface {
 	// Idempotent, changes nothing. Role: issuer. Reasons, all about `current`: INVALID_COOKIE,
 	// SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, SESSION_NOT_FOUND.
 	List(ctx context.Context, in *ListRequest, opts ...grpc.CallOption) (*ListResponse, error)
+	// ListSessions returns one page of the sessions that a filter selects, of all actors, the newest id
+	// first, which is nearly the order in which they were stored. One call reads at most 5000 rows, so a
+	// page may have fewer sessions than page_size, or none, and still have a next one. If sessions are
+	// created or end between two pages, no other session is missed or returned twice. For the sessions of
+	// one actor, List takes less.
+	//
+	// Idempotent, changes nothing. Role: admin.
+	ListSessions(ctx context.Context, in *ListSessionsRequest, opts ...grpc.CallOption) (*ListSessionsResponse, error)
+	// RevokeSessions revokes live sessions that a filter selects, of all actors. One call reads at most
+	// 5000 rows and revokes at most 500 sessions; repeat it with next_page_token while `more` is true.
+	// Sessions that were created after the first of these calls are not revoked. A session that
+	// RotateSession replaces during these calls is followed: the one in its place is revoked. With
+	// dry_run, nothing is revoked, and the responses tell what would be.
+	//
+	// Idempotent: a repeated call does not count or change again what is revoked already. A call that
+	// fails may have revoked some of its sessions. Role: admin.
+	RevokeSessions(ctx context.Context, in *RevokeSessionsRequest, opts ...grpc.CallOption) (*RevokeSessionsResponse, error)
 	// ListSigningKeys returns one page of a tenant's signing keys, newest first, without key
 	// material.
 	//
 	// Idempotent, changes nothing. Role: admin.
 	ListSigningKeys(ctx context.Context, in *ListSigningKeysRequest, opts ...grpc.CallOption) (*ListSigningKeysResponse, error)
-	// ListAuditEvents returns one page of a tenant's audit events, newest first.
+	// ListAuditEvents returns one page of a tenant's audit events, or of those of all tenants, newest or
+	// oldest first. With `action`, a time or all_tenants, one call reads at most 5000 rows, so a page may
+	// have fewer events than page_size, or none, and still have a next one.
+	//
+	// Newest first, events that are written between two pages are not on the later one. Oldest first, no
+	// event is missed, also those that are being written: a page ends before the events of the last
+	// seconds, 5 at least, and of a change that has not been committed yet. If it is empty, wait before
+	// you ask for the next one.
 	//
 	// Idempotent, changes nothing. Role: admin.
 	ListAuditEvents(ctx context.Context, in *ListAuditEventsRequest, opts ...grpc.CallOption) (*ListAuditEventsResponse, error)
+	// RotateTokenKey creates a new key for the tokens for upstreams. It is published at once, and signs
+	// after the delay that the operator has configured (10 minutes by default), so that verifiers know it
+	// by then. Keys before it are published until their last tokens have expired. With `immediately`, the
+	// new key signs at once, and the keys before it are published no longer. Concurrent calls leave exactly
+	// one key that no other one replaces. Without SESSIOND_TOKEN_ISSUER there are no tokens, and the call
+	// fails with INVALID_REQUEST.
+	//
+	// Not idempotent: each call rotates again. Role: admin.
+	RotateTokenKey(ctx context.Context, in *RotateTokenKeyRequest, opts ...grpc.CallOption) (*RotateTokenKeyResponse, error)
+	// ListTokenKeys returns one page of the token keys, newest first, without private keys. There are none
+	// before sessiond has been started with SESSIOND_TOKEN_ISSUER.
+	//
+	// Idempotent, changes nothing. Role: admin.
+	ListTokenKeys(ctx context.Context, in *ListTokenKeysRequest, opts ...grpc.CallOption) (*ListTokenKeysResponse, error)
 }
 
 type sessionServiceClient struct {
@@ -330,6 +374,26 @@ func (c *sessionServiceClient) List(ctx context.Context, in *ListRequest, opts .
 	return out, nil
 }
 
+func (c *sessionServiceClient) ListSessions(ctx context.Context, in *ListSessionsRequest, opts ...grpc.CallOption) (*ListSessionsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListSessionsResponse)
+	err := c.cc.Invoke(ctx, SessionService_ListSessions_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *sessionServiceClient) RevokeSessions(ctx context.Context, in *RevokeSessionsRequest, opts ...grpc.CallOption) (*RevokeSessionsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RevokeSessionsResponse)
+	err := c.cc.Invoke(ctx, SessionService_RevokeSessions_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *sessionServiceClient) ListSigningKeys(ctx context.Context, in *ListSigningKeysRequest, opts ...grpc.CallOption) (*ListSigningKeysResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListSigningKeysResponse)
@@ -344,6 +408,26 @@ func (c *sessionServiceClient) ListAuditEvents(ctx context.Context, in *ListAudi
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListAuditEventsResponse)
 	err := c.cc.Invoke(ctx, SessionService_ListAuditEvents_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *sessionServiceClient) RotateTokenKey(ctx context.Context, in *RotateTokenKeyRequest, opts ...grpc.CallOption) (*RotateTokenKeyResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RotateTokenKeyResponse)
+	err := c.cc.Invoke(ctx, SessionService_RotateTokenKey_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *sessionServiceClient) ListTokenKeys(ctx context.Context, in *ListTokenKeysRequest, opts ...grpc.CallOption) (*ListTokenKeysResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListTokenKeysResponse)
+	err := c.cc.Invoke(ctx, SessionService_ListTokenKeys_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -376,12 +460,12 @@ func (c *sessionServiceClient) ListAuditEvents(ctx context.Context, in *ListAudi
 //     trailer grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only
 //     the idempotent calls are safe to retry.
 //   - A calling service may be limited to some tenants. What belongs to another tenant does not exist
-//     for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect needs a calling
-//     service without such a limit.
+//     for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect, RotateTokenKey and
+//     ListTokenKeys need a calling service without such a limit.
 //   - Strings must be valid UTF-8 without NUL. Limits in bytes refer to UTF-8.
 //   - Where callers are authenticated, each caller has a role, and each RPC requires one:
 //     `validator` checks sessions, `issuer` also opens, changes and ends them, `admin` also manages
-//     signing keys, audit and sweep. Each includes the one before. The option `required_role` says
+//     keys, audit and sweep, and acts on the sessions of many actors. Each includes the one before. The option `required_role` says
 //     the same. Any call can fail with CALLER_UNAUTHENTICATED, CALLER_FORBIDDEN and
 //     CALLER_KEYS_UNAVAILABLE then. Credentials and roles are checked before the request's message
 //     is read.
@@ -400,18 +484,20 @@ type SessionServiceServer interface {
 	// Role: issuer. Reasons: SESSION_LIMIT_REACHED, INITIAL_SIGNING_KEY_MINT_FAILED.
 	Create(context.Context, *CreateRequest) (*CreateResponse, error)
 	// Validate checks a cookie and returns its session. The order of the checks is: form, signing
-	// key, signature, row, revocation, absolute deadline, idle deadline, pre-login, bindings,
-	// CSRF token, authentication. It always reads the session from the database, and changes nothing
-	// unless `touch` is set.
+	// key, signature, row, revocation, absolute deadline, idle deadline, pre-login, bindings, type of
+	// actor, CSRF token, authentication. It always reads the session from the database, and changes nothing
+	// unless `touch` is set. With `token_audience`, it also returns a token for an upstream; two calls may
+	// return the same one.
 	//
 	// Idempotent. Role: validator. Reasons: INVALID_COOKIE, SIGNING_KEY_NOT_FOUND,
 	// SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE, PRE_LOGIN_NOT_ACCEPTED,
-	// IP_MISMATCH, USER_AGENT_MISMATCH, CSRF_MISSING, CSRF_MISMATCH, STEP_UP_REQUIRED.
+	// IP_MISMATCH, USER_AGENT_MISMATCH, ACTOR_TYPE_NOT_ACCEPTED, CSRF_MISSING, CSRF_MISMATCH,
+	// STEP_UP_REQUIRED.
 	Validate(context.Context, *ValidateRequest) (*ValidateResponse, error)
 	// ValidateCsrf checks a CSRF token against a live session.
 	//
 	// Idempotent, changes nothing. Role: validator. Reasons: those of Validate except IP_MISMATCH,
-	// USER_AGENT_MISMATCH and STEP_UP_REQUIRED, and SESSION_NOT_FOUND.
+	// USER_AGENT_MISMATCH, ACTOR_TYPE_NOT_ACCEPTED and STEP_UP_REQUIRED, and SESSION_NOT_FOUND.
 	ValidateCsrf(context.Context, *ValidateCsrfRequest) (*ValidateCsrfResponse, error)
 	// Touch records activity: it sets last_seen_at to now, which moves the idle deadline. It never
 	// revives an ended session and never moves the absolute deadline. It writes only if the last
@@ -479,8 +565,8 @@ type SessionServiceServer interface {
 	RotateSigningKey(context.Context, *RotateSigningKeyRequest) (*RotateSigningKeyResponse, error)
 	// GarbageCollect runs one sweep with a time limit, like the schedule. It deletes ended sessions
 	// past the history window, pre-login sessions past their absolute deadline, audit events past
-	// their retention, and signing keys past theirs that no session refers to. It never deletes a
-	// live session.
+	// their retention, signing keys past theirs that no session refers to, and token keys that are no
+	// longer published. It never deletes a live session.
 	//
 	// Idempotent. Role: admin.
 	GarbageCollect(context.Context, *GarbageCollectRequest) (*GarbageCollectResponse, error)
@@ -495,15 +581,53 @@ type SessionServiceServer interface {
 	// Idempotent, changes nothing. Role: issuer. Reasons, all about `current`: INVALID_COOKIE,
 	// SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, SESSION_NOT_FOUND.
 	List(context.Context, *ListRequest) (*ListResponse, error)
+	// ListSessions returns one page of the sessions that a filter selects, of all actors, the newest id
+	// first, which is nearly the order in which they were stored. One call reads at most 5000 rows, so a
+	// page may have fewer sessions than page_size, or none, and still have a next one. If sessions are
+	// created or end between two pages, no other session is missed or returned twice. For the sessions of
+	// one actor, List takes less.
+	//
+	// Idempotent, changes nothing. Role: admin.
+	ListSessions(context.Context, *ListSessionsRequest) (*ListSessionsResponse, error)
+	// RevokeSessions revokes live sessions that a filter selects, of all actors. One call reads at most
+	// 5000 rows and revokes at most 500 sessions; repeat it with next_page_token while `more` is true.
+	// Sessions that were created after the first of these calls are not revoked. A session that
+	// RotateSession replaces during these calls is followed: the one in its place is revoked. With
+	// dry_run, nothing is revoked, and the responses tell what would be.
+	//
+	// Idempotent: a repeated call does not count or change again what is revoked already. A call that
+	// fails may have revoked some of its sessions. Role: admin.
+	RevokeSessions(context.Context, *RevokeSessionsRequest) (*RevokeSessionsResponse, error)
 	// ListSigningKeys returns one page of a tenant's signing keys, newest first, without key
 	// material.
 	//
 	// Idempotent, changes nothing. Role: admin.
 	ListSigningKeys(context.Context, *ListSigningKeysRequest) (*ListSigningKeysResponse, error)
-	// ListAuditEvents returns one page of a tenant's audit events, newest first.
+	// ListAuditEvents returns one page of a tenant's audit events, or of those of all tenants, newest or
+	// oldest first. With `action`, a time or all_tenants, one call reads at most 5000 rows, so a page may
+	// have fewer events than page_size, or none, and still have a next one.
+	//
+	// Newest first, events that are written between two pages are not on the later one. Oldest first, no
+	// event is missed, also those that are being written: a page ends before the events of the last
+	// seconds, 5 at least, and of a change that has not been committed yet. If it is empty, wait before
+	// you ask for the next one.
 	//
 	// Idempotent, changes nothing. Role: admin.
 	ListAuditEvents(context.Context, *ListAuditEventsRequest) (*ListAuditEventsResponse, error)
+	// RotateTokenKey creates a new key for the tokens for upstreams. It is published at once, and signs
+	// after the delay that the operator has configured (10 minutes by default), so that verifiers know it
+	// by then. Keys before it are published until their last tokens have expired. With `immediately`, the
+	// new key signs at once, and the keys before it are published no longer. Concurrent calls leave exactly
+	// one key that no other one replaces. Without SESSIOND_TOKEN_ISSUER there are no tokens, and the call
+	// fails with INVALID_REQUEST.
+	//
+	// Not idempotent: each call rotates again. Role: admin.
+	RotateTokenKey(context.Context, *RotateTokenKeyRequest) (*RotateTokenKeyResponse, error)
+	// ListTokenKeys returns one page of the token keys, newest first, without private keys. There are none
+	// before sessiond has been started with SESSIOND_TOKEN_ISSUER.
+	//
+	// Idempotent, changes nothing. Role: admin.
+	ListTokenKeys(context.Context, *ListTokenKeysRequest) (*ListTokenKeysResponse, error)
 	mustEmbedUnimplementedSessionServiceServer()
 }
 
@@ -553,11 +677,23 @@ func (UnimplementedSessionServiceServer) Get(context.Context, *GetRequest) (*Get
 func (UnimplementedSessionServiceServer) List(context.Context, *ListRequest) (*ListResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method List not implemented")
 }
+func (UnimplementedSessionServiceServer) ListSessions(context.Context, *ListSessionsRequest) (*ListSessionsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListSessions not implemented")
+}
+func (UnimplementedSessionServiceServer) RevokeSessions(context.Context, *RevokeSessionsRequest) (*RevokeSessionsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RevokeSessions not implemented")
+}
 func (UnimplementedSessionServiceServer) ListSigningKeys(context.Context, *ListSigningKeysRequest) (*ListSigningKeysResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListSigningKeys not implemented")
 }
 func (UnimplementedSessionServiceServer) ListAuditEvents(context.Context, *ListAuditEventsRequest) (*ListAuditEventsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListAuditEvents not implemented")
+}
+func (UnimplementedSessionServiceServer) RotateTokenKey(context.Context, *RotateTokenKeyRequest) (*RotateTokenKeyResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RotateTokenKey not implemented")
+}
+func (UnimplementedSessionServiceServer) ListTokenKeys(context.Context, *ListTokenKeysRequest) (*ListTokenKeysResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListTokenKeys not implemented")
 }
 func (UnimplementedSessionServiceServer) mustEmbedUnimplementedSessionServiceServer() {}
 func (UnimplementedSessionServiceServer) testEmbeddedByValue()                        {}
@@ -814,6 +950,42 @@ func _SessionService_List_Handler(srv interface{}, ctx context.Context, dec func
 	return interceptor(ctx, in, info, handler)
 }
 
+func _SessionService_ListSessions_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListSessionsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SessionServiceServer).ListSessions(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: SessionService_ListSessions_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SessionServiceServer).ListSessions(ctx, req.(*ListSessionsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _SessionService_RevokeSessions_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RevokeSessionsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SessionServiceServer).RevokeSessions(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: SessionService_RevokeSessions_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SessionServiceServer).RevokeSessions(ctx, req.(*RevokeSessionsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _SessionService_ListSigningKeys_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListSigningKeysRequest)
 	if err := dec(in); err != nil {
@@ -846,6 +1018,42 @@ func _SessionService_ListAuditEvents_Handler(srv interface{}, ctx context.Contex
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(SessionServiceServer).ListAuditEvents(ctx, req.(*ListAuditEventsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _SessionService_RotateTokenKey_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RotateTokenKeyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SessionServiceServer).RotateTokenKey(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: SessionService_RotateTokenKey_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SessionServiceServer).RotateTokenKey(ctx, req.(*RotateTokenKeyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _SessionService_ListTokenKeys_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListTokenKeysRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SessionServiceServer).ListTokenKeys(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: SessionService_ListTokenKeys_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SessionServiceServer).ListTokenKeys(ctx, req.(*ListTokenKeysRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -910,12 +1118,28 @@ var SessionService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _SessionService_List_Handler,
 		},
 		{
+			MethodName: "ListSessions",
+			Handler:    _SessionService_ListSessions_Handler,
+		},
+		{
+			MethodName: "RevokeSessions",
+			Handler:    _SessionService_RevokeSessions_Handler,
+		},
+		{
 			MethodName: "ListSigningKeys",
 			Handler:    _SessionService_ListSigningKeys_Handler,
 		},
 		{
 			MethodName: "ListAuditEvents",
 			Handler:    _SessionService_ListAuditEvents_Handler,
+		},
+		{
+			MethodName: "RotateTokenKey",
+			Handler:    _SessionService_RotateTokenKey_Handler,
+		},
+		{
+			MethodName: "ListTokenKeys",
+			Handler:    _SessionService_ListTokenKeys_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

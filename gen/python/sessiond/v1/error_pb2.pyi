@@ -36,6 +36,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_STEP_UP_REQUIRED: _ClassVar[ErrorReason]
     ERROR_REASON_METADATA_ETAG_MISMATCH: _ClassVar[ErrorReason]
     ERROR_REASON_CALLER_KEYS_UNAVAILABLE: _ClassVar[ErrorReason]
+    ERROR_REASON_ACTOR_TYPE_NOT_ACCEPTED: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ERROR_REASON_INVALID_COOKIE: ErrorReason
 ERROR_REASON_EXPIRED_IDLE: ErrorReason
@@ -60,6 +61,7 @@ ERROR_REASON_REQUEST_TOO_LARGE: ErrorReason
 ERROR_REASON_STEP_UP_REQUIRED: ErrorReason
 ERROR_REASON_METADATA_ETAG_MISMATCH: ErrorReason
 ERROR_REASON_CALLER_KEYS_UNAVAILABLE: ErrorReason
+ERROR_REASON_ACTOR_TYPE_NOT_ACCEPTED: ErrorReason
 
 class ErrorDetail(_message.Message):
     __slots__ = ("reason", "http_status", "field")

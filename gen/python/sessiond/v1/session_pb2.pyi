@@ -31,6 +31,13 @@ class SigningKeyState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SIGNING_KEY_STATE_ACTIVE: _ClassVar[SigningKeyState]
     SIGNING_KEY_STATE_RETIRED: _ClassVar[SigningKeyState]
     SIGNING_KEY_STATE_EXPIRED: _ClassVar[SigningKeyState]
+
+class TokenKeyState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    TOKEN_KEY_STATE_UNSPECIFIED: _ClassVar[TokenKeyState]
+    TOKEN_KEY_STATE_PUBLISHED: _ClassVar[TokenKeyState]
+    TOKEN_KEY_STATE_ACTIVE: _ClassVar[TokenKeyState]
+    TOKEN_KEY_STATE_RETIRED: _ClassVar[TokenKeyState]
 SESSION_STATE_UNSPECIFIED: SessionState
 SESSION_STATE_ACTIVE: SessionState
 SESSION_STATE_IDLE_EXPIRED: SessionState
@@ -44,6 +51,10 @@ SIGNING_KEY_STATE_UNSPECIFIED: SigningKeyState
 SIGNING_KEY_STATE_ACTIVE: SigningKeyState
 SIGNING_KEY_STATE_RETIRED: SigningKeyState
 SIGNING_KEY_STATE_EXPIRED: SigningKeyState
+TOKEN_KEY_STATE_UNSPECIFIED: TokenKeyState
+TOKEN_KEY_STATE_PUBLISHED: TokenKeyState
+TOKEN_KEY_STATE_ACTIVE: TokenKeyState
+TOKEN_KEY_STATE_RETIRED: TokenKeyState
 
 class Session(_message.Message):
     __slots__ = ("id", "tenant_id", "actor_id", "actor_type", "app_type", "state", "pre_login", "created_at", "last_seen_at", "idle_expires_at", "absolute_expires_at", "revoked_at", "ended_at", "revoke_reason", "revoked_by", "ip_address", "user_agent", "signing_key_id", "metadata", "end_reason", "current", "auth_level", "auth_methods", "authenticated_at", "metadata_etag")
@@ -128,6 +139,28 @@ class ActorRef(_message.Message):
     actor_id: str
     def __init__(self, tenant_id: _Optional[str] = ..., actor_type: _Optional[str] = ..., actor_id: _Optional[str] = ...) -> None: ...
 
+class SessionFilter(_message.Message):
+    __slots__ = ("tenant_id", "actor_type", "app_type", "ip_address", "user_agent_contains", "created_since", "created_before", "seen_since", "seen_before")
+    TENANT_ID_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_TYPE_FIELD_NUMBER: _ClassVar[int]
+    APP_TYPE_FIELD_NUMBER: _ClassVar[int]
+    IP_ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    USER_AGENT_CONTAINS_FIELD_NUMBER: _ClassVar[int]
+    CREATED_SINCE_FIELD_NUMBER: _ClassVar[int]
+    CREATED_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    SEEN_SINCE_FIELD_NUMBER: _ClassVar[int]
+    SEEN_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    tenant_id: str
+    actor_type: str
+    app_type: str
+    ip_address: str
+    user_agent_contains: str
+    created_since: _timestamp_pb2.Timestamp
+    created_before: _timestamp_pb2.Timestamp
+    seen_since: _timestamp_pb2.Timestamp
+    seen_before: _timestamp_pb2.Timestamp
+    def __init__(self, tenant_id: _Optional[str] = ..., actor_type: _Optional[str] = ..., app_type: _Optional[str] = ..., ip_address: _Optional[str] = ..., user_agent_contains: _Optional[str] = ..., created_since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_before: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., seen_since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., seen_before: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
 class SetCookie(_message.Message):
     __slots__ = ("name", "value", "max_age_seconds", "path", "secure", "http_only", "same_site", "header")
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -163,6 +196,22 @@ class SigningKey(_message.Message):
     retired_at: _timestamp_pb2.Timestamp
     verifies_until: _timestamp_pb2.Timestamp
     def __init__(self, id: _Optional[str] = ..., tenant_id: _Optional[str] = ..., state: _Optional[_Union[SigningKeyState, str]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., retired_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., verifies_until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class TokenKey(_message.Message):
+    __slots__ = ("id", "algorithm", "state", "created_at", "signs_from", "published_until")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    ALGORITHM_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AT_FIELD_NUMBER: _ClassVar[int]
+    SIGNS_FROM_FIELD_NUMBER: _ClassVar[int]
+    PUBLISHED_UNTIL_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    algorithm: str
+    state: TokenKeyState
+    created_at: _timestamp_pb2.Timestamp
+    signs_from: _timestamp_pb2.Timestamp
+    published_until: _timestamp_pb2.Timestamp
+    def __init__(self, id: _Optional[str] = ..., algorithm: _Optional[str] = ..., state: _Optional[_Union[TokenKeyState, str]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., signs_from: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., published_until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class AuditEvent(_message.Message):
     __slots__ = ("id", "occurred_at", "category", "action", "acting_actor_id", "calling_service", "tenant_id", "resource_type", "resource_id", "details")

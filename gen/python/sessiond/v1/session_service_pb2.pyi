@@ -62,7 +62,7 @@ class CreateResponse(_message.Message):
     def __init__(self, session: _Optional[_Union[_session_pb2.Session, _Mapping]] = ..., cookie: _Optional[str] = ..., csrf_token: _Optional[str] = ..., set_cookies: _Optional[_Iterable[_Union[_session_pb2.SetCookie, _Mapping]]] = ..., replaced_session_id: _Optional[str] = ...) -> None: ...
 
 class ValidateRequest(_message.Message):
-    __slots__ = ("cookie", "cookie_header", "csrf_token", "touch", "accept_pre_login", "ip_address", "user_agent", "tenant_id", "http_method", "min_auth_level", "max_auth_age")
+    __slots__ = ("cookie", "cookie_header", "csrf_token", "touch", "accept_pre_login", "ip_address", "user_agent", "tenant_id", "http_method", "min_auth_level", "max_auth_age", "actor_type", "token_audience")
     COOKIE_FIELD_NUMBER: _ClassVar[int]
     COOKIE_HEADER_FIELD_NUMBER: _ClassVar[int]
     CSRF_TOKEN_FIELD_NUMBER: _ClassVar[int]
@@ -74,6 +74,8 @@ class ValidateRequest(_message.Message):
     HTTP_METHOD_FIELD_NUMBER: _ClassVar[int]
     MIN_AUTH_LEVEL_FIELD_NUMBER: _ClassVar[int]
     MAX_AUTH_AGE_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_TYPE_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_AUDIENCE_FIELD_NUMBER: _ClassVar[int]
     cookie: str
     cookie_header: str
     csrf_token: str
@@ -85,23 +87,29 @@ class ValidateRequest(_message.Message):
     http_method: str
     min_auth_level: int
     max_auth_age: _duration_pb2.Duration
-    def __init__(self, cookie: _Optional[str] = ..., cookie_header: _Optional[str] = ..., csrf_token: _Optional[str] = ..., touch: _Optional[bool] = ..., accept_pre_login: _Optional[bool] = ..., ip_address: _Optional[str] = ..., user_agent: _Optional[str] = ..., tenant_id: _Optional[str] = ..., http_method: _Optional[str] = ..., min_auth_level: _Optional[int] = ..., max_auth_age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    actor_type: str
+    token_audience: str
+    def __init__(self, cookie: _Optional[str] = ..., cookie_header: _Optional[str] = ..., csrf_token: _Optional[str] = ..., touch: _Optional[bool] = ..., accept_pre_login: _Optional[bool] = ..., ip_address: _Optional[str] = ..., user_agent: _Optional[str] = ..., tenant_id: _Optional[str] = ..., http_method: _Optional[str] = ..., min_auth_level: _Optional[int] = ..., max_auth_age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., actor_type: _Optional[str] = ..., token_audience: _Optional[str] = ...) -> None: ...
 
 class ValidateResponse(_message.Message):
-    __slots__ = ("session", "seconds_left", "idle_seconds_left", "absolute_seconds_left", "expiry_warning", "touched")
+    __slots__ = ("session", "seconds_left", "idle_seconds_left", "absolute_seconds_left", "expiry_warning", "touched", "token", "token_expires_at")
     SESSION_FIELD_NUMBER: _ClassVar[int]
     SECONDS_LEFT_FIELD_NUMBER: _ClassVar[int]
     IDLE_SECONDS_LEFT_FIELD_NUMBER: _ClassVar[int]
     ABSOLUTE_SECONDS_LEFT_FIELD_NUMBER: _ClassVar[int]
     EXPIRY_WARNING_FIELD_NUMBER: _ClassVar[int]
     TOUCHED_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
     session: _session_pb2.Session
     seconds_left: int
     idle_seconds_left: int
     absolute_seconds_left: int
     expiry_warning: bool
     touched: bool
-    def __init__(self, session: _Optional[_Union[_session_pb2.Session, _Mapping]] = ..., seconds_left: _Optional[int] = ..., idle_seconds_left: _Optional[int] = ..., absolute_seconds_left: _Optional[int] = ..., expiry_warning: _Optional[bool] = ..., touched: _Optional[bool] = ...) -> None: ...
+    token: str
+    token_expires_at: _timestamp_pb2.Timestamp
+    def __init__(self, session: _Optional[_Union[_session_pb2.Session, _Mapping]] = ..., seconds_left: _Optional[int] = ..., idle_seconds_left: _Optional[int] = ..., absolute_seconds_left: _Optional[int] = ..., expiry_warning: _Optional[bool] = ..., touched: _Optional[bool] = ..., token: _Optional[str] = ..., token_expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class ValidateCsrfRequest(_message.Message):
     __slots__ = ("session", "csrf_token", "accept_pre_login")
@@ -273,7 +281,7 @@ class GarbageCollectRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GarbageCollectResponse(_message.Message):
-    __slots__ = ("sessions_deleted", "pre_login_sessions_deleted", "signing_keys_deleted", "audit_events_deleted", "more", "already_running", "failed_parts")
+    __slots__ = ("sessions_deleted", "pre_login_sessions_deleted", "signing_keys_deleted", "audit_events_deleted", "more", "already_running", "failed_parts", "token_keys_deleted")
     SESSIONS_DELETED_FIELD_NUMBER: _ClassVar[int]
     PRE_LOGIN_SESSIONS_DELETED_FIELD_NUMBER: _ClassVar[int]
     SIGNING_KEYS_DELETED_FIELD_NUMBER: _ClassVar[int]
@@ -281,6 +289,7 @@ class GarbageCollectResponse(_message.Message):
     MORE_FIELD_NUMBER: _ClassVar[int]
     ALREADY_RUNNING_FIELD_NUMBER: _ClassVar[int]
     FAILED_PARTS_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_KEYS_DELETED_FIELD_NUMBER: _ClassVar[int]
     sessions_deleted: int
     pre_login_sessions_deleted: int
     signing_keys_deleted: int
@@ -288,7 +297,8 @@ class GarbageCollectResponse(_message.Message):
     more: bool
     already_running: bool
     failed_parts: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, sessions_deleted: _Optional[int] = ..., pre_login_sessions_deleted: _Optional[int] = ..., signing_keys_deleted: _Optional[int] = ..., audit_events_deleted: _Optional[int] = ..., more: _Optional[bool] = ..., already_running: _Optional[bool] = ..., failed_parts: _Optional[_Iterable[str]] = ...) -> None: ...
+    token_keys_deleted: int
+    def __init__(self, sessions_deleted: _Optional[int] = ..., pre_login_sessions_deleted: _Optional[int] = ..., signing_keys_deleted: _Optional[int] = ..., audit_events_deleted: _Optional[int] = ..., more: _Optional[bool] = ..., already_running: _Optional[bool] = ..., failed_parts: _Optional[_Iterable[str]] = ..., token_keys_deleted: _Optional[int] = ...) -> None: ...
 
 class GetRequest(_message.Message):
     __slots__ = ("session",)
@@ -324,6 +334,54 @@ class ListResponse(_message.Message):
     next_page_token: str
     def __init__(self, sessions: _Optional[_Iterable[_Union[_session_pb2.Session, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
+class ListSessionsRequest(_message.Message):
+    __slots__ = ("filter", "include_ended", "page_size", "page_token")
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    INCLUDE_ENDED_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    filter: _session_pb2.SessionFilter
+    include_ended: bool
+    page_size: int
+    page_token: str
+    def __init__(self, filter: _Optional[_Union[_session_pb2.SessionFilter, _Mapping]] = ..., include_ended: _Optional[bool] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListSessionsResponse(_message.Message):
+    __slots__ = ("sessions", "next_page_token")
+    SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    sessions: _containers.RepeatedCompositeFieldContainer[_session_pb2.Session]
+    next_page_token: str
+    def __init__(self, sessions: _Optional[_Iterable[_Union[_session_pb2.Session, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class RevokeSessionsRequest(_message.Message):
+    __slots__ = ("filter", "everything", "reason", "acting_actor_id", "dry_run", "page_token")
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    EVERYTHING_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    ACTING_ACTOR_ID_FIELD_NUMBER: _ClassVar[int]
+    DRY_RUN_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    filter: _session_pb2.SessionFilter
+    everything: bool
+    reason: str
+    acting_actor_id: str
+    dry_run: bool
+    page_token: str
+    def __init__(self, filter: _Optional[_Union[_session_pb2.SessionFilter, _Mapping]] = ..., everything: _Optional[bool] = ..., reason: _Optional[str] = ..., acting_actor_id: _Optional[str] = ..., dry_run: _Optional[bool] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class RevokeSessionsResponse(_message.Message):
+    __slots__ = ("processed", "more", "next_page_token", "sample")
+    PROCESSED_FIELD_NUMBER: _ClassVar[int]
+    MORE_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    SAMPLE_FIELD_NUMBER: _ClassVar[int]
+    processed: int
+    more: bool
+    next_page_token: str
+    sample: _containers.RepeatedCompositeFieldContainer[_session_pb2.Session]
+    def __init__(self, processed: _Optional[int] = ..., more: _Optional[bool] = ..., next_page_token: _Optional[str] = ..., sample: _Optional[_Iterable[_Union[_session_pb2.Session, _Mapping]]] = ...) -> None: ...
+
 class ListSigningKeysRequest(_message.Message):
     __slots__ = ("tenant_id", "page_size", "page_token")
     TENANT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -343,18 +401,30 @@ class ListSigningKeysResponse(_message.Message):
     def __init__(self, signing_keys: _Optional[_Iterable[_Union[_session_pb2.SigningKey, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class ListAuditEventsRequest(_message.Message):
-    __slots__ = ("tenant_id", "resource_id", "acting_actor_id", "page_size", "page_token")
+    __slots__ = ("tenant_id", "resource_id", "acting_actor_id", "page_size", "page_token", "occurred_since", "occurred_before", "oldest_first", "action", "all_tenants", "after_id")
     TENANT_ID_FIELD_NUMBER: _ClassVar[int]
     RESOURCE_ID_FIELD_NUMBER: _ClassVar[int]
     ACTING_ACTOR_ID_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    OCCURRED_SINCE_FIELD_NUMBER: _ClassVar[int]
+    OCCURRED_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    OLDEST_FIRST_FIELD_NUMBER: _ClassVar[int]
+    ACTION_FIELD_NUMBER: _ClassVar[int]
+    ALL_TENANTS_FIELD_NUMBER: _ClassVar[int]
+    AFTER_ID_FIELD_NUMBER: _ClassVar[int]
     tenant_id: str
     resource_id: str
     acting_actor_id: str
     page_size: int
     page_token: str
-    def __init__(self, tenant_id: _Optional[str] = ..., resource_id: _Optional[str] = ..., acting_actor_id: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    occurred_since: _timestamp_pb2.Timestamp
+    occurred_before: _timestamp_pb2.Timestamp
+    oldest_first: bool
+    action: str
+    all_tenants: bool
+    after_id: int
+    def __init__(self, tenant_id: _Optional[str] = ..., resource_id: _Optional[str] = ..., acting_actor_id: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., occurred_since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., occurred_before: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., oldest_first: _Optional[bool] = ..., action: _Optional[str] = ..., all_tenants: _Optional[bool] = ..., after_id: _Optional[int] = ...) -> None: ...
 
 class ListAuditEventsResponse(_message.Message):
     __slots__ = ("audit_events", "next_page_token")
@@ -363,3 +433,35 @@ class ListAuditEventsResponse(_message.Message):
     audit_events: _containers.RepeatedCompositeFieldContainer[_session_pb2.AuditEvent]
     next_page_token: str
     def __init__(self, audit_events: _Optional[_Iterable[_Union[_session_pb2.AuditEvent, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class RotateTokenKeyRequest(_message.Message):
+    __slots__ = ("acting_actor_id", "immediately")
+    ACTING_ACTOR_ID_FIELD_NUMBER: _ClassVar[int]
+    IMMEDIATELY_FIELD_NUMBER: _ClassVar[int]
+    acting_actor_id: str
+    immediately: bool
+    def __init__(self, acting_actor_id: _Optional[str] = ..., immediately: _Optional[bool] = ...) -> None: ...
+
+class RotateTokenKeyResponse(_message.Message):
+    __slots__ = ("new_key", "retired_keys")
+    NEW_KEY_FIELD_NUMBER: _ClassVar[int]
+    RETIRED_KEYS_FIELD_NUMBER: _ClassVar[int]
+    new_key: _session_pb2.TokenKey
+    retired_keys: _containers.RepeatedCompositeFieldContainer[_session_pb2.TokenKey]
+    def __init__(self, new_key: _Optional[_Union[_session_pb2.TokenKey, _Mapping]] = ..., retired_keys: _Optional[_Iterable[_Union[_session_pb2.TokenKey, _Mapping]]] = ...) -> None: ...
+
+class ListTokenKeysRequest(_message.Message):
+    __slots__ = ("page_size", "page_token")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListTokenKeysResponse(_message.Message):
+    __slots__ = ("token_keys", "next_page_token")
+    TOKEN_KEYS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    token_keys: _containers.RepeatedCompositeFieldContainer[_session_pb2.TokenKey]
+    next_page_token: str
+    def __init__(self, token_keys: _Optional[_Iterable[_Union[_session_pb2.TokenKey, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...

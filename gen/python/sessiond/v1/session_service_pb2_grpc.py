@@ -48,12 +48,12 @@ class SessionServiceStub:
     trailer grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only
     the idempotent calls are safe to retry.
     - A calling service may be limited to some tenants. What belongs to another tenant does not exist
-    for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect needs a calling
-    service without such a limit.
+    for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect, RotateTokenKey and
+    ListTokenKeys need a calling service without such a limit.
     - Strings must be valid UTF-8 without NUL. Limits in bytes refer to UTF-8.
     - Where callers are authenticated, each caller has a role, and each RPC requires one:
     `validator` checks sessions, `issuer` also opens, changes and ends them, `admin` also manages
-    signing keys, audit and sweep. Each includes the one before. The option `required_role` says
+    keys, audit and sweep, and acts on the sessions of many actors. Each includes the one before. The option `required_role` says
     the same. Any call can fail with CALLER_UNAUTHENTICATED, CALLER_FORBIDDEN and
     CALLER_KEYS_UNAVAILABLE then. Credentials and roles are checked before the request's message
     is read.
@@ -134,6 +134,16 @@ class SessionServiceStub:
                 request_serializer=sessiond_dot_v1_dot_session__service__pb2.ListRequest.SerializeToString,
                 response_deserializer=sessiond_dot_v1_dot_session__service__pb2.ListResponse.FromString,
                 _registered_method=True)
+        self.ListSessions = channel.unary_unary(
+                '/sessiond.v1.SessionService/ListSessions',
+                request_serializer=sessiond_dot_v1_dot_session__service__pb2.ListSessionsRequest.SerializeToString,
+                response_deserializer=sessiond_dot_v1_dot_session__service__pb2.ListSessionsResponse.FromString,
+                _registered_method=True)
+        self.RevokeSessions = channel.unary_unary(
+                '/sessiond.v1.SessionService/RevokeSessions',
+                request_serializer=sessiond_dot_v1_dot_session__service__pb2.RevokeSessionsRequest.SerializeToString,
+                response_deserializer=sessiond_dot_v1_dot_session__service__pb2.RevokeSessionsResponse.FromString,
+                _registered_method=True)
         self.ListSigningKeys = channel.unary_unary(
                 '/sessiond.v1.SessionService/ListSigningKeys',
                 request_serializer=sessiond_dot_v1_dot_session__service__pb2.ListSigningKeysRequest.SerializeToString,
@@ -143,6 +153,16 @@ class SessionServiceStub:
                 '/sessiond.v1.SessionService/ListAuditEvents',
                 request_serializer=sessiond_dot_v1_dot_session__service__pb2.ListAuditEventsRequest.SerializeToString,
                 response_deserializer=sessiond_dot_v1_dot_session__service__pb2.ListAuditEventsResponse.FromString,
+                _registered_method=True)
+        self.RotateTokenKey = channel.unary_unary(
+                '/sessiond.v1.SessionService/RotateTokenKey',
+                request_serializer=sessiond_dot_v1_dot_session__service__pb2.RotateTokenKeyRequest.SerializeToString,
+                response_deserializer=sessiond_dot_v1_dot_session__service__pb2.RotateTokenKeyResponse.FromString,
+                _registered_method=True)
+        self.ListTokenKeys = channel.unary_unary(
+                '/sessiond.v1.SessionService/ListTokenKeys',
+                request_serializer=sessiond_dot_v1_dot_session__service__pb2.ListTokenKeysRequest.SerializeToString,
+                response_deserializer=sessiond_dot_v1_dot_session__service__pb2.ListTokenKeysResponse.FromString,
                 _registered_method=True)
 
 
@@ -169,12 +189,12 @@ class SessionServiceServicer:
     trailer grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only
     the idempotent calls are safe to retry.
     - A calling service may be limited to some tenants. What belongs to another tenant does not exist
-    for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect needs a calling
-    service without such a limit.
+    for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect, RotateTokenKey and
+    ListTokenKeys need a calling service without such a limit.
     - Strings must be valid UTF-8 without NUL. Limits in bytes refer to UTF-8.
     - Where callers are authenticated, each caller has a role, and each RPC requires one:
     `validator` checks sessions, `issuer` also opens, changes and ends them, `admin` also manages
-    signing keys, audit and sweep. Each includes the one before. The option `required_role` says
+    keys, audit and sweep, and acts on the sessions of many actors. Each includes the one before. The option `required_role` says
     the same. Any call can fail with CALLER_UNAUTHENTICATED, CALLER_FORBIDDEN and
     CALLER_KEYS_UNAVAILABLE then. Credentials and roles are checked before the request's message
     is read.
@@ -200,13 +220,15 @@ class SessionServiceServicer:
 
     def Validate(self, request, context):
         """Validate checks a cookie and returns its session. The order of the checks is: form, signing
-        key, signature, row, revocation, absolute deadline, idle deadline, pre-login, bindings,
-        CSRF token, authentication. It always reads the session from the database, and changes nothing
-        unless `touch` is set.
+        key, signature, row, revocation, absolute deadline, idle deadline, pre-login, bindings, type of
+        actor, CSRF token, authentication. It always reads the session from the database, and changes nothing
+        unless `touch` is set. With `token_audience`, it also returns a token for an upstream; two calls may
+        return the same one.
 
         Idempotent. Role: validator. Reasons: INVALID_COOKIE, SIGNING_KEY_NOT_FOUND,
         SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE, PRE_LOGIN_NOT_ACCEPTED,
-        IP_MISMATCH, USER_AGENT_MISMATCH, CSRF_MISSING, CSRF_MISMATCH, STEP_UP_REQUIRED.
+        IP_MISMATCH, USER_AGENT_MISMATCH, ACTOR_TYPE_NOT_ACCEPTED, CSRF_MISSING, CSRF_MISMATCH,
+        STEP_UP_REQUIRED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -216,7 +238,7 @@ class SessionServiceServicer:
         """ValidateCsrf checks a CSRF token against a live session.
 
         Idempotent, changes nothing. Role: validator. Reasons: those of Validate except IP_MISMATCH,
-        USER_AGENT_MISMATCH and STEP_UP_REQUIRED, and SESSION_NOT_FOUND.
+        USER_AGENT_MISMATCH, ACTOR_TYPE_NOT_ACCEPTED and STEP_UP_REQUIRED, and SESSION_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -324,8 +346,8 @@ class SessionServiceServicer:
     def GarbageCollect(self, request, context):
         """GarbageCollect runs one sweep with a time limit, like the schedule. It deletes ended sessions
         past the history window, pre-login sessions past their absolute deadline, audit events past
-        their retention, and signing keys past theirs that no session refers to. It never deletes a
-        live session.
+        their retention, signing keys past theirs that no session refers to, and token keys that are no
+        longer published. It never deletes a live session.
 
         Idempotent. Role: admin.
         """
@@ -354,6 +376,33 @@ class SessionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListSessions(self, request, context):
+        """ListSessions returns one page of the sessions that a filter selects, of all actors, the newest id
+        first, which is nearly the order in which they were stored. One call reads at most 5000 rows, so a
+        page may have fewer sessions than page_size, or none, and still have a next one. If sessions are
+        created or end between two pages, no other session is missed or returned twice. For the sessions of
+        one actor, List takes less.
+
+        Idempotent, changes nothing. Role: admin.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeSessions(self, request, context):
+        """RevokeSessions revokes live sessions that a filter selects, of all actors. One call reads at most
+        5000 rows and revokes at most 500 sessions; repeat it with next_page_token while `more` is true.
+        Sessions that were created after the first of these calls are not revoked. A session that
+        RotateSession replaces during these calls is followed: the one in its place is revoked. With
+        dry_run, nothing is revoked, and the responses tell what would be.
+
+        Idempotent: a repeated call does not count or change again what is revoked already. A call that
+        fails may have revoked some of its sessions. Role: admin.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListSigningKeys(self, request, context):
         """ListSigningKeys returns one page of a tenant's signing keys, newest first, without key
         material.
@@ -365,7 +414,38 @@ class SessionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListAuditEvents(self, request, context):
-        """ListAuditEvents returns one page of a tenant's audit events, newest first.
+        """ListAuditEvents returns one page of a tenant's audit events, or of those of all tenants, newest or
+        oldest first. With `action`, a time or all_tenants, one call reads at most 5000 rows, so a page may
+        have fewer events than page_size, or none, and still have a next one.
+
+        Newest first, events that are written between two pages are not on the later one. Oldest first, no
+        event is missed, also those that are being written: a page ends before the events of the last
+        seconds, 5 at least, and of a change that has not been committed yet. If it is empty, wait before
+        you ask for the next one.
+
+        Idempotent, changes nothing. Role: admin.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RotateTokenKey(self, request, context):
+        """RotateTokenKey creates a new key for the tokens for upstreams. It is published at once, and signs
+        after the delay that the operator has configured (10 minutes by default), so that verifiers know it
+        by then. Keys before it are published until their last tokens have expired. With `immediately`, the
+        new key signs at once, and the keys before it are published no longer. Concurrent calls leave exactly
+        one key that no other one replaces. Without SESSIOND_TOKEN_ISSUER there are no tokens, and the call
+        fails with INVALID_REQUEST.
+
+        Not idempotent: each call rotates again. Role: admin.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTokenKeys(self, request, context):
+        """ListTokenKeys returns one page of the token keys, newest first, without private keys. There are none
+        before sessiond has been started with SESSIOND_TOKEN_ISSUER.
 
         Idempotent, changes nothing. Role: admin.
         """
@@ -441,6 +521,16 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     request_deserializer=sessiond_dot_v1_dot_session__service__pb2.ListRequest.FromString,
                     response_serializer=sessiond_dot_v1_dot_session__service__pb2.ListResponse.SerializeToString,
             ),
+            'ListSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSessions,
+                    request_deserializer=sessiond_dot_v1_dot_session__service__pb2.ListSessionsRequest.FromString,
+                    response_serializer=sessiond_dot_v1_dot_session__service__pb2.ListSessionsResponse.SerializeToString,
+            ),
+            'RevokeSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeSessions,
+                    request_deserializer=sessiond_dot_v1_dot_session__service__pb2.RevokeSessionsRequest.FromString,
+                    response_serializer=sessiond_dot_v1_dot_session__service__pb2.RevokeSessionsResponse.SerializeToString,
+            ),
             'ListSigningKeys': grpc.unary_unary_rpc_method_handler(
                     servicer.ListSigningKeys,
                     request_deserializer=sessiond_dot_v1_dot_session__service__pb2.ListSigningKeysRequest.FromString,
@@ -450,6 +540,16 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     servicer.ListAuditEvents,
                     request_deserializer=sessiond_dot_v1_dot_session__service__pb2.ListAuditEventsRequest.FromString,
                     response_serializer=sessiond_dot_v1_dot_session__service__pb2.ListAuditEventsResponse.SerializeToString,
+            ),
+            'RotateTokenKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.RotateTokenKey,
+                    request_deserializer=sessiond_dot_v1_dot_session__service__pb2.RotateTokenKeyRequest.FromString,
+                    response_serializer=sessiond_dot_v1_dot_session__service__pb2.RotateTokenKeyResponse.SerializeToString,
+            ),
+            'ListTokenKeys': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTokenKeys,
+                    request_deserializer=sessiond_dot_v1_dot_session__service__pb2.ListTokenKeysRequest.FromString,
+                    response_serializer=sessiond_dot_v1_dot_session__service__pb2.ListTokenKeysResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -482,12 +582,12 @@ class SessionService:
     trailer grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only
     the idempotent calls are safe to retry.
     - A calling service may be limited to some tenants. What belongs to another tenant does not exist
-    for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect needs a calling
-    service without such a limit.
+    for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect, RotateTokenKey and
+    ListTokenKeys need a calling service without such a limit.
     - Strings must be valid UTF-8 without NUL. Limits in bytes refer to UTF-8.
     - Where callers are authenticated, each caller has a role, and each RPC requires one:
     `validator` checks sessions, `issuer` also opens, changes and ends them, `admin` also manages
-    signing keys, audit and sweep. Each includes the one before. The option `required_role` says
+    keys, audit and sweep, and acts on the sessions of many actors. Each includes the one before. The option `required_role` says
     the same. Any call can fail with CALLER_UNAUTHENTICATED, CALLER_FORBIDDEN and
     CALLER_KEYS_UNAVAILABLE then. Credentials and roles are checked before the request's message
     is read.
@@ -849,6 +949,60 @@ class SessionService:
             _registered_method=True)
 
     @staticmethod
+    def ListSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sessiond.v1.SessionService/ListSessions',
+            sessiond_dot_v1_dot_session__service__pb2.ListSessionsRequest.SerializeToString,
+            sessiond_dot_v1_dot_session__service__pb2.ListSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sessiond.v1.SessionService/RevokeSessions',
+            sessiond_dot_v1_dot_session__service__pb2.RevokeSessionsRequest.SerializeToString,
+            sessiond_dot_v1_dot_session__service__pb2.RevokeSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListSigningKeys(request,
             target,
             options=(),
@@ -892,6 +1046,60 @@ class SessionService:
             '/sessiond.v1.SessionService/ListAuditEvents',
             sessiond_dot_v1_dot_session__service__pb2.ListAuditEventsRequest.SerializeToString,
             sessiond_dot_v1_dot_session__service__pb2.ListAuditEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RotateTokenKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sessiond.v1.SessionService/RotateTokenKey',
+            sessiond_dot_v1_dot_session__service__pb2.RotateTokenKeyRequest.SerializeToString,
+            sessiond_dot_v1_dot_session__service__pb2.RotateTokenKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTokenKeys(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sessiond.v1.SessionService/ListTokenKeys',
+            sessiond_dot_v1_dot_session__service__pb2.ListTokenKeysRequest.SerializeToString,
+            sessiond_dot_v1_dot_session__service__pb2.ListTokenKeysResponse.FromString,
             options,
             channel_credentials,
             insecure,

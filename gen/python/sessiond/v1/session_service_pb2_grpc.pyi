@@ -49,12 +49,12 @@ class SessionServiceStub:
         trailer grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only
         the idempotent calls are safe to retry.
       - A calling service may be limited to some tenants. What belongs to another tenant does not exist
-        for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect needs a calling
-        service without such a limit.
+        for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect, RotateTokenKey and
+        ListTokenKeys need a calling service without such a limit.
       - Strings must be valid UTF-8 without NUL. Limits in bytes refer to UTF-8.
       - Where callers are authenticated, each caller has a role, and each RPC requires one:
         `validator` checks sessions, `issuer` also opens, changes and ends them, `admin` also manages
-        signing keys, audit and sweep. Each includes the one before. The option `required_role` says
+        keys, audit and sweep, and acts on the sessions of many actors. Each includes the one before. The option `required_role` says
         the same. Any call can fail with CALLER_UNAUTHENTICATED, CALLER_FORBIDDEN and
         CALLER_KEYS_UNAVAILABLE then. Credentials and roles are checked before the request's message
         is read.
@@ -80,19 +80,21 @@ class SessionServiceStub:
     """
     Validate: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.ValidateRequest, _session_service_pb2.ValidateResponse]
     """Validate checks a cookie and returns its session. The order of the checks is: form, signing
-    key, signature, row, revocation, absolute deadline, idle deadline, pre-login, bindings,
-    CSRF token, authentication. It always reads the session from the database, and changes nothing
-    unless `touch` is set.
+    key, signature, row, revocation, absolute deadline, idle deadline, pre-login, bindings, type of
+    actor, CSRF token, authentication. It always reads the session from the database, and changes nothing
+    unless `touch` is set. With `token_audience`, it also returns a token for an upstream; two calls may
+    return the same one.
 
     Idempotent. Role: validator. Reasons: INVALID_COOKIE, SIGNING_KEY_NOT_FOUND,
     SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE, PRE_LOGIN_NOT_ACCEPTED,
-    IP_MISMATCH, USER_AGENT_MISMATCH, CSRF_MISSING, CSRF_MISMATCH, STEP_UP_REQUIRED.
+    IP_MISMATCH, USER_AGENT_MISMATCH, ACTOR_TYPE_NOT_ACCEPTED, CSRF_MISSING, CSRF_MISMATCH,
+    STEP_UP_REQUIRED.
     """
     ValidateCsrf: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.ValidateCsrfRequest, _session_service_pb2.ValidateCsrfResponse]
     """ValidateCsrf checks a CSRF token against a live session.
 
     Idempotent, changes nothing. Role: validator. Reasons: those of Validate except IP_MISMATCH,
-    USER_AGENT_MISMATCH and STEP_UP_REQUIRED, and SESSION_NOT_FOUND.
+    USER_AGENT_MISMATCH, ACTOR_TYPE_NOT_ACCEPTED and STEP_UP_REQUIRED, and SESSION_NOT_FOUND.
     """
     Touch: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.TouchRequest, _session_service_pb2.TouchResponse]
     """Touch records activity: it sets last_seen_at to now, which moves the idle deadline. It never
@@ -168,8 +170,8 @@ class SessionServiceStub:
     GarbageCollect: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.GarbageCollectRequest, _session_service_pb2.GarbageCollectResponse]
     """GarbageCollect runs one sweep with a time limit, like the schedule. It deletes ended sessions
     past the history window, pre-login sessions past their absolute deadline, audit events past
-    their retention, and signing keys past theirs that no session refers to. It never deletes a
-    live session.
+    their retention, signing keys past theirs that no session refers to, and token keys that are no
+    longer published. It never deletes a live session.
 
     Idempotent. Role: admin.
     """
@@ -186,6 +188,25 @@ class SessionServiceStub:
     Idempotent, changes nothing. Role: issuer. Reasons, all about `current`: INVALID_COOKIE,
     SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, SESSION_NOT_FOUND.
     """
+    ListSessions: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.ListSessionsRequest, _session_service_pb2.ListSessionsResponse]
+    """ListSessions returns one page of the sessions that a filter selects, of all actors, the newest id
+    first, which is nearly the order in which they were stored. One call reads at most 5000 rows, so a
+    page may have fewer sessions than page_size, or none, and still have a next one. If sessions are
+    created or end between two pages, no other session is missed or returned twice. For the sessions of
+    one actor, List takes less.
+
+    Idempotent, changes nothing. Role: admin.
+    """
+    RevokeSessions: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.RevokeSessionsRequest, _session_service_pb2.RevokeSessionsResponse]
+    """RevokeSessions revokes live sessions that a filter selects, of all actors. One call reads at most
+    5000 rows and revokes at most 500 sessions; repeat it with next_page_token while `more` is true.
+    Sessions that were created after the first of these calls are not revoked. A session that
+    RotateSession replaces during these calls is followed: the one in its place is revoked. With
+    dry_run, nothing is revoked, and the responses tell what would be.
+
+    Idempotent: a repeated call does not count or change again what is revoked already. A call that
+    fails may have revoked some of its sessions. Role: admin.
+    """
     ListSigningKeys: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.ListSigningKeysRequest, _session_service_pb2.ListSigningKeysResponse]
     """ListSigningKeys returns one page of a tenant's signing keys, newest first, without key
     material.
@@ -193,7 +214,30 @@ class SessionServiceStub:
     Idempotent, changes nothing. Role: admin.
     """
     ListAuditEvents: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.ListAuditEventsRequest, _session_service_pb2.ListAuditEventsResponse]
-    """ListAuditEvents returns one page of a tenant's audit events, newest first.
+    """ListAuditEvents returns one page of a tenant's audit events, or of those of all tenants, newest or
+    oldest first. With `action`, a time or all_tenants, one call reads at most 5000 rows, so a page may
+    have fewer events than page_size, or none, and still have a next one.
+
+    Newest first, events that are written between two pages are not on the later one. Oldest first, no
+    event is missed, also those that are being written: a page ends before the events of the last
+    seconds, 5 at least, and of a change that has not been committed yet. If it is empty, wait before
+    you ask for the next one.
+
+    Idempotent, changes nothing. Role: admin.
+    """
+    RotateTokenKey: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.RotateTokenKeyRequest, _session_service_pb2.RotateTokenKeyResponse]
+    """RotateTokenKey creates a new key for the tokens for upstreams. It is published at once, and signs
+    after the delay that the operator has configured (10 minutes by default), so that verifiers know it
+    by then. Keys before it are published until their last tokens have expired. With `immediately`, the
+    new key signs at once, and the keys before it are published no longer. Concurrent calls leave exactly
+    one key that no other one replaces. Without SESSIOND_TOKEN_ISSUER there are no tokens, and the call
+    fails with INVALID_REQUEST.
+
+    Not idempotent: each call rotates again. Role: admin.
+    """
+    ListTokenKeys: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.ListTokenKeysRequest, _session_service_pb2.ListTokenKeysResponse]
+    """ListTokenKeys returns one page of the token keys, newest first, without private keys. There are none
+    before sessiond has been started with SESSIOND_TOKEN_ISSUER.
 
     Idempotent, changes nothing. Role: admin.
     """
@@ -222,12 +266,12 @@ class SessionServiceAsyncStub(SessionServiceStub):
         trailer grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only
         the idempotent calls are safe to retry.
       - A calling service may be limited to some tenants. What belongs to another tenant does not exist
-        for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect needs a calling
-        service without such a limit.
+        for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect, RotateTokenKey and
+        ListTokenKeys need a calling service without such a limit.
       - Strings must be valid UTF-8 without NUL. Limits in bytes refer to UTF-8.
       - Where callers are authenticated, each caller has a role, and each RPC requires one:
         `validator` checks sessions, `issuer` also opens, changes and ends them, `admin` also manages
-        signing keys, audit and sweep. Each includes the one before. The option `required_role` says
+        keys, audit and sweep, and acts on the sessions of many actors. Each includes the one before. The option `required_role` says
         the same. Any call can fail with CALLER_UNAUTHENTICATED, CALLER_FORBIDDEN and
         CALLER_KEYS_UNAVAILABLE then. Credentials and roles are checked before the request's message
         is read.
@@ -250,19 +294,21 @@ class SessionServiceAsyncStub(SessionServiceStub):
     """
     Validate: _aio.UnaryUnaryMultiCallable[_session_service_pb2.ValidateRequest, _session_service_pb2.ValidateResponse]  # type: ignore[assignment]
     """Validate checks a cookie and returns its session. The order of the checks is: form, signing
-    key, signature, row, revocation, absolute deadline, idle deadline, pre-login, bindings,
-    CSRF token, authentication. It always reads the session from the database, and changes nothing
-    unless `touch` is set.
+    key, signature, row, revocation, absolute deadline, idle deadline, pre-login, bindings, type of
+    actor, CSRF token, authentication. It always reads the session from the database, and changes nothing
+    unless `touch` is set. With `token_audience`, it also returns a token for an upstream; two calls may
+    return the same one.
 
     Idempotent. Role: validator. Reasons: INVALID_COOKIE, SIGNING_KEY_NOT_FOUND,
     SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE, PRE_LOGIN_NOT_ACCEPTED,
-    IP_MISMATCH, USER_AGENT_MISMATCH, CSRF_MISSING, CSRF_MISMATCH, STEP_UP_REQUIRED.
+    IP_MISMATCH, USER_AGENT_MISMATCH, ACTOR_TYPE_NOT_ACCEPTED, CSRF_MISSING, CSRF_MISMATCH,
+    STEP_UP_REQUIRED.
     """
     ValidateCsrf: _aio.UnaryUnaryMultiCallable[_session_service_pb2.ValidateCsrfRequest, _session_service_pb2.ValidateCsrfResponse]  # type: ignore[assignment]
     """ValidateCsrf checks a CSRF token against a live session.
 
     Idempotent, changes nothing. Role: validator. Reasons: those of Validate except IP_MISMATCH,
-    USER_AGENT_MISMATCH and STEP_UP_REQUIRED, and SESSION_NOT_FOUND.
+    USER_AGENT_MISMATCH, ACTOR_TYPE_NOT_ACCEPTED and STEP_UP_REQUIRED, and SESSION_NOT_FOUND.
     """
     Touch: _aio.UnaryUnaryMultiCallable[_session_service_pb2.TouchRequest, _session_service_pb2.TouchResponse]  # type: ignore[assignment]
     """Touch records activity: it sets last_seen_at to now, which moves the idle deadline. It never
@@ -338,8 +384,8 @@ class SessionServiceAsyncStub(SessionServiceStub):
     GarbageCollect: _aio.UnaryUnaryMultiCallable[_session_service_pb2.GarbageCollectRequest, _session_service_pb2.GarbageCollectResponse]  # type: ignore[assignment]
     """GarbageCollect runs one sweep with a time limit, like the schedule. It deletes ended sessions
     past the history window, pre-login sessions past their absolute deadline, audit events past
-    their retention, and signing keys past theirs that no session refers to. It never deletes a
-    live session.
+    their retention, signing keys past theirs that no session refers to, and token keys that are no
+    longer published. It never deletes a live session.
 
     Idempotent. Role: admin.
     """
@@ -356,6 +402,25 @@ class SessionServiceAsyncStub(SessionServiceStub):
     Idempotent, changes nothing. Role: issuer. Reasons, all about `current`: INVALID_COOKIE,
     SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, SESSION_NOT_FOUND.
     """
+    ListSessions: _aio.UnaryUnaryMultiCallable[_session_service_pb2.ListSessionsRequest, _session_service_pb2.ListSessionsResponse]  # type: ignore[assignment]
+    """ListSessions returns one page of the sessions that a filter selects, of all actors, the newest id
+    first, which is nearly the order in which they were stored. One call reads at most 5000 rows, so a
+    page may have fewer sessions than page_size, or none, and still have a next one. If sessions are
+    created or end between two pages, no other session is missed or returned twice. For the sessions of
+    one actor, List takes less.
+
+    Idempotent, changes nothing. Role: admin.
+    """
+    RevokeSessions: _aio.UnaryUnaryMultiCallable[_session_service_pb2.RevokeSessionsRequest, _session_service_pb2.RevokeSessionsResponse]  # type: ignore[assignment]
+    """RevokeSessions revokes live sessions that a filter selects, of all actors. One call reads at most
+    5000 rows and revokes at most 500 sessions; repeat it with next_page_token while `more` is true.
+    Sessions that were created after the first of these calls are not revoked. A session that
+    RotateSession replaces during these calls is followed: the one in its place is revoked. With
+    dry_run, nothing is revoked, and the responses tell what would be.
+
+    Idempotent: a repeated call does not count or change again what is revoked already. A call that
+    fails may have revoked some of its sessions. Role: admin.
+    """
     ListSigningKeys: _aio.UnaryUnaryMultiCallable[_session_service_pb2.ListSigningKeysRequest, _session_service_pb2.ListSigningKeysResponse]  # type: ignore[assignment]
     """ListSigningKeys returns one page of a tenant's signing keys, newest first, without key
     material.
@@ -363,7 +428,30 @@ class SessionServiceAsyncStub(SessionServiceStub):
     Idempotent, changes nothing. Role: admin.
     """
     ListAuditEvents: _aio.UnaryUnaryMultiCallable[_session_service_pb2.ListAuditEventsRequest, _session_service_pb2.ListAuditEventsResponse]  # type: ignore[assignment]
-    """ListAuditEvents returns one page of a tenant's audit events, newest first.
+    """ListAuditEvents returns one page of a tenant's audit events, or of those of all tenants, newest or
+    oldest first. With `action`, a time or all_tenants, one call reads at most 5000 rows, so a page may
+    have fewer events than page_size, or none, and still have a next one.
+
+    Newest first, events that are written between two pages are not on the later one. Oldest first, no
+    event is missed, also those that are being written: a page ends before the events of the last
+    seconds, 5 at least, and of a change that has not been committed yet. If it is empty, wait before
+    you ask for the next one.
+
+    Idempotent, changes nothing. Role: admin.
+    """
+    RotateTokenKey: _aio.UnaryUnaryMultiCallable[_session_service_pb2.RotateTokenKeyRequest, _session_service_pb2.RotateTokenKeyResponse]  # type: ignore[assignment]
+    """RotateTokenKey creates a new key for the tokens for upstreams. It is published at once, and signs
+    after the delay that the operator has configured (10 minutes by default), so that verifiers know it
+    by then. Keys before it are published until their last tokens have expired. With `immediately`, the
+    new key signs at once, and the keys before it are published no longer. Concurrent calls leave exactly
+    one key that no other one replaces. Without SESSIOND_TOKEN_ISSUER there are no tokens, and the call
+    fails with INVALID_REQUEST.
+
+    Not idempotent: each call rotates again. Role: admin.
+    """
+    ListTokenKeys: _aio.UnaryUnaryMultiCallable[_session_service_pb2.ListTokenKeysRequest, _session_service_pb2.ListTokenKeysResponse]  # type: ignore[assignment]
+    """ListTokenKeys returns one page of the token keys, newest first, without private keys. There are none
+    before sessiond has been started with SESSIOND_TOKEN_ISSUER.
 
     Idempotent, changes nothing. Role: admin.
     """
@@ -391,12 +479,12 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         trailer grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only
         the idempotent calls are safe to retry.
       - A calling service may be limited to some tenants. What belongs to another tenant does not exist
-        for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect needs a calling
-        service without such a limit.
+        for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect, RotateTokenKey and
+        ListTokenKeys need a calling service without such a limit.
       - Strings must be valid UTF-8 without NUL. Limits in bytes refer to UTF-8.
       - Where callers are authenticated, each caller has a role, and each RPC requires one:
         `validator` checks sessions, `issuer` also opens, changes and ends them, `admin` also manages
-        signing keys, audit and sweep. Each includes the one before. The option `required_role` says
+        keys, audit and sweep, and acts on the sessions of many actors. Each includes the one before. The option `required_role` says
         the same. Any call can fail with CALLER_UNAUTHENTICATED, CALLER_FORBIDDEN and
         CALLER_KEYS_UNAVAILABLE then. Credentials and roles are checked before the request's message
         is read.
@@ -429,13 +517,15 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_session_service_pb2.ValidateResponse, _abc.Awaitable[_session_service_pb2.ValidateResponse]]:
         """Validate checks a cookie and returns its session. The order of the checks is: form, signing
-        key, signature, row, revocation, absolute deadline, idle deadline, pre-login, bindings,
-        CSRF token, authentication. It always reads the session from the database, and changes nothing
-        unless `touch` is set.
+        key, signature, row, revocation, absolute deadline, idle deadline, pre-login, bindings, type of
+        actor, CSRF token, authentication. It always reads the session from the database, and changes nothing
+        unless `touch` is set. With `token_audience`, it also returns a token for an upstream; two calls may
+        return the same one.
 
         Idempotent. Role: validator. Reasons: INVALID_COOKIE, SIGNING_KEY_NOT_FOUND,
         SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE, PRE_LOGIN_NOT_ACCEPTED,
-        IP_MISMATCH, USER_AGENT_MISMATCH, CSRF_MISSING, CSRF_MISMATCH, STEP_UP_REQUIRED.
+        IP_MISMATCH, USER_AGENT_MISMATCH, ACTOR_TYPE_NOT_ACCEPTED, CSRF_MISSING, CSRF_MISMATCH,
+        STEP_UP_REQUIRED.
         """
 
     @_abc_1.abstractmethod
@@ -447,7 +537,7 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         """ValidateCsrf checks a CSRF token against a live session.
 
         Idempotent, changes nothing. Role: validator. Reasons: those of Validate except IP_MISMATCH,
-        USER_AGENT_MISMATCH and STEP_UP_REQUIRED, and SESSION_NOT_FOUND.
+        USER_AGENT_MISMATCH, ACTOR_TYPE_NOT_ACCEPTED and STEP_UP_REQUIRED, and SESSION_NOT_FOUND.
         """
 
     @_abc_1.abstractmethod
@@ -571,8 +661,8 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_session_service_pb2.GarbageCollectResponse, _abc.Awaitable[_session_service_pb2.GarbageCollectResponse]]:
         """GarbageCollect runs one sweep with a time limit, like the schedule. It deletes ended sessions
         past the history window, pre-login sessions past their absolute deadline, audit events past
-        their retention, and signing keys past theirs that no session refers to. It never deletes a
-        live session.
+        their retention, signing keys past theirs that no session refers to, and token keys that are no
+        longer published. It never deletes a live session.
 
         Idempotent. Role: admin.
         """
@@ -603,6 +693,37 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def ListSessions(
+        self,
+        request: _session_service_pb2.ListSessionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_session_service_pb2.ListSessionsResponse, _abc.Awaitable[_session_service_pb2.ListSessionsResponse]]:
+        """ListSessions returns one page of the sessions that a filter selects, of all actors, the newest id
+        first, which is nearly the order in which they were stored. One call reads at most 5000 rows, so a
+        page may have fewer sessions than page_size, or none, and still have a next one. If sessions are
+        created or end between two pages, no other session is missed or returned twice. For the sessions of
+        one actor, List takes less.
+
+        Idempotent, changes nothing. Role: admin.
+        """
+
+    @_abc_1.abstractmethod
+    def RevokeSessions(
+        self,
+        request: _session_service_pb2.RevokeSessionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_session_service_pb2.RevokeSessionsResponse, _abc.Awaitable[_session_service_pb2.RevokeSessionsResponse]]:
+        """RevokeSessions revokes live sessions that a filter selects, of all actors. One call reads at most
+        5000 rows and revokes at most 500 sessions; repeat it with next_page_token while `more` is true.
+        Sessions that were created after the first of these calls are not revoked. A session that
+        RotateSession replaces during these calls is followed: the one in its place is revoked. With
+        dry_run, nothing is revoked, and the responses tell what would be.
+
+        Idempotent: a repeated call does not count or change again what is revoked already. A call that
+        fails may have revoked some of its sessions. Role: admin.
+        """
+
+    @_abc_1.abstractmethod
     def ListSigningKeys(
         self,
         request: _session_service_pb2.ListSigningKeysRequest,
@@ -620,7 +741,42 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _session_service_pb2.ListAuditEventsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_session_service_pb2.ListAuditEventsResponse, _abc.Awaitable[_session_service_pb2.ListAuditEventsResponse]]:
-        """ListAuditEvents returns one page of a tenant's audit events, newest first.
+        """ListAuditEvents returns one page of a tenant's audit events, or of those of all tenants, newest or
+        oldest first. With `action`, a time or all_tenants, one call reads at most 5000 rows, so a page may
+        have fewer events than page_size, or none, and still have a next one.
+
+        Newest first, events that are written between two pages are not on the later one. Oldest first, no
+        event is missed, also those that are being written: a page ends before the events of the last
+        seconds, 5 at least, and of a change that has not been committed yet. If it is empty, wait before
+        you ask for the next one.
+
+        Idempotent, changes nothing. Role: admin.
+        """
+
+    @_abc_1.abstractmethod
+    def RotateTokenKey(
+        self,
+        request: _session_service_pb2.RotateTokenKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_session_service_pb2.RotateTokenKeyResponse, _abc.Awaitable[_session_service_pb2.RotateTokenKeyResponse]]:
+        """RotateTokenKey creates a new key for the tokens for upstreams. It is published at once, and signs
+        after the delay that the operator has configured (10 minutes by default), so that verifiers know it
+        by then. Keys before it are published until their last tokens have expired. With `immediately`, the
+        new key signs at once, and the keys before it are published no longer. Concurrent calls leave exactly
+        one key that no other one replaces. Without SESSIOND_TOKEN_ISSUER there are no tokens, and the call
+        fails with INVALID_REQUEST.
+
+        Not idempotent: each call rotates again. Role: admin.
+        """
+
+    @_abc_1.abstractmethod
+    def ListTokenKeys(
+        self,
+        request: _session_service_pb2.ListTokenKeysRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_session_service_pb2.ListTokenKeysResponse, _abc.Awaitable[_session_service_pb2.ListTokenKeysResponse]]:
+        """ListTokenKeys returns one page of the token keys, newest first, without private keys. There are none
+        before sessiond has been started with SESSIOND_TOKEN_ISSUER.
 
         Idempotent, changes nothing. Role: admin.
         """

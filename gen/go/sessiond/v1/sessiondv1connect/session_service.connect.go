@@ -66,12 +66,24 @@ const (
 	SessionServiceGetProcedure = "/sessiond.v1.SessionService/Get"
 	// SessionServiceListProcedure is the fully-qualified name of the SessionService's List RPC.
 	SessionServiceListProcedure = "/sessiond.v1.SessionService/List"
+	// SessionServiceListSessionsProcedure is the fully-qualified name of the SessionService's
+	// ListSessions RPC.
+	SessionServiceListSessionsProcedure = "/sessiond.v1.SessionService/ListSessions"
+	// SessionServiceRevokeSessionsProcedure is the fully-qualified name of the SessionService's
+	// RevokeSessions RPC.
+	SessionServiceRevokeSessionsProcedure = "/sessiond.v1.SessionService/RevokeSessions"
 	// SessionServiceListSigningKeysProcedure is the fully-qualified name of the SessionService's
 	// ListSigningKeys RPC.
 	SessionServiceListSigningKeysProcedure = "/sessiond.v1.SessionService/ListSigningKeys"
 	// SessionServiceListAuditEventsProcedure is the fully-qualified name of the SessionService's
 	// ListAuditEvents RPC.
 	SessionServiceListAuditEventsProcedure = "/sessiond.v1.SessionService/ListAuditEvents"
+	// SessionServiceRotateTokenKeyProcedure is the fully-qualified name of the SessionService's
+	// RotateTokenKey RPC.
+	SessionServiceRotateTokenKeyProcedure = "/sessiond.v1.SessionService/RotateTokenKey"
+	// SessionServiceListTokenKeysProcedure is the fully-qualified name of the SessionService's
+	// ListTokenKeys RPC.
+	SessionServiceListTokenKeysProcedure = "/sessiond.v1.SessionService/ListTokenKeys"
 )
 
 // SessionServiceClient is a client for the sessiond.v1.SessionService service.
@@ -86,18 +98,20 @@ type SessionServiceClient interface {
 	// Role: issuer. Reasons: SESSION_LIMIT_REACHED, INITIAL_SIGNING_KEY_MINT_FAILED.
 	Create(context.Context, *connect.Request[v1.CreateRequest]) (*connect.Response[v1.CreateResponse], error)
 	// Validate checks a cookie and returns its session. The order of the checks is: form, signing
-	// key, signature, row, revocation, absolute deadline, idle deadline, pre-login, bindings,
-	// CSRF token, authentication. It always reads the session from the database, and changes nothing
-	// unless `touch` is set.
+	// key, signature, row, revocation, absolute deadline, idle deadline, pre-login, bindings, type of
+	// actor, CSRF token, authentication. It always reads the session from the database, and changes nothing
+	// unless `touch` is set. With `token_audience`, it also returns a token for an upstream; two calls may
+	// return the same one.
 	//
 	// Idempotent. Role: validator. Reasons: INVALID_COOKIE, SIGNING_KEY_NOT_FOUND,
 	// SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE, PRE_LOGIN_NOT_ACCEPTED,
-	// IP_MISMATCH, USER_AGENT_MISMATCH, CSRF_MISSING, CSRF_MISMATCH, STEP_UP_REQUIRED.
+	// IP_MISMATCH, USER_AGENT_MISMATCH, ACTOR_TYPE_NOT_ACCEPTED, CSRF_MISSING, CSRF_MISMATCH,
+	// STEP_UP_REQUIRED.
 	Validate(context.Context, *connect.Request[v1.ValidateRequest]) (*connect.Response[v1.ValidateResponse], error)
 	// ValidateCsrf checks a CSRF token against a live session.
 	//
 	// Idempotent, changes nothing. Role: validator. Reasons: those of Validate except IP_MISMATCH,
-	// USER_AGENT_MISMATCH and STEP_UP_REQUIRED, and SESSION_NOT_FOUND.
+	// USER_AGENT_MISMATCH, ACTOR_TYPE_NOT_ACCEPTED and STEP_UP_REQUIRED, and SESSION_NOT_FOUND.
 	ValidateCsrf(context.Context, *connect.Request[v1.ValidateCsrfRequest]) (*connect.Response[v1.ValidateCsrfResponse], error)
 	// Touch records activity: it sets last_seen_at to now, which moves the idle deadline. It never
 	// revives an ended session and never moves the absolute deadline. It writes only if the last
@@ -165,8 +179,8 @@ type SessionServiceClient interface {
 	RotateSigningKey(context.Context, *connect.Request[v1.RotateSigningKeyRequest]) (*connect.Response[v1.RotateSigningKeyResponse], error)
 	// GarbageCollect runs one sweep with a time limit, like the schedule. It deletes ended sessions
 	// past the history window, pre-login sessions past their absolute deadline, audit events past
-	// their retention, and signing keys past theirs that no session refers to. It never deletes a
-	// live session.
+	// their retention, signing keys past theirs that no session refers to, and token keys that are no
+	// longer published. It never deletes a live session.
 	//
 	// Idempotent. Role: admin.
 	GarbageCollect(context.Context, *connect.Request[v1.GarbageCollectRequest]) (*connect.Response[v1.GarbageCollectResponse], error)
@@ -181,15 +195,53 @@ type SessionServiceClient interface {
 	// Idempotent, changes nothing. Role: issuer. Reasons, all about `current`: INVALID_COOKIE,
 	// SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, SESSION_NOT_FOUND.
 	List(context.Context, *connect.Request[v1.ListRequest]) (*connect.Response[v1.ListResponse], error)
+	// ListSessions returns one page of the sessions that a filter selects, of all actors, the newest id
+	// first, which is nearly the order in which they were stored. One call reads at most 5000 rows, so a
+	// page may have fewer sessions than page_size, or none, and still have a next one. If sessions are
+	// created or end between two pages, no other session is missed or returned twice. For the sessions of
+	// one actor, List takes less.
+	//
+	// Idempotent, changes nothing. Role: admin.
+	ListSessions(context.Context, *connect.Request[v1.ListSessionsRequest]) (*connect.Response[v1.ListSessionsResponse], error)
+	// RevokeSessions revokes live sessions that a filter selects, of all actors. One call reads at most
+	// 5000 rows and revokes at most 500 sessions; repeat it with next_page_token while `more` is true.
+	// Sessions that were created after the first of these calls are not revoked. A session that
+	// RotateSession replaces during these calls is followed: the one in its place is revoked. With
+	// dry_run, nothing is revoked, and the responses tell what would be.
+	//
+	// Idempotent: a repeated call does not count or change again what is revoked already. A call that
+	// fails may have revoked some of its sessions. Role: admin.
+	RevokeSessions(context.Context, *connect.Request[v1.RevokeSessionsRequest]) (*connect.Response[v1.RevokeSessionsResponse], error)
 	// ListSigningKeys returns one page of a tenant's signing keys, newest first, without key
 	// material.
 	//
 	// Idempotent, changes nothing. Role: admin.
 	ListSigningKeys(context.Context, *connect.Request[v1.ListSigningKeysRequest]) (*connect.Response[v1.ListSigningKeysResponse], error)
-	// ListAuditEvents returns one page of a tenant's audit events, newest first.
+	// ListAuditEvents returns one page of a tenant's audit events, or of those of all tenants, newest or
+	// oldest first. With `action`, a time or all_tenants, one call reads at most 5000 rows, so a page may
+	// have fewer events than page_size, or none, and still have a next one.
+	//
+	// Newest first, events that are written between two pages are not on the later one. Oldest first, no
+	// event is missed, also those that are being written: a page ends before the events of the last
+	// seconds, 5 at least, and of a change that has not been committed yet. If it is empty, wait before
+	// you ask for the next one.
 	//
 	// Idempotent, changes nothing. Role: admin.
 	ListAuditEvents(context.Context, *connect.Request[v1.ListAuditEventsRequest]) (*connect.Response[v1.ListAuditEventsResponse], error)
+	// RotateTokenKey creates a new key for the tokens for upstreams. It is published at once, and signs
+	// after the delay that the operator has configured (10 minutes by default), so that verifiers know it
+	// by then. Keys before it are published until their last tokens have expired. With `immediately`, the
+	// new key signs at once, and the keys before it are published no longer. Concurrent calls leave exactly
+	// one key that no other one replaces. Without SESSIOND_TOKEN_ISSUER there are no tokens, and the call
+	// fails with INVALID_REQUEST.
+	//
+	// Not idempotent: each call rotates again. Role: admin.
+	RotateTokenKey(context.Context, *connect.Request[v1.RotateTokenKeyRequest]) (*connect.Response[v1.RotateTokenKeyResponse], error)
+	// ListTokenKeys returns one page of the token keys, newest first, without private keys. There are none
+	// before sessiond has been started with SESSIOND_TOKEN_ISSUER.
+	//
+	// Idempotent, changes nothing. Role: admin.
+	ListTokenKeys(context.Context, *connect.Request[v1.ListTokenKeysRequest]) (*connect.Response[v1.ListTokenKeysResponse], error)
 }
 
 // NewSessionServiceClient constructs a client for the sessiond.v1.SessionService service. By
@@ -281,6 +333,18 @@ func NewSessionServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 			connect.WithSchema(sessionServiceMethods.ByName("List")),
 			connect.WithClientOptions(opts...),
 		),
+		listSessions: connect.NewClient[v1.ListSessionsRequest, v1.ListSessionsResponse](
+			httpClient,
+			baseURL+SessionServiceListSessionsProcedure,
+			connect.WithSchema(sessionServiceMethods.ByName("ListSessions")),
+			connect.WithClientOptions(opts...),
+		),
+		revokeSessions: connect.NewClient[v1.RevokeSessionsRequest, v1.RevokeSessionsResponse](
+			httpClient,
+			baseURL+SessionServiceRevokeSessionsProcedure,
+			connect.WithSchema(sessionServiceMethods.ByName("RevokeSessions")),
+			connect.WithClientOptions(opts...),
+		),
 		listSigningKeys: connect.NewClient[v1.ListSigningKeysRequest, v1.ListSigningKeysResponse](
 			httpClient,
 			baseURL+SessionServiceListSigningKeysProcedure,
@@ -291,6 +355,18 @@ func NewSessionServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 			httpClient,
 			baseURL+SessionServiceListAuditEventsProcedure,
 			connect.WithSchema(sessionServiceMethods.ByName("ListAuditEvents")),
+			connect.WithClientOptions(opts...),
+		),
+		rotateTokenKey: connect.NewClient[v1.RotateTokenKeyRequest, v1.RotateTokenKeyResponse](
+			httpClient,
+			baseURL+SessionServiceRotateTokenKeyProcedure,
+			connect.WithSchema(sessionServiceMethods.ByName("RotateTokenKey")),
+			connect.WithClientOptions(opts...),
+		),
+		listTokenKeys: connect.NewClient[v1.ListTokenKeysRequest, v1.ListTokenKeysResponse](
+			httpClient,
+			baseURL+SessionServiceListTokenKeysProcedure,
+			connect.WithSchema(sessionServiceMethods.ByName("ListTokenKeys")),
 			connect.WithClientOptions(opts...),
 		),
 	}
@@ -311,8 +387,12 @@ type sessionServiceClient struct {
 	garbageCollect    *connect.Client[v1.GarbageCollectRequest, v1.GarbageCollectResponse]
 	get               *connect.Client[v1.GetRequest, v1.GetResponse]
 	list              *connect.Client[v1.ListRequest, v1.ListResponse]
+	listSessions      *connect.Client[v1.ListSessionsRequest, v1.ListSessionsResponse]
+	revokeSessions    *connect.Client[v1.RevokeSessionsRequest, v1.RevokeSessionsResponse]
 	listSigningKeys   *connect.Client[v1.ListSigningKeysRequest, v1.ListSigningKeysResponse]
 	listAuditEvents   *connect.Client[v1.ListAuditEventsRequest, v1.ListAuditEventsResponse]
+	rotateTokenKey    *connect.Client[v1.RotateTokenKeyRequest, v1.RotateTokenKeyResponse]
+	listTokenKeys     *connect.Client[v1.ListTokenKeysRequest, v1.ListTokenKeysResponse]
 }
 
 // Create calls sessiond.v1.SessionService.Create.
@@ -380,6 +460,16 @@ func (c *sessionServiceClient) List(ctx context.Context, req *connect.Request[v1
 	return c.list.CallUnary(ctx, req)
 }
 
+// ListSessions calls sessiond.v1.SessionService.ListSessions.
+func (c *sessionServiceClient) ListSessions(ctx context.Context, req *connect.Request[v1.ListSessionsRequest]) (*connect.Response[v1.ListSessionsResponse], error) {
+	return c.listSessions.CallUnary(ctx, req)
+}
+
+// RevokeSessions calls sessiond.v1.SessionService.RevokeSessions.
+func (c *sessionServiceClient) RevokeSessions(ctx context.Context, req *connect.Request[v1.RevokeSessionsRequest]) (*connect.Response[v1.RevokeSessionsResponse], error) {
+	return c.revokeSessions.CallUnary(ctx, req)
+}
+
 // ListSigningKeys calls sessiond.v1.SessionService.ListSigningKeys.
 func (c *sessionServiceClient) ListSigningKeys(ctx context.Context, req *connect.Request[v1.ListSigningKeysRequest]) (*connect.Response[v1.ListSigningKeysResponse], error) {
 	return c.listSigningKeys.CallUnary(ctx, req)
@@ -388,6 +478,16 @@ func (c *sessionServiceClient) ListSigningKeys(ctx context.Context, req *connect
 // ListAuditEvents calls sessiond.v1.SessionService.ListAuditEvents.
 func (c *sessionServiceClient) ListAuditEvents(ctx context.Context, req *connect.Request[v1.ListAuditEventsRequest]) (*connect.Response[v1.ListAuditEventsResponse], error) {
 	return c.listAuditEvents.CallUnary(ctx, req)
+}
+
+// RotateTokenKey calls sessiond.v1.SessionService.RotateTokenKey.
+func (c *sessionServiceClient) RotateTokenKey(ctx context.Context, req *connect.Request[v1.RotateTokenKeyRequest]) (*connect.Response[v1.RotateTokenKeyResponse], error) {
+	return c.rotateTokenKey.CallUnary(ctx, req)
+}
+
+// ListTokenKeys calls sessiond.v1.SessionService.ListTokenKeys.
+func (c *sessionServiceClient) ListTokenKeys(ctx context.Context, req *connect.Request[v1.ListTokenKeysRequest]) (*connect.Response[v1.ListTokenKeysResponse], error) {
+	return c.listTokenKeys.CallUnary(ctx, req)
 }
 
 // SessionServiceHandler is an implementation of the sessiond.v1.SessionService service.
@@ -402,18 +502,20 @@ type SessionServiceHandler interface {
 	// Role: issuer. Reasons: SESSION_LIMIT_REACHED, INITIAL_SIGNING_KEY_MINT_FAILED.
 	Create(context.Context, *connect.Request[v1.CreateRequest]) (*connect.Response[v1.CreateResponse], error)
 	// Validate checks a cookie and returns its session. The order of the checks is: form, signing
-	// key, signature, row, revocation, absolute deadline, idle deadline, pre-login, bindings,
-	// CSRF token, authentication. It always reads the session from the database, and changes nothing
-	// unless `touch` is set.
+	// key, signature, row, revocation, absolute deadline, idle deadline, pre-login, bindings, type of
+	// actor, CSRF token, authentication. It always reads the session from the database, and changes nothing
+	// unless `touch` is set. With `token_audience`, it also returns a token for an upstream; two calls may
+	// return the same one.
 	//
 	// Idempotent. Role: validator. Reasons: INVALID_COOKIE, SIGNING_KEY_NOT_FOUND,
 	// SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE, PRE_LOGIN_NOT_ACCEPTED,
-	// IP_MISMATCH, USER_AGENT_MISMATCH, CSRF_MISSING, CSRF_MISMATCH, STEP_UP_REQUIRED.
+	// IP_MISMATCH, USER_AGENT_MISMATCH, ACTOR_TYPE_NOT_ACCEPTED, CSRF_MISSING, CSRF_MISMATCH,
+	// STEP_UP_REQUIRED.
 	Validate(context.Context, *connect.Request[v1.ValidateRequest]) (*connect.Response[v1.ValidateResponse], error)
 	// ValidateCsrf checks a CSRF token against a live session.
 	//
 	// Idempotent, changes nothing. Role: validator. Reasons: those of Validate except IP_MISMATCH,
-	// USER_AGENT_MISMATCH and STEP_UP_REQUIRED, and SESSION_NOT_FOUND.
+	// USER_AGENT_MISMATCH, ACTOR_TYPE_NOT_ACCEPTED and STEP_UP_REQUIRED, and SESSION_NOT_FOUND.
 	ValidateCsrf(context.Context, *connect.Request[v1.ValidateCsrfRequest]) (*connect.Response[v1.ValidateCsrfResponse], error)
 	// Touch records activity: it sets last_seen_at to now, which moves the idle deadline. It never
 	// revives an ended session and never moves the absolute deadline. It writes only if the last
@@ -481,8 +583,8 @@ type SessionServiceHandler interface {
 	RotateSigningKey(context.Context, *connect.Request[v1.RotateSigningKeyRequest]) (*connect.Response[v1.RotateSigningKeyResponse], error)
 	// GarbageCollect runs one sweep with a time limit, like the schedule. It deletes ended sessions
 	// past the history window, pre-login sessions past their absolute deadline, audit events past
-	// their retention, and signing keys past theirs that no session refers to. It never deletes a
-	// live session.
+	// their retention, signing keys past theirs that no session refers to, and token keys that are no
+	// longer published. It never deletes a live session.
 	//
 	// Idempotent. Role: admin.
 	GarbageCollect(context.Context, *connect.Request[v1.GarbageCollectRequest]) (*connect.Response[v1.GarbageCollectResponse], error)
@@ -497,15 +599,53 @@ type SessionServiceHandler interface {
 	// Idempotent, changes nothing. Role: issuer. Reasons, all about `current`: INVALID_COOKIE,
 	// SIGNING_KEY_NOT_FOUND, SIGNING_KEY_RETIRED, SESSION_NOT_FOUND.
 	List(context.Context, *connect.Request[v1.ListRequest]) (*connect.Response[v1.ListResponse], error)
+	// ListSessions returns one page of the sessions that a filter selects, of all actors, the newest id
+	// first, which is nearly the order in which they were stored. One call reads at most 5000 rows, so a
+	// page may have fewer sessions than page_size, or none, and still have a next one. If sessions are
+	// created or end between two pages, no other session is missed or returned twice. For the sessions of
+	// one actor, List takes less.
+	//
+	// Idempotent, changes nothing. Role: admin.
+	ListSessions(context.Context, *connect.Request[v1.ListSessionsRequest]) (*connect.Response[v1.ListSessionsResponse], error)
+	// RevokeSessions revokes live sessions that a filter selects, of all actors. One call reads at most
+	// 5000 rows and revokes at most 500 sessions; repeat it with next_page_token while `more` is true.
+	// Sessions that were created after the first of these calls are not revoked. A session that
+	// RotateSession replaces during these calls is followed: the one in its place is revoked. With
+	// dry_run, nothing is revoked, and the responses tell what would be.
+	//
+	// Idempotent: a repeated call does not count or change again what is revoked already. A call that
+	// fails may have revoked some of its sessions. Role: admin.
+	RevokeSessions(context.Context, *connect.Request[v1.RevokeSessionsRequest]) (*connect.Response[v1.RevokeSessionsResponse], error)
 	// ListSigningKeys returns one page of a tenant's signing keys, newest first, without key
 	// material.
 	//
 	// Idempotent, changes nothing. Role: admin.
 	ListSigningKeys(context.Context, *connect.Request[v1.ListSigningKeysRequest]) (*connect.Response[v1.ListSigningKeysResponse], error)
-	// ListAuditEvents returns one page of a tenant's audit events, newest first.
+	// ListAuditEvents returns one page of a tenant's audit events, or of those of all tenants, newest or
+	// oldest first. With `action`, a time or all_tenants, one call reads at most 5000 rows, so a page may
+	// have fewer events than page_size, or none, and still have a next one.
+	//
+	// Newest first, events that are written between two pages are not on the later one. Oldest first, no
+	// event is missed, also those that are being written: a page ends before the events of the last
+	// seconds, 5 at least, and of a change that has not been committed yet. If it is empty, wait before
+	// you ask for the next one.
 	//
 	// Idempotent, changes nothing. Role: admin.
 	ListAuditEvents(context.Context, *connect.Request[v1.ListAuditEventsRequest]) (*connect.Response[v1.ListAuditEventsResponse], error)
+	// RotateTokenKey creates a new key for the tokens for upstreams. It is published at once, and signs
+	// after the delay that the operator has configured (10 minutes by default), so that verifiers know it
+	// by then. Keys before it are published until their last tokens have expired. With `immediately`, the
+	// new key signs at once, and the keys before it are published no longer. Concurrent calls leave exactly
+	// one key that no other one replaces. Without SESSIOND_TOKEN_ISSUER there are no tokens, and the call
+	// fails with INVALID_REQUEST.
+	//
+	// Not idempotent: each call rotates again. Role: admin.
+	RotateTokenKey(context.Context, *connect.Request[v1.RotateTokenKeyRequest]) (*connect.Response[v1.RotateTokenKeyResponse], error)
+	// ListTokenKeys returns one page of the token keys, newest first, without private keys. There are none
+	// before sessiond has been started with SESSIOND_TOKEN_ISSUER.
+	//
+	// Idempotent, changes nothing. Role: admin.
+	ListTokenKeys(context.Context, *connect.Request[v1.ListTokenKeysRequest]) (*connect.Response[v1.ListTokenKeysResponse], error)
 }
 
 // NewSessionServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -593,6 +733,18 @@ func NewSessionServiceHandler(svc SessionServiceHandler, opts ...connect.Handler
 		connect.WithSchema(sessionServiceMethods.ByName("List")),
 		connect.WithHandlerOptions(opts...),
 	)
+	sessionServiceListSessionsHandler := connect.NewUnaryHandler(
+		SessionServiceListSessionsProcedure,
+		svc.ListSessions,
+		connect.WithSchema(sessionServiceMethods.ByName("ListSessions")),
+		connect.WithHandlerOptions(opts...),
+	)
+	sessionServiceRevokeSessionsHandler := connect.NewUnaryHandler(
+		SessionServiceRevokeSessionsProcedure,
+		svc.RevokeSessions,
+		connect.WithSchema(sessionServiceMethods.ByName("RevokeSessions")),
+		connect.WithHandlerOptions(opts...),
+	)
 	sessionServiceListSigningKeysHandler := connect.NewUnaryHandler(
 		SessionServiceListSigningKeysProcedure,
 		svc.ListSigningKeys,
@@ -603,6 +755,18 @@ func NewSessionServiceHandler(svc SessionServiceHandler, opts ...connect.Handler
 		SessionServiceListAuditEventsProcedure,
 		svc.ListAuditEvents,
 		connect.WithSchema(sessionServiceMethods.ByName("ListAuditEvents")),
+		connect.WithHandlerOptions(opts...),
+	)
+	sessionServiceRotateTokenKeyHandler := connect.NewUnaryHandler(
+		SessionServiceRotateTokenKeyProcedure,
+		svc.RotateTokenKey,
+		connect.WithSchema(sessionServiceMethods.ByName("RotateTokenKey")),
+		connect.WithHandlerOptions(opts...),
+	)
+	sessionServiceListTokenKeysHandler := connect.NewUnaryHandler(
+		SessionServiceListTokenKeysProcedure,
+		svc.ListTokenKeys,
+		connect.WithSchema(sessionServiceMethods.ByName("ListTokenKeys")),
 		connect.WithHandlerOptions(opts...),
 	)
 	return "/sessiond.v1.SessionService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -633,10 +797,18 @@ func NewSessionServiceHandler(svc SessionServiceHandler, opts ...connect.Handler
 			sessionServiceGetHandler.ServeHTTP(w, r)
 		case SessionServiceListProcedure:
 			sessionServiceListHandler.ServeHTTP(w, r)
+		case SessionServiceListSessionsProcedure:
+			sessionServiceListSessionsHandler.ServeHTTP(w, r)
+		case SessionServiceRevokeSessionsProcedure:
+			sessionServiceRevokeSessionsHandler.ServeHTTP(w, r)
 		case SessionServiceListSigningKeysProcedure:
 			sessionServiceListSigningKeysHandler.ServeHTTP(w, r)
 		case SessionServiceListAuditEventsProcedure:
 			sessionServiceListAuditEventsHandler.ServeHTTP(w, r)
+		case SessionServiceRotateTokenKeyProcedure:
+			sessionServiceRotateTokenKeyHandler.ServeHTTP(w, r)
+		case SessionServiceListTokenKeysProcedure:
+			sessionServiceListTokenKeysHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -698,10 +870,26 @@ func (UnimplementedSessionServiceHandler) List(context.Context, *connect.Request
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sessiond.v1.SessionService.List is not implemented"))
 }
 
+func (UnimplementedSessionServiceHandler) ListSessions(context.Context, *connect.Request[v1.ListSessionsRequest]) (*connect.Response[v1.ListSessionsResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sessiond.v1.SessionService.ListSessions is not implemented"))
+}
+
+func (UnimplementedSessionServiceHandler) RevokeSessions(context.Context, *connect.Request[v1.RevokeSessionsRequest]) (*connect.Response[v1.RevokeSessionsResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sessiond.v1.SessionService.RevokeSessions is not implemented"))
+}
+
 func (UnimplementedSessionServiceHandler) ListSigningKeys(context.Context, *connect.Request[v1.ListSigningKeysRequest]) (*connect.Response[v1.ListSigningKeysResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sessiond.v1.SessionService.ListSigningKeys is not implemented"))
 }
 
 func (UnimplementedSessionServiceHandler) ListAuditEvents(context.Context, *connect.Request[v1.ListAuditEventsRequest]) (*connect.Response[v1.ListAuditEventsResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sessiond.v1.SessionService.ListAuditEvents is not implemented"))
+}
+
+func (UnimplementedSessionServiceHandler) RotateTokenKey(context.Context, *connect.Request[v1.RotateTokenKeyRequest]) (*connect.Response[v1.RotateTokenKeyResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sessiond.v1.SessionService.RotateTokenKey is not implemented"))
+}
+
+func (UnimplementedSessionServiceHandler) ListTokenKeys(context.Context, *connect.Request[v1.ListTokenKeysRequest]) (*connect.Response[v1.ListTokenKeysResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sessiond.v1.SessionService.ListTokenKeys is not implemented"))
 }

@@ -323,7 +323,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object tenantId_ = "";
   /**
    * <pre>
-   * tenant_id is the tenant of the resource.
+   * tenant_id is the tenant of the resource; `default` for a token key, which is of no tenant.
    * </pre>
    *
    * <code>string tenant_id = 7 [json_name = "tenantId"];</code>
@@ -344,7 +344,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * tenant_id is the tenant of the resource.
+   * tenant_id is the tenant of the resource; `default` for a token key, which is of no tenant.
    * </pre>
    *
    * <code>string tenant_id = 7 [json_name = "tenantId"];</code>
@@ -370,7 +370,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object resourceType_ = "";
   /**
    * <pre>
-   * resource_type is `session`, `signing_key` or `actor`.
+   * resource_type is `session`, `signing_key`, `token_key` or `actor`.
    * </pre>
    *
    * <code>string resource_type = 8 [json_name = "resourceType"];</code>
@@ -391,7 +391,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * resource_type is `session`, `signing_key` or `actor`.
+   * resource_type is `session`, `signing_key`, `token_key` or `actor`.
    * </pre>
    *
    * <code>string resource_type = 8 [json_name = "resourceType"];</code>
@@ -1713,7 +1713,7 @@ java.lang.String defaultValue) {
     private java.lang.Object tenantId_ = "";
     /**
      * <pre>
-     * tenant_id is the tenant of the resource.
+     * tenant_id is the tenant of the resource; `default` for a token key, which is of no tenant.
      * </pre>
      *
      * <code>string tenant_id = 7 [json_name = "tenantId"];</code>
@@ -1733,7 +1733,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * tenant_id is the tenant of the resource.
+     * tenant_id is the tenant of the resource; `default` for a token key, which is of no tenant.
      * </pre>
      *
      * <code>string tenant_id = 7 [json_name = "tenantId"];</code>
@@ -1754,7 +1754,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * tenant_id is the tenant of the resource.
+     * tenant_id is the tenant of the resource; `default` for a token key, which is of no tenant.
      * </pre>
      *
      * <code>string tenant_id = 7 [json_name = "tenantId"];</code>
@@ -1771,7 +1771,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * tenant_id is the tenant of the resource.
+     * tenant_id is the tenant of the resource; `default` for a token key, which is of no tenant.
      * </pre>
      *
      * <code>string tenant_id = 7 [json_name = "tenantId"];</code>
@@ -1785,7 +1785,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * tenant_id is the tenant of the resource.
+     * tenant_id is the tenant of the resource; `default` for a token key, which is of no tenant.
      * </pre>
      *
      * <code>string tenant_id = 7 [json_name = "tenantId"];</code>
@@ -1805,7 +1805,7 @@ java.lang.String defaultValue) {
     private java.lang.Object resourceType_ = "";
     /**
      * <pre>
-     * resource_type is `session`, `signing_key` or `actor`.
+     * resource_type is `session`, `signing_key`, `token_key` or `actor`.
      * </pre>
      *
      * <code>string resource_type = 8 [json_name = "resourceType"];</code>
@@ -1825,7 +1825,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * resource_type is `session`, `signing_key` or `actor`.
+     * resource_type is `session`, `signing_key`, `token_key` or `actor`.
      * </pre>
      *
      * <code>string resource_type = 8 [json_name = "resourceType"];</code>
@@ -1846,7 +1846,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * resource_type is `session`, `signing_key` or `actor`.
+     * resource_type is `session`, `signing_key`, `token_key` or `actor`.
      * </pre>
      *
      * <code>string resource_type = 8 [json_name = "resourceType"];</code>
@@ -1863,7 +1863,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * resource_type is `session`, `signing_key` or `actor`.
+     * resource_type is `session`, `signing_key`, `token_key` or `actor`.
      * </pre>
      *
      * <code>string resource_type = 8 [json_name = "resourceType"];</code>
@@ -1877,7 +1877,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * resource_type is `session`, `signing_key` or `actor`.
+     * resource_type is `session`, `signing_key`, `token_key` or `actor`.
      * </pre>
      *
      * <code>string resource_type = 8 [json_name = "resourceType"];</code>

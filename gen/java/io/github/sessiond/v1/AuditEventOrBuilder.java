@@ -133,7 +133,7 @@ public interface AuditEventOrBuilder extends
 
   /**
    * <pre>
-   * tenant_id is the tenant of the resource.
+   * tenant_id is the tenant of the resource; `default` for a token key, which is of no tenant.
    * </pre>
    *
    * <code>string tenant_id = 7 [json_name = "tenantId"];</code>
@@ -142,7 +142,7 @@ public interface AuditEventOrBuilder extends
   java.lang.String getTenantId();
   /**
    * <pre>
-   * tenant_id is the tenant of the resource.
+   * tenant_id is the tenant of the resource; `default` for a token key, which is of no tenant.
    * </pre>
    *
    * <code>string tenant_id = 7 [json_name = "tenantId"];</code>
@@ -153,7 +153,7 @@ public interface AuditEventOrBuilder extends
 
   /**
    * <pre>
-   * resource_type is `session`, `signing_key` or `actor`.
+   * resource_type is `session`, `signing_key`, `token_key` or `actor`.
    * </pre>
    *
    * <code>string resource_type = 8 [json_name = "resourceType"];</code>
@@ -162,7 +162,7 @@ public interface AuditEventOrBuilder extends
   java.lang.String getResourceType();
   /**
    * <pre>
-   * resource_type is `session`, `signing_key` or `actor`.
+   * resource_type is `session`, `signing_key`, `token_key` or `actor`.
    * </pre>
    *
    * <code>string resource_type = 8 [json_name = "resourceType"];</code>

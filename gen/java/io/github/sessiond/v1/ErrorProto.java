@@ -64,7 +64,7 @@ public final class ErrorProto extends com.google.protobuf.GeneratedFile {
       "<\n\014last_seen_at\030\004 \001(\0132\032.google.protobuf." +
       "TimestampR\nlastSeenAt\022\035\n\nip_address\030\005 \001(" +
       "\tR\tipAddress\022\035\n\nuser_agent\030\006 \001(\tR\tuserAg" +
-      "ent*\353\006\n\013ErrorReason\022\034\n\030ERROR_REASON_UNSP" +
+      "ent*\225\007\n\013ErrorReason\022\034\n\030ERROR_REASON_UNSP" +
       "ECIFIED\020\000\022\037\n\033ERROR_REASON_INVALID_COOKIE" +
       "\020\001\022\035\n\031ERROR_REASON_EXPIRED_IDLE\020\002\022!\n\035ERR" +
       "OR_REASON_EXPIRED_ABSOLUTE\020\003\022\030\n\024ERROR_RE" +
@@ -86,11 +86,12 @@ public final class ErrorProto extends com.google.protobuf.GeneratedFile {
       "E\020\024\022!\n\035ERROR_REASON_STEP_UP_REQUIRED\020\025\022\'" +
       "\n#ERROR_REASON_METADATA_ETAG_MISMATCH\020\026\022" +
       "(\n$ERROR_REASON_CALLER_KEYS_UNAVAILABLE\020" +
-      "\027B\254\001\n\025io.github.sessiond.v1B\nErrorProtoP" +
-      "\001Z:github.com/sessiond/sessiond/gen/go/s" +
-      "essiond/v1;sessiondv1\242\002\003SXX\252\002\013Sessiond.V" +
-      "1\312\002\013Sessiond\\V1\342\002\027Sessiond\\V1\\GPBMetadat" +
-      "a\352\002\014Sessiond::V1b\006proto3"
+      "\027\022(\n$ERROR_REASON_ACTOR_TYPE_NOT_ACCEPTE" +
+      "D\020\030B\254\001\n\025io.github.sessiond.v1B\nErrorProt" +
+      "oP\001Z:github.com/sessiond/sessiond/gen/go" +
+      "/sessiond/v1;sessiondv1\242\002\003SXX\252\002\013Sessiond" +
+      ".V1\312\002\013Sessiond\\V1\342\002\027Sessiond\\V1\\GPBMetad" +
+      "ata\352\002\014Sessiond::V1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,

@@ -235,6 +235,15 @@ public enum ErrorReason
    * <code>ERROR_REASON_CALLER_KEYS_UNAVAILABLE = 23;</code>
    */
   ERROR_REASON_CALLER_KEYS_UNAVAILABLE(23),
+  /**
+   * <pre>
+   * ERROR_REASON_ACTOR_TYPE_NOT_ACCEPTED: the session is live, but its actor is of another type than
+   * the request accepts. PERMISSION_DENIED, 403.
+   * </pre>
+   *
+   * <code>ERROR_REASON_ACTOR_TYPE_NOT_ACCEPTED = 24;</code>
+   */
+  ERROR_REASON_ACTOR_TYPE_NOT_ACCEPTED(24),
   UNRECOGNIZED(-1),
   ;
 
@@ -466,6 +475,15 @@ public enum ErrorReason
    * <code>ERROR_REASON_CALLER_KEYS_UNAVAILABLE = 23;</code>
    */
   public static final int ERROR_REASON_CALLER_KEYS_UNAVAILABLE_VALUE = 23;
+  /**
+   * <pre>
+   * ERROR_REASON_ACTOR_TYPE_NOT_ACCEPTED: the session is live, but its actor is of another type than
+   * the request accepts. PERMISSION_DENIED, 403.
+   * </pre>
+   *
+   * <code>ERROR_REASON_ACTOR_TYPE_NOT_ACCEPTED = 24;</code>
+   */
+  public static final int ERROR_REASON_ACTOR_TYPE_NOT_ACCEPTED_VALUE = 24;
 
 
   public final int getNumber() {
@@ -516,6 +534,7 @@ public enum ErrorReason
       case 21: return ERROR_REASON_STEP_UP_REQUIRED;
       case 22: return ERROR_REASON_METADATA_ETAG_MISMATCH;
       case 23: return ERROR_REASON_CALLER_KEYS_UNAVAILABLE;
+      case 24: return ERROR_REASON_ACTOR_TYPE_NOT_ACCEPTED;
       default: return null;
     }
   }

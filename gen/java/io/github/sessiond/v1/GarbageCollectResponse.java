@@ -152,7 +152,7 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * failed_parts names the parts that failed: `sessions`, `pre_login_sessions`, `signing_keys`,
-   * `audit_events`. The other parts were completed, and the counts above are still correct.
+   * `audit_events`, `token_keys`. The other parts were completed, and the counts are still correct.
    * </pre>
    *
    * <code>repeated string failed_parts = 7 [json_name = "failedParts"];</code>
@@ -165,7 +165,7 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * failed_parts names the parts that failed: `sessions`, `pre_login_sessions`, `signing_keys`,
-   * `audit_events`. The other parts were completed, and the counts above are still correct.
+   * `audit_events`, `token_keys`. The other parts were completed, and the counts are still correct.
    * </pre>
    *
    * <code>repeated string failed_parts = 7 [json_name = "failedParts"];</code>
@@ -177,7 +177,7 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * failed_parts names the parts that failed: `sessions`, `pre_login_sessions`, `signing_keys`,
-   * `audit_events`. The other parts were completed, and the counts above are still correct.
+   * `audit_events`, `token_keys`. The other parts were completed, and the counts are still correct.
    * </pre>
    *
    * <code>repeated string failed_parts = 7 [json_name = "failedParts"];</code>
@@ -190,7 +190,7 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * failed_parts names the parts that failed: `sessions`, `pre_login_sessions`, `signing_keys`,
-   * `audit_events`. The other parts were completed, and the counts above are still correct.
+   * `audit_events`, `token_keys`. The other parts were completed, and the counts are still correct.
    * </pre>
    *
    * <code>repeated string failed_parts = 7 [json_name = "failedParts"];</code>
@@ -200,6 +200,21 @@ private static final long serialVersionUID = 0L;
   public com.google.protobuf.ByteString
       getFailedPartsBytes(int index) {
     return failedParts_.getByteString(index);
+  }
+
+  public static final int TOKEN_KEYS_DELETED_FIELD_NUMBER = 8;
+  private int tokenKeysDeleted_ = 0;
+  /**
+   * <pre>
+   * token_keys_deleted is the number of deleted token keys.
+   * </pre>
+   *
+   * <code>uint32 token_keys_deleted = 8 [json_name = "tokenKeysDeleted"];</code>
+   * @return The tokenKeysDeleted.
+   */
+  @java.lang.Override
+  public int getTokenKeysDeleted() {
+    return tokenKeysDeleted_;
   }
 
   private byte memoizedIsInitialized = -1;
@@ -237,6 +252,9 @@ private static final long serialVersionUID = 0L;
     for (int i = 0; i < failedParts_.size(); i++) {
       com.google.protobuf.GeneratedMessage.writeString(output, 7, failedParts_.getRaw(i));
     }
+    if (tokenKeysDeleted_ != 0) {
+      output.writeUInt32(8, tokenKeysDeleted_);
+    }
     getUnknownFields().writeTo(output);
   }
   private int computeSerializedSize_0() {
@@ -272,6 +290,10 @@ private static final long serialVersionUID = 0L;
       }
       size += dataSize;
       size += 1 * getFailedPartsList().size();
+    }
+    if (tokenKeysDeleted_ != 0) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeUInt32Size(8, tokenKeysDeleted_);
     }
     return size;
   }
@@ -311,6 +333,8 @@ private static final long serialVersionUID = 0L;
         != other.getAlreadyRunning()) return false;
     if (!getFailedPartsList()
         .equals(other.getFailedPartsList())) return false;
+    if (getTokenKeysDeleted()
+        != other.getTokenKeysDeleted()) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -340,6 +364,8 @@ private static final long serialVersionUID = 0L;
       hash = (37 * hash) + FAILED_PARTS_FIELD_NUMBER;
       hash = (53 * hash) + getFailedPartsList().hashCode();
     }
+    hash = (37 * hash) + TOKEN_KEYS_DELETED_FIELD_NUMBER;
+    hash = (53 * hash) + getTokenKeysDeleted();
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -483,6 +509,7 @@ private static final long serialVersionUID = 0L;
       alreadyRunning_ = false;
       failedParts_ =
           com.google.protobuf.LazyStringArrayList.emptyList();
+      tokenKeysDeleted_ = 0;
       return this;
     }
 
@@ -538,6 +565,9 @@ private static final long serialVersionUID = 0L;
         failedParts_.makeImmutable();
         result.failedParts_ = failedParts_;
       }
+      if (((from_bitField0_ & 0x00000080) != 0)) {
+        result.tokenKeysDeleted_ = tokenKeysDeleted_;
+      }
     }
 
     @java.lang.Override
@@ -579,6 +609,9 @@ private static final long serialVersionUID = 0L;
           failedParts_.addAll(other.failedParts_);
         }
         onChanged();
+      }
+      if (other.getTokenKeysDeleted() != 0) {
+        setTokenKeysDeleted(other.getTokenKeysDeleted());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -641,6 +674,11 @@ private static final long serialVersionUID = 0L;
               failedParts_.add(input.readStringRequireUtf8());
               break;
             } // case 58
+            case 64: {
+              tokenKeysDeleted_ = input.readUInt32();
+              bitField0_ |= 0x00000080;
+              break;
+            } // case 64
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -936,7 +974,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * failed_parts names the parts that failed: `sessions`, `pre_login_sessions`, `signing_keys`,
-     * `audit_events`. The other parts were completed, and the counts above are still correct.
+     * `audit_events`, `token_keys`. The other parts were completed, and the counts are still correct.
      * </pre>
      *
      * <code>repeated string failed_parts = 7 [json_name = "failedParts"];</code>
@@ -950,7 +988,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * failed_parts names the parts that failed: `sessions`, `pre_login_sessions`, `signing_keys`,
-     * `audit_events`. The other parts were completed, and the counts above are still correct.
+     * `audit_events`, `token_keys`. The other parts were completed, and the counts are still correct.
      * </pre>
      *
      * <code>repeated string failed_parts = 7 [json_name = "failedParts"];</code>
@@ -962,7 +1000,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * failed_parts names the parts that failed: `sessions`, `pre_login_sessions`, `signing_keys`,
-     * `audit_events`. The other parts were completed, and the counts above are still correct.
+     * `audit_events`, `token_keys`. The other parts were completed, and the counts are still correct.
      * </pre>
      *
      * <code>repeated string failed_parts = 7 [json_name = "failedParts"];</code>
@@ -975,7 +1013,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * failed_parts names the parts that failed: `sessions`, `pre_login_sessions`, `signing_keys`,
-     * `audit_events`. The other parts were completed, and the counts above are still correct.
+     * `audit_events`, `token_keys`. The other parts were completed, and the counts are still correct.
      * </pre>
      *
      * <code>repeated string failed_parts = 7 [json_name = "failedParts"];</code>
@@ -989,7 +1027,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * failed_parts names the parts that failed: `sessions`, `pre_login_sessions`, `signing_keys`,
-     * `audit_events`. The other parts were completed, and the counts above are still correct.
+     * `audit_events`, `token_keys`. The other parts were completed, and the counts are still correct.
      * </pre>
      *
      * <code>repeated string failed_parts = 7 [json_name = "failedParts"];</code>
@@ -1009,7 +1047,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * failed_parts names the parts that failed: `sessions`, `pre_login_sessions`, `signing_keys`,
-     * `audit_events`. The other parts were completed, and the counts above are still correct.
+     * `audit_events`, `token_keys`. The other parts were completed, and the counts are still correct.
      * </pre>
      *
      * <code>repeated string failed_parts = 7 [json_name = "failedParts"];</code>
@@ -1028,7 +1066,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * failed_parts names the parts that failed: `sessions`, `pre_login_sessions`, `signing_keys`,
-     * `audit_events`. The other parts were completed, and the counts above are still correct.
+     * `audit_events`, `token_keys`. The other parts were completed, and the counts are still correct.
      * </pre>
      *
      * <code>repeated string failed_parts = 7 [json_name = "failedParts"];</code>
@@ -1047,7 +1085,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * failed_parts names the parts that failed: `sessions`, `pre_login_sessions`, `signing_keys`,
-     * `audit_events`. The other parts were completed, and the counts above are still correct.
+     * `audit_events`, `token_keys`. The other parts were completed, and the counts are still correct.
      * </pre>
      *
      * <code>repeated string failed_parts = 7 [json_name = "failedParts"];</code>
@@ -1063,7 +1101,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * failed_parts names the parts that failed: `sessions`, `pre_login_sessions`, `signing_keys`,
-     * `audit_events`. The other parts were completed, and the counts above are still correct.
+     * `audit_events`, `token_keys`. The other parts were completed, and the counts are still correct.
      * </pre>
      *
      * <code>repeated string failed_parts = 7 [json_name = "failedParts"];</code>
@@ -1077,6 +1115,50 @@ private static final long serialVersionUID = 0L;
       ensureFailedPartsIsMutable();
       failedParts_.add(value);
       bitField0_ |= 0x00000040;
+      onChanged();
+      return this;
+    }
+
+    private int tokenKeysDeleted_ ;
+    /**
+     * <pre>
+     * token_keys_deleted is the number of deleted token keys.
+     * </pre>
+     *
+     * <code>uint32 token_keys_deleted = 8 [json_name = "tokenKeysDeleted"];</code>
+     * @return The tokenKeysDeleted.
+     */
+    @java.lang.Override
+    public int getTokenKeysDeleted() {
+      return tokenKeysDeleted_;
+    }
+    /**
+     * <pre>
+     * token_keys_deleted is the number of deleted token keys.
+     * </pre>
+     *
+     * <code>uint32 token_keys_deleted = 8 [json_name = "tokenKeysDeleted"];</code>
+     * @param value The tokenKeysDeleted to set.
+     * @return This builder for chaining.
+     */
+    public Builder setTokenKeysDeleted(int value) {
+
+      tokenKeysDeleted_ = value;
+      bitField0_ |= 0x00000080;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * token_keys_deleted is the number of deleted token keys.
+     * </pre>
+     *
+     * <code>uint32 token_keys_deleted = 8 [json_name = "tokenKeysDeleted"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearTokenKeysDeleted() {
+      bitField0_ = (bitField0_ & ~0x00000080);
+      tokenKeysDeleted_ = 0;
       onChanged();
       return this;
     }

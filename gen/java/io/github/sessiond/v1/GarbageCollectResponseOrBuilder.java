@@ -74,7 +74,7 @@ public interface GarbageCollectResponseOrBuilder extends
   /**
    * <pre>
    * failed_parts names the parts that failed: `sessions`, `pre_login_sessions`, `signing_keys`,
-   * `audit_events`. The other parts were completed, and the counts above are still correct.
+   * `audit_events`, `token_keys`. The other parts were completed, and the counts are still correct.
    * </pre>
    *
    * <code>repeated string failed_parts = 7 [json_name = "failedParts"];</code>
@@ -85,7 +85,7 @@ public interface GarbageCollectResponseOrBuilder extends
   /**
    * <pre>
    * failed_parts names the parts that failed: `sessions`, `pre_login_sessions`, `signing_keys`,
-   * `audit_events`. The other parts were completed, and the counts above are still correct.
+   * `audit_events`, `token_keys`. The other parts were completed, and the counts are still correct.
    * </pre>
    *
    * <code>repeated string failed_parts = 7 [json_name = "failedParts"];</code>
@@ -95,7 +95,7 @@ public interface GarbageCollectResponseOrBuilder extends
   /**
    * <pre>
    * failed_parts names the parts that failed: `sessions`, `pre_login_sessions`, `signing_keys`,
-   * `audit_events`. The other parts were completed, and the counts above are still correct.
+   * `audit_events`, `token_keys`. The other parts were completed, and the counts are still correct.
    * </pre>
    *
    * <code>repeated string failed_parts = 7 [json_name = "failedParts"];</code>
@@ -106,7 +106,7 @@ public interface GarbageCollectResponseOrBuilder extends
   /**
    * <pre>
    * failed_parts names the parts that failed: `sessions`, `pre_login_sessions`, `signing_keys`,
-   * `audit_events`. The other parts were completed, and the counts above are still correct.
+   * `audit_events`, `token_keys`. The other parts were completed, and the counts are still correct.
    * </pre>
    *
    * <code>repeated string failed_parts = 7 [json_name = "failedParts"];</code>
@@ -115,4 +115,14 @@ public interface GarbageCollectResponseOrBuilder extends
    */
   com.google.protobuf.ByteString
       getFailedPartsBytes(int index);
+
+  /**
+   * <pre>
+   * token_keys_deleted is the number of deleted token keys.
+   * </pre>
+   *
+   * <code>uint32 token_keys_deleted = 8 [json_name = "tokenKeysDeleted"];</code>
+   * @return The tokenKeysDeleted.
+   */
+  int getTokenKeysDeleted();
 }

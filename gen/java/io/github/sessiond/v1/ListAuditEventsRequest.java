@@ -36,6 +36,7 @@ private static final long serialVersionUID = 0L;
     resourceId_ = "";
     actingActorId_ = "";
     pageToken_ = "";
+    action_ = "";
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -56,12 +57,14 @@ private static final long serialVersionUID = 0L;
             io.github.sessiond.v1.ListAuditEventsRequest.class, io.github.sessiond.v1.ListAuditEventsRequest.Builder.class);
   }
 
+  private int bitField0_;
   public static final int TENANT_ID_FIELD_NUMBER = 1;
   @SuppressWarnings("serial")
   private volatile java.lang.Object tenantId_ = "";
   /**
    * <pre>
-   * tenant_id is the tenant, at most 128 bytes. Empty: as in ActorRef.
+   * tenant_id is the tenant, at most 128 bytes. Empty: as in ActorRef. With all_tenants it must be
+   * empty.
    * </pre>
    *
    * <code>string tenant_id = 1 [json_name = "tenantId"];</code>
@@ -82,7 +85,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * tenant_id is the tenant, at most 128 bytes. Empty: as in ActorRef.
+   * tenant_id is the tenant, at most 128 bytes. Empty: as in ActorRef. With all_tenants it must be
+   * empty.
    * </pre>
    *
    * <code>string tenant_id = 1 [json_name = "tenantId"];</code>
@@ -108,8 +112,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object resourceId_ = "";
   /**
    * <pre>
-   * resource_id restricts the events to one session, signing key or actor, at most 256 bytes.
-   * Empty: all.
+   * resource_id restricts the events to one session, signing key, token key or actor, at most 256
+   * bytes. Empty: all.
    * </pre>
    *
    * <code>string resource_id = 2 [json_name = "resourceId"];</code>
@@ -130,8 +134,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * resource_id restricts the events to one session, signing key or actor, at most 256 bytes.
-   * Empty: all.
+   * resource_id restricts the events to one session, signing key, token key or actor, at most 256
+   * bytes. Empty: all.
    * </pre>
    *
    * <code>string resource_id = 2 [json_name = "resourceId"];</code>
@@ -263,6 +267,181 @@ private static final long serialVersionUID = 0L;
     }
   }
 
+  public static final int OCCURRED_SINCE_FIELD_NUMBER = 6;
+  private com.google.protobuf.Timestamp occurredSince_;
+  /**
+   * <pre>
+   * occurred_since is the earliest AuditEvent.occurred_at, from 1970 to 9999, cut to milliseconds.
+   * Unset: any.
+   * </pre>
+   *
+   * <code>.google.protobuf.Timestamp occurred_since = 6 [json_name = "occurredSince"];</code>
+   * @return Whether the occurredSince field is set.
+   */
+  @java.lang.Override
+  public boolean hasOccurredSince() {
+    return ((bitField0_ & 0x00000001) != 0);
+  }
+  /**
+   * <pre>
+   * occurred_since is the earliest AuditEvent.occurred_at, from 1970 to 9999, cut to milliseconds.
+   * Unset: any.
+   * </pre>
+   *
+   * <code>.google.protobuf.Timestamp occurred_since = 6 [json_name = "occurredSince"];</code>
+   * @return The occurredSince.
+   */
+  @java.lang.Override
+  public com.google.protobuf.Timestamp getOccurredSince() {
+    return occurredSince_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : occurredSince_;
+  }
+  /**
+   * <pre>
+   * occurred_since is the earliest AuditEvent.occurred_at, from 1970 to 9999, cut to milliseconds.
+   * Unset: any.
+   * </pre>
+   *
+   * <code>.google.protobuf.Timestamp occurred_since = 6 [json_name = "occurredSince"];</code>
+   */
+  @java.lang.Override
+  public com.google.protobuf.TimestampOrBuilder getOccurredSinceOrBuilder() {
+    return occurredSince_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : occurredSince_;
+  }
+
+  public static final int OCCURRED_BEFORE_FIELD_NUMBER = 7;
+  private com.google.protobuf.Timestamp occurredBefore_;
+  /**
+   * <pre>
+   * occurred_before is later than each AuditEvent.occurred_at, and later than occurred_since; cut to
+   * milliseconds. Unset: any.
+   * </pre>
+   *
+   * <code>.google.protobuf.Timestamp occurred_before = 7 [json_name = "occurredBefore"];</code>
+   * @return Whether the occurredBefore field is set.
+   */
+  @java.lang.Override
+  public boolean hasOccurredBefore() {
+    return ((bitField0_ & 0x00000002) != 0);
+  }
+  /**
+   * <pre>
+   * occurred_before is later than each AuditEvent.occurred_at, and later than occurred_since; cut to
+   * milliseconds. Unset: any.
+   * </pre>
+   *
+   * <code>.google.protobuf.Timestamp occurred_before = 7 [json_name = "occurredBefore"];</code>
+   * @return The occurredBefore.
+   */
+  @java.lang.Override
+  public com.google.protobuf.Timestamp getOccurredBefore() {
+    return occurredBefore_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : occurredBefore_;
+  }
+  /**
+   * <pre>
+   * occurred_before is later than each AuditEvent.occurred_at, and later than occurred_since; cut to
+   * milliseconds. Unset: any.
+   * </pre>
+   *
+   * <code>.google.protobuf.Timestamp occurred_before = 7 [json_name = "occurredBefore"];</code>
+   */
+  @java.lang.Override
+  public com.google.protobuf.TimestampOrBuilder getOccurredBeforeOrBuilder() {
+    return occurredBefore_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : occurredBefore_;
+  }
+
+  public static final int OLDEST_FIRST_FIELD_NUMBER = 8;
+  private boolean oldestFirst_ = false;
+  /**
+   * <pre>
+   * oldest_first returns the oldest events first, without a gap.
+   * </pre>
+   *
+   * <code>bool oldest_first = 8 [json_name = "oldestFirst"];</code>
+   * @return The oldestFirst.
+   */
+  @java.lang.Override
+  public boolean getOldestFirst() {
+    return oldestFirst_;
+  }
+
+  public static final int ACTION_FIELD_NUMBER = 9;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object action_ = "";
+  /**
+   * <pre>
+   * action restricts the events to one AuditEvent.action, at most 64 bytes. Empty: all.
+   * </pre>
+   *
+   * <code>string action = 9 [json_name = "action"];</code>
+   * @return The action.
+   */
+  @java.lang.Override
+  public java.lang.String getAction() {
+    java.lang.Object ref = action_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      action_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * action restricts the events to one AuditEvent.action, at most 64 bytes. Empty: all.
+   * </pre>
+   *
+   * <code>string action = 9 [json_name = "action"];</code>
+   * @return The bytes for action.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getActionBytes() {
+    java.lang.Object ref = action_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      action_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
+  public static final int ALL_TENANTS_FIELD_NUMBER = 10;
+  private boolean allTenants_ = false;
+  /**
+   * <pre>
+   * all_tenants returns the events of all tenants. The calling service must not be limited to some.
+   * </pre>
+   *
+   * <code>bool all_tenants = 10 [json_name = "allTenants"];</code>
+   * @return The allTenants.
+   */
+  @java.lang.Override
+  public boolean getAllTenants() {
+    return allTenants_;
+  }
+
+  public static final int AFTER_ID_FIELD_NUMBER = 11;
+  private long afterId_ = 0L;
+  /**
+   * <pre>
+   * after_id restricts the events to those with a larger AuditEvent.id, such as the last one that an
+   * earlier export has. 0: all.
+   * </pre>
+   *
+   * <code>int64 after_id = 11 [json_name = "afterId"];</code>
+   * @return The afterId.
+   */
+  @java.lang.Override
+  public long getAfterId() {
+    return afterId_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -292,6 +471,24 @@ private static final long serialVersionUID = 0L;
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(pageToken_)) {
       com.google.protobuf.GeneratedMessage.writeString(output, 5, pageToken_);
     }
+    if (((bitField0_ & 0x00000001) != 0)) {
+      output.writeMessage(6, getOccurredSince());
+    }
+    if (((bitField0_ & 0x00000002) != 0)) {
+      output.writeMessage(7, getOccurredBefore());
+    }
+    if (oldestFirst_ != false) {
+      output.writeBool(8, oldestFirst_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(action_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 9, action_);
+    }
+    if (allTenants_ != false) {
+      output.writeBool(10, allTenants_);
+    }
+    if (afterId_ != 0L) {
+      output.writeInt64(11, afterId_);
+    }
     getUnknownFields().writeTo(output);
   }
   private int computeSerializedSize_0() {
@@ -311,6 +508,29 @@ private static final long serialVersionUID = 0L;
     }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(pageToken_)) {
       size += com.google.protobuf.GeneratedMessage.computeStringSize(5, pageToken_);
+    }
+    if (((bitField0_ & 0x00000001) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(6, getOccurredSince());
+    }
+    if (((bitField0_ & 0x00000002) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(7, getOccurredBefore());
+    }
+    if (oldestFirst_ != false) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeBoolSize(8, oldestFirst_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(action_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(9, action_);
+    }
+    if (allTenants_ != false) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeBoolSize(10, allTenants_);
+    }
+    if (afterId_ != 0L) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeInt64Size(11, afterId_);
     }
     return size;
   }
@@ -346,6 +566,24 @@ private static final long serialVersionUID = 0L;
         != other.getPageSize()) return false;
     if (!getPageToken()
         .equals(other.getPageToken())) return false;
+    if (hasOccurredSince() != other.hasOccurredSince()) return false;
+    if (hasOccurredSince()) {
+      if (!getOccurredSince()
+          .equals(other.getOccurredSince())) return false;
+    }
+    if (hasOccurredBefore() != other.hasOccurredBefore()) return false;
+    if (hasOccurredBefore()) {
+      if (!getOccurredBefore()
+          .equals(other.getOccurredBefore())) return false;
+    }
+    if (getOldestFirst()
+        != other.getOldestFirst()) return false;
+    if (!getAction()
+        .equals(other.getAction())) return false;
+    if (getAllTenants()
+        != other.getAllTenants()) return false;
+    if (getAfterId()
+        != other.getAfterId()) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -367,6 +605,25 @@ private static final long serialVersionUID = 0L;
     hash = (53 * hash) + getPageSize();
     hash = (37 * hash) + PAGE_TOKEN_FIELD_NUMBER;
     hash = (53 * hash) + getPageToken().hashCode();
+    if (hasOccurredSince()) {
+      hash = (37 * hash) + OCCURRED_SINCE_FIELD_NUMBER;
+      hash = (53 * hash) + getOccurredSince().hashCode();
+    }
+    if (hasOccurredBefore()) {
+      hash = (37 * hash) + OCCURRED_BEFORE_FIELD_NUMBER;
+      hash = (53 * hash) + getOccurredBefore().hashCode();
+    }
+    hash = (37 * hash) + OLDEST_FIRST_FIELD_NUMBER;
+    hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
+        getOldestFirst());
+    hash = (37 * hash) + ACTION_FIELD_NUMBER;
+    hash = (53 * hash) + getAction().hashCode();
+    hash = (37 * hash) + ALL_TENANTS_FIELD_NUMBER;
+    hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
+        getAllTenants());
+    hash = (37 * hash) + AFTER_ID_FIELD_NUMBER;
+    hash = (53 * hash) + com.google.protobuf.Internal.hashLong(
+        getAfterId());
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -490,13 +747,20 @@ private static final long serialVersionUID = 0L;
 
     // Construct using io.github.sessiond.v1.ListAuditEventsRequest.newBuilder()
     private Builder() {
-
+      maybeForceBuilderInitialization();
     }
 
     private Builder(
         com.google.protobuf.GeneratedMessage.BuilderParent parent) {
       super(parent);
-
+      maybeForceBuilderInitialization();
+    }
+    private void maybeForceBuilderInitialization() {
+      if (com.google.protobuf.GeneratedMessage
+              .alwaysUseFieldBuilders) {
+        internalGetOccurredSinceFieldBuilder();
+        internalGetOccurredBeforeFieldBuilder();
+      }
     }
     @java.lang.Override
     public Builder clear() {
@@ -507,6 +771,20 @@ private static final long serialVersionUID = 0L;
       actingActorId_ = "";
       pageSize_ = 0;
       pageToken_ = "";
+      occurredSince_ = null;
+      if (occurredSinceBuilder_ != null) {
+        occurredSinceBuilder_.dispose();
+        occurredSinceBuilder_ = null;
+      }
+      occurredBefore_ = null;
+      if (occurredBeforeBuilder_ != null) {
+        occurredBeforeBuilder_.dispose();
+        occurredBeforeBuilder_ = null;
+      }
+      oldestFirst_ = false;
+      action_ = "";
+      allTenants_ = false;
+      afterId_ = 0L;
       return this;
     }
 
@@ -555,6 +833,32 @@ private static final long serialVersionUID = 0L;
       if (((from_bitField0_ & 0x00000010) != 0)) {
         result.pageToken_ = pageToken_;
       }
+      int to_bitField0_ = 0;
+      if (((from_bitField0_ & 0x00000020) != 0)) {
+        result.occurredSince_ = occurredSinceBuilder_ == null
+            ? occurredSince_
+            : occurredSinceBuilder_.build();
+        to_bitField0_ |= 0x00000001;
+      }
+      if (((from_bitField0_ & 0x00000040) != 0)) {
+        result.occurredBefore_ = occurredBeforeBuilder_ == null
+            ? occurredBefore_
+            : occurredBeforeBuilder_.build();
+        to_bitField0_ |= 0x00000002;
+      }
+      if (((from_bitField0_ & 0x00000080) != 0)) {
+        result.oldestFirst_ = oldestFirst_;
+      }
+      if (((from_bitField0_ & 0x00000100) != 0)) {
+        result.action_ = action_;
+      }
+      if (((from_bitField0_ & 0x00000200) != 0)) {
+        result.allTenants_ = allTenants_;
+      }
+      if (((from_bitField0_ & 0x00000400) != 0)) {
+        result.afterId_ = afterId_;
+      }
+      result.bitField0_ |= to_bitField0_;
     }
 
     @java.lang.Override
@@ -591,6 +895,26 @@ private static final long serialVersionUID = 0L;
         pageToken_ = other.pageToken_;
         bitField0_ |= 0x00000010;
         onChanged();
+      }
+      if (other.hasOccurredSince()) {
+        mergeOccurredSince(other.getOccurredSince());
+      }
+      if (other.hasOccurredBefore()) {
+        mergeOccurredBefore(other.getOccurredBefore());
+      }
+      if (other.getOldestFirst() != false) {
+        setOldestFirst(other.getOldestFirst());
+      }
+      if (!other.getAction().isEmpty()) {
+        action_ = other.action_;
+        bitField0_ |= 0x00000100;
+        onChanged();
+      }
+      if (other.getAllTenants() != false) {
+        setAllTenants(other.getAllTenants());
+      }
+      if (other.getAfterId() != 0L) {
+        setAfterId(other.getAfterId());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -643,6 +967,40 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000010;
               break;
             } // case 42
+            case 50: {
+              input.readMessage(
+                  internalGetOccurredSinceFieldBuilder().getBuilder(),
+                  extensionRegistry);
+              bitField0_ |= 0x00000020;
+              break;
+            } // case 50
+            case 58: {
+              input.readMessage(
+                  internalGetOccurredBeforeFieldBuilder().getBuilder(),
+                  extensionRegistry);
+              bitField0_ |= 0x00000040;
+              break;
+            } // case 58
+            case 64: {
+              oldestFirst_ = input.readBool();
+              bitField0_ |= 0x00000080;
+              break;
+            } // case 64
+            case 74: {
+              action_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00000100;
+              break;
+            } // case 74
+            case 80: {
+              allTenants_ = input.readBool();
+              bitField0_ |= 0x00000200;
+              break;
+            } // case 80
+            case 88: {
+              afterId_ = input.readInt64();
+              bitField0_ |= 0x00000400;
+              break;
+            } // case 88
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -663,7 +1021,8 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object tenantId_ = "";
     /**
      * <pre>
-     * tenant_id is the tenant, at most 128 bytes. Empty: as in ActorRef.
+     * tenant_id is the tenant, at most 128 bytes. Empty: as in ActorRef. With all_tenants it must be
+     * empty.
      * </pre>
      *
      * <code>string tenant_id = 1 [json_name = "tenantId"];</code>
@@ -683,7 +1042,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * tenant_id is the tenant, at most 128 bytes. Empty: as in ActorRef.
+     * tenant_id is the tenant, at most 128 bytes. Empty: as in ActorRef. With all_tenants it must be
+     * empty.
      * </pre>
      *
      * <code>string tenant_id = 1 [json_name = "tenantId"];</code>
@@ -704,7 +1064,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * tenant_id is the tenant, at most 128 bytes. Empty: as in ActorRef.
+     * tenant_id is the tenant, at most 128 bytes. Empty: as in ActorRef. With all_tenants it must be
+     * empty.
      * </pre>
      *
      * <code>string tenant_id = 1 [json_name = "tenantId"];</code>
@@ -721,7 +1082,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * tenant_id is the tenant, at most 128 bytes. Empty: as in ActorRef.
+     * tenant_id is the tenant, at most 128 bytes. Empty: as in ActorRef. With all_tenants it must be
+     * empty.
      * </pre>
      *
      * <code>string tenant_id = 1 [json_name = "tenantId"];</code>
@@ -735,7 +1097,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * tenant_id is the tenant, at most 128 bytes. Empty: as in ActorRef.
+     * tenant_id is the tenant, at most 128 bytes. Empty: as in ActorRef. With all_tenants it must be
+     * empty.
      * </pre>
      *
      * <code>string tenant_id = 1 [json_name = "tenantId"];</code>
@@ -755,8 +1118,8 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object resourceId_ = "";
     /**
      * <pre>
-     * resource_id restricts the events to one session, signing key or actor, at most 256 bytes.
-     * Empty: all.
+     * resource_id restricts the events to one session, signing key, token key or actor, at most 256
+     * bytes. Empty: all.
      * </pre>
      *
      * <code>string resource_id = 2 [json_name = "resourceId"];</code>
@@ -776,8 +1139,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * resource_id restricts the events to one session, signing key or actor, at most 256 bytes.
-     * Empty: all.
+     * resource_id restricts the events to one session, signing key, token key or actor, at most 256
+     * bytes. Empty: all.
      * </pre>
      *
      * <code>string resource_id = 2 [json_name = "resourceId"];</code>
@@ -798,8 +1161,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * resource_id restricts the events to one session, signing key or actor, at most 256 bytes.
-     * Empty: all.
+     * resource_id restricts the events to one session, signing key, token key or actor, at most 256
+     * bytes. Empty: all.
      * </pre>
      *
      * <code>string resource_id = 2 [json_name = "resourceId"];</code>
@@ -816,8 +1179,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * resource_id restricts the events to one session, signing key or actor, at most 256 bytes.
-     * Empty: all.
+     * resource_id restricts the events to one session, signing key, token key or actor, at most 256
+     * bytes. Empty: all.
      * </pre>
      *
      * <code>string resource_id = 2 [json_name = "resourceId"];</code>
@@ -831,8 +1194,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * resource_id restricts the events to one session, signing key or actor, at most 256 bytes.
-     * Empty: all.
+     * resource_id restricts the events to one session, signing key, token key or actor, at most 256
+     * bytes. Empty: all.
      * </pre>
      *
      * <code>string resource_id = 2 [json_name = "resourceId"];</code>
@@ -1078,6 +1441,565 @@ private static final long serialVersionUID = 0L;
       checkByteStringIsUtf8(value);
       pageToken_ = value;
       bitField0_ |= 0x00000010;
+      onChanged();
+      return this;
+    }
+
+    private com.google.protobuf.Timestamp occurredSince_;
+    private com.google.protobuf.SingleFieldBuilder<
+        com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> occurredSinceBuilder_;
+    /**
+     * <pre>
+     * occurred_since is the earliest AuditEvent.occurred_at, from 1970 to 9999, cut to milliseconds.
+     * Unset: any.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp occurred_since = 6 [json_name = "occurredSince"];</code>
+     * @return Whether the occurredSince field is set.
+     */
+    public boolean hasOccurredSince() {
+      return ((bitField0_ & 0x00000020) != 0);
+    }
+    /**
+     * <pre>
+     * occurred_since is the earliest AuditEvent.occurred_at, from 1970 to 9999, cut to milliseconds.
+     * Unset: any.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp occurred_since = 6 [json_name = "occurredSince"];</code>
+     * @return The occurredSince.
+     */
+    public com.google.protobuf.Timestamp getOccurredSince() {
+      if (occurredSinceBuilder_ == null) {
+        return occurredSince_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : occurredSince_;
+      } else {
+        return occurredSinceBuilder_.getMessage();
+      }
+    }
+    /**
+     * <pre>
+     * occurred_since is the earliest AuditEvent.occurred_at, from 1970 to 9999, cut to milliseconds.
+     * Unset: any.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp occurred_since = 6 [json_name = "occurredSince"];</code>
+     */
+    public Builder setOccurredSince(com.google.protobuf.Timestamp value) {
+      if (occurredSinceBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        occurredSince_ = value;
+      } else {
+        occurredSinceBuilder_.setMessage(value);
+      }
+      bitField0_ |= 0x00000020;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * occurred_since is the earliest AuditEvent.occurred_at, from 1970 to 9999, cut to milliseconds.
+     * Unset: any.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp occurred_since = 6 [json_name = "occurredSince"];</code>
+     */
+    public Builder setOccurredSince(
+        com.google.protobuf.Timestamp.Builder builderForValue) {
+      if (occurredSinceBuilder_ == null) {
+        occurredSince_ = builderForValue.build();
+      } else {
+        occurredSinceBuilder_.setMessage(builderForValue.build());
+      }
+      bitField0_ |= 0x00000020;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * occurred_since is the earliest AuditEvent.occurred_at, from 1970 to 9999, cut to milliseconds.
+     * Unset: any.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp occurred_since = 6 [json_name = "occurredSince"];</code>
+     */
+    public Builder mergeOccurredSince(com.google.protobuf.Timestamp value) {
+      if (occurredSinceBuilder_ == null) {
+        if (((bitField0_ & 0x00000020) != 0) &&
+          occurredSince_ != null &&
+          occurredSince_ != com.google.protobuf.Timestamp.getDefaultInstance()) {
+          getOccurredSinceBuilder().mergeFrom(value);
+        } else {
+          occurredSince_ = value;
+        }
+      } else {
+        occurredSinceBuilder_.mergeFrom(value);
+      }
+      if (occurredSince_ != null) {
+        bitField0_ |= 0x00000020;
+        onChanged();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * occurred_since is the earliest AuditEvent.occurred_at, from 1970 to 9999, cut to milliseconds.
+     * Unset: any.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp occurred_since = 6 [json_name = "occurredSince"];</code>
+     */
+    public Builder clearOccurredSince() {
+      bitField0_ = (bitField0_ & ~0x00000020);
+      occurredSince_ = null;
+      if (occurredSinceBuilder_ != null) {
+        occurredSinceBuilder_.dispose();
+        occurredSinceBuilder_ = null;
+      }
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * occurred_since is the earliest AuditEvent.occurred_at, from 1970 to 9999, cut to milliseconds.
+     * Unset: any.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp occurred_since = 6 [json_name = "occurredSince"];</code>
+     */
+    public com.google.protobuf.Timestamp.Builder getOccurredSinceBuilder() {
+      bitField0_ |= 0x00000020;
+      onChanged();
+      return internalGetOccurredSinceFieldBuilder().getBuilder();
+    }
+    /**
+     * <pre>
+     * occurred_since is the earliest AuditEvent.occurred_at, from 1970 to 9999, cut to milliseconds.
+     * Unset: any.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp occurred_since = 6 [json_name = "occurredSince"];</code>
+     */
+    public com.google.protobuf.TimestampOrBuilder getOccurredSinceOrBuilder() {
+      if (occurredSinceBuilder_ != null) {
+        return occurredSinceBuilder_.getMessageOrBuilder();
+      } else {
+        return occurredSince_ == null ?
+            com.google.protobuf.Timestamp.getDefaultInstance() : occurredSince_;
+      }
+    }
+    /**
+     * <pre>
+     * occurred_since is the earliest AuditEvent.occurred_at, from 1970 to 9999, cut to milliseconds.
+     * Unset: any.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp occurred_since = 6 [json_name = "occurredSince"];</code>
+     */
+    private com.google.protobuf.SingleFieldBuilder<
+        com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> 
+        internalGetOccurredSinceFieldBuilder() {
+      if (occurredSinceBuilder_ == null) {
+        occurredSinceBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+            com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder>(
+                getOccurredSince(),
+                getParentForChildren(),
+                isClean());
+        occurredSince_ = null;
+      }
+      return occurredSinceBuilder_;
+    }
+
+    private com.google.protobuf.Timestamp occurredBefore_;
+    private com.google.protobuf.SingleFieldBuilder<
+        com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> occurredBeforeBuilder_;
+    /**
+     * <pre>
+     * occurred_before is later than each AuditEvent.occurred_at, and later than occurred_since; cut to
+     * milliseconds. Unset: any.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp occurred_before = 7 [json_name = "occurredBefore"];</code>
+     * @return Whether the occurredBefore field is set.
+     */
+    public boolean hasOccurredBefore() {
+      return ((bitField0_ & 0x00000040) != 0);
+    }
+    /**
+     * <pre>
+     * occurred_before is later than each AuditEvent.occurred_at, and later than occurred_since; cut to
+     * milliseconds. Unset: any.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp occurred_before = 7 [json_name = "occurredBefore"];</code>
+     * @return The occurredBefore.
+     */
+    public com.google.protobuf.Timestamp getOccurredBefore() {
+      if (occurredBeforeBuilder_ == null) {
+        return occurredBefore_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : occurredBefore_;
+      } else {
+        return occurredBeforeBuilder_.getMessage();
+      }
+    }
+    /**
+     * <pre>
+     * occurred_before is later than each AuditEvent.occurred_at, and later than occurred_since; cut to
+     * milliseconds. Unset: any.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp occurred_before = 7 [json_name = "occurredBefore"];</code>
+     */
+    public Builder setOccurredBefore(com.google.protobuf.Timestamp value) {
+      if (occurredBeforeBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        occurredBefore_ = value;
+      } else {
+        occurredBeforeBuilder_.setMessage(value);
+      }
+      bitField0_ |= 0x00000040;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * occurred_before is later than each AuditEvent.occurred_at, and later than occurred_since; cut to
+     * milliseconds. Unset: any.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp occurred_before = 7 [json_name = "occurredBefore"];</code>
+     */
+    public Builder setOccurredBefore(
+        com.google.protobuf.Timestamp.Builder builderForValue) {
+      if (occurredBeforeBuilder_ == null) {
+        occurredBefore_ = builderForValue.build();
+      } else {
+        occurredBeforeBuilder_.setMessage(builderForValue.build());
+      }
+      bitField0_ |= 0x00000040;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * occurred_before is later than each AuditEvent.occurred_at, and later than occurred_since; cut to
+     * milliseconds. Unset: any.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp occurred_before = 7 [json_name = "occurredBefore"];</code>
+     */
+    public Builder mergeOccurredBefore(com.google.protobuf.Timestamp value) {
+      if (occurredBeforeBuilder_ == null) {
+        if (((bitField0_ & 0x00000040) != 0) &&
+          occurredBefore_ != null &&
+          occurredBefore_ != com.google.protobuf.Timestamp.getDefaultInstance()) {
+          getOccurredBeforeBuilder().mergeFrom(value);
+        } else {
+          occurredBefore_ = value;
+        }
+      } else {
+        occurredBeforeBuilder_.mergeFrom(value);
+      }
+      if (occurredBefore_ != null) {
+        bitField0_ |= 0x00000040;
+        onChanged();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * occurred_before is later than each AuditEvent.occurred_at, and later than occurred_since; cut to
+     * milliseconds. Unset: any.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp occurred_before = 7 [json_name = "occurredBefore"];</code>
+     */
+    public Builder clearOccurredBefore() {
+      bitField0_ = (bitField0_ & ~0x00000040);
+      occurredBefore_ = null;
+      if (occurredBeforeBuilder_ != null) {
+        occurredBeforeBuilder_.dispose();
+        occurredBeforeBuilder_ = null;
+      }
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * occurred_before is later than each AuditEvent.occurred_at, and later than occurred_since; cut to
+     * milliseconds. Unset: any.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp occurred_before = 7 [json_name = "occurredBefore"];</code>
+     */
+    public com.google.protobuf.Timestamp.Builder getOccurredBeforeBuilder() {
+      bitField0_ |= 0x00000040;
+      onChanged();
+      return internalGetOccurredBeforeFieldBuilder().getBuilder();
+    }
+    /**
+     * <pre>
+     * occurred_before is later than each AuditEvent.occurred_at, and later than occurred_since; cut to
+     * milliseconds. Unset: any.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp occurred_before = 7 [json_name = "occurredBefore"];</code>
+     */
+    public com.google.protobuf.TimestampOrBuilder getOccurredBeforeOrBuilder() {
+      if (occurredBeforeBuilder_ != null) {
+        return occurredBeforeBuilder_.getMessageOrBuilder();
+      } else {
+        return occurredBefore_ == null ?
+            com.google.protobuf.Timestamp.getDefaultInstance() : occurredBefore_;
+      }
+    }
+    /**
+     * <pre>
+     * occurred_before is later than each AuditEvent.occurred_at, and later than occurred_since; cut to
+     * milliseconds. Unset: any.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp occurred_before = 7 [json_name = "occurredBefore"];</code>
+     */
+    private com.google.protobuf.SingleFieldBuilder<
+        com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> 
+        internalGetOccurredBeforeFieldBuilder() {
+      if (occurredBeforeBuilder_ == null) {
+        occurredBeforeBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+            com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder>(
+                getOccurredBefore(),
+                getParentForChildren(),
+                isClean());
+        occurredBefore_ = null;
+      }
+      return occurredBeforeBuilder_;
+    }
+
+    private boolean oldestFirst_ ;
+    /**
+     * <pre>
+     * oldest_first returns the oldest events first, without a gap.
+     * </pre>
+     *
+     * <code>bool oldest_first = 8 [json_name = "oldestFirst"];</code>
+     * @return The oldestFirst.
+     */
+    @java.lang.Override
+    public boolean getOldestFirst() {
+      return oldestFirst_;
+    }
+    /**
+     * <pre>
+     * oldest_first returns the oldest events first, without a gap.
+     * </pre>
+     *
+     * <code>bool oldest_first = 8 [json_name = "oldestFirst"];</code>
+     * @param value The oldestFirst to set.
+     * @return This builder for chaining.
+     */
+    public Builder setOldestFirst(boolean value) {
+
+      oldestFirst_ = value;
+      bitField0_ |= 0x00000080;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * oldest_first returns the oldest events first, without a gap.
+     * </pre>
+     *
+     * <code>bool oldest_first = 8 [json_name = "oldestFirst"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearOldestFirst() {
+      bitField0_ = (bitField0_ & ~0x00000080);
+      oldestFirst_ = false;
+      onChanged();
+      return this;
+    }
+
+    private java.lang.Object action_ = "";
+    /**
+     * <pre>
+     * action restricts the events to one AuditEvent.action, at most 64 bytes. Empty: all.
+     * </pre>
+     *
+     * <code>string action = 9 [json_name = "action"];</code>
+     * @return The action.
+     */
+    public java.lang.String getAction() {
+      java.lang.Object ref = action_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        action_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * action restricts the events to one AuditEvent.action, at most 64 bytes. Empty: all.
+     * </pre>
+     *
+     * <code>string action = 9 [json_name = "action"];</code>
+     * @return The bytes for action.
+     */
+    public com.google.protobuf.ByteString
+        getActionBytes() {
+      java.lang.Object ref = action_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        action_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * action restricts the events to one AuditEvent.action, at most 64 bytes. Empty: all.
+     * </pre>
+     *
+     * <code>string action = 9 [json_name = "action"];</code>
+     * @param value The action to set.
+     * @return This builder for chaining.
+     */
+    public Builder setAction(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      action_ = value;
+      bitField0_ |= 0x00000100;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * action restricts the events to one AuditEvent.action, at most 64 bytes. Empty: all.
+     * </pre>
+     *
+     * <code>string action = 9 [json_name = "action"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearAction() {
+      action_ = getDefaultInstance().getAction();
+      bitField0_ = (bitField0_ & ~0x00000100);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * action restricts the events to one AuditEvent.action, at most 64 bytes. Empty: all.
+     * </pre>
+     *
+     * <code>string action = 9 [json_name = "action"];</code>
+     * @param value The bytes for action to set.
+     * @return This builder for chaining.
+     */
+    public Builder setActionBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      action_ = value;
+      bitField0_ |= 0x00000100;
+      onChanged();
+      return this;
+    }
+
+    private boolean allTenants_ ;
+    /**
+     * <pre>
+     * all_tenants returns the events of all tenants. The calling service must not be limited to some.
+     * </pre>
+     *
+     * <code>bool all_tenants = 10 [json_name = "allTenants"];</code>
+     * @return The allTenants.
+     */
+    @java.lang.Override
+    public boolean getAllTenants() {
+      return allTenants_;
+    }
+    /**
+     * <pre>
+     * all_tenants returns the events of all tenants. The calling service must not be limited to some.
+     * </pre>
+     *
+     * <code>bool all_tenants = 10 [json_name = "allTenants"];</code>
+     * @param value The allTenants to set.
+     * @return This builder for chaining.
+     */
+    public Builder setAllTenants(boolean value) {
+
+      allTenants_ = value;
+      bitField0_ |= 0x00000200;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * all_tenants returns the events of all tenants. The calling service must not be limited to some.
+     * </pre>
+     *
+     * <code>bool all_tenants = 10 [json_name = "allTenants"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearAllTenants() {
+      bitField0_ = (bitField0_ & ~0x00000200);
+      allTenants_ = false;
+      onChanged();
+      return this;
+    }
+
+    private long afterId_ ;
+    /**
+     * <pre>
+     * after_id restricts the events to those with a larger AuditEvent.id, such as the last one that an
+     * earlier export has. 0: all.
+     * </pre>
+     *
+     * <code>int64 after_id = 11 [json_name = "afterId"];</code>
+     * @return The afterId.
+     */
+    @java.lang.Override
+    public long getAfterId() {
+      return afterId_;
+    }
+    /**
+     * <pre>
+     * after_id restricts the events to those with a larger AuditEvent.id, such as the last one that an
+     * earlier export has. 0: all.
+     * </pre>
+     *
+     * <code>int64 after_id = 11 [json_name = "afterId"];</code>
+     * @param value The afterId to set.
+     * @return This builder for chaining.
+     */
+    public Builder setAfterId(long value) {
+
+      afterId_ = value;
+      bitField0_ |= 0x00000400;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * after_id restricts the events to those with a larger AuditEvent.id, such as the last one that an
+     * earlier export has. 0: all.
+     * </pre>
+     *
+     * <code>int64 after_id = 11 [json_name = "afterId"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearAfterId() {
+      bitField0_ = (bitField0_ & ~0x00000400);
+      afterId_ = 0L;
       onChanged();
       return this;
     }

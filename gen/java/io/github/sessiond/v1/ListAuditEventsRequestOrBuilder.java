@@ -12,7 +12,8 @@ public interface ListAuditEventsRequestOrBuilder extends
 
   /**
    * <pre>
-   * tenant_id is the tenant, at most 128 bytes. Empty: as in ActorRef.
+   * tenant_id is the tenant, at most 128 bytes. Empty: as in ActorRef. With all_tenants it must be
+   * empty.
    * </pre>
    *
    * <code>string tenant_id = 1 [json_name = "tenantId"];</code>
@@ -21,7 +22,8 @@ public interface ListAuditEventsRequestOrBuilder extends
   java.lang.String getTenantId();
   /**
    * <pre>
-   * tenant_id is the tenant, at most 128 bytes. Empty: as in ActorRef.
+   * tenant_id is the tenant, at most 128 bytes. Empty: as in ActorRef. With all_tenants it must be
+   * empty.
    * </pre>
    *
    * <code>string tenant_id = 1 [json_name = "tenantId"];</code>
@@ -32,8 +34,8 @@ public interface ListAuditEventsRequestOrBuilder extends
 
   /**
    * <pre>
-   * resource_id restricts the events to one session, signing key or actor, at most 256 bytes.
-   * Empty: all.
+   * resource_id restricts the events to one session, signing key, token key or actor, at most 256
+   * bytes. Empty: all.
    * </pre>
    *
    * <code>string resource_id = 2 [json_name = "resourceId"];</code>
@@ -42,8 +44,8 @@ public interface ListAuditEventsRequestOrBuilder extends
   java.lang.String getResourceId();
   /**
    * <pre>
-   * resource_id restricts the events to one session, signing key or actor, at most 256 bytes.
-   * Empty: all.
+   * resource_id restricts the events to one session, signing key, token key or actor, at most 256
+   * bytes. Empty: all.
    * </pre>
    *
    * <code>string resource_id = 2 [json_name = "resourceId"];</code>
@@ -103,4 +105,115 @@ public interface ListAuditEventsRequestOrBuilder extends
    */
   com.google.protobuf.ByteString
       getPageTokenBytes();
+
+  /**
+   * <pre>
+   * occurred_since is the earliest AuditEvent.occurred_at, from 1970 to 9999, cut to milliseconds.
+   * Unset: any.
+   * </pre>
+   *
+   * <code>.google.protobuf.Timestamp occurred_since = 6 [json_name = "occurredSince"];</code>
+   * @return Whether the occurredSince field is set.
+   */
+  boolean hasOccurredSince();
+  /**
+   * <pre>
+   * occurred_since is the earliest AuditEvent.occurred_at, from 1970 to 9999, cut to milliseconds.
+   * Unset: any.
+   * </pre>
+   *
+   * <code>.google.protobuf.Timestamp occurred_since = 6 [json_name = "occurredSince"];</code>
+   * @return The occurredSince.
+   */
+  com.google.protobuf.Timestamp getOccurredSince();
+  /**
+   * <pre>
+   * occurred_since is the earliest AuditEvent.occurred_at, from 1970 to 9999, cut to milliseconds.
+   * Unset: any.
+   * </pre>
+   *
+   * <code>.google.protobuf.Timestamp occurred_since = 6 [json_name = "occurredSince"];</code>
+   */
+  com.google.protobuf.TimestampOrBuilder getOccurredSinceOrBuilder();
+
+  /**
+   * <pre>
+   * occurred_before is later than each AuditEvent.occurred_at, and later than occurred_since; cut to
+   * milliseconds. Unset: any.
+   * </pre>
+   *
+   * <code>.google.protobuf.Timestamp occurred_before = 7 [json_name = "occurredBefore"];</code>
+   * @return Whether the occurredBefore field is set.
+   */
+  boolean hasOccurredBefore();
+  /**
+   * <pre>
+   * occurred_before is later than each AuditEvent.occurred_at, and later than occurred_since; cut to
+   * milliseconds. Unset: any.
+   * </pre>
+   *
+   * <code>.google.protobuf.Timestamp occurred_before = 7 [json_name = "occurredBefore"];</code>
+   * @return The occurredBefore.
+   */
+  com.google.protobuf.Timestamp getOccurredBefore();
+  /**
+   * <pre>
+   * occurred_before is later than each AuditEvent.occurred_at, and later than occurred_since; cut to
+   * milliseconds. Unset: any.
+   * </pre>
+   *
+   * <code>.google.protobuf.Timestamp occurred_before = 7 [json_name = "occurredBefore"];</code>
+   */
+  com.google.protobuf.TimestampOrBuilder getOccurredBeforeOrBuilder();
+
+  /**
+   * <pre>
+   * oldest_first returns the oldest events first, without a gap.
+   * </pre>
+   *
+   * <code>bool oldest_first = 8 [json_name = "oldestFirst"];</code>
+   * @return The oldestFirst.
+   */
+  boolean getOldestFirst();
+
+  /**
+   * <pre>
+   * action restricts the events to one AuditEvent.action, at most 64 bytes. Empty: all.
+   * </pre>
+   *
+   * <code>string action = 9 [json_name = "action"];</code>
+   * @return The action.
+   */
+  java.lang.String getAction();
+  /**
+   * <pre>
+   * action restricts the events to one AuditEvent.action, at most 64 bytes. Empty: all.
+   * </pre>
+   *
+   * <code>string action = 9 [json_name = "action"];</code>
+   * @return The bytes for action.
+   */
+  com.google.protobuf.ByteString
+      getActionBytes();
+
+  /**
+   * <pre>
+   * all_tenants returns the events of all tenants. The calling service must not be limited to some.
+   * </pre>
+   *
+   * <code>bool all_tenants = 10 [json_name = "allTenants"];</code>
+   * @return The allTenants.
+   */
+  boolean getAllTenants();
+
+  /**
+   * <pre>
+   * after_id restricts the events to those with a larger AuditEvent.id, such as the last one that an
+   * earlier export has. 0: all.
+   * </pre>
+   *
+   * <code>int64 after_id = 11 [json_name = "afterId"];</code>
+   * @return The afterId.
+   */
+  long getAfterId();
 }

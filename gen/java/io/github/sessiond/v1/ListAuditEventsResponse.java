@@ -59,7 +59,8 @@ private static final long serialVersionUID = 0L;
   private java.util.List<io.github.sessiond.v1.AuditEvent> auditEvents_;
   /**
    * <pre>
-   * audit_events are the events, newest first.
+   * audit_events are the events, in the order that was asked for. May be empty although there is a next
+   * page.
    * </pre>
    *
    * <code>repeated .sessiond.v1.AuditEvent audit_events = 1 [json_name = "auditEvents"];</code>
@@ -70,7 +71,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * audit_events are the events, newest first.
+   * audit_events are the events, in the order that was asked for. May be empty although there is a next
+   * page.
    * </pre>
    *
    * <code>repeated .sessiond.v1.AuditEvent audit_events = 1 [json_name = "auditEvents"];</code>
@@ -82,7 +84,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * audit_events are the events, newest first.
+   * audit_events are the events, in the order that was asked for. May be empty although there is a next
+   * page.
    * </pre>
    *
    * <code>repeated .sessiond.v1.AuditEvent audit_events = 1 [json_name = "auditEvents"];</code>
@@ -93,7 +96,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * audit_events are the events, newest first.
+   * audit_events are the events, in the order that was asked for. May be empty although there is a next
+   * page.
    * </pre>
    *
    * <code>repeated .sessiond.v1.AuditEvent audit_events = 1 [json_name = "auditEvents"];</code>
@@ -104,7 +108,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * audit_events are the events, newest first.
+   * audit_events are the events, in the order that was asked for. May be empty although there is a next
+   * page.
    * </pre>
    *
    * <code>repeated .sessiond.v1.AuditEvent audit_events = 1 [json_name = "auditEvents"];</code>
@@ -120,7 +125,9 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object nextPageToken_ = "";
   /**
    * <pre>
-   * next_page_token is the page_token of the next page. Empty on the last page.
+   * next_page_token is the page_token of the next page. Newest first, it is empty on the last page.
+   * Oldest first, it is empty once all events before occurred_before have been returned; without
+   * occurred_before it is never empty, since there may be new events later.
    * </pre>
    *
    * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>
@@ -141,7 +148,9 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * next_page_token is the page_token of the next page. Empty on the last page.
+   * next_page_token is the page_token of the next page. Newest first, it is empty on the last page.
+   * Oldest first, it is empty once all events before occurred_before have been returned; without
+   * occurred_before it is never empty, since there may be new events later.
    * </pre>
    *
    * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>
@@ -555,7 +564,8 @@ private static final long serialVersionUID = 0L;
 
     /**
      * <pre>
-     * audit_events are the events, newest first.
+     * audit_events are the events, in the order that was asked for. May be empty although there is a next
+     * page.
      * </pre>
      *
      * <code>repeated .sessiond.v1.AuditEvent audit_events = 1 [json_name = "auditEvents"];</code>
@@ -569,7 +579,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * audit_events are the events, newest first.
+     * audit_events are the events, in the order that was asked for. May be empty although there is a next
+     * page.
      * </pre>
      *
      * <code>repeated .sessiond.v1.AuditEvent audit_events = 1 [json_name = "auditEvents"];</code>
@@ -583,7 +594,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * audit_events are the events, newest first.
+     * audit_events are the events, in the order that was asked for. May be empty although there is a next
+     * page.
      * </pre>
      *
      * <code>repeated .sessiond.v1.AuditEvent audit_events = 1 [json_name = "auditEvents"];</code>
@@ -597,7 +609,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * audit_events are the events, newest first.
+     * audit_events are the events, in the order that was asked for. May be empty although there is a next
+     * page.
      * </pre>
      *
      * <code>repeated .sessiond.v1.AuditEvent audit_events = 1 [json_name = "auditEvents"];</code>
@@ -618,7 +631,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * audit_events are the events, newest first.
+     * audit_events are the events, in the order that was asked for. May be empty although there is a next
+     * page.
      * </pre>
      *
      * <code>repeated .sessiond.v1.AuditEvent audit_events = 1 [json_name = "auditEvents"];</code>
@@ -636,7 +650,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * audit_events are the events, newest first.
+     * audit_events are the events, in the order that was asked for. May be empty although there is a next
+     * page.
      * </pre>
      *
      * <code>repeated .sessiond.v1.AuditEvent audit_events = 1 [json_name = "auditEvents"];</code>
@@ -656,7 +671,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * audit_events are the events, newest first.
+     * audit_events are the events, in the order that was asked for. May be empty although there is a next
+     * page.
      * </pre>
      *
      * <code>repeated .sessiond.v1.AuditEvent audit_events = 1 [json_name = "auditEvents"];</code>
@@ -677,7 +693,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * audit_events are the events, newest first.
+     * audit_events are the events, in the order that was asked for. May be empty although there is a next
+     * page.
      * </pre>
      *
      * <code>repeated .sessiond.v1.AuditEvent audit_events = 1 [json_name = "auditEvents"];</code>
@@ -695,7 +712,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * audit_events are the events, newest first.
+     * audit_events are the events, in the order that was asked for. May be empty although there is a next
+     * page.
      * </pre>
      *
      * <code>repeated .sessiond.v1.AuditEvent audit_events = 1 [json_name = "auditEvents"];</code>
@@ -713,7 +731,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * audit_events are the events, newest first.
+     * audit_events are the events, in the order that was asked for. May be empty although there is a next
+     * page.
      * </pre>
      *
      * <code>repeated .sessiond.v1.AuditEvent audit_events = 1 [json_name = "auditEvents"];</code>
@@ -732,7 +751,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * audit_events are the events, newest first.
+     * audit_events are the events, in the order that was asked for. May be empty although there is a next
+     * page.
      * </pre>
      *
      * <code>repeated .sessiond.v1.AuditEvent audit_events = 1 [json_name = "auditEvents"];</code>
@@ -749,7 +769,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * audit_events are the events, newest first.
+     * audit_events are the events, in the order that was asked for. May be empty although there is a next
+     * page.
      * </pre>
      *
      * <code>repeated .sessiond.v1.AuditEvent audit_events = 1 [json_name = "auditEvents"];</code>
@@ -766,7 +787,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * audit_events are the events, newest first.
+     * audit_events are the events, in the order that was asked for. May be empty although there is a next
+     * page.
      * </pre>
      *
      * <code>repeated .sessiond.v1.AuditEvent audit_events = 1 [json_name = "auditEvents"];</code>
@@ -777,7 +799,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * audit_events are the events, newest first.
+     * audit_events are the events, in the order that was asked for. May be empty although there is a next
+     * page.
      * </pre>
      *
      * <code>repeated .sessiond.v1.AuditEvent audit_events = 1 [json_name = "auditEvents"];</code>
@@ -791,7 +814,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * audit_events are the events, newest first.
+     * audit_events are the events, in the order that was asked for. May be empty although there is a next
+     * page.
      * </pre>
      *
      * <code>repeated .sessiond.v1.AuditEvent audit_events = 1 [json_name = "auditEvents"];</code>
@@ -806,7 +830,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * audit_events are the events, newest first.
+     * audit_events are the events, in the order that was asked for. May be empty although there is a next
+     * page.
      * </pre>
      *
      * <code>repeated .sessiond.v1.AuditEvent audit_events = 1 [json_name = "auditEvents"];</code>
@@ -817,7 +842,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * audit_events are the events, newest first.
+     * audit_events are the events, in the order that was asked for. May be empty although there is a next
+     * page.
      * </pre>
      *
      * <code>repeated .sessiond.v1.AuditEvent audit_events = 1 [json_name = "auditEvents"];</code>
@@ -829,7 +855,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * audit_events are the events, newest first.
+     * audit_events are the events, in the order that was asked for. May be empty although there is a next
+     * page.
      * </pre>
      *
      * <code>repeated .sessiond.v1.AuditEvent audit_events = 1 [json_name = "auditEvents"];</code>
@@ -856,7 +883,9 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object nextPageToken_ = "";
     /**
      * <pre>
-     * next_page_token is the page_token of the next page. Empty on the last page.
+     * next_page_token is the page_token of the next page. Newest first, it is empty on the last page.
+     * Oldest first, it is empty once all events before occurred_before have been returned; without
+     * occurred_before it is never empty, since there may be new events later.
      * </pre>
      *
      * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>
@@ -876,7 +905,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * next_page_token is the page_token of the next page. Empty on the last page.
+     * next_page_token is the page_token of the next page. Newest first, it is empty on the last page.
+     * Oldest first, it is empty once all events before occurred_before have been returned; without
+     * occurred_before it is never empty, since there may be new events later.
      * </pre>
      *
      * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>
@@ -897,7 +928,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * next_page_token is the page_token of the next page. Empty on the last page.
+     * next_page_token is the page_token of the next page. Newest first, it is empty on the last page.
+     * Oldest first, it is empty once all events before occurred_before have been returned; without
+     * occurred_before it is never empty, since there may be new events later.
      * </pre>
      *
      * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>
@@ -914,7 +947,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * next_page_token is the page_token of the next page. Empty on the last page.
+     * next_page_token is the page_token of the next page. Newest first, it is empty on the last page.
+     * Oldest first, it is empty once all events before occurred_before have been returned; without
+     * occurred_before it is never empty, since there may be new events later.
      * </pre>
      *
      * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>
@@ -928,7 +963,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * next_page_token is the page_token of the next page. Empty on the last page.
+     * next_page_token is the page_token of the next page. Newest first, it is empty on the last page.
+     * Oldest first, it is empty once all events before occurred_before have been returned; without
+     * occurred_before it is never empty, since there may be new events later.
      * </pre>
      *
      * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>

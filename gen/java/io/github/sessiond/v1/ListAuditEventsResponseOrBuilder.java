@@ -12,7 +12,8 @@ public interface ListAuditEventsResponseOrBuilder extends
 
   /**
    * <pre>
-   * audit_events are the events, newest first.
+   * audit_events are the events, in the order that was asked for. May be empty although there is a next
+   * page.
    * </pre>
    *
    * <code>repeated .sessiond.v1.AuditEvent audit_events = 1 [json_name = "auditEvents"];</code>
@@ -21,7 +22,8 @@ public interface ListAuditEventsResponseOrBuilder extends
       getAuditEventsList();
   /**
    * <pre>
-   * audit_events are the events, newest first.
+   * audit_events are the events, in the order that was asked for. May be empty although there is a next
+   * page.
    * </pre>
    *
    * <code>repeated .sessiond.v1.AuditEvent audit_events = 1 [json_name = "auditEvents"];</code>
@@ -29,7 +31,8 @@ public interface ListAuditEventsResponseOrBuilder extends
   io.github.sessiond.v1.AuditEvent getAuditEvents(int index);
   /**
    * <pre>
-   * audit_events are the events, newest first.
+   * audit_events are the events, in the order that was asked for. May be empty although there is a next
+   * page.
    * </pre>
    *
    * <code>repeated .sessiond.v1.AuditEvent audit_events = 1 [json_name = "auditEvents"];</code>
@@ -37,7 +40,8 @@ public interface ListAuditEventsResponseOrBuilder extends
   int getAuditEventsCount();
   /**
    * <pre>
-   * audit_events are the events, newest first.
+   * audit_events are the events, in the order that was asked for. May be empty although there is a next
+   * page.
    * </pre>
    *
    * <code>repeated .sessiond.v1.AuditEvent audit_events = 1 [json_name = "auditEvents"];</code>
@@ -46,7 +50,8 @@ public interface ListAuditEventsResponseOrBuilder extends
       getAuditEventsOrBuilderList();
   /**
    * <pre>
-   * audit_events are the events, newest first.
+   * audit_events are the events, in the order that was asked for. May be empty although there is a next
+   * page.
    * </pre>
    *
    * <code>repeated .sessiond.v1.AuditEvent audit_events = 1 [json_name = "auditEvents"];</code>
@@ -56,7 +61,9 @@ public interface ListAuditEventsResponseOrBuilder extends
 
   /**
    * <pre>
-   * next_page_token is the page_token of the next page. Empty on the last page.
+   * next_page_token is the page_token of the next page. Newest first, it is empty on the last page.
+   * Oldest first, it is empty once all events before occurred_before have been returned; without
+   * occurred_before it is never empty, since there may be new events later.
    * </pre>
    *
    * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>
@@ -65,7 +72,9 @@ public interface ListAuditEventsResponseOrBuilder extends
   java.lang.String getNextPageToken();
   /**
    * <pre>
-   * next_page_token is the page_token of the next page. Empty on the last page.
+   * next_page_token is the page_token of the next page. Newest first, it is empty on the last page.
+   * Oldest first, it is empty once all events before occurred_before have been returned; without
+   * occurred_before it is never empty, since there may be new events later.
    * </pre>
    *
    * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>

@@ -47,6 +47,11 @@ public final class SessionProto extends com.google.protobuf.GeneratedFile {
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
       internal_static_sessiond_v1_ActorRef_fieldAccessorTable;
   static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_sessiond_v1_SessionFilter_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_sessiond_v1_SessionFilter_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
     internal_static_sessiond_v1_SetCookie_descriptor;
   static final 
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
@@ -56,6 +61,11 @@ public final class SessionProto extends com.google.protobuf.GeneratedFile {
   static final 
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
       internal_static_sessiond_v1_SigningKey_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_sessiond_v1_TokenKey_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_sessiond_v1_TokenKey_fieldAccessorTable;
   static final com.google.protobuf.Descriptors.Descriptor
     internal_static_sessiond_v1_AuditEvent_descriptor;
   static final 
@@ -111,47 +121,69 @@ public final class SessionProto extends com.google.protobuf.GeneratedFile {
       "id\030\003 \001(\tH\001R\010tenantId\210\001\001B\005\n\003refB\014\n\n_tenan" +
       "t_id\"a\n\010ActorRef\022\033\n\ttenant_id\030\001 \001(\tR\010ten" +
       "antId\022\035\n\nactor_type\030\002 \001(\tR\tactorType\022\031\n\010" +
-      "actor_id\030\003 \001(\tR\007actorId\"\362\001\n\tSetCookie\022\022\n" +
-      "\004name\030\001 \001(\tR\004name\022\024\n\005value\030\002 \001(\tR\005value\022" +
-      "&\n\017max_age_seconds\030\003 \001(\rR\rmaxAgeSeconds\022" +
-      "\022\n\004path\030\004 \001(\tR\004path\022\026\n\006secure\030\005 \001(\010R\006sec" +
-      "ure\022\033\n\thttp_only\030\006 \001(\010R\010httpOnly\0222\n\tsame" +
-      "_site\030\007 \001(\0162\025.sessiond.v1.SameSiteR\010same" +
-      "Site\022\026\n\006header\030\010 \001(\tR\006header\"\246\002\n\nSigning" +
-      "Key\022\016\n\002id\030\001 \001(\tR\002id\022\033\n\ttenant_id\030\002 \001(\tR\010" +
-      "tenantId\0222\n\005state\030\003 \001(\0162\034.sessiond.v1.Si" +
-      "gningKeyStateR\005state\0229\n\ncreated_at\030\004 \001(\013" +
-      "2\032.google.protobuf.TimestampR\tcreatedAt\022" +
-      "9\n\nretired_at\030\005 \001(\0132\032.google.protobuf.Ti" +
-      "mestampR\tretiredAt\022A\n\016verifies_until\030\006 \001" +
-      "(\0132\032.google.protobuf.TimestampR\rverifies" +
-      "Until\"\275\003\n\nAuditEvent\022\016\n\002id\030\001 \001(\003R\002id\022;\n\013" +
-      "occurred_at\030\002 \001(\0132\032.google.protobuf.Time" +
-      "stampR\noccurredAt\022\032\n\010category\030\003 \001(\tR\010cat" +
-      "egory\022\026\n\006action\030\004 \001(\tR\006action\022&\n\017acting_" +
-      "actor_id\030\005 \001(\tR\ractingActorId\022\'\n\017calling" +
-      "_service\030\006 \001(\tR\016callingService\022\033\n\ttenant" +
-      "_id\030\007 \001(\tR\010tenantId\022#\n\rresource_type\030\010 \001" +
-      "(\tR\014resourceType\022\037\n\013resource_id\030\t \001(\tR\nr" +
-      "esourceId\022>\n\007details\030\n \003(\0132$.sessiond.v1" +
-      ".AuditEvent.DetailsEntryR\007details\032:\n\014Det" +
-      "ailsEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001" +
-      "(\tR\005value:\0028\001*\246\001\n\014SessionState\022\035\n\031SESSIO" +
-      "N_STATE_UNSPECIFIED\020\000\022\030\n\024SESSION_STATE_A" +
-      "CTIVE\020\001\022\036\n\032SESSION_STATE_IDLE_EXPIRED\020\002\022" +
-      "\"\n\036SESSION_STATE_ABSOLUTE_EXPIRED\020\003\022\031\n\025S" +
-      "ESSION_STATE_REVOKED\020\004*b\n\010SameSite\022\031\n\025SA" +
-      "ME_SITE_UNSPECIFIED\020\000\022\024\n\020SAME_SITE_STRIC" +
-      "T\020\001\022\021\n\rSAME_SITE_LAX\020\002\022\022\n\016SAME_SITE_NONE" +
-      "\020\003*\220\001\n\017SigningKeyState\022!\n\035SIGNING_KEY_ST" +
-      "ATE_UNSPECIFIED\020\000\022\034\n\030SIGNING_KEY_STATE_A" +
-      "CTIVE\020\001\022\035\n\031SIGNING_KEY_STATE_RETIRED\020\002\022\035" +
-      "\n\031SIGNING_KEY_STATE_EXPIRED\020\003B\256\001\n\025io.git" +
-      "hub.sessiond.v1B\014SessionProtoP\001Z:github." +
-      "com/sessiond/sessiond/gen/go/sessiond/v1" +
-      ";sessiondv1\242\002\003SXX\252\002\013Sessiond.V1\312\002\013Sessio" +
-      "nd\\V1\342\002\027Sessiond\\V1\\GPBMetadata\352\002\014Sessio" +
-      "nd::V1b\006proto3"
+      "actor_id\030\003 \001(\tR\007actorId\"\304\003\n\rSessionFilte" +
+      "r\022 \n\ttenant_id\030\001 \001(\tH\000R\010tenantId\210\001\001\022\035\n\na" +
+      "ctor_type\030\002 \001(\tR\tactorType\022\031\n\010app_type\030\003" +
+      " \001(\tR\007appType\022\035\n\nip_address\030\004 \001(\tR\tipAdd" +
+      "ress\022.\n\023user_agent_contains\030\005 \001(\tR\021userA" +
+      "gentContains\022?\n\rcreated_since\030\006 \001(\0132\032.go" +
+      "ogle.protobuf.TimestampR\014createdSince\022A\n" +
+      "\016created_before\030\007 \001(\0132\032.google.protobuf." +
+      "TimestampR\rcreatedBefore\0229\n\nseen_since\030\010" +
+      " \001(\0132\032.google.protobuf.TimestampR\tseenSi" +
+      "nce\022;\n\013seen_before\030\t \001(\0132\032.google.protob" +
+      "uf.TimestampR\nseenBeforeB\014\n\n_tenant_id\"\362" +
+      "\001\n\tSetCookie\022\022\n\004name\030\001 \001(\tR\004name\022\024\n\005valu" +
+      "e\030\002 \001(\tR\005value\022&\n\017max_age_seconds\030\003 \001(\rR" +
+      "\rmaxAgeSeconds\022\022\n\004path\030\004 \001(\tR\004path\022\026\n\006se" +
+      "cure\030\005 \001(\010R\006secure\022\033\n\thttp_only\030\006 \001(\010R\010h" +
+      "ttpOnly\0222\n\tsame_site\030\007 \001(\0162\025.sessiond.v1" +
+      ".SameSiteR\010sameSite\022\026\n\006header\030\010 \001(\tR\006hea" +
+      "der\"\246\002\n\nSigningKey\022\016\n\002id\030\001 \001(\tR\002id\022\033\n\tte" +
+      "nant_id\030\002 \001(\tR\010tenantId\0222\n\005state\030\003 \001(\0162\034" +
+      ".sessiond.v1.SigningKeyStateR\005state\0229\n\nc" +
+      "reated_at\030\004 \001(\0132\032.google.protobuf.Timest" +
+      "ampR\tcreatedAt\0229\n\nretired_at\030\005 \001(\0132\032.goo" +
+      "gle.protobuf.TimestampR\tretiredAt\022A\n\016ver" +
+      "ifies_until\030\006 \001(\0132\032.google.protobuf.Time" +
+      "stampR\rverifiesUntil\"\245\002\n\010TokenKey\022\016\n\002id\030" +
+      "\001 \001(\tR\002id\022\034\n\talgorithm\030\002 \001(\tR\talgorithm\022" +
+      "0\n\005state\030\003 \001(\0162\032.sessiond.v1.TokenKeySta" +
+      "teR\005state\0229\n\ncreated_at\030\004 \001(\0132\032.google.p" +
+      "rotobuf.TimestampR\tcreatedAt\0229\n\nsigns_fr" +
+      "om\030\005 \001(\0132\032.google.protobuf.TimestampR\tsi" +
+      "gnsFrom\022C\n\017published_until\030\006 \001(\0132\032.googl" +
+      "e.protobuf.TimestampR\016publishedUntil\"\275\003\n" +
+      "\nAuditEvent\022\016\n\002id\030\001 \001(\003R\002id\022;\n\013occurred_" +
+      "at\030\002 \001(\0132\032.google.protobuf.TimestampR\noc" +
+      "curredAt\022\032\n\010category\030\003 \001(\tR\010category\022\026\n\006" +
+      "action\030\004 \001(\tR\006action\022&\n\017acting_actor_id\030" +
+      "\005 \001(\tR\ractingActorId\022\'\n\017calling_service\030" +
+      "\006 \001(\tR\016callingService\022\033\n\ttenant_id\030\007 \001(\t" +
+      "R\010tenantId\022#\n\rresource_type\030\010 \001(\tR\014resou" +
+      "rceType\022\037\n\013resource_id\030\t \001(\tR\nresourceId" +
+      "\022>\n\007details\030\n \003(\0132$.sessiond.v1.AuditEve" +
+      "nt.DetailsEntryR\007details\032:\n\014DetailsEntry" +
+      "\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005value" +
+      ":\0028\001*\246\001\n\014SessionState\022\035\n\031SESSION_STATE_U" +
+      "NSPECIFIED\020\000\022\030\n\024SESSION_STATE_ACTIVE\020\001\022\036" +
+      "\n\032SESSION_STATE_IDLE_EXPIRED\020\002\022\"\n\036SESSIO" +
+      "N_STATE_ABSOLUTE_EXPIRED\020\003\022\031\n\025SESSION_ST" +
+      "ATE_REVOKED\020\004*b\n\010SameSite\022\031\n\025SAME_SITE_U" +
+      "NSPECIFIED\020\000\022\024\n\020SAME_SITE_STRICT\020\001\022\021\n\rSA" +
+      "ME_SITE_LAX\020\002\022\022\n\016SAME_SITE_NONE\020\003*\220\001\n\017Si" +
+      "gningKeyState\022!\n\035SIGNING_KEY_STATE_UNSPE" +
+      "CIFIED\020\000\022\034\n\030SIGNING_KEY_STATE_ACTIVE\020\001\022\035" +
+      "\n\031SIGNING_KEY_STATE_RETIRED\020\002\022\035\n\031SIGNING" +
+      "_KEY_STATE_EXPIRED\020\003*\210\001\n\rTokenKeyState\022\037" +
+      "\n\033TOKEN_KEY_STATE_UNSPECIFIED\020\000\022\035\n\031TOKEN" +
+      "_KEY_STATE_PUBLISHED\020\001\022\032\n\026TOKEN_KEY_STAT" +
+      "E_ACTIVE\020\002\022\033\n\027TOKEN_KEY_STATE_RETIRED\020\003B" +
+      "\256\001\n\025io.github.sessiond.v1B\014SessionProtoP" +
+      "\001Z:github.com/sessiond/sessiond/gen/go/s" +
+      "essiond/v1;sessiondv1\242\002\003SXX\252\002\013Sessiond.V" +
+      "1\312\002\013Sessiond\\V1\342\002\027Sessiond\\V1\\GPBMetadat" +
+      "a\352\002\014Sessiond::V1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -182,20 +214,32 @@ public final class SessionProto extends com.google.protobuf.GeneratedFile {
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_sessiond_v1_ActorRef_descriptor,
         new java.lang.String[] { "TenantId", "ActorType", "ActorId", });
-    internal_static_sessiond_v1_SetCookie_descriptor =
+    internal_static_sessiond_v1_SessionFilter_descriptor =
       getDescriptor().getMessageType(3);
+    internal_static_sessiond_v1_SessionFilter_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_sessiond_v1_SessionFilter_descriptor,
+        new java.lang.String[] { "TenantId", "ActorType", "AppType", "IpAddress", "UserAgentContains", "CreatedSince", "CreatedBefore", "SeenSince", "SeenBefore", });
+    internal_static_sessiond_v1_SetCookie_descriptor =
+      getDescriptor().getMessageType(4);
     internal_static_sessiond_v1_SetCookie_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_sessiond_v1_SetCookie_descriptor,
         new java.lang.String[] { "Name", "Value", "MaxAgeSeconds", "Path", "Secure", "HttpOnly", "SameSite", "Header", });
     internal_static_sessiond_v1_SigningKey_descriptor =
-      getDescriptor().getMessageType(4);
+      getDescriptor().getMessageType(5);
     internal_static_sessiond_v1_SigningKey_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_sessiond_v1_SigningKey_descriptor,
         new java.lang.String[] { "Id", "TenantId", "State", "CreatedAt", "RetiredAt", "VerifiesUntil", });
+    internal_static_sessiond_v1_TokenKey_descriptor =
+      getDescriptor().getMessageType(6);
+    internal_static_sessiond_v1_TokenKey_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_sessiond_v1_TokenKey_descriptor,
+        new java.lang.String[] { "Id", "Algorithm", "State", "CreatedAt", "SignsFrom", "PublishedUntil", });
     internal_static_sessiond_v1_AuditEvent_descriptor =
-      getDescriptor().getMessageType(5);
+      getDescriptor().getMessageType(7);
     internal_static_sessiond_v1_AuditEvent_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_sessiond_v1_AuditEvent_descriptor,

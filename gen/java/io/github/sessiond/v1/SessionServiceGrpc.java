@@ -25,12 +25,12 @@ import static io.grpc.MethodDescriptor.generateFullMethodName;
  *     trailer grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only
  *     the idempotent calls are safe to retry.
  *   - A calling service may be limited to some tenants. What belongs to another tenant does not exist
- *     for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect needs a calling
- *     service without such a limit.
+ *     for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect, RotateTokenKey and
+ *     ListTokenKeys need a calling service without such a limit.
  *   - Strings must be valid UTF-8 without NUL. Limits in bytes refer to UTF-8.
  *   - Where callers are authenticated, each caller has a role, and each RPC requires one:
  *     `validator` checks sessions, `issuer` also opens, changes and ends them, `admin` also manages
- *     signing keys, audit and sweep. Each includes the one before. The option `required_role` says
+ *     keys, audit and sweep, and acts on the sessions of many actors. Each includes the one before. The option `required_role` says
  *     the same. Any call can fail with CALLER_UNAUTHENTICATED, CALLER_FORBIDDEN and
  *     CALLER_KEYS_UNAVAILABLE then. Credentials and roles are checked before the request's message
  *     is read.
@@ -451,6 +451,68 @@ public final class SessionServiceGrpc {
     return getListMethod;
   }
 
+  private static volatile io.grpc.MethodDescriptor<io.github.sessiond.v1.ListSessionsRequest,
+      io.github.sessiond.v1.ListSessionsResponse> getListSessionsMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "ListSessions",
+      requestType = io.github.sessiond.v1.ListSessionsRequest.class,
+      responseType = io.github.sessiond.v1.ListSessionsResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<io.github.sessiond.v1.ListSessionsRequest,
+      io.github.sessiond.v1.ListSessionsResponse> getListSessionsMethod() {
+    io.grpc.MethodDescriptor<io.github.sessiond.v1.ListSessionsRequest, io.github.sessiond.v1.ListSessionsResponse> getListSessionsMethod;
+    if ((getListSessionsMethod = SessionServiceGrpc.getListSessionsMethod) == null) {
+      synchronized (SessionServiceGrpc.class) {
+        if ((getListSessionsMethod = SessionServiceGrpc.getListSessionsMethod) == null) {
+          SessionServiceGrpc.getListSessionsMethod = getListSessionsMethod =
+              io.grpc.MethodDescriptor.<io.github.sessiond.v1.ListSessionsRequest, io.github.sessiond.v1.ListSessionsResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "ListSessions"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  io.github.sessiond.v1.ListSessionsRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  io.github.sessiond.v1.ListSessionsResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new SessionServiceMethodDescriptorSupplier("ListSessions"))
+              .build();
+        }
+      }
+    }
+    return getListSessionsMethod;
+  }
+
+  private static volatile io.grpc.MethodDescriptor<io.github.sessiond.v1.RevokeSessionsRequest,
+      io.github.sessiond.v1.RevokeSessionsResponse> getRevokeSessionsMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "RevokeSessions",
+      requestType = io.github.sessiond.v1.RevokeSessionsRequest.class,
+      responseType = io.github.sessiond.v1.RevokeSessionsResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<io.github.sessiond.v1.RevokeSessionsRequest,
+      io.github.sessiond.v1.RevokeSessionsResponse> getRevokeSessionsMethod() {
+    io.grpc.MethodDescriptor<io.github.sessiond.v1.RevokeSessionsRequest, io.github.sessiond.v1.RevokeSessionsResponse> getRevokeSessionsMethod;
+    if ((getRevokeSessionsMethod = SessionServiceGrpc.getRevokeSessionsMethod) == null) {
+      synchronized (SessionServiceGrpc.class) {
+        if ((getRevokeSessionsMethod = SessionServiceGrpc.getRevokeSessionsMethod) == null) {
+          SessionServiceGrpc.getRevokeSessionsMethod = getRevokeSessionsMethod =
+              io.grpc.MethodDescriptor.<io.github.sessiond.v1.RevokeSessionsRequest, io.github.sessiond.v1.RevokeSessionsResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "RevokeSessions"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  io.github.sessiond.v1.RevokeSessionsRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  io.github.sessiond.v1.RevokeSessionsResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new SessionServiceMethodDescriptorSupplier("RevokeSessions"))
+              .build();
+        }
+      }
+    }
+    return getRevokeSessionsMethod;
+  }
+
   private static volatile io.grpc.MethodDescriptor<io.github.sessiond.v1.ListSigningKeysRequest,
       io.github.sessiond.v1.ListSigningKeysResponse> getListSigningKeysMethod;
 
@@ -511,6 +573,68 @@ public final class SessionServiceGrpc {
       }
     }
     return getListAuditEventsMethod;
+  }
+
+  private static volatile io.grpc.MethodDescriptor<io.github.sessiond.v1.RotateTokenKeyRequest,
+      io.github.sessiond.v1.RotateTokenKeyResponse> getRotateTokenKeyMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "RotateTokenKey",
+      requestType = io.github.sessiond.v1.RotateTokenKeyRequest.class,
+      responseType = io.github.sessiond.v1.RotateTokenKeyResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<io.github.sessiond.v1.RotateTokenKeyRequest,
+      io.github.sessiond.v1.RotateTokenKeyResponse> getRotateTokenKeyMethod() {
+    io.grpc.MethodDescriptor<io.github.sessiond.v1.RotateTokenKeyRequest, io.github.sessiond.v1.RotateTokenKeyResponse> getRotateTokenKeyMethod;
+    if ((getRotateTokenKeyMethod = SessionServiceGrpc.getRotateTokenKeyMethod) == null) {
+      synchronized (SessionServiceGrpc.class) {
+        if ((getRotateTokenKeyMethod = SessionServiceGrpc.getRotateTokenKeyMethod) == null) {
+          SessionServiceGrpc.getRotateTokenKeyMethod = getRotateTokenKeyMethod =
+              io.grpc.MethodDescriptor.<io.github.sessiond.v1.RotateTokenKeyRequest, io.github.sessiond.v1.RotateTokenKeyResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "RotateTokenKey"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  io.github.sessiond.v1.RotateTokenKeyRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  io.github.sessiond.v1.RotateTokenKeyResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new SessionServiceMethodDescriptorSupplier("RotateTokenKey"))
+              .build();
+        }
+      }
+    }
+    return getRotateTokenKeyMethod;
+  }
+
+  private static volatile io.grpc.MethodDescriptor<io.github.sessiond.v1.ListTokenKeysRequest,
+      io.github.sessiond.v1.ListTokenKeysResponse> getListTokenKeysMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "ListTokenKeys",
+      requestType = io.github.sessiond.v1.ListTokenKeysRequest.class,
+      responseType = io.github.sessiond.v1.ListTokenKeysResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<io.github.sessiond.v1.ListTokenKeysRequest,
+      io.github.sessiond.v1.ListTokenKeysResponse> getListTokenKeysMethod() {
+    io.grpc.MethodDescriptor<io.github.sessiond.v1.ListTokenKeysRequest, io.github.sessiond.v1.ListTokenKeysResponse> getListTokenKeysMethod;
+    if ((getListTokenKeysMethod = SessionServiceGrpc.getListTokenKeysMethod) == null) {
+      synchronized (SessionServiceGrpc.class) {
+        if ((getListTokenKeysMethod = SessionServiceGrpc.getListTokenKeysMethod) == null) {
+          SessionServiceGrpc.getListTokenKeysMethod = getListTokenKeysMethod =
+              io.grpc.MethodDescriptor.<io.github.sessiond.v1.ListTokenKeysRequest, io.github.sessiond.v1.ListTokenKeysResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "ListTokenKeys"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  io.github.sessiond.v1.ListTokenKeysRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  io.github.sessiond.v1.ListTokenKeysResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new SessionServiceMethodDescriptorSupplier("ListTokenKeys"))
+              .build();
+        }
+      }
+    }
+    return getListTokenKeysMethod;
   }
 
   /**
@@ -595,12 +719,12 @@ public final class SessionServiceGrpc {
    *     trailer grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only
    *     the idempotent calls are safe to retry.
    *   - A calling service may be limited to some tenants. What belongs to another tenant does not exist
-   *     for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect needs a calling
-   *     service without such a limit.
+   *     for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect, RotateTokenKey and
+   *     ListTokenKeys need a calling service without such a limit.
    *   - Strings must be valid UTF-8 without NUL. Limits in bytes refer to UTF-8.
    *   - Where callers are authenticated, each caller has a role, and each RPC requires one:
    *     `validator` checks sessions, `issuer` also opens, changes and ends them, `admin` also manages
-   *     signing keys, audit and sweep. Each includes the one before. The option `required_role` says
+   *     keys, audit and sweep, and acts on the sessions of many actors. Each includes the one before. The option `required_role` says
    *     the same. Any call can fail with CALLER_UNAUTHENTICATED, CALLER_FORBIDDEN and
    *     CALLER_KEYS_UNAVAILABLE then. Credentials and roles are checked before the request's message
    *     is read.
@@ -631,12 +755,14 @@ public final class SessionServiceGrpc {
     /**
      * <pre>
      * Validate checks a cookie and returns its session. The order of the checks is: form, signing
-     * key, signature, row, revocation, absolute deadline, idle deadline, pre-login, bindings,
-     * CSRF token, authentication. It always reads the session from the database, and changes nothing
-     * unless `touch` is set.
+     * key, signature, row, revocation, absolute deadline, idle deadline, pre-login, bindings, type of
+     * actor, CSRF token, authentication. It always reads the session from the database, and changes nothing
+     * unless `touch` is set. With `token_audience`, it also returns a token for an upstream; two calls may
+     * return the same one.
      * Idempotent. Role: validator. Reasons: INVALID_COOKIE, SIGNING_KEY_NOT_FOUND,
      * SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE, PRE_LOGIN_NOT_ACCEPTED,
-     * IP_MISMATCH, USER_AGENT_MISMATCH, CSRF_MISSING, CSRF_MISMATCH, STEP_UP_REQUIRED.
+     * IP_MISMATCH, USER_AGENT_MISMATCH, ACTOR_TYPE_NOT_ACCEPTED, CSRF_MISSING, CSRF_MISMATCH,
+     * STEP_UP_REQUIRED.
      * </pre>
      */
     default void validate(io.github.sessiond.v1.ValidateRequest request,
@@ -648,7 +774,7 @@ public final class SessionServiceGrpc {
      * <pre>
      * ValidateCsrf checks a CSRF token against a live session.
      * Idempotent, changes nothing. Role: validator. Reasons: those of Validate except IP_MISMATCH,
-     * USER_AGENT_MISMATCH and STEP_UP_REQUIRED, and SESSION_NOT_FOUND.
+     * USER_AGENT_MISMATCH, ACTOR_TYPE_NOT_ACCEPTED and STEP_UP_REQUIRED, and SESSION_NOT_FOUND.
      * </pre>
      */
     default void validateCsrf(io.github.sessiond.v1.ValidateCsrfRequest request,
@@ -772,8 +898,8 @@ public final class SessionServiceGrpc {
      * <pre>
      * GarbageCollect runs one sweep with a time limit, like the schedule. It deletes ended sessions
      * past the history window, pre-login sessions past their absolute deadline, audit events past
-     * their retention, and signing keys past theirs that no session refers to. It never deletes a
-     * live session.
+     * their retention, signing keys past theirs that no session refers to, and token keys that are no
+     * longer published. It never deletes a live session.
      * Idempotent. Role: admin.
      * </pre>
      */
@@ -809,6 +935,37 @@ public final class SessionServiceGrpc {
 
     /**
      * <pre>
+     * ListSessions returns one page of the sessions that a filter selects, of all actors, the newest id
+     * first, which is nearly the order in which they were stored. One call reads at most 5000 rows, so a
+     * page may have fewer sessions than page_size, or none, and still have a next one. If sessions are
+     * created or end between two pages, no other session is missed or returned twice. For the sessions of
+     * one actor, List takes less.
+     * Idempotent, changes nothing. Role: admin.
+     * </pre>
+     */
+    default void listSessions(io.github.sessiond.v1.ListSessionsRequest request,
+        io.grpc.stub.StreamObserver<io.github.sessiond.v1.ListSessionsResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getListSessionsMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * RevokeSessions revokes live sessions that a filter selects, of all actors. One call reads at most
+     * 5000 rows and revokes at most 500 sessions; repeat it with next_page_token while `more` is true.
+     * Sessions that were created after the first of these calls are not revoked. A session that
+     * RotateSession replaces during these calls is followed: the one in its place is revoked. With
+     * dry_run, nothing is revoked, and the responses tell what would be.
+     * Idempotent: a repeated call does not count or change again what is revoked already. A call that
+     * fails may have revoked some of its sessions. Role: admin.
+     * </pre>
+     */
+    default void revokeSessions(io.github.sessiond.v1.RevokeSessionsRequest request,
+        io.grpc.stub.StreamObserver<io.github.sessiond.v1.RevokeSessionsResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getRevokeSessionsMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
      * ListSigningKeys returns one page of a tenant's signing keys, newest first, without key
      * material.
      * Idempotent, changes nothing. Role: admin.
@@ -821,13 +978,47 @@ public final class SessionServiceGrpc {
 
     /**
      * <pre>
-     * ListAuditEvents returns one page of a tenant's audit events, newest first.
+     * ListAuditEvents returns one page of a tenant's audit events, or of those of all tenants, newest or
+     * oldest first. With `action`, a time or all_tenants, one call reads at most 5000 rows, so a page may
+     * have fewer events than page_size, or none, and still have a next one.
+     * Newest first, events that are written between two pages are not on the later one. Oldest first, no
+     * event is missed, also those that are being written: a page ends before the events of the last
+     * seconds, 5 at least, and of a change that has not been committed yet. If it is empty, wait before
+     * you ask for the next one.
      * Idempotent, changes nothing. Role: admin.
      * </pre>
      */
     default void listAuditEvents(io.github.sessiond.v1.ListAuditEventsRequest request,
         io.grpc.stub.StreamObserver<io.github.sessiond.v1.ListAuditEventsResponse> responseObserver) {
       io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getListAuditEventsMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * RotateTokenKey creates a new key for the tokens for upstreams. It is published at once, and signs
+     * after the delay that the operator has configured (10 minutes by default), so that verifiers know it
+     * by then. Keys before it are published until their last tokens have expired. With `immediately`, the
+     * new key signs at once, and the keys before it are published no longer. Concurrent calls leave exactly
+     * one key that no other one replaces. Without SESSIOND_TOKEN_ISSUER there are no tokens, and the call
+     * fails with INVALID_REQUEST.
+     * Not idempotent: each call rotates again. Role: admin.
+     * </pre>
+     */
+    default void rotateTokenKey(io.github.sessiond.v1.RotateTokenKeyRequest request,
+        io.grpc.stub.StreamObserver<io.github.sessiond.v1.RotateTokenKeyResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getRotateTokenKeyMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * ListTokenKeys returns one page of the token keys, newest first, without private keys. There are none
+     * before sessiond has been started with SESSIOND_TOKEN_ISSUER.
+     * Idempotent, changes nothing. Role: admin.
+     * </pre>
+     */
+    default void listTokenKeys(io.github.sessiond.v1.ListTokenKeysRequest request,
+        io.grpc.stub.StreamObserver<io.github.sessiond.v1.ListTokenKeysResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getListTokenKeysMethod(), responseObserver);
     }
   }
 
@@ -855,12 +1046,12 @@ public final class SessionServiceGrpc {
    *     trailer grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only
    *     the idempotent calls are safe to retry.
    *   - A calling service may be limited to some tenants. What belongs to another tenant does not exist
-   *     for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect needs a calling
-   *     service without such a limit.
+   *     for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect, RotateTokenKey and
+   *     ListTokenKeys need a calling service without such a limit.
    *   - Strings must be valid UTF-8 without NUL. Limits in bytes refer to UTF-8.
    *   - Where callers are authenticated, each caller has a role, and each RPC requires one:
    *     `validator` checks sessions, `issuer` also opens, changes and ends them, `admin` also manages
-   *     signing keys, audit and sweep. Each includes the one before. The option `required_role` says
+   *     keys, audit and sweep, and acts on the sessions of many actors. Each includes the one before. The option `required_role` says
    *     the same. Any call can fail with CALLER_UNAUTHENTICATED, CALLER_FORBIDDEN and
    *     CALLER_KEYS_UNAVAILABLE then. Credentials and roles are checked before the request's message
    *     is read.
@@ -902,12 +1093,12 @@ public final class SessionServiceGrpc {
    *     trailer grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only
    *     the idempotent calls are safe to retry.
    *   - A calling service may be limited to some tenants. What belongs to another tenant does not exist
-   *     for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect needs a calling
-   *     service without such a limit.
+   *     for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect, RotateTokenKey and
+   *     ListTokenKeys need a calling service without such a limit.
    *   - Strings must be valid UTF-8 without NUL. Limits in bytes refer to UTF-8.
    *   - Where callers are authenticated, each caller has a role, and each RPC requires one:
    *     `validator` checks sessions, `issuer` also opens, changes and ends them, `admin` also manages
-   *     signing keys, audit and sweep. Each includes the one before. The option `required_role` says
+   *     keys, audit and sweep, and acts on the sessions of many actors. Each includes the one before. The option `required_role` says
    *     the same. Any call can fail with CALLER_UNAUTHENTICATED, CALLER_FORBIDDEN and
    *     CALLER_KEYS_UNAVAILABLE then. Credentials and roles are checked before the request's message
    *     is read.
@@ -950,12 +1141,14 @@ public final class SessionServiceGrpc {
     /**
      * <pre>
      * Validate checks a cookie and returns its session. The order of the checks is: form, signing
-     * key, signature, row, revocation, absolute deadline, idle deadline, pre-login, bindings,
-     * CSRF token, authentication. It always reads the session from the database, and changes nothing
-     * unless `touch` is set.
+     * key, signature, row, revocation, absolute deadline, idle deadline, pre-login, bindings, type of
+     * actor, CSRF token, authentication. It always reads the session from the database, and changes nothing
+     * unless `touch` is set. With `token_audience`, it also returns a token for an upstream; two calls may
+     * return the same one.
      * Idempotent. Role: validator. Reasons: INVALID_COOKIE, SIGNING_KEY_NOT_FOUND,
      * SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE, PRE_LOGIN_NOT_ACCEPTED,
-     * IP_MISMATCH, USER_AGENT_MISMATCH, CSRF_MISSING, CSRF_MISMATCH, STEP_UP_REQUIRED.
+     * IP_MISMATCH, USER_AGENT_MISMATCH, ACTOR_TYPE_NOT_ACCEPTED, CSRF_MISSING, CSRF_MISMATCH,
+     * STEP_UP_REQUIRED.
      * </pre>
      */
     public void validate(io.github.sessiond.v1.ValidateRequest request,
@@ -968,7 +1161,7 @@ public final class SessionServiceGrpc {
      * <pre>
      * ValidateCsrf checks a CSRF token against a live session.
      * Idempotent, changes nothing. Role: validator. Reasons: those of Validate except IP_MISMATCH,
-     * USER_AGENT_MISMATCH and STEP_UP_REQUIRED, and SESSION_NOT_FOUND.
+     * USER_AGENT_MISMATCH, ACTOR_TYPE_NOT_ACCEPTED and STEP_UP_REQUIRED, and SESSION_NOT_FOUND.
      * </pre>
      */
     public void validateCsrf(io.github.sessiond.v1.ValidateCsrfRequest request,
@@ -1100,8 +1293,8 @@ public final class SessionServiceGrpc {
      * <pre>
      * GarbageCollect runs one sweep with a time limit, like the schedule. It deletes ended sessions
      * past the history window, pre-login sessions past their absolute deadline, audit events past
-     * their retention, and signing keys past theirs that no session refers to. It never deletes a
-     * live session.
+     * their retention, signing keys past theirs that no session refers to, and token keys that are no
+     * longer published. It never deletes a live session.
      * Idempotent. Role: admin.
      * </pre>
      */
@@ -1140,6 +1333,39 @@ public final class SessionServiceGrpc {
 
     /**
      * <pre>
+     * ListSessions returns one page of the sessions that a filter selects, of all actors, the newest id
+     * first, which is nearly the order in which they were stored. One call reads at most 5000 rows, so a
+     * page may have fewer sessions than page_size, or none, and still have a next one. If sessions are
+     * created or end between two pages, no other session is missed or returned twice. For the sessions of
+     * one actor, List takes less.
+     * Idempotent, changes nothing. Role: admin.
+     * </pre>
+     */
+    public void listSessions(io.github.sessiond.v1.ListSessionsRequest request,
+        io.grpc.stub.StreamObserver<io.github.sessiond.v1.ListSessionsResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getListSessionsMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
+     * RevokeSessions revokes live sessions that a filter selects, of all actors. One call reads at most
+     * 5000 rows and revokes at most 500 sessions; repeat it with next_page_token while `more` is true.
+     * Sessions that were created after the first of these calls are not revoked. A session that
+     * RotateSession replaces during these calls is followed: the one in its place is revoked. With
+     * dry_run, nothing is revoked, and the responses tell what would be.
+     * Idempotent: a repeated call does not count or change again what is revoked already. A call that
+     * fails may have revoked some of its sessions. Role: admin.
+     * </pre>
+     */
+    public void revokeSessions(io.github.sessiond.v1.RevokeSessionsRequest request,
+        io.grpc.stub.StreamObserver<io.github.sessiond.v1.RevokeSessionsResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getRevokeSessionsMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
      * ListSigningKeys returns one page of a tenant's signing keys, newest first, without key
      * material.
      * Idempotent, changes nothing. Role: admin.
@@ -1153,7 +1379,13 @@ public final class SessionServiceGrpc {
 
     /**
      * <pre>
-     * ListAuditEvents returns one page of a tenant's audit events, newest first.
+     * ListAuditEvents returns one page of a tenant's audit events, or of those of all tenants, newest or
+     * oldest first. With `action`, a time or all_tenants, one call reads at most 5000 rows, so a page may
+     * have fewer events than page_size, or none, and still have a next one.
+     * Newest first, events that are written between two pages are not on the later one. Oldest first, no
+     * event is missed, also those that are being written: a page ends before the events of the last
+     * seconds, 5 at least, and of a change that has not been committed yet. If it is empty, wait before
+     * you ask for the next one.
      * Idempotent, changes nothing. Role: admin.
      * </pre>
      */
@@ -1161,6 +1393,36 @@ public final class SessionServiceGrpc {
         io.grpc.stub.StreamObserver<io.github.sessiond.v1.ListAuditEventsResponse> responseObserver) {
       io.grpc.stub.ClientCalls.asyncUnaryCall(
           getChannel().newCall(getListAuditEventsMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
+     * RotateTokenKey creates a new key for the tokens for upstreams. It is published at once, and signs
+     * after the delay that the operator has configured (10 minutes by default), so that verifiers know it
+     * by then. Keys before it are published until their last tokens have expired. With `immediately`, the
+     * new key signs at once, and the keys before it are published no longer. Concurrent calls leave exactly
+     * one key that no other one replaces. Without SESSIOND_TOKEN_ISSUER there are no tokens, and the call
+     * fails with INVALID_REQUEST.
+     * Not idempotent: each call rotates again. Role: admin.
+     * </pre>
+     */
+    public void rotateTokenKey(io.github.sessiond.v1.RotateTokenKeyRequest request,
+        io.grpc.stub.StreamObserver<io.github.sessiond.v1.RotateTokenKeyResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getRotateTokenKeyMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
+     * ListTokenKeys returns one page of the token keys, newest first, without private keys. There are none
+     * before sessiond has been started with SESSIOND_TOKEN_ISSUER.
+     * Idempotent, changes nothing. Role: admin.
+     * </pre>
+     */
+    public void listTokenKeys(io.github.sessiond.v1.ListTokenKeysRequest request,
+        io.grpc.stub.StreamObserver<io.github.sessiond.v1.ListTokenKeysResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getListTokenKeysMethod(), getCallOptions()), request, responseObserver);
     }
   }
 
@@ -1188,12 +1450,12 @@ public final class SessionServiceGrpc {
    *     trailer grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only
    *     the idempotent calls are safe to retry.
    *   - A calling service may be limited to some tenants. What belongs to another tenant does not exist
-   *     for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect needs a calling
-   *     service without such a limit.
+   *     for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect, RotateTokenKey and
+   *     ListTokenKeys need a calling service without such a limit.
    *   - Strings must be valid UTF-8 without NUL. Limits in bytes refer to UTF-8.
    *   - Where callers are authenticated, each caller has a role, and each RPC requires one:
    *     `validator` checks sessions, `issuer` also opens, changes and ends them, `admin` also manages
-   *     signing keys, audit and sweep. Each includes the one before. The option `required_role` says
+   *     keys, audit and sweep, and acts on the sessions of many actors. Each includes the one before. The option `required_role` says
    *     the same. Any call can fail with CALLER_UNAUTHENTICATED, CALLER_FORBIDDEN and
    *     CALLER_KEYS_UNAVAILABLE then. Credentials and roles are checked before the request's message
    *     is read.
@@ -1235,12 +1497,14 @@ public final class SessionServiceGrpc {
     /**
      * <pre>
      * Validate checks a cookie and returns its session. The order of the checks is: form, signing
-     * key, signature, row, revocation, absolute deadline, idle deadline, pre-login, bindings,
-     * CSRF token, authentication. It always reads the session from the database, and changes nothing
-     * unless `touch` is set.
+     * key, signature, row, revocation, absolute deadline, idle deadline, pre-login, bindings, type of
+     * actor, CSRF token, authentication. It always reads the session from the database, and changes nothing
+     * unless `touch` is set. With `token_audience`, it also returns a token for an upstream; two calls may
+     * return the same one.
      * Idempotent. Role: validator. Reasons: INVALID_COOKIE, SIGNING_KEY_NOT_FOUND,
      * SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE, PRE_LOGIN_NOT_ACCEPTED,
-     * IP_MISMATCH, USER_AGENT_MISMATCH, CSRF_MISSING, CSRF_MISMATCH, STEP_UP_REQUIRED.
+     * IP_MISMATCH, USER_AGENT_MISMATCH, ACTOR_TYPE_NOT_ACCEPTED, CSRF_MISSING, CSRF_MISMATCH,
+     * STEP_UP_REQUIRED.
      * </pre>
      */
     public io.github.sessiond.v1.ValidateResponse validate(io.github.sessiond.v1.ValidateRequest request) throws io.grpc.StatusException {
@@ -1252,7 +1516,7 @@ public final class SessionServiceGrpc {
      * <pre>
      * ValidateCsrf checks a CSRF token against a live session.
      * Idempotent, changes nothing. Role: validator. Reasons: those of Validate except IP_MISMATCH,
-     * USER_AGENT_MISMATCH and STEP_UP_REQUIRED, and SESSION_NOT_FOUND.
+     * USER_AGENT_MISMATCH, ACTOR_TYPE_NOT_ACCEPTED and STEP_UP_REQUIRED, and SESSION_NOT_FOUND.
      * </pre>
      */
     public io.github.sessiond.v1.ValidateCsrfResponse validateCsrf(io.github.sessiond.v1.ValidateCsrfRequest request) throws io.grpc.StatusException {
@@ -1376,8 +1640,8 @@ public final class SessionServiceGrpc {
      * <pre>
      * GarbageCollect runs one sweep with a time limit, like the schedule. It deletes ended sessions
      * past the history window, pre-login sessions past their absolute deadline, audit events past
-     * their retention, and signing keys past theirs that no session refers to. It never deletes a
-     * live session.
+     * their retention, signing keys past theirs that no session refers to, and token keys that are no
+     * longer published. It never deletes a live session.
      * Idempotent. Role: admin.
      * </pre>
      */
@@ -1413,6 +1677,37 @@ public final class SessionServiceGrpc {
 
     /**
      * <pre>
+     * ListSessions returns one page of the sessions that a filter selects, of all actors, the newest id
+     * first, which is nearly the order in which they were stored. One call reads at most 5000 rows, so a
+     * page may have fewer sessions than page_size, or none, and still have a next one. If sessions are
+     * created or end between two pages, no other session is missed or returned twice. For the sessions of
+     * one actor, List takes less.
+     * Idempotent, changes nothing. Role: admin.
+     * </pre>
+     */
+    public io.github.sessiond.v1.ListSessionsResponse listSessions(io.github.sessiond.v1.ListSessionsRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getListSessionsMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * RevokeSessions revokes live sessions that a filter selects, of all actors. One call reads at most
+     * 5000 rows and revokes at most 500 sessions; repeat it with next_page_token while `more` is true.
+     * Sessions that were created after the first of these calls are not revoked. A session that
+     * RotateSession replaces during these calls is followed: the one in its place is revoked. With
+     * dry_run, nothing is revoked, and the responses tell what would be.
+     * Idempotent: a repeated call does not count or change again what is revoked already. A call that
+     * fails may have revoked some of its sessions. Role: admin.
+     * </pre>
+     */
+    public io.github.sessiond.v1.RevokeSessionsResponse revokeSessions(io.github.sessiond.v1.RevokeSessionsRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getRevokeSessionsMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
      * ListSigningKeys returns one page of a tenant's signing keys, newest first, without key
      * material.
      * Idempotent, changes nothing. Role: admin.
@@ -1425,13 +1720,47 @@ public final class SessionServiceGrpc {
 
     /**
      * <pre>
-     * ListAuditEvents returns one page of a tenant's audit events, newest first.
+     * ListAuditEvents returns one page of a tenant's audit events, or of those of all tenants, newest or
+     * oldest first. With `action`, a time or all_tenants, one call reads at most 5000 rows, so a page may
+     * have fewer events than page_size, or none, and still have a next one.
+     * Newest first, events that are written between two pages are not on the later one. Oldest first, no
+     * event is missed, also those that are being written: a page ends before the events of the last
+     * seconds, 5 at least, and of a change that has not been committed yet. If it is empty, wait before
+     * you ask for the next one.
      * Idempotent, changes nothing. Role: admin.
      * </pre>
      */
     public io.github.sessiond.v1.ListAuditEventsResponse listAuditEvents(io.github.sessiond.v1.ListAuditEventsRequest request) throws io.grpc.StatusException {
       return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
           getChannel(), getListAuditEventsMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * RotateTokenKey creates a new key for the tokens for upstreams. It is published at once, and signs
+     * after the delay that the operator has configured (10 minutes by default), so that verifiers know it
+     * by then. Keys before it are published until their last tokens have expired. With `immediately`, the
+     * new key signs at once, and the keys before it are published no longer. Concurrent calls leave exactly
+     * one key that no other one replaces. Without SESSIOND_TOKEN_ISSUER there are no tokens, and the call
+     * fails with INVALID_REQUEST.
+     * Not idempotent: each call rotates again. Role: admin.
+     * </pre>
+     */
+    public io.github.sessiond.v1.RotateTokenKeyResponse rotateTokenKey(io.github.sessiond.v1.RotateTokenKeyRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getRotateTokenKeyMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * ListTokenKeys returns one page of the token keys, newest first, without private keys. There are none
+     * before sessiond has been started with SESSIOND_TOKEN_ISSUER.
+     * Idempotent, changes nothing. Role: admin.
+     * </pre>
+     */
+    public io.github.sessiond.v1.ListTokenKeysResponse listTokenKeys(io.github.sessiond.v1.ListTokenKeysRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getListTokenKeysMethod(), getCallOptions(), request);
     }
   }
 
@@ -1459,12 +1788,12 @@ public final class SessionServiceGrpc {
    *     trailer grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only
    *     the idempotent calls are safe to retry.
    *   - A calling service may be limited to some tenants. What belongs to another tenant does not exist
-   *     for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect needs a calling
-   *     service without such a limit.
+   *     for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect, RotateTokenKey and
+   *     ListTokenKeys need a calling service without such a limit.
    *   - Strings must be valid UTF-8 without NUL. Limits in bytes refer to UTF-8.
    *   - Where callers are authenticated, each caller has a role, and each RPC requires one:
    *     `validator` checks sessions, `issuer` also opens, changes and ends them, `admin` also manages
-   *     signing keys, audit and sweep. Each includes the one before. The option `required_role` says
+   *     keys, audit and sweep, and acts on the sessions of many actors. Each includes the one before. The option `required_role` says
    *     the same. Any call can fail with CALLER_UNAUTHENTICATED, CALLER_FORBIDDEN and
    *     CALLER_KEYS_UNAVAILABLE then. Credentials and roles are checked before the request's message
    *     is read.
@@ -1506,12 +1835,14 @@ public final class SessionServiceGrpc {
     /**
      * <pre>
      * Validate checks a cookie and returns its session. The order of the checks is: form, signing
-     * key, signature, row, revocation, absolute deadline, idle deadline, pre-login, bindings,
-     * CSRF token, authentication. It always reads the session from the database, and changes nothing
-     * unless `touch` is set.
+     * key, signature, row, revocation, absolute deadline, idle deadline, pre-login, bindings, type of
+     * actor, CSRF token, authentication. It always reads the session from the database, and changes nothing
+     * unless `touch` is set. With `token_audience`, it also returns a token for an upstream; two calls may
+     * return the same one.
      * Idempotent. Role: validator. Reasons: INVALID_COOKIE, SIGNING_KEY_NOT_FOUND,
      * SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE, PRE_LOGIN_NOT_ACCEPTED,
-     * IP_MISMATCH, USER_AGENT_MISMATCH, CSRF_MISSING, CSRF_MISMATCH, STEP_UP_REQUIRED.
+     * IP_MISMATCH, USER_AGENT_MISMATCH, ACTOR_TYPE_NOT_ACCEPTED, CSRF_MISSING, CSRF_MISMATCH,
+     * STEP_UP_REQUIRED.
      * </pre>
      */
     public io.github.sessiond.v1.ValidateResponse validate(io.github.sessiond.v1.ValidateRequest request) {
@@ -1523,7 +1854,7 @@ public final class SessionServiceGrpc {
      * <pre>
      * ValidateCsrf checks a CSRF token against a live session.
      * Idempotent, changes nothing. Role: validator. Reasons: those of Validate except IP_MISMATCH,
-     * USER_AGENT_MISMATCH and STEP_UP_REQUIRED, and SESSION_NOT_FOUND.
+     * USER_AGENT_MISMATCH, ACTOR_TYPE_NOT_ACCEPTED and STEP_UP_REQUIRED, and SESSION_NOT_FOUND.
      * </pre>
      */
     public io.github.sessiond.v1.ValidateCsrfResponse validateCsrf(io.github.sessiond.v1.ValidateCsrfRequest request) {
@@ -1647,8 +1978,8 @@ public final class SessionServiceGrpc {
      * <pre>
      * GarbageCollect runs one sweep with a time limit, like the schedule. It deletes ended sessions
      * past the history window, pre-login sessions past their absolute deadline, audit events past
-     * their retention, and signing keys past theirs that no session refers to. It never deletes a
-     * live session.
+     * their retention, signing keys past theirs that no session refers to, and token keys that are no
+     * longer published. It never deletes a live session.
      * Idempotent. Role: admin.
      * </pre>
      */
@@ -1684,6 +2015,37 @@ public final class SessionServiceGrpc {
 
     /**
      * <pre>
+     * ListSessions returns one page of the sessions that a filter selects, of all actors, the newest id
+     * first, which is nearly the order in which they were stored. One call reads at most 5000 rows, so a
+     * page may have fewer sessions than page_size, or none, and still have a next one. If sessions are
+     * created or end between two pages, no other session is missed or returned twice. For the sessions of
+     * one actor, List takes less.
+     * Idempotent, changes nothing. Role: admin.
+     * </pre>
+     */
+    public io.github.sessiond.v1.ListSessionsResponse listSessions(io.github.sessiond.v1.ListSessionsRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getListSessionsMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * RevokeSessions revokes live sessions that a filter selects, of all actors. One call reads at most
+     * 5000 rows and revokes at most 500 sessions; repeat it with next_page_token while `more` is true.
+     * Sessions that were created after the first of these calls are not revoked. A session that
+     * RotateSession replaces during these calls is followed: the one in its place is revoked. With
+     * dry_run, nothing is revoked, and the responses tell what would be.
+     * Idempotent: a repeated call does not count or change again what is revoked already. A call that
+     * fails may have revoked some of its sessions. Role: admin.
+     * </pre>
+     */
+    public io.github.sessiond.v1.RevokeSessionsResponse revokeSessions(io.github.sessiond.v1.RevokeSessionsRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getRevokeSessionsMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
      * ListSigningKeys returns one page of a tenant's signing keys, newest first, without key
      * material.
      * Idempotent, changes nothing. Role: admin.
@@ -1696,13 +2058,47 @@ public final class SessionServiceGrpc {
 
     /**
      * <pre>
-     * ListAuditEvents returns one page of a tenant's audit events, newest first.
+     * ListAuditEvents returns one page of a tenant's audit events, or of those of all tenants, newest or
+     * oldest first. With `action`, a time or all_tenants, one call reads at most 5000 rows, so a page may
+     * have fewer events than page_size, or none, and still have a next one.
+     * Newest first, events that are written between two pages are not on the later one. Oldest first, no
+     * event is missed, also those that are being written: a page ends before the events of the last
+     * seconds, 5 at least, and of a change that has not been committed yet. If it is empty, wait before
+     * you ask for the next one.
      * Idempotent, changes nothing. Role: admin.
      * </pre>
      */
     public io.github.sessiond.v1.ListAuditEventsResponse listAuditEvents(io.github.sessiond.v1.ListAuditEventsRequest request) {
       return io.grpc.stub.ClientCalls.blockingUnaryCall(
           getChannel(), getListAuditEventsMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * RotateTokenKey creates a new key for the tokens for upstreams. It is published at once, and signs
+     * after the delay that the operator has configured (10 minutes by default), so that verifiers know it
+     * by then. Keys before it are published until their last tokens have expired. With `immediately`, the
+     * new key signs at once, and the keys before it are published no longer. Concurrent calls leave exactly
+     * one key that no other one replaces. Without SESSIOND_TOKEN_ISSUER there are no tokens, and the call
+     * fails with INVALID_REQUEST.
+     * Not idempotent: each call rotates again. Role: admin.
+     * </pre>
+     */
+    public io.github.sessiond.v1.RotateTokenKeyResponse rotateTokenKey(io.github.sessiond.v1.RotateTokenKeyRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getRotateTokenKeyMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * ListTokenKeys returns one page of the token keys, newest first, without private keys. There are none
+     * before sessiond has been started with SESSIOND_TOKEN_ISSUER.
+     * Idempotent, changes nothing. Role: admin.
+     * </pre>
+     */
+    public io.github.sessiond.v1.ListTokenKeysResponse listTokenKeys(io.github.sessiond.v1.ListTokenKeysRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getListTokenKeysMethod(), getCallOptions(), request);
     }
   }
 
@@ -1730,12 +2126,12 @@ public final class SessionServiceGrpc {
    *     trailer grpc-retry-pushback-ms says the same to the retry policies of gRPC's libraries. Only
    *     the idempotent calls are safe to retry.
    *   - A calling service may be limited to some tenants. What belongs to another tenant does not exist
-   *     for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect needs a calling
-   *     service without such a limit.
+   *     for it: sessions, cookies, signing keys, audit events and pages. GarbageCollect, RotateTokenKey and
+   *     ListTokenKeys need a calling service without such a limit.
    *   - Strings must be valid UTF-8 without NUL. Limits in bytes refer to UTF-8.
    *   - Where callers are authenticated, each caller has a role, and each RPC requires one:
    *     `validator` checks sessions, `issuer` also opens, changes and ends them, `admin` also manages
-   *     signing keys, audit and sweep. Each includes the one before. The option `required_role` says
+   *     keys, audit and sweep, and acts on the sessions of many actors. Each includes the one before. The option `required_role` says
    *     the same. Any call can fail with CALLER_UNAUTHENTICATED, CALLER_FORBIDDEN and
    *     CALLER_KEYS_UNAVAILABLE then. Credentials and roles are checked before the request's message
    *     is read.
@@ -1778,12 +2174,14 @@ public final class SessionServiceGrpc {
     /**
      * <pre>
      * Validate checks a cookie and returns its session. The order of the checks is: form, signing
-     * key, signature, row, revocation, absolute deadline, idle deadline, pre-login, bindings,
-     * CSRF token, authentication. It always reads the session from the database, and changes nothing
-     * unless `touch` is set.
+     * key, signature, row, revocation, absolute deadline, idle deadline, pre-login, bindings, type of
+     * actor, CSRF token, authentication. It always reads the session from the database, and changes nothing
+     * unless `touch` is set. With `token_audience`, it also returns a token for an upstream; two calls may
+     * return the same one.
      * Idempotent. Role: validator. Reasons: INVALID_COOKIE, SIGNING_KEY_NOT_FOUND,
      * SIGNING_KEY_RETIRED, REVOKED, EXPIRED_ABSOLUTE, EXPIRED_IDLE, PRE_LOGIN_NOT_ACCEPTED,
-     * IP_MISMATCH, USER_AGENT_MISMATCH, CSRF_MISSING, CSRF_MISMATCH, STEP_UP_REQUIRED.
+     * IP_MISMATCH, USER_AGENT_MISMATCH, ACTOR_TYPE_NOT_ACCEPTED, CSRF_MISSING, CSRF_MISMATCH,
+     * STEP_UP_REQUIRED.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<io.github.sessiond.v1.ValidateResponse> validate(
@@ -1796,7 +2194,7 @@ public final class SessionServiceGrpc {
      * <pre>
      * ValidateCsrf checks a CSRF token against a live session.
      * Idempotent, changes nothing. Role: validator. Reasons: those of Validate except IP_MISMATCH,
-     * USER_AGENT_MISMATCH and STEP_UP_REQUIRED, and SESSION_NOT_FOUND.
+     * USER_AGENT_MISMATCH, ACTOR_TYPE_NOT_ACCEPTED and STEP_UP_REQUIRED, and SESSION_NOT_FOUND.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<io.github.sessiond.v1.ValidateCsrfResponse> validateCsrf(
@@ -1928,8 +2326,8 @@ public final class SessionServiceGrpc {
      * <pre>
      * GarbageCollect runs one sweep with a time limit, like the schedule. It deletes ended sessions
      * past the history window, pre-login sessions past their absolute deadline, audit events past
-     * their retention, and signing keys past theirs that no session refers to. It never deletes a
-     * live session.
+     * their retention, signing keys past theirs that no session refers to, and token keys that are no
+     * longer published. It never deletes a live session.
      * Idempotent. Role: admin.
      * </pre>
      */
@@ -1968,6 +2366,39 @@ public final class SessionServiceGrpc {
 
     /**
      * <pre>
+     * ListSessions returns one page of the sessions that a filter selects, of all actors, the newest id
+     * first, which is nearly the order in which they were stored. One call reads at most 5000 rows, so a
+     * page may have fewer sessions than page_size, or none, and still have a next one. If sessions are
+     * created or end between two pages, no other session is missed or returned twice. For the sessions of
+     * one actor, List takes less.
+     * Idempotent, changes nothing. Role: admin.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<io.github.sessiond.v1.ListSessionsResponse> listSessions(
+        io.github.sessiond.v1.ListSessionsRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getListSessionsMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
+     * RevokeSessions revokes live sessions that a filter selects, of all actors. One call reads at most
+     * 5000 rows and revokes at most 500 sessions; repeat it with next_page_token while `more` is true.
+     * Sessions that were created after the first of these calls are not revoked. A session that
+     * RotateSession replaces during these calls is followed: the one in its place is revoked. With
+     * dry_run, nothing is revoked, and the responses tell what would be.
+     * Idempotent: a repeated call does not count or change again what is revoked already. A call that
+     * fails may have revoked some of its sessions. Role: admin.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<io.github.sessiond.v1.RevokeSessionsResponse> revokeSessions(
+        io.github.sessiond.v1.RevokeSessionsRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getRevokeSessionsMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
      * ListSigningKeys returns one page of a tenant's signing keys, newest first, without key
      * material.
      * Idempotent, changes nothing. Role: admin.
@@ -1981,7 +2412,13 @@ public final class SessionServiceGrpc {
 
     /**
      * <pre>
-     * ListAuditEvents returns one page of a tenant's audit events, newest first.
+     * ListAuditEvents returns one page of a tenant's audit events, or of those of all tenants, newest or
+     * oldest first. With `action`, a time or all_tenants, one call reads at most 5000 rows, so a page may
+     * have fewer events than page_size, or none, and still have a next one.
+     * Newest first, events that are written between two pages are not on the later one. Oldest first, no
+     * event is missed, also those that are being written: a page ends before the events of the last
+     * seconds, 5 at least, and of a change that has not been committed yet. If it is empty, wait before
+     * you ask for the next one.
      * Idempotent, changes nothing. Role: admin.
      * </pre>
      */
@@ -1989,6 +2426,36 @@ public final class SessionServiceGrpc {
         io.github.sessiond.v1.ListAuditEventsRequest request) {
       return io.grpc.stub.ClientCalls.futureUnaryCall(
           getChannel().newCall(getListAuditEventsMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
+     * RotateTokenKey creates a new key for the tokens for upstreams. It is published at once, and signs
+     * after the delay that the operator has configured (10 minutes by default), so that verifiers know it
+     * by then. Keys before it are published until their last tokens have expired. With `immediately`, the
+     * new key signs at once, and the keys before it are published no longer. Concurrent calls leave exactly
+     * one key that no other one replaces. Without SESSIOND_TOKEN_ISSUER there are no tokens, and the call
+     * fails with INVALID_REQUEST.
+     * Not idempotent: each call rotates again. Role: admin.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<io.github.sessiond.v1.RotateTokenKeyResponse> rotateTokenKey(
+        io.github.sessiond.v1.RotateTokenKeyRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getRotateTokenKeyMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
+     * ListTokenKeys returns one page of the token keys, newest first, without private keys. There are none
+     * before sessiond has been started with SESSIOND_TOKEN_ISSUER.
+     * Idempotent, changes nothing. Role: admin.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<io.github.sessiond.v1.ListTokenKeysResponse> listTokenKeys(
+        io.github.sessiond.v1.ListTokenKeysRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getListTokenKeysMethod(), getCallOptions()), request);
     }
   }
 
@@ -2005,8 +2472,12 @@ public final class SessionServiceGrpc {
   private static final int METHODID_GARBAGE_COLLECT = 10;
   private static final int METHODID_GET = 11;
   private static final int METHODID_LIST = 12;
-  private static final int METHODID_LIST_SIGNING_KEYS = 13;
-  private static final int METHODID_LIST_AUDIT_EVENTS = 14;
+  private static final int METHODID_LIST_SESSIONS = 13;
+  private static final int METHODID_REVOKE_SESSIONS = 14;
+  private static final int METHODID_LIST_SIGNING_KEYS = 15;
+  private static final int METHODID_LIST_AUDIT_EVENTS = 16;
+  private static final int METHODID_ROTATE_TOKEN_KEY = 17;
+  private static final int METHODID_LIST_TOKEN_KEYS = 18;
 
   private static final class MethodHandlers<Req, Resp> implements
       io.grpc.stub.ServerCalls.UnaryMethod<Req, Resp>,
@@ -2077,6 +2548,14 @@ public final class SessionServiceGrpc {
           serviceImpl.list((io.github.sessiond.v1.ListRequest) request,
               (io.grpc.stub.StreamObserver<io.github.sessiond.v1.ListResponse>) responseObserver);
           break;
+        case METHODID_LIST_SESSIONS:
+          serviceImpl.listSessions((io.github.sessiond.v1.ListSessionsRequest) request,
+              (io.grpc.stub.StreamObserver<io.github.sessiond.v1.ListSessionsResponse>) responseObserver);
+          break;
+        case METHODID_REVOKE_SESSIONS:
+          serviceImpl.revokeSessions((io.github.sessiond.v1.RevokeSessionsRequest) request,
+              (io.grpc.stub.StreamObserver<io.github.sessiond.v1.RevokeSessionsResponse>) responseObserver);
+          break;
         case METHODID_LIST_SIGNING_KEYS:
           serviceImpl.listSigningKeys((io.github.sessiond.v1.ListSigningKeysRequest) request,
               (io.grpc.stub.StreamObserver<io.github.sessiond.v1.ListSigningKeysResponse>) responseObserver);
@@ -2084,6 +2563,14 @@ public final class SessionServiceGrpc {
         case METHODID_LIST_AUDIT_EVENTS:
           serviceImpl.listAuditEvents((io.github.sessiond.v1.ListAuditEventsRequest) request,
               (io.grpc.stub.StreamObserver<io.github.sessiond.v1.ListAuditEventsResponse>) responseObserver);
+          break;
+        case METHODID_ROTATE_TOKEN_KEY:
+          serviceImpl.rotateTokenKey((io.github.sessiond.v1.RotateTokenKeyRequest) request,
+              (io.grpc.stub.StreamObserver<io.github.sessiond.v1.RotateTokenKeyResponse>) responseObserver);
+          break;
+        case METHODID_LIST_TOKEN_KEYS:
+          serviceImpl.listTokenKeys((io.github.sessiond.v1.ListTokenKeysRequest) request,
+              (io.grpc.stub.StreamObserver<io.github.sessiond.v1.ListTokenKeysResponse>) responseObserver);
           break;
         default:
           throw new AssertionError();
@@ -2195,6 +2682,20 @@ public final class SessionServiceGrpc {
               io.github.sessiond.v1.ListResponse>(
                 service, METHODID_LIST)))
         .addMethod(
+          getListSessionsMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              io.github.sessiond.v1.ListSessionsRequest,
+              io.github.sessiond.v1.ListSessionsResponse>(
+                service, METHODID_LIST_SESSIONS)))
+        .addMethod(
+          getRevokeSessionsMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              io.github.sessiond.v1.RevokeSessionsRequest,
+              io.github.sessiond.v1.RevokeSessionsResponse>(
+                service, METHODID_REVOKE_SESSIONS)))
+        .addMethod(
           getListSigningKeysMethod(),
           io.grpc.stub.ServerCalls.asyncUnaryCall(
             new MethodHandlers<
@@ -2208,6 +2709,20 @@ public final class SessionServiceGrpc {
               io.github.sessiond.v1.ListAuditEventsRequest,
               io.github.sessiond.v1.ListAuditEventsResponse>(
                 service, METHODID_LIST_AUDIT_EVENTS)))
+        .addMethod(
+          getRotateTokenKeyMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              io.github.sessiond.v1.RotateTokenKeyRequest,
+              io.github.sessiond.v1.RotateTokenKeyResponse>(
+                service, METHODID_ROTATE_TOKEN_KEY)))
+        .addMethod(
+          getListTokenKeysMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              io.github.sessiond.v1.ListTokenKeysRequest,
+              io.github.sessiond.v1.ListTokenKeysResponse>(
+                service, METHODID_LIST_TOKEN_KEYS)))
         .build();
   }
 
@@ -2269,8 +2784,12 @@ public final class SessionServiceGrpc {
               .addMethod(getGarbageCollectMethod())
               .addMethod(getGetMethod())
               .addMethod(getListMethod())
+              .addMethod(getListSessionsMethod())
+              .addMethod(getRevokeSessionsMethod())
               .addMethod(getListSigningKeysMethod())
               .addMethod(getListAuditEventsMethod())
+              .addMethod(getRotateTokenKeyMethod())
+              .addMethod(getListTokenKeysMethod())
               .build();
         }
       }

@@ -172,6 +172,26 @@ public final class SessionServiceProto extends com.google.protobuf.GeneratedFile
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
       internal_static_sessiond_v1_ListResponse_fieldAccessorTable;
   static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_sessiond_v1_ListSessionsRequest_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_sessiond_v1_ListSessionsRequest_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_sessiond_v1_ListSessionsResponse_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_sessiond_v1_ListSessionsResponse_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_sessiond_v1_RevokeSessionsRequest_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_sessiond_v1_RevokeSessionsRequest_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_sessiond_v1_RevokeSessionsResponse_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_sessiond_v1_RevokeSessionsResponse_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
     internal_static_sessiond_v1_ListSigningKeysRequest_descriptor;
   static final 
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
@@ -191,6 +211,26 @@ public final class SessionServiceProto extends com.google.protobuf.GeneratedFile
   static final 
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
       internal_static_sessiond_v1_ListAuditEventsResponse_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_sessiond_v1_RotateTokenKeyRequest_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_sessiond_v1_RotateTokenKeyRequest_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_sessiond_v1_RotateTokenKeyResponse_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_sessiond_v1_RotateTokenKeyResponse_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_sessiond_v1_ListTokenKeysRequest_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_sessiond_v1_ListTokenKeysRequest_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_sessiond_v1_ListTokenKeysResponse_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_sessiond_v1_ListTokenKeysResponse_fieldAccessorTable;
 
   public static com.google.protobuf.Descriptors.FileDescriptor
       getDescriptor() {
@@ -225,7 +265,7 @@ public final class SessionServiceProto extends com.google.protobuf.GeneratedFile
       " \001(\tR\006cookie\022\035\n\ncsrf_token\030\003 \001(\tR\tcsrfTo" +
       "ken\0227\n\013set_cookies\030\004 \003(\0132\026.sessiond.v1.S" +
       "etCookieR\nsetCookies\022.\n\023replaced_session" +
-      "_id\030\005 \001(\tR\021replacedSessionId\"\332\003\n\017Validat" +
+      "_id\030\005 \001(\tR\021replacedSessionId\"\240\004\n\017Validat" +
       "eRequest\022\030\n\006cookie\030\001 \001(\tH\000R\006cookie\022%\n\rco" +
       "okie_header\030\002 \001(\tH\000R\014cookieHeader\022\"\n\ncsr" +
       "f_token\030\003 \001(\tH\001R\tcsrfToken\210\001\001\022\024\n\005touch\030\004" +
@@ -236,148 +276,197 @@ public final class SessionServiceProto extends com.google.protobuf.GeneratedFile
       "thod\030\t \001(\tH\003R\nhttpMethod\210\001\001\022$\n\016min_auth_" +
       "level\030\n \001(\rR\014minAuthLevel\022;\n\014max_auth_ag" +
       "e\030\013 \001(\0132\031.google.protobuf.DurationR\nmaxA" +
-      "uthAgeB\014\n\ncredentialB\r\n\013_csrf_tokenB\014\n\n_" +
-      "tenant_idB\016\n\014_http_method\"\206\002\n\020ValidateRe" +
-      "sponse\022.\n\007session\030\001 \001(\0132\024.sessiond.v1.Se" +
-      "ssionR\007session\022!\n\014seconds_left\030\002 \001(\rR\013se" +
-      "condsLeft\022*\n\021idle_seconds_left\030\003 \001(\rR\017id" +
-      "leSecondsLeft\0222\n\025absolute_seconds_left\030\004" +
-      " \001(\rR\023absoluteSecondsLeft\022%\n\016expiry_warn" +
-      "ing\030\005 \001(\010R\rexpiryWarning\022\030\n\007touched\030\006 \001(" +
-      "\010R\007touched\"\221\001\n\023ValidateCsrfRequest\0221\n\007se" +
-      "ssion\030\001 \001(\0132\027.sessiond.v1.SessionRefR\007se" +
-      "ssion\022\035\n\ncsrf_token\030\002 \001(\tR\tcsrfToken\022(\n\020" +
-      "accept_pre_login\030\003 \001(\010R\016acceptPreLogin\"F" +
-      "\n\024ValidateCsrfResponse\022.\n\007session\030\001 \001(\0132" +
-      "\024.sessiond.v1.SessionR\007session\"A\n\014TouchR" +
+      "uthAge\022\035\n\nactor_type\030\014 \001(\tR\tactorType\022%\n" +
+      "\016token_audience\030\r \001(\tR\rtokenAudienceB\014\n\n" +
+      "credentialB\r\n\013_csrf_tokenB\014\n\n_tenant_idB" +
+      "\016\n\014_http_method\"\342\002\n\020ValidateResponse\022.\n\007" +
+      "session\030\001 \001(\0132\024.sessiond.v1.SessionR\007ses" +
+      "sion\022!\n\014seconds_left\030\002 \001(\rR\013secondsLeft\022" +
+      "*\n\021idle_seconds_left\030\003 \001(\rR\017idleSecondsL" +
+      "eft\0222\n\025absolute_seconds_left\030\004 \001(\rR\023abso" +
+      "luteSecondsLeft\022%\n\016expiry_warning\030\005 \001(\010R" +
+      "\rexpiryWarning\022\030\n\007touched\030\006 \001(\010R\007touched" +
+      "\022\024\n\005token\030\007 \001(\tR\005token\022D\n\020token_expires_" +
+      "at\030\010 \001(\0132\032.google.protobuf.TimestampR\016to" +
+      "kenExpiresAt\"\221\001\n\023ValidateCsrfRequest\0221\n\007" +
+      "session\030\001 \001(\0132\027.sessiond.v1.SessionRefR\007" +
+      "session\022\035\n\ncsrf_token\030\002 \001(\tR\tcsrfToken\022(" +
+      "\n\020accept_pre_login\030\003 \001(\010R\016acceptPreLogin" +
+      "\"F\n\024ValidateCsrfResponse\022.\n\007session\030\001 \001(" +
+      "\0132\024.sessiond.v1.SessionR\007session\"A\n\014Touc" +
+      "hRequest\0221\n\007session\030\001 \001(\0132\027.sessiond.v1." +
+      "SessionRefR\007session\"Y\n\rTouchResponse\022.\n\007" +
+      "session\030\001 \001(\0132\024.sessiond.v1.SessionR\007ses" +
+      "sion\022\030\n\007touched\030\002 \001(\010R\007touched\"\202\001\n\rRevok" +
+      "eRequest\0221\n\007session\030\001 \001(\0132\027.sessiond.v1." +
+      "SessionRefR\007session\022\026\n\006reason\030\002 \001(\tR\006rea" +
+      "son\022&\n\017acting_actor_id\030\003 \001(\tR\ractingActo" +
+      "rId\"\223\001\n\016RevokeResponse\022.\n\007session\030\001 \001(\0132" +
+      "\024.sessiond.v1.SessionR\007session\022\030\n\007revoke" +
+      "d\030\002 \001(\010R\007revoked\0227\n\013set_cookies\030\003 \003(\0132\026." +
+      "sessiond.v1.SetCookieR\nsetCookies\"\264\001\n\030Re" +
+      "vokeAllForActorRequest\022+\n\005actor\030\001 \001(\0132\025." +
+      "sessiond.v1.ActorRefR\005actor\022+\n\004keep\030\002 \001(" +
+      "\0132\027.sessiond.v1.SessionRefR\004keep\022\026\n\006reas" +
+      "on\030\003 \001(\tR\006reason\022&\n\017acting_actor_id\030\004 \001(" +
+      "\tR\ractingActorId\"@\n\031RevokeAllForActorRes" +
+      "ponse\022#\n\rrevoked_count\030\001 \001(\rR\014revokedCou" +
+      "nt\"\251\001\n\021RotateCsrfRequest\0223\n\007session\030\001 \001(" +
+      "\0132\027.sessiond.v1.SessionRefH\000R\007session\022-\n" +
+      "\005actor\030\002 \001(\0132\025.sessiond.v1.ActorRefH\000R\005a" +
+      "ctor\022&\n\017acting_actor_id\030\003 \001(\tR\ractingAct" +
+      "orIdB\010\n\006target\"H\n\022RotateCsrfResponse\0222\n\007" +
+      "rotated\030\001 \003(\0132\030.sessiond.v1.RotatedCsrfR" +
+      "\007rotated\"\202\001\n\013RotatedCsrf\022\035\n\nsession_id\030\001" +
+      " \001(\tR\tsessionId\022\035\n\ncsrf_token\030\002 \001(\tR\tcsr" +
+      "fToken\0225\n\nset_cookie\030\003 \001(\0132\026.sessiond.v1" +
+      ".SetCookieR\tsetCookie\"\277\002\n\024RotateSessionR" +
       "equest\0221\n\007session\030\001 \001(\0132\027.sessiond.v1.Se" +
-      "ssionRefR\007session\"Y\n\rTouchResponse\022.\n\007se" +
-      "ssion\030\001 \001(\0132\024.sessiond.v1.SessionR\007sessi" +
-      "on\022\030\n\007touched\030\002 \001(\010R\007touched\"\202\001\n\rRevokeR" +
-      "equest\0221\n\007session\030\001 \001(\0132\027.sessiond.v1.Se" +
-      "ssionRefR\007session\022\026\n\006reason\030\002 \001(\tR\006reaso" +
-      "n\022&\n\017acting_actor_id\030\003 \001(\tR\ractingActorI" +
-      "d\"\223\001\n\016RevokeResponse\022.\n\007session\030\001 \001(\0132\024." +
-      "sessiond.v1.SessionR\007session\022\030\n\007revoked\030" +
-      "\002 \001(\010R\007revoked\0227\n\013set_cookies\030\003 \003(\0132\026.se" +
-      "ssiond.v1.SetCookieR\nsetCookies\"\264\001\n\030Revo" +
-      "keAllForActorRequest\022+\n\005actor\030\001 \001(\0132\025.se" +
-      "ssiond.v1.ActorRefR\005actor\022+\n\004keep\030\002 \001(\0132" +
-      "\027.sessiond.v1.SessionRefR\004keep\022\026\n\006reason" +
-      "\030\003 \001(\tR\006reason\022&\n\017acting_actor_id\030\004 \001(\tR" +
-      "\ractingActorId\"@\n\031RevokeAllForActorRespo" +
-      "nse\022#\n\rrevoked_count\030\001 \001(\rR\014revokedCount" +
-      "\"\251\001\n\021RotateCsrfRequest\0223\n\007session\030\001 \001(\0132" +
-      "\027.sessiond.v1.SessionRefH\000R\007session\022-\n\005a" +
-      "ctor\030\002 \001(\0132\025.sessiond.v1.ActorRefH\000R\005act" +
-      "or\022&\n\017acting_actor_id\030\003 \001(\tR\ractingActor" +
-      "IdB\010\n\006target\"H\n\022RotateCsrfResponse\0222\n\007ro" +
-      "tated\030\001 \003(\0132\030.sessiond.v1.RotatedCsrfR\007r" +
-      "otated\"\202\001\n\013RotatedCsrf\022\035\n\nsession_id\030\001 \001" +
-      "(\tR\tsessionId\022\035\n\ncsrf_token\030\002 \001(\tR\tcsrfT" +
-      "oken\0225\n\nset_cookie\030\003 \001(\0132\026.sessiond.v1.S" +
-      "etCookieR\tsetCookie\"\277\002\n\024RotateSessionReq" +
-      "uest\0221\n\007session\030\001 \001(\0132\027.sessiond.v1.Sess" +
-      "ionRefR\007session\022/\n\005grace\030\002 \001(\0132\031.google." +
-      "protobuf.DurationR\005grace\022\"\n\nauth_level\030\003" +
-      " \001(\rH\000R\tauthLevel\210\001\001\022!\n\014auth_methods\030\004 \003" +
-      "(\tR\013authMethods\022E\n\020authenticated_at\030\005 \001(" +
-      "\0132\032.google.protobuf.TimestampR\017authentic" +
-      "atedAt\022&\n\017acting_actor_id\030\006 \001(\tR\ractingA" +
-      "ctorIdB\r\n\013_auth_level\"\347\001\n\025RotateSessionR" +
-      "esponse\022.\n\007session\030\001 \001(\0132\024.sessiond.v1.S" +
-      "essionR\007session\022\026\n\006cookie\030\002 \001(\tR\006cookie\022" +
-      "\035\n\ncsrf_token\030\003 \001(\tR\tcsrfToken\0227\n\013set_co" +
-      "okies\030\004 \003(\0132\026.sessiond.v1.SetCookieR\nset" +
-      "Cookies\022.\n\023previous_session_id\030\005 \001(\tR\021pr" +
-      "eviousSessionId\"\242\002\n\025UpdateMetadataReques" +
-      "t\0221\n\007session\030\001 \001(\0132\027.sessiond.v1.Session" +
-      "RefR\007session\022L\n\010metadata\030\002 \003(\01320.session" +
-      "d.v1.UpdateMetadataRequest.MetadataEntry" +
-      "R\010metadata\022#\n\rmetadata_etag\030\003 \001(\tR\014metad" +
-      "ataEtag\022&\n\017acting_actor_id\030\004 \001(\tR\racting" +
-      "ActorId\032;\n\rMetadataEntry\022\020\n\003key\030\001 \001(\tR\003k" +
-      "ey\022\024\n\005value\030\002 \001(\tR\005value:\0028\001\"H\n\026UpdateMe" +
-      "tadataResponse\022.\n\007session\030\001 \001(\0132\024.sessio" +
-      "nd.v1.SessionR\007session\"^\n\027RotateSigningK" +
-      "eyRequest\022\033\n\ttenant_id\030\001 \001(\tR\010tenantId\022&" +
-      "\n\017acting_actor_id\030\002 \001(\tR\ractingActorId\"\214" +
-      "\001\n\030RotateSigningKeyResponse\0226\n\nactive_ke" +
-      "y\030\001 \001(\0132\027.sessiond.v1.SigningKeyR\tactive" +
-      "Key\0228\n\013retired_key\030\002 \001(\0132\027.sessiond.v1.S" +
-      "igningKeyR\nretiredKey\"\027\n\025GarbageCollectR" +
-      "equest\"\304\002\n\026GarbageCollectResponse\022)\n\020ses" +
-      "sions_deleted\030\001 \001(\rR\017sessionsDeleted\022;\n\032" +
-      "pre_login_sessions_deleted\030\002 \001(\rR\027preLog" +
-      "inSessionsDeleted\0220\n\024signing_keys_delete" +
-      "d\030\003 \001(\rR\022signingKeysDeleted\0220\n\024audit_eve" +
-      "nts_deleted\030\004 \001(\rR\022auditEventsDeleted\022\022\n" +
-      "\004more\030\005 \001(\010R\004more\022\'\n\017already_running\030\006 \001" +
-      "(\010R\016alreadyRunning\022!\n\014failed_parts\030\007 \003(\t" +
-      "R\013failedParts\"?\n\nGetRequest\0221\n\007session\030\001" +
-      " \001(\0132\027.sessiond.v1.SessionRefR\007session\"=" +
-      "\n\013GetResponse\022.\n\007session\030\001 \001(\0132\024.session" +
-      "d.v1.SessionR\007session\"\316\001\n\013ListRequest\022+\n" +
-      "\005actor\030\001 \001(\0132\025.sessiond.v1.ActorRefR\005act" +
-      "or\022#\n\rinclude_ended\030\002 \001(\010R\014includeEnded\022" +
-      "1\n\007current\030\003 \001(\0132\027.sessiond.v1.SessionRe" +
-      "fR\007current\022\033\n\tpage_size\030\004 \001(\005R\010pageSize\022" +
-      "\035\n\npage_token\030\005 \001(\tR\tpageToken\"h\n\014ListRe" +
-      "sponse\0220\n\010sessions\030\001 \003(\0132\024.sessiond.v1.S" +
-      "essionR\010sessions\022&\n\017next_page_token\030\002 \001(" +
-      "\tR\rnextPageToken\"q\n\026ListSigningKeysReque" +
-      "st\022\033\n\ttenant_id\030\001 \001(\tR\010tenantId\022\033\n\tpage_" +
-      "size\030\002 \001(\005R\010pageSize\022\035\n\npage_token\030\003 \001(\t" +
-      "R\tpageToken\"}\n\027ListSigningKeysResponse\022:" +
-      "\n\014signing_keys\030\001 \003(\0132\027.sessiond.v1.Signi" +
-      "ngKeyR\013signingKeys\022&\n\017next_page_token\030\002 " +
-      "\001(\tR\rnextPageToken\"\272\001\n\026ListAuditEventsRe" +
-      "quest\022\033\n\ttenant_id\030\001 \001(\tR\010tenantId\022\037\n\013re" +
-      "source_id\030\002 \001(\tR\nresourceId\022&\n\017acting_ac" +
-      "tor_id\030\003 \001(\tR\ractingActorId\022\033\n\tpage_size" +
-      "\030\004 \001(\005R\010pageSize\022\035\n\npage_token\030\005 \001(\tR\tpa" +
-      "geToken\"}\n\027ListAuditEventsResponse\022:\n\014au" +
-      "dit_events\030\001 \003(\0132\027.sessiond.v1.AuditEven" +
-      "tR\013auditEvents\022&\n\017next_page_token\030\002 \001(\tR" +
-      "\rnextPageToken2\243\n\n\016SessionService\022G\n\006Cre" +
-      "ate\022\032.sessiond.v1.CreateRequest\032\033.sessio" +
-      "nd.v1.CreateResponse\"\004\310\333\030\002\022M\n\010Validate\022\034" +
-      ".sessiond.v1.ValidateRequest\032\035.sessiond." +
-      "v1.ValidateResponse\"\004\310\333\030\001\022Y\n\014ValidateCsr" +
-      "f\022 .sessiond.v1.ValidateCsrfRequest\032!.se" +
-      "ssiond.v1.ValidateCsrfResponse\"\004\310\333\030\001\022D\n\005" +
-      "Touch\022\031.sessiond.v1.TouchRequest\032\032.sessi" +
-      "ond.v1.TouchResponse\"\004\310\333\030\001\022G\n\006Revoke\022\032.s" +
-      "essiond.v1.RevokeRequest\032\033.sessiond.v1.R" +
-      "evokeResponse\"\004\310\333\030\002\022h\n\021RevokeAllForActor" +
-      "\022%.sessiond.v1.RevokeAllForActorRequest\032" +
-      "&.sessiond.v1.RevokeAllForActorResponse\"" +
-      "\004\310\333\030\002\022S\n\nRotateCsrf\022\036.sessiond.v1.Rotate" +
-      "CsrfRequest\032\037.sessiond.v1.RotateCsrfResp" +
-      "onse\"\004\310\333\030\002\022\\\n\rRotateSession\022!.sessiond.v" +
-      "1.RotateSessionRequest\032\".sessiond.v1.Rot" +
-      "ateSessionResponse\"\004\310\333\030\002\022_\n\016UpdateMetada" +
-      "ta\022\".sessiond.v1.UpdateMetadataRequest\032#" +
-      ".sessiond.v1.UpdateMetadataResponse\"\004\310\333\030" +
-      "\002\022e\n\020RotateSigningKey\022$.sessiond.v1.Rota" +
-      "teSigningKeyRequest\032%.sessiond.v1.Rotate" +
-      "SigningKeyResponse\"\004\310\333\030\003\022_\n\016GarbageColle" +
-      "ct\022\".sessiond.v1.GarbageCollectRequest\032#" +
-      ".sessiond.v1.GarbageCollectResponse\"\004\310\333\030" +
-      "\003\022>\n\003Get\022\027.sessiond.v1.GetRequest\032\030.sess" +
-      "iond.v1.GetResponse\"\004\310\333\030\002\022A\n\004List\022\030.sess" +
-      "iond.v1.ListRequest\032\031.sessiond.v1.ListRe" +
-      "sponse\"\004\310\333\030\002\022b\n\017ListSigningKeys\022#.sessio" +
-      "nd.v1.ListSigningKeysRequest\032$.sessiond." +
-      "v1.ListSigningKeysResponse\"\004\310\333\030\003\022b\n\017List" +
-      "AuditEvents\022#.sessiond.v1.ListAuditEvent" +
-      "sRequest\032$.sessiond.v1.ListAuditEventsRe" +
-      "sponse\"\004\310\333\030\003B\265\001\n\025io.github.sessiond.v1B\023" +
-      "SessionServiceProtoP\001Z:github.com/sessio" +
-      "nd/sessiond/gen/go/sessiond/v1;sessiondv" +
-      "1\242\002\003SXX\252\002\013Sessiond.V1\312\002\013Sessiond\\V1\342\002\027Se" +
-      "ssiond\\V1\\GPBMetadata\352\002\014Sessiond::V1b\006pr" +
-      "oto3"
+      "ssionRefR\007session\022/\n\005grace\030\002 \001(\0132\031.googl" +
+      "e.protobuf.DurationR\005grace\022\"\n\nauth_level" +
+      "\030\003 \001(\rH\000R\tauthLevel\210\001\001\022!\n\014auth_methods\030\004" +
+      " \003(\tR\013authMethods\022E\n\020authenticated_at\030\005 " +
+      "\001(\0132\032.google.protobuf.TimestampR\017authent" +
+      "icatedAt\022&\n\017acting_actor_id\030\006 \001(\tR\ractin" +
+      "gActorIdB\r\n\013_auth_level\"\347\001\n\025RotateSessio" +
+      "nResponse\022.\n\007session\030\001 \001(\0132\024.sessiond.v1" +
+      ".SessionR\007session\022\026\n\006cookie\030\002 \001(\tR\006cooki" +
+      "e\022\035\n\ncsrf_token\030\003 \001(\tR\tcsrfToken\0227\n\013set_" +
+      "cookies\030\004 \003(\0132\026.sessiond.v1.SetCookieR\ns" +
+      "etCookies\022.\n\023previous_session_id\030\005 \001(\tR\021" +
+      "previousSessionId\"\242\002\n\025UpdateMetadataRequ" +
+      "est\0221\n\007session\030\001 \001(\0132\027.sessiond.v1.Sessi" +
+      "onRefR\007session\022L\n\010metadata\030\002 \003(\01320.sessi" +
+      "ond.v1.UpdateMetadataRequest.MetadataEnt" +
+      "ryR\010metadata\022#\n\rmetadata_etag\030\003 \001(\tR\014met" +
+      "adataEtag\022&\n\017acting_actor_id\030\004 \001(\tR\racti" +
+      "ngActorId\032;\n\rMetadataEntry\022\020\n\003key\030\001 \001(\tR" +
+      "\003key\022\024\n\005value\030\002 \001(\tR\005value:\0028\001\"H\n\026Update" +
+      "MetadataResponse\022.\n\007session\030\001 \001(\0132\024.sess" +
+      "iond.v1.SessionR\007session\"^\n\027RotateSignin" +
+      "gKeyRequest\022\033\n\ttenant_id\030\001 \001(\tR\010tenantId" +
+      "\022&\n\017acting_actor_id\030\002 \001(\tR\ractingActorId" +
+      "\"\214\001\n\030RotateSigningKeyResponse\0226\n\nactive_" +
+      "key\030\001 \001(\0132\027.sessiond.v1.SigningKeyR\tacti" +
+      "veKey\0228\n\013retired_key\030\002 \001(\0132\027.sessiond.v1" +
+      ".SigningKeyR\nretiredKey\"\027\n\025GarbageCollec" +
+      "tRequest\"\362\002\n\026GarbageCollectResponse\022)\n\020s" +
+      "essions_deleted\030\001 \001(\rR\017sessionsDeleted\022;" +
+      "\n\032pre_login_sessions_deleted\030\002 \001(\rR\027preL" +
+      "oginSessionsDeleted\0220\n\024signing_keys_dele" +
+      "ted\030\003 \001(\rR\022signingKeysDeleted\0220\n\024audit_e" +
+      "vents_deleted\030\004 \001(\rR\022auditEventsDeleted\022" +
+      "\022\n\004more\030\005 \001(\010R\004more\022\'\n\017already_running\030\006" +
+      " \001(\010R\016alreadyRunning\022!\n\014failed_parts\030\007 \003" +
+      "(\tR\013failedParts\022,\n\022token_keys_deleted\030\010 " +
+      "\001(\rR\020tokenKeysDeleted\"?\n\nGetRequest\0221\n\007s" +
+      "ession\030\001 \001(\0132\027.sessiond.v1.SessionRefR\007s" +
+      "ession\"=\n\013GetResponse\022.\n\007session\030\001 \001(\0132\024" +
+      ".sessiond.v1.SessionR\007session\"\316\001\n\013ListRe" +
+      "quest\022+\n\005actor\030\001 \001(\0132\025.sessiond.v1.Actor" +
+      "RefR\005actor\022#\n\rinclude_ended\030\002 \001(\010R\014inclu" +
+      "deEnded\0221\n\007current\030\003 \001(\0132\027.sessiond.v1.S" +
+      "essionRefR\007current\022\033\n\tpage_size\030\004 \001(\005R\010p" +
+      "ageSize\022\035\n\npage_token\030\005 \001(\tR\tpageToken\"h" +
+      "\n\014ListResponse\0220\n\010sessions\030\001 \003(\0132\024.sessi" +
+      "ond.v1.SessionR\010sessions\022&\n\017next_page_to" +
+      "ken\030\002 \001(\tR\rnextPageToken\"\252\001\n\023ListSession" +
+      "sRequest\0222\n\006filter\030\001 \001(\0132\032.sessiond.v1.S" +
+      "essionFilterR\006filter\022#\n\rinclude_ended\030\002 " +
+      "\001(\010R\014includeEnded\022\033\n\tpage_size\030\003 \001(\005R\010pa" +
+      "geSize\022\035\n\npage_token\030\004 \001(\tR\tpageToken\"p\n" +
+      "\024ListSessionsResponse\0220\n\010sessions\030\001 \003(\0132" +
+      "\024.sessiond.v1.SessionR\010sessions\022&\n\017next_" +
+      "page_token\030\002 \001(\tR\rnextPageToken\"\343\001\n\025Revo" +
+      "keSessionsRequest\0222\n\006filter\030\001 \001(\0132\032.sess" +
+      "iond.v1.SessionFilterR\006filter\022\036\n\neveryth" +
+      "ing\030\002 \001(\010R\neverything\022\026\n\006reason\030\003 \001(\tR\006r" +
+      "eason\022&\n\017acting_actor_id\030\004 \001(\tR\ractingAc" +
+      "torId\022\027\n\007dry_run\030\005 \001(\010R\006dryRun\022\035\n\npage_t" +
+      "oken\030\006 \001(\tR\tpageToken\"\240\001\n\026RevokeSessions" +
+      "Response\022\034\n\tprocessed\030\001 \001(\rR\tprocessed\022\022" +
+      "\n\004more\030\002 \001(\010R\004more\022&\n\017next_page_token\030\003 " +
+      "\001(\tR\rnextPageToken\022,\n\006sample\030\004 \003(\0132\024.ses" +
+      "siond.v1.SessionR\006sample\"q\n\026ListSigningK" +
+      "eysRequest\022\033\n\ttenant_id\030\001 \001(\tR\010tenantId\022" +
+      "\033\n\tpage_size\030\002 \001(\005R\010pageSize\022\035\n\npage_tok" +
+      "en\030\003 \001(\tR\tpageToken\"}\n\027ListSigningKeysRe" +
+      "sponse\022:\n\014signing_keys\030\001 \003(\0132\027.sessiond." +
+      "v1.SigningKeyR\013signingKeys\022&\n\017next_page_" +
+      "token\030\002 \001(\tR\rnextPageToken\"\271\003\n\026ListAudit" +
+      "EventsRequest\022\033\n\ttenant_id\030\001 \001(\tR\010tenant" +
+      "Id\022\037\n\013resource_id\030\002 \001(\tR\nresourceId\022&\n\017a" +
+      "cting_actor_id\030\003 \001(\tR\ractingActorId\022\033\n\tp" +
+      "age_size\030\004 \001(\005R\010pageSize\022\035\n\npage_token\030\005" +
+      " \001(\tR\tpageToken\022A\n\016occurred_since\030\006 \001(\0132" +
+      "\032.google.protobuf.TimestampR\roccurredSin" +
+      "ce\022C\n\017occurred_before\030\007 \001(\0132\032.google.pro" +
+      "tobuf.TimestampR\016occurredBefore\022!\n\014oldes" +
+      "t_first\030\010 \001(\010R\013oldestFirst\022\026\n\006action\030\t \001" +
+      "(\tR\006action\022\037\n\013all_tenants\030\n \001(\010R\nallTena" +
+      "nts\022\031\n\010after_id\030\013 \001(\003R\007afterId\"}\n\027ListAu" +
+      "ditEventsResponse\022:\n\014audit_events\030\001 \003(\0132" +
+      "\027.sessiond.v1.AuditEventR\013auditEvents\022&\n" +
+      "\017next_page_token\030\002 \001(\tR\rnextPageToken\"a\n" +
+      "\025RotateTokenKeyRequest\022&\n\017acting_actor_i" +
+      "d\030\001 \001(\tR\ractingActorId\022 \n\013immediately\030\002 " +
+      "\001(\010R\013immediately\"\202\001\n\026RotateTokenKeyRespo" +
+      "nse\022.\n\007new_key\030\001 \001(\0132\025.sessiond.v1.Token" +
+      "KeyR\006newKey\0228\n\014retired_keys\030\002 \003(\0132\025.sess" +
+      "iond.v1.TokenKeyR\013retiredKeys\"R\n\024ListTok" +
+      "enKeysRequest\022\033\n\tpage_size\030\001 \001(\005R\010pageSi" +
+      "ze\022\035\n\npage_token\030\002 \001(\tR\tpageToken\"u\n\025Lis" +
+      "tTokenKeysResponse\0224\n\ntoken_keys\030\001 \003(\0132\025" +
+      ".sessiond.v1.TokenKeyR\ttokenKeys\022&\n\017next" +
+      "_page_token\030\002 \001(\tR\rnextPageToken2\236\r\n\016Ses" +
+      "sionService\022G\n\006Create\022\032.sessiond.v1.Crea" +
+      "teRequest\032\033.sessiond.v1.CreateResponse\"\004" +
+      "\310\333\030\002\022M\n\010Validate\022\034.sessiond.v1.ValidateR" +
+      "equest\032\035.sessiond.v1.ValidateResponse\"\004\310" +
+      "\333\030\001\022Y\n\014ValidateCsrf\022 .sessiond.v1.Valida" +
+      "teCsrfRequest\032!.sessiond.v1.ValidateCsrf" +
+      "Response\"\004\310\333\030\001\022D\n\005Touch\022\031.sessiond.v1.To" +
+      "uchRequest\032\032.sessiond.v1.TouchResponse\"\004" +
+      "\310\333\030\001\022G\n\006Revoke\022\032.sessiond.v1.RevokeReque" +
+      "st\032\033.sessiond.v1.RevokeResponse\"\004\310\333\030\002\022h\n" +
+      "\021RevokeAllForActor\022%.sessiond.v1.RevokeA" +
+      "llForActorRequest\032&.sessiond.v1.RevokeAl" +
+      "lForActorResponse\"\004\310\333\030\002\022S\n\nRotateCsrf\022\036." +
+      "sessiond.v1.RotateCsrfRequest\032\037.sessiond" +
+      ".v1.RotateCsrfResponse\"\004\310\333\030\002\022\\\n\rRotateSe" +
+      "ssion\022!.sessiond.v1.RotateSessionRequest" +
+      "\032\".sessiond.v1.RotateSessionResponse\"\004\310\333" +
+      "\030\002\022_\n\016UpdateMetadata\022\".sessiond.v1.Updat" +
+      "eMetadataRequest\032#.sessiond.v1.UpdateMet" +
+      "adataResponse\"\004\310\333\030\002\022e\n\020RotateSigningKey\022" +
+      "$.sessiond.v1.RotateSigningKeyRequest\032%." +
+      "sessiond.v1.RotateSigningKeyResponse\"\004\310\333" +
+      "\030\003\022_\n\016GarbageCollect\022\".sessiond.v1.Garba" +
+      "geCollectRequest\032#.sessiond.v1.GarbageCo" +
+      "llectResponse\"\004\310\333\030\003\022>\n\003Get\022\027.sessiond.v1" +
+      ".GetRequest\032\030.sessiond.v1.GetResponse\"\004\310" +
+      "\333\030\002\022A\n\004List\022\030.sessiond.v1.ListRequest\032\031." +
+      "sessiond.v1.ListResponse\"\004\310\333\030\002\022Y\n\014ListSe" +
+      "ssions\022 .sessiond.v1.ListSessionsRequest" +
+      "\032!.sessiond.v1.ListSessionsResponse\"\004\310\333\030" +
+      "\003\022_\n\016RevokeSessions\022\".sessiond.v1.Revoke" +
+      "SessionsRequest\032#.sessiond.v1.RevokeSess" +
+      "ionsResponse\"\004\310\333\030\003\022b\n\017ListSigningKeys\022#." +
+      "sessiond.v1.ListSigningKeysRequest\032$.ses" +
+      "siond.v1.ListSigningKeysResponse\"\004\310\333\030\003\022b" +
+      "\n\017ListAuditEvents\022#.sessiond.v1.ListAudi" +
+      "tEventsRequest\032$.sessiond.v1.ListAuditEv" +
+      "entsResponse\"\004\310\333\030\003\022_\n\016RotateTokenKey\022\".s" +
+      "essiond.v1.RotateTokenKeyRequest\032#.sessi" +
+      "ond.v1.RotateTokenKeyResponse\"\004\310\333\030\003\022\\\n\rL" +
+      "istTokenKeys\022!.sessiond.v1.ListTokenKeys" +
+      "Request\032\".sessiond.v1.ListTokenKeysRespo" +
+      "nse\"\004\310\333\030\003B\265\001\n\025io.github.sessiond.v1B\023Ses" +
+      "sionServiceProtoP\001Z:github.com/sessiond/" +
+      "sessiond/gen/go/sessiond/v1;sessiondv1\242\002" +
+      "\003SXX\252\002\013Sessiond.V1\312\002\013Sessiond\\V1\342\002\027Sessi" +
+      "ond\\V1\\GPBMetadata\352\002\014Sessiond::V1b\006proto" +
+      "3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -410,13 +499,13 @@ public final class SessionServiceProto extends com.google.protobuf.GeneratedFile
     internal_static_sessiond_v1_ValidateRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_sessiond_v1_ValidateRequest_descriptor,
-        new java.lang.String[] { "Cookie", "CookieHeader", "CsrfToken", "Touch", "AcceptPreLogin", "IpAddress", "UserAgent", "TenantId", "HttpMethod", "MinAuthLevel", "MaxAuthAge", "Credential", });
+        new java.lang.String[] { "Cookie", "CookieHeader", "CsrfToken", "Touch", "AcceptPreLogin", "IpAddress", "UserAgent", "TenantId", "HttpMethod", "MinAuthLevel", "MaxAuthAge", "ActorType", "TokenAudience", "Credential", });
     internal_static_sessiond_v1_ValidateResponse_descriptor =
       getDescriptor().getMessageType(3);
     internal_static_sessiond_v1_ValidateResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_sessiond_v1_ValidateResponse_descriptor,
-        new java.lang.String[] { "Session", "SecondsLeft", "IdleSecondsLeft", "AbsoluteSecondsLeft", "ExpiryWarning", "Touched", });
+        new java.lang.String[] { "Session", "SecondsLeft", "IdleSecondsLeft", "AbsoluteSecondsLeft", "ExpiryWarning", "Touched", "Token", "TokenExpiresAt", });
     internal_static_sessiond_v1_ValidateCsrfRequest_descriptor =
       getDescriptor().getMessageType(4);
     internal_static_sessiond_v1_ValidateCsrfRequest_fieldAccessorTable = new
@@ -536,7 +625,7 @@ public final class SessionServiceProto extends com.google.protobuf.GeneratedFile
     internal_static_sessiond_v1_GarbageCollectResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_sessiond_v1_GarbageCollectResponse_descriptor,
-        new java.lang.String[] { "SessionsDeleted", "PreLoginSessionsDeleted", "SigningKeysDeleted", "AuditEventsDeleted", "More", "AlreadyRunning", "FailedParts", });
+        new java.lang.String[] { "SessionsDeleted", "PreLoginSessionsDeleted", "SigningKeysDeleted", "AuditEventsDeleted", "More", "AlreadyRunning", "FailedParts", "TokenKeysDeleted", });
     internal_static_sessiond_v1_GetRequest_descriptor =
       getDescriptor().getMessageType(23);
     internal_static_sessiond_v1_GetRequest_fieldAccessorTable = new
@@ -561,30 +650,78 @@ public final class SessionServiceProto extends com.google.protobuf.GeneratedFile
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_sessiond_v1_ListResponse_descriptor,
         new java.lang.String[] { "Sessions", "NextPageToken", });
-    internal_static_sessiond_v1_ListSigningKeysRequest_descriptor =
+    internal_static_sessiond_v1_ListSessionsRequest_descriptor =
       getDescriptor().getMessageType(27);
+    internal_static_sessiond_v1_ListSessionsRequest_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_sessiond_v1_ListSessionsRequest_descriptor,
+        new java.lang.String[] { "Filter", "IncludeEnded", "PageSize", "PageToken", });
+    internal_static_sessiond_v1_ListSessionsResponse_descriptor =
+      getDescriptor().getMessageType(28);
+    internal_static_sessiond_v1_ListSessionsResponse_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_sessiond_v1_ListSessionsResponse_descriptor,
+        new java.lang.String[] { "Sessions", "NextPageToken", });
+    internal_static_sessiond_v1_RevokeSessionsRequest_descriptor =
+      getDescriptor().getMessageType(29);
+    internal_static_sessiond_v1_RevokeSessionsRequest_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_sessiond_v1_RevokeSessionsRequest_descriptor,
+        new java.lang.String[] { "Filter", "Everything", "Reason", "ActingActorId", "DryRun", "PageToken", });
+    internal_static_sessiond_v1_RevokeSessionsResponse_descriptor =
+      getDescriptor().getMessageType(30);
+    internal_static_sessiond_v1_RevokeSessionsResponse_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_sessiond_v1_RevokeSessionsResponse_descriptor,
+        new java.lang.String[] { "Processed", "More", "NextPageToken", "Sample", });
+    internal_static_sessiond_v1_ListSigningKeysRequest_descriptor =
+      getDescriptor().getMessageType(31);
     internal_static_sessiond_v1_ListSigningKeysRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_sessiond_v1_ListSigningKeysRequest_descriptor,
         new java.lang.String[] { "TenantId", "PageSize", "PageToken", });
     internal_static_sessiond_v1_ListSigningKeysResponse_descriptor =
-      getDescriptor().getMessageType(28);
+      getDescriptor().getMessageType(32);
     internal_static_sessiond_v1_ListSigningKeysResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_sessiond_v1_ListSigningKeysResponse_descriptor,
         new java.lang.String[] { "SigningKeys", "NextPageToken", });
     internal_static_sessiond_v1_ListAuditEventsRequest_descriptor =
-      getDescriptor().getMessageType(29);
+      getDescriptor().getMessageType(33);
     internal_static_sessiond_v1_ListAuditEventsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_sessiond_v1_ListAuditEventsRequest_descriptor,
-        new java.lang.String[] { "TenantId", "ResourceId", "ActingActorId", "PageSize", "PageToken", });
+        new java.lang.String[] { "TenantId", "ResourceId", "ActingActorId", "PageSize", "PageToken", "OccurredSince", "OccurredBefore", "OldestFirst", "Action", "AllTenants", "AfterId", });
     internal_static_sessiond_v1_ListAuditEventsResponse_descriptor =
-      getDescriptor().getMessageType(30);
+      getDescriptor().getMessageType(34);
     internal_static_sessiond_v1_ListAuditEventsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_sessiond_v1_ListAuditEventsResponse_descriptor,
         new java.lang.String[] { "AuditEvents", "NextPageToken", });
+    internal_static_sessiond_v1_RotateTokenKeyRequest_descriptor =
+      getDescriptor().getMessageType(35);
+    internal_static_sessiond_v1_RotateTokenKeyRequest_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_sessiond_v1_RotateTokenKeyRequest_descriptor,
+        new java.lang.String[] { "ActingActorId", "Immediately", });
+    internal_static_sessiond_v1_RotateTokenKeyResponse_descriptor =
+      getDescriptor().getMessageType(36);
+    internal_static_sessiond_v1_RotateTokenKeyResponse_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_sessiond_v1_RotateTokenKeyResponse_descriptor,
+        new java.lang.String[] { "NewKey", "RetiredKeys", });
+    internal_static_sessiond_v1_ListTokenKeysRequest_descriptor =
+      getDescriptor().getMessageType(37);
+    internal_static_sessiond_v1_ListTokenKeysRequest_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_sessiond_v1_ListTokenKeysRequest_descriptor,
+        new java.lang.String[] { "PageSize", "PageToken", });
+    internal_static_sessiond_v1_ListTokenKeysResponse_descriptor =
+      getDescriptor().getMessageType(38);
+    internal_static_sessiond_v1_ListTokenKeysResponse_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_sessiond_v1_ListTokenKeysResponse_descriptor,
+        new java.lang.String[] { "TokenKeys", "NextPageToken", });
     descriptor.resolveAllFeaturesImmutable();
     com.google.protobuf.DurationProto.getDescriptor();
     com.google.protobuf.TimestampProto.getDescriptor();

@@ -37,6 +37,8 @@ private static final long serialVersionUID = 0L;
     userAgent_ = "";
     tenantId_ = "";
     httpMethod_ = "";
+    actorType_ = "";
+    tokenAudience_ = "";
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -614,6 +616,106 @@ private static final long serialVersionUID = 0L;
     return maxAuthAge_ == null ? com.google.protobuf.Duration.getDefaultInstance() : maxAuthAge_;
   }
 
+  public static final int ACTOR_TYPE_FIELD_NUMBER = 12;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object actorType_ = "";
+  /**
+   * <pre>
+   * actor_type is the Session.actor_type that is accepted, at most 64 bytes. If the session has another
+   * one, the call fails with ACTOR_TYPE_NOT_ACCEPTED. Empty: any.
+   * </pre>
+   *
+   * <code>string actor_type = 12 [json_name = "actorType"];</code>
+   * @return The actorType.
+   */
+  @java.lang.Override
+  public java.lang.String getActorType() {
+    java.lang.Object ref = actorType_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      actorType_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * actor_type is the Session.actor_type that is accepted, at most 64 bytes. If the session has another
+   * one, the call fails with ACTOR_TYPE_NOT_ACCEPTED. Empty: any.
+   * </pre>
+   *
+   * <code>string actor_type = 12 [json_name = "actorType"];</code>
+   * @return The bytes for actorType.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getActorTypeBytes() {
+    java.lang.Object ref = actorType_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      actorType_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
+  public static final int TOKEN_AUDIENCE_FIELD_NUMBER = 13;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object tokenAudience_ = "";
+  /**
+   * <pre>
+   * token_audience asks for a token for this audience: one of SESSIOND_TOKEN_AUDIENCES, else the call
+   * fails with INVALID_REQUEST, as it does if SESSIOND_TOKEN_ISSUER is not set. A token stays valid until
+   * it expires, also if the session is revoked before. Empty: no token.
+   * </pre>
+   *
+   * <code>string token_audience = 13 [json_name = "tokenAudience"];</code>
+   * @return The tokenAudience.
+   */
+  @java.lang.Override
+  public java.lang.String getTokenAudience() {
+    java.lang.Object ref = tokenAudience_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      tokenAudience_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * token_audience asks for a token for this audience: one of SESSIOND_TOKEN_AUDIENCES, else the call
+   * fails with INVALID_REQUEST, as it does if SESSIOND_TOKEN_ISSUER is not set. A token stays valid until
+   * it expires, also if the session is revoked before. Empty: no token.
+   * </pre>
+   *
+   * <code>string token_audience = 13 [json_name = "tokenAudience"];</code>
+   * @return The bytes for tokenAudience.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getTokenAudienceBytes() {
+    java.lang.Object ref = tokenAudience_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      tokenAudience_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -661,6 +763,12 @@ private static final long serialVersionUID = 0L;
     if (((bitField0_ & 0x00000008) != 0)) {
       output.writeMessage(11, getMaxAuthAge());
     }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(actorType_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 12, actorType_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(tokenAudience_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 13, tokenAudience_);
+    }
     getUnknownFields().writeTo(output);
   }
   private int computeSerializedSize_0() {
@@ -701,6 +809,12 @@ private static final long serialVersionUID = 0L;
     if (((bitField0_ & 0x00000008) != 0)) {
       size += com.google.protobuf.CodedOutputStream
         .computeMessageSize(11, getMaxAuthAge());
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(actorType_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(12, actorType_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(tokenAudience_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(13, tokenAudience_);
     }
     return size;
   }
@@ -756,6 +870,10 @@ private static final long serialVersionUID = 0L;
       if (!getMaxAuthAge()
           .equals(other.getMaxAuthAge())) return false;
     }
+    if (!getActorType()
+        .equals(other.getActorType())) return false;
+    if (!getTokenAudience()
+        .equals(other.getTokenAudience())) return false;
     if (!getCredentialCase().equals(other.getCredentialCase())) return false;
     switch (credentialCase_) {
       case 1:
@@ -808,6 +926,10 @@ private static final long serialVersionUID = 0L;
       hash = (37 * hash) + MAX_AUTH_AGE_FIELD_NUMBER;
       hash = (53 * hash) + getMaxAuthAge().hashCode();
     }
+    hash = (37 * hash) + ACTOR_TYPE_FIELD_NUMBER;
+    hash = (53 * hash) + getActorType().hashCode();
+    hash = (37 * hash) + TOKEN_AUDIENCE_FIELD_NUMBER;
+    hash = (53 * hash) + getTokenAudience().hashCode();
     switch (credentialCase_) {
       case 1:
         hash = (37 * hash) + COOKIE_FIELD_NUMBER;
@@ -974,6 +1096,8 @@ private static final long serialVersionUID = 0L;
         maxAuthAgeBuilder_.dispose();
         maxAuthAgeBuilder_ = null;
       }
+      actorType_ = "";
+      tokenAudience_ = "";
       credentialCase_ = 0;
       credential_ = null;
       return this;
@@ -1044,6 +1168,12 @@ private static final long serialVersionUID = 0L;
             : maxAuthAgeBuilder_.build();
         to_bitField0_ |= 0x00000008;
       }
+      if (((from_bitField0_ & 0x00000800) != 0)) {
+        result.actorType_ = actorType_;
+      }
+      if (((from_bitField0_ & 0x00001000) != 0)) {
+        result.tokenAudience_ = tokenAudience_;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -1100,6 +1230,16 @@ private static final long serialVersionUID = 0L;
       }
       if (other.hasMaxAuthAge()) {
         mergeMaxAuthAge(other.getMaxAuthAge());
+      }
+      if (!other.getActorType().isEmpty()) {
+        actorType_ = other.actorType_;
+        bitField0_ |= 0x00000800;
+        onChanged();
+      }
+      if (!other.getTokenAudience().isEmpty()) {
+        tokenAudience_ = other.tokenAudience_;
+        bitField0_ |= 0x00001000;
+        onChanged();
       }
       switch (other.getCredentialCase()) {
         case COOKIE: {
@@ -1201,6 +1341,16 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000400;
               break;
             } // case 90
+            case 98: {
+              actorType_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00000800;
+              break;
+            } // case 98
+            case 106: {
+              tokenAudience_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00001000;
+              break;
+            } // case 106
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -2328,6 +2478,205 @@ private static final long serialVersionUID = 0L;
         maxAuthAge_ = null;
       }
       return maxAuthAgeBuilder_;
+    }
+
+    private java.lang.Object actorType_ = "";
+    /**
+     * <pre>
+     * actor_type is the Session.actor_type that is accepted, at most 64 bytes. If the session has another
+     * one, the call fails with ACTOR_TYPE_NOT_ACCEPTED. Empty: any.
+     * </pre>
+     *
+     * <code>string actor_type = 12 [json_name = "actorType"];</code>
+     * @return The actorType.
+     */
+    public java.lang.String getActorType() {
+      java.lang.Object ref = actorType_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        actorType_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * actor_type is the Session.actor_type that is accepted, at most 64 bytes. If the session has another
+     * one, the call fails with ACTOR_TYPE_NOT_ACCEPTED. Empty: any.
+     * </pre>
+     *
+     * <code>string actor_type = 12 [json_name = "actorType"];</code>
+     * @return The bytes for actorType.
+     */
+    public com.google.protobuf.ByteString
+        getActorTypeBytes() {
+      java.lang.Object ref = actorType_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        actorType_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * actor_type is the Session.actor_type that is accepted, at most 64 bytes. If the session has another
+     * one, the call fails with ACTOR_TYPE_NOT_ACCEPTED. Empty: any.
+     * </pre>
+     *
+     * <code>string actor_type = 12 [json_name = "actorType"];</code>
+     * @param value The actorType to set.
+     * @return This builder for chaining.
+     */
+    public Builder setActorType(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      actorType_ = value;
+      bitField0_ |= 0x00000800;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * actor_type is the Session.actor_type that is accepted, at most 64 bytes. If the session has another
+     * one, the call fails with ACTOR_TYPE_NOT_ACCEPTED. Empty: any.
+     * </pre>
+     *
+     * <code>string actor_type = 12 [json_name = "actorType"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearActorType() {
+      actorType_ = getDefaultInstance().getActorType();
+      bitField0_ = (bitField0_ & ~0x00000800);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * actor_type is the Session.actor_type that is accepted, at most 64 bytes. If the session has another
+     * one, the call fails with ACTOR_TYPE_NOT_ACCEPTED. Empty: any.
+     * </pre>
+     *
+     * <code>string actor_type = 12 [json_name = "actorType"];</code>
+     * @param value The bytes for actorType to set.
+     * @return This builder for chaining.
+     */
+    public Builder setActorTypeBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      actorType_ = value;
+      bitField0_ |= 0x00000800;
+      onChanged();
+      return this;
+    }
+
+    private java.lang.Object tokenAudience_ = "";
+    /**
+     * <pre>
+     * token_audience asks for a token for this audience: one of SESSIOND_TOKEN_AUDIENCES, else the call
+     * fails with INVALID_REQUEST, as it does if SESSIOND_TOKEN_ISSUER is not set. A token stays valid until
+     * it expires, also if the session is revoked before. Empty: no token.
+     * </pre>
+     *
+     * <code>string token_audience = 13 [json_name = "tokenAudience"];</code>
+     * @return The tokenAudience.
+     */
+    public java.lang.String getTokenAudience() {
+      java.lang.Object ref = tokenAudience_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        tokenAudience_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * token_audience asks for a token for this audience: one of SESSIOND_TOKEN_AUDIENCES, else the call
+     * fails with INVALID_REQUEST, as it does if SESSIOND_TOKEN_ISSUER is not set. A token stays valid until
+     * it expires, also if the session is revoked before. Empty: no token.
+     * </pre>
+     *
+     * <code>string token_audience = 13 [json_name = "tokenAudience"];</code>
+     * @return The bytes for tokenAudience.
+     */
+    public com.google.protobuf.ByteString
+        getTokenAudienceBytes() {
+      java.lang.Object ref = tokenAudience_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        tokenAudience_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * token_audience asks for a token for this audience: one of SESSIOND_TOKEN_AUDIENCES, else the call
+     * fails with INVALID_REQUEST, as it does if SESSIOND_TOKEN_ISSUER is not set. A token stays valid until
+     * it expires, also if the session is revoked before. Empty: no token.
+     * </pre>
+     *
+     * <code>string token_audience = 13 [json_name = "tokenAudience"];</code>
+     * @param value The tokenAudience to set.
+     * @return This builder for chaining.
+     */
+    public Builder setTokenAudience(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      tokenAudience_ = value;
+      bitField0_ |= 0x00001000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * token_audience asks for a token for this audience: one of SESSIOND_TOKEN_AUDIENCES, else the call
+     * fails with INVALID_REQUEST, as it does if SESSIOND_TOKEN_ISSUER is not set. A token stays valid until
+     * it expires, also if the session is revoked before. Empty: no token.
+     * </pre>
+     *
+     * <code>string token_audience = 13 [json_name = "tokenAudience"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearTokenAudience() {
+      tokenAudience_ = getDefaultInstance().getTokenAudience();
+      bitField0_ = (bitField0_ & ~0x00001000);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * token_audience asks for a token for this audience: one of SESSIOND_TOKEN_AUDIENCES, else the call
+     * fails with INVALID_REQUEST, as it does if SESSIOND_TOKEN_ISSUER is not set. A token stays valid until
+     * it expires, also if the session is revoked before. Empty: no token.
+     * </pre>
+     *
+     * <code>string token_audience = 13 [json_name = "tokenAudience"];</code>
+     * @param value The bytes for tokenAudience to set.
+     * @return This builder for chaining.
+     */
+    public Builder setTokenAudienceBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      tokenAudience_ = value;
+      bitField0_ |= 0x00001000;
+      onChanged();
+      return this;
     }
 
     // @@protoc_insertion_point(builder_scope:sessiond.v1.ValidateRequest)

@@ -292,5 +292,51 @@ public interface ValidateRequestOrBuilder extends
    */
   com.google.protobuf.DurationOrBuilder getMaxAuthAgeOrBuilder();
 
+  /**
+   * <pre>
+   * actor_type is the Session.actor_type that is accepted, at most 64 bytes. If the session has another
+   * one, the call fails with ACTOR_TYPE_NOT_ACCEPTED. Empty: any.
+   * </pre>
+   *
+   * <code>string actor_type = 12 [json_name = "actorType"];</code>
+   * @return The actorType.
+   */
+  java.lang.String getActorType();
+  /**
+   * <pre>
+   * actor_type is the Session.actor_type that is accepted, at most 64 bytes. If the session has another
+   * one, the call fails with ACTOR_TYPE_NOT_ACCEPTED. Empty: any.
+   * </pre>
+   *
+   * <code>string actor_type = 12 [json_name = "actorType"];</code>
+   * @return The bytes for actorType.
+   */
+  com.google.protobuf.ByteString
+      getActorTypeBytes();
+
+  /**
+   * <pre>
+   * token_audience asks for a token for this audience: one of SESSIOND_TOKEN_AUDIENCES, else the call
+   * fails with INVALID_REQUEST, as it does if SESSIOND_TOKEN_ISSUER is not set. A token stays valid until
+   * it expires, also if the session is revoked before. Empty: no token.
+   * </pre>
+   *
+   * <code>string token_audience = 13 [json_name = "tokenAudience"];</code>
+   * @return The tokenAudience.
+   */
+  java.lang.String getTokenAudience();
+  /**
+   * <pre>
+   * token_audience asks for a token for this audience: one of SESSIOND_TOKEN_AUDIENCES, else the call
+   * fails with INVALID_REQUEST, as it does if SESSIOND_TOKEN_ISSUER is not set. A token stays valid until
+   * it expires, also if the session is revoked before. Empty: no token.
+   * </pre>
+   *
+   * <code>string token_audience = 13 [json_name = "tokenAudience"];</code>
+   * @return The bytes for tokenAudience.
+   */
+  com.google.protobuf.ByteString
+      getTokenAudienceBytes();
+
   io.github.sessiond.v1.ValidateRequest.CredentialCase getCredentialCase();
 }

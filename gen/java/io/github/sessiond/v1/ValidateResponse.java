@@ -32,6 +32,7 @@ private static final long serialVersionUID = 0L;
     super(builder);
   }
   private ValidateResponse() {
+    token_ = "";
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -169,6 +170,98 @@ private static final long serialVersionUID = 0L;
     return touched_;
   }
 
+  public static final int TOKEN_FIELD_NUMBER = 7;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object token_ = "";
+  /**
+   * <pre>
+   * token is a JWT that tells an upstream whose session it is, signed by a TokenKey. Secret. It is valid
+   * for at most 5 minutes, and not longer than the session. Empty if token_audience was not set, for a
+   * pre-login session, or if less than a second is left.
+   * </pre>
+   *
+   * <code>string token = 7 [json_name = "token"];</code>
+   * @return The token.
+   */
+  @java.lang.Override
+  public java.lang.String getToken() {
+    java.lang.Object ref = token_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      token_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * token is a JWT that tells an upstream whose session it is, signed by a TokenKey. Secret. It is valid
+   * for at most 5 minutes, and not longer than the session. Empty if token_audience was not set, for a
+   * pre-login session, or if less than a second is left.
+   * </pre>
+   *
+   * <code>string token = 7 [json_name = "token"];</code>
+   * @return The bytes for token.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getTokenBytes() {
+    java.lang.Object ref = token_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      token_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
+  public static final int TOKEN_EXPIRES_AT_FIELD_NUMBER = 8;
+  private com.google.protobuf.Timestamp tokenExpiresAt_;
+  /**
+   * <pre>
+   * token_expires_at is when the token expires, by the database's clock, in whole seconds. Unset without
+   * a token.
+   * </pre>
+   *
+   * <code>.google.protobuf.Timestamp token_expires_at = 8 [json_name = "tokenExpiresAt"];</code>
+   * @return Whether the tokenExpiresAt field is set.
+   */
+  @java.lang.Override
+  public boolean hasTokenExpiresAt() {
+    return ((bitField0_ & 0x00000002) != 0);
+  }
+  /**
+   * <pre>
+   * token_expires_at is when the token expires, by the database's clock, in whole seconds. Unset without
+   * a token.
+   * </pre>
+   *
+   * <code>.google.protobuf.Timestamp token_expires_at = 8 [json_name = "tokenExpiresAt"];</code>
+   * @return The tokenExpiresAt.
+   */
+  @java.lang.Override
+  public com.google.protobuf.Timestamp getTokenExpiresAt() {
+    return tokenExpiresAt_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : tokenExpiresAt_;
+  }
+  /**
+   * <pre>
+   * token_expires_at is when the token expires, by the database's clock, in whole seconds. Unset without
+   * a token.
+   * </pre>
+   *
+   * <code>.google.protobuf.Timestamp token_expires_at = 8 [json_name = "tokenExpiresAt"];</code>
+   */
+  @java.lang.Override
+  public com.google.protobuf.TimestampOrBuilder getTokenExpiresAtOrBuilder() {
+    return tokenExpiresAt_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : tokenExpiresAt_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -201,6 +294,12 @@ private static final long serialVersionUID = 0L;
     if (touched_ != false) {
       output.writeBool(6, touched_);
     }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(token_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 7, token_);
+    }
+    if (((bitField0_ & 0x00000002) != 0)) {
+      output.writeMessage(8, getTokenExpiresAt());
+    }
     getUnknownFields().writeTo(output);
   }
   private int computeSerializedSize_0() {
@@ -228,6 +327,13 @@ private static final long serialVersionUID = 0L;
     if (touched_ != false) {
       size += com.google.protobuf.CodedOutputStream
         .computeBoolSize(6, touched_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(token_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(7, token_);
+    }
+    if (((bitField0_ & 0x00000002) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(8, getTokenExpiresAt());
     }
     return size;
   }
@@ -268,6 +374,13 @@ private static final long serialVersionUID = 0L;
         != other.getExpiryWarning()) return false;
     if (getTouched()
         != other.getTouched()) return false;
+    if (!getToken()
+        .equals(other.getToken())) return false;
+    if (hasTokenExpiresAt() != other.hasTokenExpiresAt()) return false;
+    if (hasTokenExpiresAt()) {
+      if (!getTokenExpiresAt()
+          .equals(other.getTokenExpiresAt())) return false;
+    }
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -295,6 +408,12 @@ private static final long serialVersionUID = 0L;
     hash = (37 * hash) + TOUCHED_FIELD_NUMBER;
     hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
         getTouched());
+    hash = (37 * hash) + TOKEN_FIELD_NUMBER;
+    hash = (53 * hash) + getToken().hashCode();
+    if (hasTokenExpiresAt()) {
+      hash = (37 * hash) + TOKEN_EXPIRES_AT_FIELD_NUMBER;
+      hash = (53 * hash) + getTokenExpiresAt().hashCode();
+    }
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -430,6 +549,7 @@ private static final long serialVersionUID = 0L;
       if (com.google.protobuf.GeneratedMessage
               .alwaysUseFieldBuilders) {
         internalGetSessionFieldBuilder();
+        internalGetTokenExpiresAtFieldBuilder();
       }
     }
     @java.lang.Override
@@ -446,6 +566,12 @@ private static final long serialVersionUID = 0L;
       absoluteSecondsLeft_ = 0;
       expiryWarning_ = false;
       touched_ = false;
+      token_ = "";
+      tokenExpiresAt_ = null;
+      if (tokenExpiresAtBuilder_ != null) {
+        tokenExpiresAtBuilder_.dispose();
+        tokenExpiresAtBuilder_ = null;
+      }
       return this;
     }
 
@@ -501,6 +627,15 @@ private static final long serialVersionUID = 0L;
       if (((from_bitField0_ & 0x00000020) != 0)) {
         result.touched_ = touched_;
       }
+      if (((from_bitField0_ & 0x00000040) != 0)) {
+        result.token_ = token_;
+      }
+      if (((from_bitField0_ & 0x00000080) != 0)) {
+        result.tokenExpiresAt_ = tokenExpiresAtBuilder_ == null
+            ? tokenExpiresAt_
+            : tokenExpiresAtBuilder_.build();
+        to_bitField0_ |= 0x00000002;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -533,6 +668,14 @@ private static final long serialVersionUID = 0L;
       }
       if (other.getTouched() != false) {
         setTouched(other.getTouched());
+      }
+      if (!other.getToken().isEmpty()) {
+        token_ = other.token_;
+        bitField0_ |= 0x00000040;
+        onChanged();
+      }
+      if (other.hasTokenExpiresAt()) {
+        mergeTokenExpiresAt(other.getTokenExpiresAt());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -592,6 +735,18 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000020;
               break;
             } // case 48
+            case 58: {
+              token_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00000040;
+              break;
+            } // case 58
+            case 66: {
+              input.readMessage(
+                  internalGetTokenExpiresAtFieldBuilder().getBuilder(),
+                  extensionRegistry);
+              bitField0_ |= 0x00000080;
+              break;
+            } // case 66
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -993,6 +1148,274 @@ private static final long serialVersionUID = 0L;
       touched_ = false;
       onChanged();
       return this;
+    }
+
+    private java.lang.Object token_ = "";
+    /**
+     * <pre>
+     * token is a JWT that tells an upstream whose session it is, signed by a TokenKey. Secret. It is valid
+     * for at most 5 minutes, and not longer than the session. Empty if token_audience was not set, for a
+     * pre-login session, or if less than a second is left.
+     * </pre>
+     *
+     * <code>string token = 7 [json_name = "token"];</code>
+     * @return The token.
+     */
+    public java.lang.String getToken() {
+      java.lang.Object ref = token_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        token_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * token is a JWT that tells an upstream whose session it is, signed by a TokenKey. Secret. It is valid
+     * for at most 5 minutes, and not longer than the session. Empty if token_audience was not set, for a
+     * pre-login session, or if less than a second is left.
+     * </pre>
+     *
+     * <code>string token = 7 [json_name = "token"];</code>
+     * @return The bytes for token.
+     */
+    public com.google.protobuf.ByteString
+        getTokenBytes() {
+      java.lang.Object ref = token_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        token_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * token is a JWT that tells an upstream whose session it is, signed by a TokenKey. Secret. It is valid
+     * for at most 5 minutes, and not longer than the session. Empty if token_audience was not set, for a
+     * pre-login session, or if less than a second is left.
+     * </pre>
+     *
+     * <code>string token = 7 [json_name = "token"];</code>
+     * @param value The token to set.
+     * @return This builder for chaining.
+     */
+    public Builder setToken(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      token_ = value;
+      bitField0_ |= 0x00000040;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * token is a JWT that tells an upstream whose session it is, signed by a TokenKey. Secret. It is valid
+     * for at most 5 minutes, and not longer than the session. Empty if token_audience was not set, for a
+     * pre-login session, or if less than a second is left.
+     * </pre>
+     *
+     * <code>string token = 7 [json_name = "token"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearToken() {
+      token_ = getDefaultInstance().getToken();
+      bitField0_ = (bitField0_ & ~0x00000040);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * token is a JWT that tells an upstream whose session it is, signed by a TokenKey. Secret. It is valid
+     * for at most 5 minutes, and not longer than the session. Empty if token_audience was not set, for a
+     * pre-login session, or if less than a second is left.
+     * </pre>
+     *
+     * <code>string token = 7 [json_name = "token"];</code>
+     * @param value The bytes for token to set.
+     * @return This builder for chaining.
+     */
+    public Builder setTokenBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      token_ = value;
+      bitField0_ |= 0x00000040;
+      onChanged();
+      return this;
+    }
+
+    private com.google.protobuf.Timestamp tokenExpiresAt_;
+    private com.google.protobuf.SingleFieldBuilder<
+        com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> tokenExpiresAtBuilder_;
+    /**
+     * <pre>
+     * token_expires_at is when the token expires, by the database's clock, in whole seconds. Unset without
+     * a token.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp token_expires_at = 8 [json_name = "tokenExpiresAt"];</code>
+     * @return Whether the tokenExpiresAt field is set.
+     */
+    public boolean hasTokenExpiresAt() {
+      return ((bitField0_ & 0x00000080) != 0);
+    }
+    /**
+     * <pre>
+     * token_expires_at is when the token expires, by the database's clock, in whole seconds. Unset without
+     * a token.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp token_expires_at = 8 [json_name = "tokenExpiresAt"];</code>
+     * @return The tokenExpiresAt.
+     */
+    public com.google.protobuf.Timestamp getTokenExpiresAt() {
+      if (tokenExpiresAtBuilder_ == null) {
+        return tokenExpiresAt_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : tokenExpiresAt_;
+      } else {
+        return tokenExpiresAtBuilder_.getMessage();
+      }
+    }
+    /**
+     * <pre>
+     * token_expires_at is when the token expires, by the database's clock, in whole seconds. Unset without
+     * a token.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp token_expires_at = 8 [json_name = "tokenExpiresAt"];</code>
+     */
+    public Builder setTokenExpiresAt(com.google.protobuf.Timestamp value) {
+      if (tokenExpiresAtBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        tokenExpiresAt_ = value;
+      } else {
+        tokenExpiresAtBuilder_.setMessage(value);
+      }
+      bitField0_ |= 0x00000080;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * token_expires_at is when the token expires, by the database's clock, in whole seconds. Unset without
+     * a token.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp token_expires_at = 8 [json_name = "tokenExpiresAt"];</code>
+     */
+    public Builder setTokenExpiresAt(
+        com.google.protobuf.Timestamp.Builder builderForValue) {
+      if (tokenExpiresAtBuilder_ == null) {
+        tokenExpiresAt_ = builderForValue.build();
+      } else {
+        tokenExpiresAtBuilder_.setMessage(builderForValue.build());
+      }
+      bitField0_ |= 0x00000080;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * token_expires_at is when the token expires, by the database's clock, in whole seconds. Unset without
+     * a token.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp token_expires_at = 8 [json_name = "tokenExpiresAt"];</code>
+     */
+    public Builder mergeTokenExpiresAt(com.google.protobuf.Timestamp value) {
+      if (tokenExpiresAtBuilder_ == null) {
+        if (((bitField0_ & 0x00000080) != 0) &&
+          tokenExpiresAt_ != null &&
+          tokenExpiresAt_ != com.google.protobuf.Timestamp.getDefaultInstance()) {
+          getTokenExpiresAtBuilder().mergeFrom(value);
+        } else {
+          tokenExpiresAt_ = value;
+        }
+      } else {
+        tokenExpiresAtBuilder_.mergeFrom(value);
+      }
+      if (tokenExpiresAt_ != null) {
+        bitField0_ |= 0x00000080;
+        onChanged();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * token_expires_at is when the token expires, by the database's clock, in whole seconds. Unset without
+     * a token.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp token_expires_at = 8 [json_name = "tokenExpiresAt"];</code>
+     */
+    public Builder clearTokenExpiresAt() {
+      bitField0_ = (bitField0_ & ~0x00000080);
+      tokenExpiresAt_ = null;
+      if (tokenExpiresAtBuilder_ != null) {
+        tokenExpiresAtBuilder_.dispose();
+        tokenExpiresAtBuilder_ = null;
+      }
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * token_expires_at is when the token expires, by the database's clock, in whole seconds. Unset without
+     * a token.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp token_expires_at = 8 [json_name = "tokenExpiresAt"];</code>
+     */
+    public com.google.protobuf.Timestamp.Builder getTokenExpiresAtBuilder() {
+      bitField0_ |= 0x00000080;
+      onChanged();
+      return internalGetTokenExpiresAtFieldBuilder().getBuilder();
+    }
+    /**
+     * <pre>
+     * token_expires_at is when the token expires, by the database's clock, in whole seconds. Unset without
+     * a token.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp token_expires_at = 8 [json_name = "tokenExpiresAt"];</code>
+     */
+    public com.google.protobuf.TimestampOrBuilder getTokenExpiresAtOrBuilder() {
+      if (tokenExpiresAtBuilder_ != null) {
+        return tokenExpiresAtBuilder_.getMessageOrBuilder();
+      } else {
+        return tokenExpiresAt_ == null ?
+            com.google.protobuf.Timestamp.getDefaultInstance() : tokenExpiresAt_;
+      }
+    }
+    /**
+     * <pre>
+     * token_expires_at is when the token expires, by the database's clock, in whole seconds. Unset without
+     * a token.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp token_expires_at = 8 [json_name = "tokenExpiresAt"];</code>
+     */
+    private com.google.protobuf.SingleFieldBuilder<
+        com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> 
+        internalGetTokenExpiresAtFieldBuilder() {
+      if (tokenExpiresAtBuilder_ == null) {
+        tokenExpiresAtBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+            com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder>(
+                getTokenExpiresAt(),
+                getParentForChildren(),
+                isClean());
+        tokenExpiresAt_ = null;
+      }
+      return tokenExpiresAtBuilder_;
     }
 
     // @@protoc_insertion_point(builder_scope:sessiond.v1.ValidateResponse)

@@ -89,4 +89,58 @@ public interface ValidateResponseOrBuilder extends
    * @return The touched.
    */
   boolean getTouched();
+
+  /**
+   * <pre>
+   * token is a JWT that tells an upstream whose session it is, signed by a TokenKey. Secret. It is valid
+   * for at most 5 minutes, and not longer than the session. Empty if token_audience was not set, for a
+   * pre-login session, or if less than a second is left.
+   * </pre>
+   *
+   * <code>string token = 7 [json_name = "token"];</code>
+   * @return The token.
+   */
+  java.lang.String getToken();
+  /**
+   * <pre>
+   * token is a JWT that tells an upstream whose session it is, signed by a TokenKey. Secret. It is valid
+   * for at most 5 minutes, and not longer than the session. Empty if token_audience was not set, for a
+   * pre-login session, or if less than a second is left.
+   * </pre>
+   *
+   * <code>string token = 7 [json_name = "token"];</code>
+   * @return The bytes for token.
+   */
+  com.google.protobuf.ByteString
+      getTokenBytes();
+
+  /**
+   * <pre>
+   * token_expires_at is when the token expires, by the database's clock, in whole seconds. Unset without
+   * a token.
+   * </pre>
+   *
+   * <code>.google.protobuf.Timestamp token_expires_at = 8 [json_name = "tokenExpiresAt"];</code>
+   * @return Whether the tokenExpiresAt field is set.
+   */
+  boolean hasTokenExpiresAt();
+  /**
+   * <pre>
+   * token_expires_at is when the token expires, by the database's clock, in whole seconds. Unset without
+   * a token.
+   * </pre>
+   *
+   * <code>.google.protobuf.Timestamp token_expires_at = 8 [json_name = "tokenExpiresAt"];</code>
+   * @return The tokenExpiresAt.
+   */
+  com.google.protobuf.Timestamp getTokenExpiresAt();
+  /**
+   * <pre>
+   * token_expires_at is when the token expires, by the database's clock, in whole seconds. Unset without
+   * a token.
+   * </pre>
+   *
+   * <code>.google.protobuf.Timestamp token_expires_at = 8 [json_name = "tokenExpiresAt"];</code>
+   */
+  com.google.protobuf.TimestampOrBuilder getTokenExpiresAtOrBuilder();
 }
