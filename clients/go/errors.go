@@ -204,4 +204,5 @@ const (
 	ReasonStepUpRequired              = sessiondv1.ErrorReason_ERROR_REASON_STEP_UP_REQUIRED
 	ReasonMetadataETagMismatch        = sessiondv1.ErrorReason_ERROR_REASON_METADATA_ETAG_MISMATCH
 	ReasonCallerKeysUnavailable       = sessiondv1.ErrorReason_ERROR_REASON_CALLER_KEYS_UNAVAILABLE
+	ReasonActorTypeNotAccepted        = sessiondv1.ErrorReason_ERROR_REASON_ACTOR_TYPE_NOT_ACCEPTED
 )

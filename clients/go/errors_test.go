@@ -209,6 +209,7 @@ func TestReasons(t *testing.T) {
 		sessiond.ReasonCallerUnauthenticated, sessiond.ReasonCallerForbidden, sessiond.ReasonStorageUnavailable,
 		sessiond.ReasonOverloaded, sessiond.ReasonInitialSigningKeyMintFailed, sessiond.ReasonRequestTooLarge,
 		sessiond.ReasonStepUpRequired, sessiond.ReasonMetadataETagMismatch, sessiond.ReasonCallerKeysUnavailable,
+		sessiond.ReasonActorTypeNotAccepted,
 	}
 	for i, reason := range reasons {
 		if int(reason) != i {

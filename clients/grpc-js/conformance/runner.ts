@@ -25,7 +25,8 @@ const DEFAULT_DEADLINE_MS = 2000;
 
 const IDEMPOTENT = [
   ...["Validate", "ValidateCsrf", "Touch", "Revoke", "RevokeAllForActor", "Get", "List"],
-  ...["ListSigningKeys", "ListAuditEvents", "GarbageCollect"],
+  ...["ListSessions", "RevokeSessions", "ListSigningKeys", "ListTokenKeys", "ListAuditEvents"],
+  "GarbageCollect",
 ];
 
 /** gRPC's own retries. They honour `grpc-retry-pushback-ms`, which sessiond sends with RetryInfo. */

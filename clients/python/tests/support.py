@@ -24,7 +24,14 @@ from sessiond.v1.error_pb2 import ErrorDetail, ErrorReason
 from sessiond.v1.session_pb2 import Session, SetCookie
 
 METHODS = [method.name for method in pb.DESCRIPTOR.services_by_name["SessionService"].methods]
-NOT_IDEMPOTENT = ["Create", "RotateCsrf", "RotateSession", "UpdateMetadata", "RotateSigningKey"]
+NOT_IDEMPOTENT = [
+    "Create",
+    "RotateCsrf",
+    "RotateSession",
+    "UpdateMetadata",
+    "RotateSigningKey",
+    "RotateTokenKey",
+]
 
 Answer = Callable[[Any, grpc.ServicerContext], "Message | bytes"]
 

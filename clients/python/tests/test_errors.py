@@ -119,6 +119,7 @@ def test_the_delay_before_the_next_attempt_is_known(fake: FakeSessiond, error_of
         ("SESSION_LIMIT_REACHED", 409, 409),
         ("REQUEST_TOO_LARGE", 413, 413),
         ("STEP_UP_REQUIRED", 403, 403),
+        ("ACTOR_TYPE_NOT_ACCEPTED", 403, 403),
         ("METADATA_ETAG_MISMATCH", 409, 409),
         ("CALLER_KEYS_UNAVAILABLE", 503, 503),
         ("STORAGE_UNAVAILABLE", 503, 503),

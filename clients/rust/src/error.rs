@@ -246,6 +246,7 @@ mod tests {
             (RequestTooLarge, 413, 413),
             (SessionLimitReached, 409, 409),
             (StepUpRequired, 403, 403),
+            (ActorTypeNotAccepted, 403, 403),
             (MetadataEtagMismatch, 409, 409),
             (CallerKeysUnavailable, 503, 503),
             (CallerUnauthenticated, 401, 500),

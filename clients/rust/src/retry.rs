@@ -6,7 +6,7 @@ use tonic::{Code, Status};
 use crate::SessionError;
 
 /// The calls that may be repeated: a second one changes nothing more.
-const IDEMPOTENT: [&str; 10] = [
+const IDEMPOTENT: [&str; 13] = [
     "/sessiond.v1.SessionService/Validate",
     "/sessiond.v1.SessionService/ValidateCsrf",
     "/sessiond.v1.SessionService/Touch",
@@ -14,7 +14,10 @@ const IDEMPOTENT: [&str; 10] = [
     "/sessiond.v1.SessionService/RevokeAllForActor",
     "/sessiond.v1.SessionService/Get",
     "/sessiond.v1.SessionService/List",
+    "/sessiond.v1.SessionService/ListSessions",
+    "/sessiond.v1.SessionService/RevokeSessions",
     "/sessiond.v1.SessionService/ListSigningKeys",
+    "/sessiond.v1.SessionService/ListTokenKeys",
     "/sessiond.v1.SessionService/ListAuditEvents",
     "/sessiond.v1.SessionService/GarbageCollect",
 ];
@@ -106,9 +109,15 @@ mod tests {
 
     #[test]
     fn calls_that_create_something_are_not_idempotent() {
-        for rpc in
-            ["Create", "RotateCsrf", "RotateSession", "UpdateMetadata", "RotateSigningKey", "New"]
-        {
+        for rpc in [
+            "Create",
+            "RotateCsrf",
+            "RotateSession",
+            "UpdateMetadata",
+            "RotateSigningKey",
+            "RotateTokenKey",
+            "New",
+        ] {
             assert!(!is_idempotent(&format!("/sessiond.v1.SessionService/{rpc}")));
         }
         assert!(is_idempotent("/sessiond.v1.SessionService/Validate"));

@@ -11,7 +11,10 @@ const IDEMPOTENT: ReadonlySet<string> = new Set([
   "RevokeAllForActor",
   "Get",
   "List",
+  "ListSessions",
+  "RevokeSessions",
   "ListSigningKeys",
+  "ListTokenKeys",
   "ListAuditEvents",
   "GarbageCollect",
 ]);

@@ -262,7 +262,10 @@ describe("connect() of the TypeScript client", () => {
       revokeAllForActor: {},
       get: {},
       list: {},
+      listSessions: {},
+      revokeSessions: {},
       listSigningKeys: {},
+      listTokenKeys: {},
       listAuditEvents: {},
       garbageCollect: {},
     } as const;
@@ -281,6 +284,7 @@ describe("connect() of the TypeScript client", () => {
       "rotateCsrf",
       "rotateSession",
       "rotateSigningKey",
+      "rotateTokenKey",
       "updateMetadata",
     ] as const) {
       it(`never makes ${method} again`, async () => {

@@ -194,7 +194,8 @@ func TestDeadline(t *testing.T) {
 }
 
 func TestIdempotentMethods(t *testing.T) {
-	notIdempotent := []string{"Create", "RotateCsrf", "RotateSession", "RotateSigningKey", "UpdateMetadata"}
+	notIdempotent := []string{"Create", "RotateCsrf", "RotateSession", "RotateSigningKey", "RotateTokenKey",
+		"UpdateMetadata"}
 	methods := sessiondv1.File_sessiond_v1_session_service_proto.Services().Get(0).Methods()
 	for i := range methods.Len() {
 		name := string(methods.Get(i).Name())

@@ -23,7 +23,8 @@ const service = "sessiond.v1.SessionService"
 // carried out. The contract says so for each.
 var Idempotent = []string{
 	"Validate", "ValidateCsrf", "Touch", "Revoke", "RevokeAllForActor", "Get", "List",
-	"ListSigningKeys", "ListAuditEvents", "GarbageCollect",
+	"ListSessions", "RevokeSessions", "ListSigningKeys", "ListTokenKeys", "ListAuditEvents",
+	"GarbageCollect",
 }
 
 var idempotentProcedures = func() map[string]bool {

@@ -35,7 +35,10 @@ IDEMPOTENT_METHODS = (
     "RevokeAllForActor",
     "Get",
     "List",
+    "ListSessions",
+    "RevokeSessions",
     "ListSigningKeys",
+    "ListTokenKeys",
     "ListAuditEvents",
     "GarbageCollect",
 )

@@ -158,6 +158,10 @@ async fn send(
         "List" => list,
         "ListSigningKeys" => list_signing_keys,
         "ListAuditEvents" => list_audit_events,
+        "ListSessions" => list_sessions,
+        "RevokeSessions" => revoke_sessions,
+        "RotateTokenKey" => rotate_token_key,
+        "ListTokenKeys" => list_token_keys,
     }
 }
 

@@ -8,8 +8,9 @@ final class ServiceConfig {
   private static final String SERVICE = "sessiond.v1.SessionService";
 
   /**
-   * Not Create, RotateCsrf, RotateSession and RotateSigningKey, which a second attempt would do
-   * twice, nor UpdateMetadata, which it could do after another update or refuse by its etag.
+   * Not Create, RotateCsrf, RotateSession, RotateSigningKey and RotateTokenKey, which a second
+   * attempt would do twice, nor UpdateMetadata, which it could do after another update or refuse by
+   * its etag.
    */
   private static final List<String> IDEMPOTENT_METHODS =
       List.of(
@@ -20,7 +21,10 @@ final class ServiceConfig {
           "RevokeAllForActor",
           "Get",
           "List",
+          "ListSessions",
+          "RevokeSessions",
           "ListSigningKeys",
+          "ListTokenKeys",
           "ListAuditEvents",
           "GarbageCollect");
 
