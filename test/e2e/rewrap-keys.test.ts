@@ -2,11 +2,13 @@ import { randomBytes } from "node:crypto";
 import { expect } from "chai";
 import {
   mintSigningKeyId,
+  mintTokenKeyId,
   type SigningKeyId,
   secureRandomBytes,
   type TenantId,
 } from "../../src/session/ids.ts";
 import { keyEncryptionKeyId, LocalKeyWrapper } from "../../src/session/local-key-wrapper.ts";
+import { tokenKeyContext } from "../../src/session/token-key.ts";
 import { newActor, newTenant, openSession, validate } from "../support/actors.ts";
 import { TEST_KEY_ENCRYPTION_KEY, withKeys } from "../support/app.ts";
 import type { TestDatabase } from "../support/database.ts";
@@ -101,6 +103,47 @@ describe("sessiond rewrap-keys (F14)", () => {
     const second = await run(database, [NEW_KEY]);
     expect(second.stdout).to.match(/^re-wrapped 0 of 601 signing keys\nall are under/);
     expect(await dumpOf(database)).to.deep.equal(dump);
+  });
+
+  it("puts token keys under it, too, and names those that it cannot decrypt (H02)", async () => {
+    const database = await databaseWithKeys(1);
+    const wrapper = new LocalKeyWrapper([bytesOf(TEST_KEY_ENCRYPTION_KEY)], secureRandomBytes);
+    const contexts = numbers(22).map(() =>
+      tokenKeyContext({ id: mintTokenKeyId(secureRandomBytes) }),
+    );
+    for (const context of contexts) {
+      const { ciphertext } = await wrapper.wrap(Buffer.from(`of ${context.id}`), context);
+      await database.sql(
+        `INSERT INTO token_keys (id, algorithm, encrypted_key, key_encryption_key_id, created_at,
+           signs_from, published_until)
+         VALUES ($1, 'ES256', $2, $3, now(), now(), now())`,
+        [context.id, ciphertext, idOf(TEST_KEY_ENCRYPTION_KEY)],
+      );
+    }
+    const ids = contexts.map(({ id }) => id);
+    const first = await run(database, [NEW_KEY, TEST_KEY_ENCRYPTION_KEY]);
+    expect({ code: first.code, stdout: first.stdout }).to.deep.equal({
+      code: 0,
+      stdout:
+        "re-wrapped 2 of 2 signing keys\nre-wrapped 22 of 22 token keys\n" +
+        `all are under the key-encryption key ${idOf(NEW_KEY)}\n`,
+    });
+    const renewed = new LocalKeyWrapper([bytesOf(NEW_KEY)], secureRandomBytes);
+    for (const context of contexts) {
+      const [row] = await database.sql<Row>("SELECT * FROM token_keys WHERE id = $1", [context.id]);
+      const { encrypted_key: ciphertext, key_encryption_key_id: keyEncryptionKeyId } = row as Row;
+      const material = await renewed.unwrap({ ciphertext, keyEncryptionKeyId }, context);
+      expect(material.toString()).to.equal(`of ${context.id}`);
+    }
+
+    await database.sql("UPDATE token_keys SET encrypted_key = '\\x00'");
+    const { code, stdout } = await run(database, [NEW_KEY]);
+    expect(code).to.equal(1);
+    expect(stdout).to.include("re-wrapped 0 of 22 token keys\n").and.not.include("all are");
+    const named = stdout.match(/^cannot decrypt tk-[0-9a-f]{32}: corrupt, under \w+$/gm);
+    expect(named).to.have.length(20);
+    expect(ids).to.include(named?.[0]?.split(/[ :]/)[2]);
+    expect(stdout).to.include("and 2 more that cannot be decrypted\n");
   });
 
   it("leaves every key decryptable when it is killed, and the next run completes it (A26)", async () => {

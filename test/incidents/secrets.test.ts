@@ -62,6 +62,8 @@ describe("secrets in logs (Okta 2023, open-mercato #2668)", () => {
         SESSIOND_JWT_JWKS: files[1]?.path,
         SESSIOND_JWT_ISSUER: "https://issuer.example",
         SESSIOND_JWT_AUDIENCE: "sessiond",
+        SESSIOND_TOKEN_ISSUER: "https://sessions.example",
+        SESSIOND_TOKEN_AUDIENCES: "shop",
         ...vault.env,
       },
       onLog: (text) => log.push(text),
@@ -155,6 +157,10 @@ describe("secrets in logs (Okta 2023, open-mercato #2668)", () => {
     await client.validate({ credential, csrfToken: login.csrfToken, touch: true });
     const header = `a=b; __Host-session=${login.cookie}`;
     await client.validate({ credential: { case: "cookieHeader", value: header } });
+    const { token } = await client.validate({ credential, tokenAudience: "shop" });
+    for (const [index, part] of token.split(".").slice(1).entries()) {
+      secrets.set(`token for an upstream, part ${index + 1}`, part);
+    }
     await client.validateCsrf({ session, csrfToken: login.csrfToken });
     await client.touch({ session });
     await client.get({ session });
@@ -184,6 +190,11 @@ describe("secrets in logs (Okta 2023, open-mercato #2668)", () => {
     await client.garbageCollect({});
     await client.listAuditEvents({ tenantId: actor.tenantId });
     await client.listSigningKeys({ tenantId: actor.tenantId });
+    const filter = { tenantId: actor.tenantId };
+    await client.listSessions({ filter });
+    await client.revokeSessions({ filter, reason: "incident", actingActorId: "admin" });
+    await client.rotateTokenKey({ actingActorId: "admin" });
+    await client.listTokenKeys({});
   }
 
   async function failInEveryWay(): Promise<void> {
