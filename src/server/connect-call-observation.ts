@@ -10,7 +10,9 @@ import {
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { errorFromJsonBytes } from "@connectrpc/connect/protocol-connect";
 import { findTrailerError } from "@connectrpc/connect/protocol-grpc";
+import type { MethodMeter } from "./call-meter.ts";
 import { type CallObserver, requestIdFrom, requestIdHeader } from "./call-observer.ts";
+import type { CallSpan } from "./call-tracer.ts";
 import type { Exchange } from "./exchange.ts";
 import { bodyOf, changeTrailer, changeWebTrailer, replaceEndStream } from "./response-body.ts";
 
@@ -38,6 +40,13 @@ async function* keepThrownBy<T>(messages: AsyncIterable<T>, values: ContextValue
   }
 }
 
+/** Who wants to know of a call. */
+export interface CallWatchers {
+  readonly observer: CallObserver;
+  readonly meter: MethodMeter | undefined;
+  readonly span: CallSpan | undefined;
+}
+
 /**
  * Observes a call that Connect serves. Connect also fails calls that reach no handler, so the failure
  * is read from the response, which gets the request id at the same time.
@@ -46,6 +55,8 @@ export class ConnectCallObservation {
   /** For the call's context. */
   readonly values = createContextValues();
   readonly #observer: CallObserver;
+  readonly #meter: MethodMeter | undefined;
+  readonly #span: CallSpan | undefined;
   readonly #rpc: string;
   readonly #headers: IncomingHttpHeaders;
   readonly #arrivedAt: number;
@@ -53,11 +64,13 @@ export class ConnectCallObservation {
   #failure: ConnectError | undefined;
 
   constructor(
-    observer: CallObserver,
+    { observer, meter, span }: CallWatchers,
     rpc: string,
     { headers, arrivedAt }: Pick<Exchange, "headers" | "arrivedAt">,
   ) {
     this.#observer = observer;
+    this.#meter = meter;
+    this.#span = span;
     this.#rpc = rpc;
     this.#headers = headers;
     this.#arrivedAt = arrivedAt;
@@ -105,18 +118,21 @@ export class ConnectCallObservation {
   }
 
   /**
-   * Reports how the call ended, if the observer wants to know.
+   * Reports how the call ended to all who want to know.
    *
    * @param unfinished why it has no complete response; undefined if it has
    */
   end(unfinished: ConnectError | undefined): void {
     const error = unfinished ?? this.#failure;
+    const durationMs = performance.now() - this.#arrivedAt;
+    this.#meter?.ended(error?.code, durationMs);
+    this.#span?.end(error, this.values);
     if (error === undefined && !this.#observer.observesSuccess) return;
     this.#observer.callEnded({
       rpc: this.#rpc,
       requestId: this.#requestId,
       error,
-      durationMs: performance.now() - this.#arrivedAt,
+      durationMs,
       values: this.values,
     });
   }

@@ -4,7 +4,9 @@ import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/conne
 import { untilAborted } from "./abort.ts";
 import { type Authentication, refuse, toRefusal } from "./authentication.ts";
 import type { OriginCheck } from "./browser-origin.ts";
+import type { MethodMeter } from "./call-meter.ts";
 import type { CallObserver } from "./call-observer.ts";
+import type { CallSpan, CallTracer } from "./call-tracer.ts";
 import { ConnectCallObservation } from "./connect-call-observation.ts";
 import { limitDeadline } from "./deadline.ts";
 import { rewriteDecodeFailure } from "./decode-failures.ts";
@@ -30,7 +32,10 @@ export interface ConnectHandlerOptions {
   documents: Documents;
   /** Called with failures that no client sees: defects, and responses that could not be written. */
   onError: (error: unknown, where: string) => void;
-  observer?: CallObserver | undefined;
+  observer: CallObserver | undefined;
+  /** The meter of the method with this path. Without an observer, nothing is counted or traced. */
+  meterOf: (path: string) => MethodMeter | undefined;
+  tracer: CallTracer | undefined;
   observeRefusal: ObserveRefusal;
   authentication?: Authentication | undefined;
 }
@@ -55,7 +60,7 @@ type MethodKind = DescMethod["methodKind"];
  */
 export function createConnectHandler(options: ConnectHandlerOptions): ExchangeHandler {
   const { handlers, calls, requestErrors, onError, observer, observeRefusal } = options;
-  const { authentication } = options;
+  const { authentication, tracer } = options;
   const { streamLimits } = options;
 
   function ageLimit(methodKind: MethodKind): number {
@@ -101,8 +106,11 @@ export function createConnectHandler(options: ConnectHandlerOptions): ExchangeHa
     }
     const header = toFetchHeaders(exchange.headers);
     const timeoutMs = limitDeadline(header, isUnary ? options.maxDeadlineMs : undefined);
+    const rpc = handler.requestPath.slice(1);
+    const span = observer && tracer && startSpan(tracer, rpc, exchange);
+    const meter = options.meterOf(path);
     const observation =
-      observer && new ConnectCallObservation(observer, handler.requestPath.slice(1), exchange);
+      observer && new ConnectCallObservation({ observer, meter, span }, rpc, exchange);
     const call = new ConnectCall(calls, exchange, methodKind, observation);
     const { signal } = call;
     // Connect itself enforces the deadline of a stream, if it has one.
@@ -124,10 +132,12 @@ export function createConnectHandler(options: ConnectHandlerOptions): ExchangeHa
             observation?.refused(refusal),
           );
 
-    serve(handler, identified, exchange, requestErrors, observation).catch((reason: unknown) => {
+    const served = () => serve(handler, identified, exchange, requestErrors, observation);
+    (span === undefined ? served() : span.run(served)).catch((reason: unknown) => {
       // Connect uses Aborted for a client that has gone away.
       if (ConnectError.from(reason).code !== Code.Aborted) {
         onError(reason, `response of ${handler.requestPath}`);
+        call.sendFailed(reason);
       }
       exchange.destroy();
     });
@@ -152,6 +162,21 @@ async function respondWith(
   }
 }
 
+function startSpan(
+  tracer: CallTracer,
+  rpc: string,
+  { headers, rawHeaders, peer, arrivedAt }: Exchange,
+): CallSpan | undefined {
+  const isGrpc = headers["content-type"]?.startsWith("application/grpc") === true;
+  return tracer.start({
+    rpc,
+    protocol: isGrpc ? "grpc" : "connectrpc",
+    rawHeaders,
+    peer,
+    arrivedAt,
+  });
+}
+
 /** So that streams which were opened together do not end, and are not opened again, together. */
 function withJitter(ms: number): number {
   return ms * (1 - Math.random() / 10);
@@ -161,6 +186,7 @@ class ConnectCall extends InFlightCall {
   readonly #exchange: Exchange;
   readonly #methodKind: MethodKind;
   readonly #observation: ConnectCallObservation | undefined;
+  #sendFailure: ConnectError | undefined;
 
   constructor(
     calls: InFlightCalls,
@@ -183,6 +209,17 @@ class ConnectCall extends InFlightCall {
       else this.#observation?.end(complete ? undefined : this.#whyUnfinished());
       this.end();
     });
+  }
+
+  /** The response cannot be sent, as with headers that HTTP/2 forbids. The exchange is closed next. */
+  sendFailed(cause: unknown): void {
+    this.#sendFailure = new ConnectError(
+      "internal error",
+      Code.Internal,
+      undefined,
+      undefined,
+      cause,
+    );
   }
 
   /** Clients open a stream again that ends with UNAVAILABLE, without a failure that anyone sees. */
@@ -213,6 +250,7 @@ class ConnectCall extends InFlightCall {
    * is how clients end a stream.
    */
   #whyUnfinished(): ConnectError | undefined {
+    if (this.#sendFailure !== undefined) return this.#sendFailure;
     const reason: unknown = this.signal.reason;
     const ours = [Code.DeadlineExceeded, Code.Unavailable];
     if (reason instanceof ConnectError && ours.includes(reason.code)) return reason;

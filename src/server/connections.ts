@@ -45,6 +45,10 @@ export class Connections {
     this.#options = options;
   }
 
+  get size(): number {
+    return this.#byEnds.size;
+  }
+
   get sockets(): Socket[] {
     return [...this.#byEnds.values()].map(({ socket }) => socket);
   }

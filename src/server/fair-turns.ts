@@ -24,6 +24,13 @@ export class FairTurns {
   #current = 0;
   #watching = false;
 
+  /** How many tasks wait. */
+  get waiting(): number {
+    let count = 0;
+    for (const tasks of this.#waiting.values()) count += tasks.length;
+    return count;
+  }
+
   /** Returns true if the task waits, and false if it has run. */
   run(owner: object, task: Task): boolean {
     if (this.begin()) {

@@ -31,6 +31,8 @@ export interface Http1Connections {
   drain(): void;
   /** Closes the connections that `matches` chooses, after their responses. */
   close(matches: (socket: Socket) => boolean): void;
+  /** How many connections are open. */
+  readonly size: number;
 }
 
 export function createHttp1Connections(options: Http1ConnectionsOptions): Http1Connections {
@@ -84,6 +86,9 @@ export function createHttp1Connections(options: Http1ConnectionsOptions): Http1C
     drain() {
       draining = true;
       for (const res of responses.values()) closeAfter(res);
+    },
+    get size() {
+      return sockets.size;
     },
     close(matches) {
       for (const socket of sockets) {

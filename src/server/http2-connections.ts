@@ -4,7 +4,7 @@ import { parseGrpcTimeout } from "./deadline.ts";
 import type { FairTurns } from "./fair-turns.ts";
 import { hardHeaderLimits } from "./header-limits.ts";
 import { Connection, type ConnectionOptions } from "./http2/connection.ts";
-import { ErrorCode } from "./http2/frames.ts";
+import { ErrorCode, type FloodBudget } from "./http2/frames.ts";
 import type { Stream } from "./http2/stream.ts";
 import type { Http2Client } from "./http2-client.ts";
 import { createPeer } from "./peer.ts";
@@ -39,6 +39,7 @@ export interface Http2ConnectionsOptions {
 export interface AbusedConnection {
   /** Which limit: a sentence without anything that the client has sent. */
   readonly reason: string;
+  readonly budget: FloodBudget;
   /** The client's address. */
   readonly peer: string;
 }
@@ -58,6 +59,10 @@ export interface Http2Connections {
   drain(): void;
   /** Sends GOAWAY on the present connections that `matches` chooses, like `drain`. */
   close(matches: (socket: Socket) => boolean): void;
+  /** How many connections are open. */
+  readonly size: number;
+  /** How many streams all connections have open. */
+  readonly openStreams: number;
 }
 
 /** A connection's context. */
@@ -92,7 +97,7 @@ export function createHttp2Connections(options: Http2ConnectionsOptions): Http2C
     const connection = new Connection(socket, {
       ...common,
       onClose: () => forget(connection),
-      onAbuse: (reason) => options.onAbuse({ reason, peer: peer.address }),
+      onAbuse: (reason, budget) => options.onAbuse({ reason, budget, peer: peer.address }),
     });
     const client: ServedClient = {
       socket,
@@ -163,7 +168,7 @@ export function createHttp2Connections(options: Http2ConnectionsOptions): Http2C
     const timeout = stream.headers.get("grpc-timeout");
     const deadlineMs = timeout === undefined ? undefined : parseGrpcTimeout(timeout);
     if (resets.allow(now - arrivedAt, deadlineMs)) return;
-    stream.connection.destroy(ErrorCode.ENHANCE_YOUR_CALM, "too many rapid resets");
+    stream.connection.destroy(ErrorCode.ENHANCE_YOUR_CALM, "too many rapid resets", "rapid_resets");
   }
 
   function closeMatching(matches: (socket: Socket) => boolean): void {
@@ -179,5 +184,13 @@ export function createHttp2Connections(options: Http2ConnectionsOptions): Http2C
       closeMatching(() => true);
     },
     close: closeMatching,
+    get size() {
+      return connections.size;
+    },
+    get openStreams() {
+      let count = 0;
+      for (const connection of connections) count += connection.openStreams;
+      return count;
+    },
   };
 }

@@ -162,7 +162,7 @@ export class Http2Exchange implements Exchange, StreamReceiver {
   }
 
   closeAbusedConnection(reason: string): void {
-    this.#stream.connection.destroy(ErrorCode.ENHANCE_YOUR_CALM, reason);
+    this.#stream.connection.destroy(ErrorCode.ENHANCE_YOUR_CALM, reason, "streams");
   }
 
   destroy(): void {

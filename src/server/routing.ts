@@ -23,6 +23,7 @@ import {
   type UniversalHandlerOptions,
 } from "@connectrpc/connect/protocol";
 import { throwRefusal } from "./authentication.ts";
+import type { CallMeter, MethodMeter } from "./call-meter.ts";
 import { keepThrown } from "./connect-call-observation.ts";
 import { deadlineInterceptor } from "./deadline.ts";
 import { envelopeEncoder } from "./envelope-encoder.ts";
@@ -43,12 +44,15 @@ export interface RoutingOptions {
   readonly routes: (router: ConnectRouter) => void;
   readonly interceptors: readonly Interceptor[];
   readonly maxMessageBytes: number;
+  readonly meter?: CallMeter | undefined;
 }
 
 /** The handlers by path: Connect's for every method, and those of unary methods for the fast path. */
 export interface Routing {
   readonly connectHandlers: ReadonlyMap<string, UniversalHandler>;
   readonly unaryMethods: ReadonlyMap<string, UnaryMethod>;
+  /** The meter of every method by path; empty if nothing counts calls. */
+  readonly meters: ReadonlyMap<string, MethodMeter>;
   /** The compressions that requests may use and that responses may name. */
   readonly compressions: readonly Compression[];
 }
@@ -69,6 +73,12 @@ export function createRouting(options: RoutingOptions): Routing {
     interceptors: [keepThrown, throwRefusal, ...interceptors],
   });
   const unaryMethods = new Map<string, UnaryMethod>();
+  const meters = new Map<string, MethodMeter>();
+
+  function addMeter(path: string): void {
+    if (options.meter === undefined || meters.has(path)) return;
+    meters.set(path, options.meter.method(path.slice(1)));
+  }
 
   /**
    * Adds a route for the fast path. It does not know the options that a route may have for itself,
@@ -92,6 +102,7 @@ export function createRouting(options: RoutingOptions): Routing {
       input: serialization.getI(true),
       encode: responseEncoder(spec.method.output, serialization.getO(true)),
       intercepted,
+      meter: meters.get(path),
       invoke: intercepted
         ? (message, context) =>
             invokeUnaryImplementation(withMessages, copyContext(context), message, interceptors)
@@ -105,6 +116,7 @@ export function createRouting(options: RoutingOptions): Routing {
   ): void {
     const handler = kind === "unary" ? returningMessages(impl) : impl;
     router.rpc(method, handler as never, withStrictJson(method, methodOptions));
+    addMeter(createMethodUrl("/", method));
   }
 
   const recordingRouter: ConnectRouter = {
@@ -128,6 +140,7 @@ export function createRouting(options: RoutingOptions): Routing {
   return {
     connectHandlers: new Map(router.handlers.map((handler) => [handler.requestPath, handler])),
     unaryMethods,
+    meters,
     compressions: requestCompressions,
   };
 }

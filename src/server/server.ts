@@ -3,7 +3,9 @@ import type { TLSSocket } from "node:tls";
 import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
 import type { Authentication } from "./authentication.ts";
 import { createOriginCheck, type OriginLimits } from "./browser-origin.ts";
+import type { CallMeter } from "./call-meter.ts";
 import type { CallObserver } from "./call-observer.ts";
+import type { CallTracer } from "./call-tracer.ts";
 import { createConnectHandler, type Documents } from "./connect-handler.ts";
 import { Connections, type CountRequests, type RefusedConnection } from "./connections.ts";
 import { FairTurns } from "./fair-turns.ts";
@@ -85,8 +87,10 @@ export interface ServerOptions extends Partial<RequestErrors> {
    * them.
    */
   onClientCertificateRefused?: (reason: string, peer: string | undefined) => void;
-  /** Learns how each call ends. Without it, calls have no request ids. */
+  /** Learns how each call ends. Without it, a meter and a tracer, calls have no request ids. */
   observer?: CallObserver;
+  meter?: CallMeter | undefined;
+  tracer?: CallTracer | undefined;
   /** Decides who makes a call. Without it, nobody asks. */
   authentication?: Authentication;
 }
@@ -108,7 +112,28 @@ export interface Server {
    * their number. Calling it again returns the first call's promise.
    */
   drain(graceMs: number): Promise<{ forced: number }>;
+  /** What is open and in flight at this moment. */
+  state(): ServerState;
 }
+
+/** What a server has to do at one moment. */
+export interface ServerState {
+  /** `undecided` have not sent enough to tell the HTTP version, or have not ended their TLS handshake. */
+  readonly connections: {
+    readonly http1: number;
+    readonly http2: number;
+    readonly undecided: number;
+  };
+  /** Open HTTP/2 streams, whether they are served or not. */
+  readonly http2Streams: number;
+  /** Calls whose headers have arrived and whose response has not been sent; streaming ones, too. */
+  readonly callsInFlight: number;
+  readonly streamingCalls: number;
+  /** Calls that wait for a later turn of the event loop, because very many began at once. */
+  readonly waitingForTurn: number;
+}
+
+const observerOfNothing: CallObserver = { observesSuccess: false, callEnded() {} };
 
 /** How long calls that are aborted at the end of a drain have to send their status. */
 const finalFlushMs = 100;
@@ -121,7 +146,8 @@ const finalFlushMs = 100;
  * @throws {Error} if the TLS credentials cannot be used
  */
 export async function startServer(options: ServerOptions): Promise<Server> {
-  const { host, limits, observer, authentication } = options;
+  const { host, limits, authentication, meter, tracer } = options;
+  const observer = options.observer ?? (meter || tracer ? observerOfNothing : undefined);
   const { onError = () => {}, onConnectionRefused = () => {} } = options;
   const { onConnectionAbused = () => {} } = options;
   const requestErrors: RequestErrors = {
@@ -140,19 +166,27 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     routes: options.routes,
     interceptors: options.interceptors ?? [],
     maxMessageBytes,
+    meter,
   });
-  const observeRefusal = createRefusalObservation(observer, routing.connectHandlers);
+  const observeRefusal = createRefusalObservation(
+    observer,
+    routing.connectHandlers,
+    (path) => routing.meters.get(path) ?? meter?.unknown,
+  );
+  const streamLimits = createStreamLimits(limits, requestErrors.tooManyStreamsError);
   const handleWithConnect = createConnectHandler({
     handlers: routing.connectHandlers,
     maxDeadlineMs,
     maxStreamAgeMs,
-    streamLimits: createStreamLimits(limits, requestErrors.tooManyStreamsError),
+    streamLimits,
     calls,
     requestErrors,
     checkOrigin: createOriginCheck(origins, requestErrors.forbiddenError),
     documents: options.documents ?? new Map(),
     onError,
     observer,
+    meterOf: (path) => routing.meters.get(path),
+    tracer,
     observeRefusal,
     authentication,
   });
@@ -177,6 +211,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
           fallback: serveWithConnect,
           onError,
           observer,
+          tracer,
           authentication,
         });
   const { maxHeaderBytes } = limits;
@@ -277,6 +312,16 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     drain(graceMs) {
       draining ??= drain(graceMs);
       return draining;
+    },
+    state() {
+      const undecided = connections.size - http1.size - http2.size;
+      return {
+        connections: { http1: http1.size, http2: http2.size, undecided: Math.max(undecided, 0) },
+        http2Streams: http2.openStreams,
+        callsInFlight: calls.size,
+        streamingCalls: streamLimits.size,
+        waitingForTurn: turns.waiting,
+      };
     },
   };
 }

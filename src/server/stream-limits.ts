@@ -33,6 +33,8 @@ export interface StreamLimits {
    * by its own. Refusals by the limit of all clients together have no such effect.
    */
   open(exchange: StreamingExchange): ConnectError | undefined;
+  /** How many streams are open. */
+  readonly size: number;
 }
 
 /** @param now returns milliseconds and never goes back */
@@ -77,6 +79,9 @@ export function createStreamLimits(
   }
 
   return {
+    get size() {
+      return open;
+    },
     open(exchange) {
       const refusal = excess(exchange);
       if (refusal !== undefined) return refusal;

@@ -3,6 +3,7 @@ import { Code, ConnectError, type ContextValues, createContextValues } from "@co
 import { headerGrpcMessage, setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import type { Authentication } from "./authentication.ts";
 import { type CallObserver, requestIdFrom, requestIdHeader } from "./call-observer.ts";
+import type { CallSpan, CallTracer } from "./call-tracer.ts";
 import { malformedRequest } from "./decode-failures.ts";
 import { prefixBytes } from "./envelope-encoder.ts";
 import type { FairTurns } from "./fair-turns.ts";
@@ -14,6 +15,7 @@ import { clientOf } from "./http2-client.ts";
 import type { ReceivedBody } from "./http2-exchange.ts";
 import { InFlightCall } from "./in-flight-call.ts";
 import type { InFlightCalls } from "./in-flight-calls.ts";
+import { isWholeMessage, MessageParts } from "./message-parts.ts";
 import type { DecodeErrorFactory } from "./request-errors.ts";
 import { encodeResponseHeaders, encodeTrailers } from "./response-headers.ts";
 import { okTrailers, UnaryContext } from "./unary-context.ts";
@@ -37,12 +39,9 @@ export interface UnaryCallOptions {
   /** Called with failures that the client sees only as "internal error" or as a reset. */
   readonly onError: (error: unknown, where: string) => void;
   readonly observer?: CallObserver | undefined;
+  readonly tracer?: CallTracer | undefined;
   readonly authentication?: Authentication | undefined;
 }
-
-const compressedFlag = 1;
-
-const minReservedBytes = 1024;
 
 const encodedOkTrailers = encodeTrailers(Object.entries(okTrailers));
 
@@ -55,12 +54,8 @@ export class UnaryCall extends InFlightCall implements StreamReceiver {
   readonly #request: UnaryRequest;
   /** The turn that has counted the call. */
   readonly #begunIn: number;
-  /** The bytes received, and once the prefix is complete room for more of `#expected`. */
-  #buffer: Buffer | undefined;
-  /** How many bytes of `#buffer` have been received. */
-  #received = 0;
-  /** Bytes of prefix and message, once the prefix is complete; 0 if the fallback has to serve. */
-  #expected: number | undefined;
+  /** Undefined if the message comes whole. */
+  #parts: MessageParts | undefined;
   #context: UnaryContext | undefined;
   /** Whether the response was sent, the fallback has taken over, or the stream was closed. */
   #settled = false;
@@ -69,6 +64,7 @@ export class UnaryCall extends InFlightCall implements StreamReceiver {
   /** Resolves, also for a refusal, once it is known who makes the call. Undefined if it is known. */
   #authenticating: Promise<void> | undefined;
   #values: ContextValues | undefined;
+  #span: CallSpan | undefined;
 
   constructor(options: UnaryCallOptions, stream: Stream, request: UnaryRequest, arrivedAt: number) {
     super(options.calls, false);
@@ -138,7 +134,8 @@ export class UnaryCall extends InFlightCall implements StreamReceiver {
       this.#stream.consume(length);
       return;
     }
-    if (last && this.#received === 0 && this.#isWholeMessage(buffer, start, length)) {
+    const { maxMessageBytes } = this.#options;
+    if (last && this.#parts === undefined && isWholeMessage(buffer, start, end, maxMessageBytes)) {
       // As nearly always. A copy, because decoded messages may refer to the bytes.
       const message = Buffer.allocUnsafe(length - prefixBytes);
       buffer.copy(message, 0, start + prefixBytes, end);
@@ -147,64 +144,14 @@ export class UnaryCall extends InFlightCall implements StreamReceiver {
       void this.#handle(message);
       return;
     }
-    const chunk = buffer.subarray(start, end);
-    const unsupported =
-      this.#expected === undefined ? this.#readPrefix(chunk) : this.#readMessage(chunk);
+    this.#parts ??= new MessageParts(maxMessageBytes);
+    const unsupported = this.#parts.add(buffer.subarray(start, end));
     if (unsupported !== undefined) {
       this.#fallBack(unsupported, last);
       return;
     }
     this.#stream.consume(length);
-    if (last) this.#onEnd();
-  }
-
-  #isWholeMessage(buffer: Buffer, start: number, length: number): boolean {
-    return (
-      length >= prefixBytes &&
-      ((buffer[start] as number) & compressedFlag) === 0 &&
-      length === prefixBytes + buffer.readUInt32BE(start + 1) &&
-      length - prefixBytes <= this.#options.maxMessageBytes
-    );
-  }
-
-  /** Returns all bytes received so far if the fallback has to serve the call. */
-  #readPrefix(chunk: Buffer): Buffer | undefined {
-    const received =
-      this.#buffer === undefined ? Buffer.from(chunk) : Buffer.concat([this.#buffer, chunk]);
-    this.#buffer = received;
-    this.#received = received.length;
-    if (received.length < prefixBytes) return undefined;
-    const length = received.readUInt32BE(1);
-    const compressed = ((received[0] as number) & compressedFlag) !== 0;
-    const tooLong = length > this.#options.maxMessageBytes;
-    this.#expected = compressed || tooLong ? 0 : prefixBytes + length;
-    if (received.length > this.#expected) return received;
-    if (received.length < this.#expected) this.#reserve(received.length);
-    return undefined;
-  }
-
-  /** Returns all bytes received so far if there are more than one message has. */
-  #readMessage(chunk: Buffer): Buffer | undefined {
-    const buffer = this.#buffer as Buffer;
-    const received = this.#received + chunk.length;
-    if (received > (this.#expected as number)) {
-      return Buffer.concat([buffer.subarray(0, this.#received), chunk]);
-    }
-    if (received > buffer.length) this.#reserve(received);
-    chunk.copy(this.#buffer as Buffer, this.#received);
-    this.#received = received;
-    return undefined;
-  }
-
-  /**
-   * Makes room for twice the bytes, but not for more than the message has. The client decides how many
-   * chunks it sends, and a length that it only announces must not cost memory.
-   */
-  #reserve(bytes: number): void {
-    const size = Math.max(2 * bytes, minReservedBytes);
-    const larger = Buffer.allocUnsafe(Math.min(size, this.#expected as number));
-    this.#buffer?.copy(larger, 0, 0, this.#received);
-    this.#buffer = larger;
+    if (last) this.#onEnd(this.#parts);
   }
 
   /** Lets the fallback serve the call, with what has been received. */
@@ -214,18 +161,15 @@ export class UnaryCall extends InFlightCall implements StreamReceiver {
     this.#options.fallback(this.#stream, this.arrivedAt, { bytes, whole });
   }
 
-  #onEnd(): void {
-    const received = this.#buffer as Buffer;
-    // Connect, too, treats a prefix without its message as no message at all.
-    const isOnlyPrefix = this.#received === prefixBytes && this.#expected !== prefixBytes;
-    if (this.#received === 0 || isOnlyPrefix) {
-      const message = "protocol error: missing input message for unary method";
-      this.#fail(new ConnectError(message, Code.Unimplemented));
-    } else if (this.#received !== this.#expected) {
-      this.#fail(new ConnectError("protocol error: incomplete envelope", Code.InvalidArgument));
-    } else {
-      void this.#handle(received.subarray(prefixBytes));
+  #onEnd(parts: MessageParts): void {
+    let message: Buffer;
+    try {
+      message = parts.end();
+    } catch (error) {
+      this.#fail(error);
+      return;
     }
+    void this.#handle(message);
   }
 
   onClose(): void {
@@ -234,7 +178,7 @@ export class UnaryCall extends InFlightCall implements StreamReceiver {
     this.#settled = true;
     const error = new ConnectError("the client has gone away", Code.Canceled);
     this.abort(error);
-    this.#observe(error);
+    this.#ended(error);
   }
 
   async #handle(bytes: Buffer): Promise<void> {
@@ -251,12 +195,32 @@ export class UnaryCall extends InFlightCall implements StreamReceiver {
     }
     try {
       this.#context = new UnaryContext(this, this.#stream, this.#request);
-      const response = await method.invoke(message, this.#context);
+      const response = await this.#invoke(message, this.#context);
       this.#succeed(method.encode(response));
     } catch (error) {
       if (!(error instanceof ConnectError)) this.#options.onError(error, method.method.name);
       this.#fail(error);
     }
+  }
+
+  #invoke(message: MessageShape<DescMessage>, context: UnaryContext): unknown {
+    const { method } = this.#request;
+    if (this.#options.tracer === undefined) return method.invoke(message, context);
+    this.#span = this.#startSpan(this.#options.tracer);
+    return this.#span === undefined
+      ? method.invoke(message, context)
+      : this.#span.run(() => method.invoke(message, context));
+  }
+
+  /** A call that the fallback serves must have none of this, and only its message tells which one does. */
+  #startSpan(tracer: CallTracer): CallSpan | undefined {
+    return tracer.start({
+      rpc: this.#request.head.path.slice(1),
+      protocol: "grpc",
+      rawHeaders: this.#request.headers.raw,
+      peer: clientOf(this.#stream).peer,
+      arrivedAt: this.arrivedAt,
+    });
   }
 
   #waitForTurn(): Promise<void> {
@@ -272,13 +236,15 @@ export class UnaryCall extends InFlightCall implements StreamReceiver {
     if (this.#settled) return;
     this.#settled = true;
     const trailer = this.#context?.accessed.trailer;
+    let failure: ConnectError | undefined;
     try {
       const trailers = trailer === undefined ? encodedOkTrailers : encodeTrailers(trailer);
       this.#stream.respond(this.#responseHeaders(), body, trailers);
     } catch (error) {
       this.#onSendFailure(error);
+      failure = internalError(error);
     }
-    if (this.#options.observer?.observesSuccess === true) this.#observe(undefined);
+    this.#ended(failure);
   }
 
   #fail(error: unknown): void {
@@ -294,7 +260,7 @@ export class UnaryCall extends InFlightCall implements StreamReceiver {
     }
     this.#settled = true;
     this.#respondTrailersOnly(trailers);
-    this.#observe(status);
+    this.#ended(status);
   }
 
   #statusTrailers(status: ConnectError): Headers {
@@ -309,13 +275,27 @@ export class UnaryCall extends InFlightCall implements StreamReceiver {
     return this.#requestId;
   }
 
-  #observe(error: ConnectError | undefined): void {
+  /** Tells everyone who wants to know how the call has ended. */
+  #ended(error: ConnectError | undefined): void {
+    const { observer, tracer } = this.#options;
+    const { meter } = this.#request.method;
+    const observed = observer !== undefined && (error !== undefined || observer.observesSuccess);
+    if (!observed && meter === undefined && tracer === undefined) return;
+    const durationMs = performance.now() - this.arrivedAt;
+    meter?.ended(error?.code, durationMs);
+    if (!observed && tracer === undefined) return;
     const values = this.#identity === undefined ? this.#values : this.values;
-    this.#options.observer?.callEnded({
+    if (tracer !== undefined) {
+      // A call that is refused before its handler runs has a span, too.
+      this.#span ??= this.#startSpan(tracer);
+      this.#span?.end(error, values);
+    }
+    if (!observed) return;
+    observer.callEnded({
       rpc: this.#request.head.path.slice(1),
       requestId: this.#getRequestId(),
       error,
-      durationMs: performance.now() - this.arrivedAt,
+      durationMs,
       values,
     });
   }

@@ -1,6 +1,7 @@
 import type { DescMessage, DescMethodUnary, Message, MessageShape } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
 import type { Serialization } from "@connectrpc/connect/protocol";
+import type { MethodMeter } from "./call-meter.ts";
 
 /**
  * What a unary handler may return instead of a message, if it can encode its response without making one.
@@ -28,6 +29,8 @@ export interface UnaryMethod {
   readonly encode: (response: unknown) => Buffer;
   /** Whether the method has interceptors, which must see the call's failure at its deadline. */
   readonly intercepted: boolean;
+  /** Undefined if nothing counts calls. */
+  readonly meter: MethodMeter | undefined;
   /** Runs the interceptors and the handler, which may also return no promise, or throw. */
   invoke(message: MessageShape<DescMessage>, context: HandlerContext): unknown;
 }

@@ -3,7 +3,15 @@ import { EARNED_BY_SENDING, FloodLimits } from "./flood-limits.ts";
 import { flushSoon } from "./flush-turn.ts";
 import type { Frame } from "./frame.ts";
 import { FrameReader } from "./frame-reader.ts";
-import { ErrorCode, encodeFrame, FrameType, Http2Error, MAX_STREAM_ID } from "./frames.ts";
+import {
+  ErrorCode,
+  encodeFrame,
+  type FloodBudget,
+  FloodError,
+  FrameType,
+  Http2Error,
+  MAX_STREAM_ID,
+} from "./frames.ts";
 import type { HeaderBlock } from "./header-block.ts";
 import { Output } from "./output.ts";
 import type { Stream, StreamConnection } from "./stream.ts";
@@ -40,7 +48,7 @@ export interface ConnectionOptions {
    */
   onReset?(stream: Stream): void;
   /** A limit against floods was exceeded. Called once, with GOAWAY of ENHANCE_YOUR_CALM. */
-  onAbuse?(reason: string): void;
+  onAbuse?(reason: string, budget: FloodBudget): void;
   /** The connection ends for another fault of the client, or of the network. */
   onConnectionError?(error: Error): void;
   /** A defect: an exception of a receiver, of `onRequest`, or of the engine. */
@@ -108,8 +116,8 @@ export abstract class Endpoint implements StreamConnection {
     this.send(FrameType.PING, 0, 0, 0, 0);
   }
 
-  /** Ends the connection at once with GOAWAY. With ENHANCE_YOUR_CALM, onAbuse gets the reason. */
-  destroy(code: ErrorCode, reason: string): void {
+  /** Ends the connection at once with GOAWAY. With ENHANCE_YOUR_CALM, onAbuse gets the reason and the budget. */
+  destroy(code: ErrorCode, reason: string, budget: FloodBudget = "other"): void {
     if (this.stage === "ended") return;
     const { lastId, lastServedId } = this.streams;
     // Section 6.8: never above that of an earlier GOAWAY.
@@ -118,7 +126,7 @@ export abstract class Endpoint implements StreamConnection {
     this.output.flushControl();
     this.socket.end();
     for (const stream of this.streams.open.values()) this.close(stream);
-    if (code === ErrorCode.ENHANCE_YOUR_CALM) this.options.onAbuse?.(reason);
+    if (code === ErrorCode.ENHANCE_YOUR_CALM) this.options.onAbuse?.(reason, budget);
   }
 
   /** What happens by time. To be called about once a second, with performance.now(). */
@@ -258,7 +266,7 @@ export abstract class Endpoint implements StreamConnection {
     }
     const incompleteSince = this.block?.since ?? this.reader.partSince;
     if (incompleteSince !== undefined && now - incompleteSince > INCOMPLETE_TIMEOUT_MS) {
-      throw new Http2Error(ErrorCode.ENHANCE_YOUR_CALM, "a frame or header block takes too long");
+      throw new FloodError("other", "a frame or header block takes too long");
     }
     for (const stream of this.streams.open.values()) {
       if (stream.isStalled(now, stallTimeoutMs)) this.streamError(stream.id, ErrorCode.CANCEL);
@@ -297,7 +305,7 @@ export abstract class Endpoint implements StreamConnection {
   protected fail(error: unknown): void {
     if (error instanceof Http2Error) {
       if (error.code !== ErrorCode.ENHANCE_YOUR_CALM) this.options.onConnectionError?.(error);
-      this.destroy(error.code, error.message);
+      this.destroy(error.code, error.message, budgetOf(error));
     } else {
       this.options.onError(error, "HTTP/2 connection");
       this.destroy(ErrorCode.INTERNAL_ERROR, "a defect");
@@ -309,4 +317,8 @@ export abstract class Endpoint implements StreamConnection {
     for (const stream of this.streams.open.values()) this.close(stream);
     this.options.onClose();
   }
+}
+
+function budgetOf(error: Http2Error): FloodBudget | undefined {
+  return error instanceof FloodError ? error.budget : undefined;
 }

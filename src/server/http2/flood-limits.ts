@@ -1,4 +1,4 @@
-import { ErrorCode, Http2Error } from "./frames.ts";
+import { FloodError } from "./frames.ts";
 
 /**
  * Frames that bring nothing forward (PING, SETTINGS, PRIORITY, WINDOW_UPDATE, empty DATA, unknown ones,
@@ -31,16 +31,16 @@ export class FloodLimits {
     this.#resets = maxResets;
   }
 
-  /** @throws {Http2Error} too many frames; `what` says of which kind */
+  /** @throws {FloodError} too many frames; `what` says of which kind */
   spend(frames: number, what: string): void {
     this.#frames -= frames;
-    if (this.#frames < 0) fail(`too many ${what} without progress`);
+    if (this.#frames < 0) throw new FloodError("frames", `too many ${what} without progress`);
   }
 
-  /** @throws {Http2Error} too many resets */
+  /** @throws {FloodError} too many resets */
   spendReset(): void {
     this.#resets -= 1;
-    if (this.#resets < 0) fail("too many streams are reset");
+    if (this.#resets < 0) throw new FloodError("resets", "too many streams are reset");
   }
 
   earn(frames: number): void {
@@ -59,8 +59,4 @@ export class FloodLimits {
     this.earn(seconds * FRAMES_PER_SECOND);
     this.#resets = Math.min(this.#maxResets, this.#resets + seconds * this.#maxResets);
   }
-}
-
-function fail(message: string): never {
-  throw new Http2Error(ErrorCode.ENHANCE_YOUR_CALM, message);
 }

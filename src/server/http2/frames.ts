@@ -45,6 +45,19 @@ export class Http2Error extends Error {
   }
 }
 
+/** What a client does too much of. */
+export type FloodBudget = "frames" | "resets" | "rapid_resets" | "headers" | "streams" | "other";
+
+/** A client has exceeded a limit against floods. */
+export class FloodError extends Http2Error {
+  readonly budget: FloodBudget;
+
+  constructor(budget: FloodBudget, message: string) {
+    super(ErrorCode.ENHANCE_YOUR_CALM, message);
+    this.budget = budget;
+  }
+}
+
 /** Section 6.5.2. */
 export const Setting = {
   HEADER_TABLE_SIZE: 1,

@@ -1,5 +1,5 @@
 import type { Frame } from "./frame.ts";
-import { DEFAULT_MAX_FRAME_SIZE, ErrorCode, Flag, Http2Error } from "./frames.ts";
+import { DEFAULT_MAX_FRAME_SIZE, Flag, FloodError } from "./frames.ts";
 
 /** How many frames a block may have beyond those that it needs. */
 export const SPARE_FRAMES = 8;
@@ -30,7 +30,7 @@ export class HeaderBlock {
     this.#bytesLeft -= end - start;
     this.#framesLeft -= 1;
     if (this.#bytesLeft < 0 || this.#framesLeft < 0) {
-      throw new Http2Error(ErrorCode.ENHANCE_YOUR_CALM, "a header block has no end");
+      throw new FloodError("headers", "a header block has no end");
     }
     this.#parts.push(Buffer.from(buffer.subarray(start, end)));
   }

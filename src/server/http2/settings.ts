@@ -1,7 +1,7 @@
 /** SETTINGS (RFC 9113, section 6.5). */
 import type { Frame } from "./frame.ts";
 import * as frames from "./frames.ts";
-import { ErrorCode, Http2Error, Setting } from "./frames.ts";
+import { ErrorCode, FloodError, Http2Error, Setting } from "./frames.ts";
 
 const SETTING_BYTES = 6;
 
@@ -23,7 +23,7 @@ export function readSettings(frame: Frame): [id: number, value: number][] {
   }
   if (length > MAX_SETTINGS * SETTING_BYTES) {
     const message = `SETTINGS has more than ${MAX_SETTINGS} settings`;
-    throw new Http2Error(ErrorCode.ENHANCE_YOUR_CALM, message);
+    throw new FloodError("frames", message);
   }
   const settings: [id: number, value: number][] = [];
   for (let at = start; at < end; at += SETTING_BYTES) {

@@ -1,4 +1,4 @@
-import { DEFAULT_WINDOW, ErrorCode } from "./frames.ts";
+import { DEFAULT_WINDOW, ErrorCode, type FloodBudget } from "./frames.ts";
 import type { HeaderList } from "./header-list.ts";
 import type { EncodedHeaders } from "./hpack-encoder.ts";
 import type { RequestHead } from "./request-head.ts";
@@ -32,7 +32,7 @@ export interface StreamConnection {
   /** A place for what the user of the engine knows about the connection. */
   context: unknown;
   drain(): void;
-  destroy(code: ErrorCode, reason: string): void;
+  destroy(code: ErrorCode, reason: string, budget?: FloodBudget): void;
   /** For streams: this one has something to send, with so many new octets of its body. */
   sendSoon(stream: Stream, bodyBytes: number): void;
   /** For streams: the client may send so many octets more on the stream. */
