@@ -9,6 +9,7 @@ import { type OpenDatabaseOptions, openDatabase } from "./open-database.ts";
 import { Database, type DatabaseOptions } from "./pg/database.ts";
 import { createSessionStore } from "./sessions/pg-session-store.ts";
 import { createSigningKeyStore } from "./signing-keys/pg-signing-key-store.ts";
+import { readSigningKeyAges, type SigningKeyAges } from "./signing-keys/signing-key-ages.ts";
 import { createSweepStore } from "./sweep/pg-sweep-store.ts";
 import { createTokenKeyStore } from "./token-keys/pg-token-key-store.ts";
 import { checkActiveKey, type SigningKeyEncryption } from "./upgrade-check.ts";
@@ -25,6 +26,8 @@ export interface Storage {
   readonly audit: AuditStore;
   readonly sweep: SweepStore;
   readonly denialAudit: DenialAuditWriter;
+  /** Reads all signing keys of all tenants. */
+  signingKeyAges(signal: AbortSignal): Promise<SigningKeyAges>;
   close(): Promise<void>;
 }
 
@@ -80,6 +83,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     audit,
     sweep: createSweepStore(database),
     denialAudit,
+    signingKeyAges: (signal) => readSigningKeyAges(database, signal),
     close: () => opened.disposeAsync(),
   };
 }

@@ -332,6 +332,7 @@ describe("batcher: failures", () => {
     let alone: AbortSignal | undefined;
     const reached = Promise.withResolvers<void>();
     const batcher = new Batcher<string, string>({
+      name: "test",
       limits: { maxInFlight: 1, maxDelayMs: 0, maxBatch: 9, queueLimit: 9, queueTimeoutMs: 60_000 },
       execute: async (close) => close().map(() => RETRY_ALONE),
       retryAlone: {

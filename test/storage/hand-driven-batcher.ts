@@ -17,6 +17,7 @@ export function handDriven(limits: Partial<BatcherLimits> = {}) {
   const batches: Underway[] = [];
   const alone: string[] = [];
   const batcher = new Batcher<string, string>({
+    name: "test",
     limits: {
       maxInFlight: 1,
       maxDelayMs: 0,

@@ -1,6 +1,7 @@
 import type { Cancellation } from "../../session/call-context.ts";
 import { SessionError } from "../../session/errors.ts";
 import { type ClientKey, FairQueue, type Queued } from "./fair-queue.ts";
+import { Rejections } from "./waiter.ts";
 
 type Signal = AbortSignal | undefined;
 
@@ -39,6 +40,10 @@ export interface BatcherLimits {
 }
 
 export interface BatcherOptions<Item, Result> {
+  /** What the batches do, such as `find_session`. */
+  readonly name: string;
+  /** Called with the number of items of each statement, at the moment when it is sent. */
+  readonly onBatch?: ((name: string, size: number) => void) | undefined;
   readonly limits: BatcherLimits;
   readonly execute: Execute<Item, Result>;
   /**
@@ -69,6 +74,7 @@ export interface BatcherOptions<Item, Result> {
  * batch fires when all of its callers' signals have fired.
  */
 export class Batcher<Item, Result> {
+  readonly rejections = new Rejections();
   readonly #options: BatcherOptions<Item, Result>;
   readonly #queue = new FairQueue<Entry<Item, Result>>();
   /** The batch to which items can still be added. */
@@ -78,6 +84,15 @@ export class Batcher<Item, Result> {
 
   constructor(options: BatcherOptions<Item, Result>) {
     this.#options = options;
+  }
+
+  get name(): string {
+    return this.#options.name;
+  }
+
+  /** The number of items that wait for a place in a batch. */
+  get queued(): number {
+    return this.#queue.size;
   }
 
   /**
@@ -107,6 +122,7 @@ export class Batcher<Item, Result> {
     } else {
       const evicted = this.#queue.makeRoom(clientKey);
       if (evicted !== undefined) this.#enqueue(entry);
+      this.rejections.full += 1;
       (evicted ?? entry).reject(new SessionError("OVERLOADED"));
     }
     return entry.result;
@@ -138,7 +154,10 @@ export class Batcher<Item, Result> {
     this.#openBatch = batch;
     const close = () => {
       this.#close(batch);
-      return batch.close();
+      const isFirst = !batch.isClosed;
+      const items = batch.close();
+      if (isFirst && items.length > 0) this.#options.onBatch?.(this.#options.name, items.length);
+      return items;
     };
     this.#options.execute(close, batch.signal).then(
       (results) => {
@@ -212,6 +231,7 @@ export class Batcher<Item, Result> {
     this.#queueTimer = undefined;
     const oldestAllowed = performance.now() - this.#options.limits.queueTimeoutMs;
     for (const entry of this.#queue.takeOlderThan(oldestAllowed)) {
+      this.rejections.timeout += 1;
       entry.reject(new SessionError("OVERLOADED"));
     }
     this.#startQueued();
@@ -303,6 +323,10 @@ class Batch<Item, Result> {
 
   get signal(): AbortSignal {
     return this.#abort.signal;
+  }
+
+  get isClosed(): boolean {
+    return this.#items !== undefined;
   }
 
   readonly isFull = (): boolean => this.entries.length >= this.#maxBatch;

@@ -1,5 +1,5 @@
 import { type ClientKey, FairQueue } from "./fair-queue.ts";
-import { type Caller, makeRoom, type QueueLimits, Waiter } from "./waiter.ts";
+import { type Caller, makeRoom, type QueueLimits, Rejections, Waiter } from "./waiter.ts";
 
 /**
  * The kinds of work that cannot take all connections from each other:
@@ -59,6 +59,13 @@ export class ConnectionPermits {
     lock_waits: 0,
     management: 0,
   };
+  readonly rejections: Readonly<Record<Bulkhead, Rejections>> = {
+    reads: new Rejections(),
+    writes: new Rejections(),
+    retries: new Rejections(),
+    lock_waits: new Rejections(),
+    management: new Rejections(),
+  };
   readonly #maxInUse: Readonly<Record<Bulkhead, number>>;
   /** The maximum number of connections for all that are not reads. */
   readonly #maxNonReads: number;
@@ -93,6 +100,23 @@ export class ConnectionPermits {
   /** The number of calls that wait. */
   get waitingCount(): number {
     return BULKHEADS.reduce((sum, bulkhead) => sum + this.#queues[bulkhead].size, 0);
+  }
+
+  /** How many calls of each bulkhead wait. */
+  get waiting(): Record<Bulkhead, number> {
+    const { reads, writes, retries, lock_waits, management } = this.#queues;
+    return {
+      reads: reads.size,
+      writes: writes.size,
+      retries: retries.size,
+      lock_waits: lock_waits.size,
+      management: management.size,
+    };
+  }
+
+  /** How many permits each bulkhead has. */
+  get inUse(): Readonly<Record<Bulkhead, number>> {
+    return this.#inUse;
   }
 
   /** Whether a call may take a connection at once. */
@@ -142,8 +166,9 @@ export class ConnectionPermits {
 
   #wait(bulkhead: Bulkhead, caller: Caller): Promise<void> {
     const queue = this.#queues[bulkhead];
-    makeRoom(queue, this.#limits, caller);
-    const waiter = new Waiter(caller, this.#limits, (gone) => queue.delete(gone));
+    const rejections = this.rejections[bulkhead];
+    makeRoom(queue, this.#limits, caller, rejections);
+    const waiter = new Waiter(caller, this.#limits, rejections, (gone) => queue.delete(gone));
     queue.add(waiter);
     return waiter.started;
   }

@@ -4,6 +4,7 @@ import { SessionError } from "../../session/errors.ts";
 import { BinaryQuery } from "./binary-query.ts";
 import type { BinaryRow } from "./binary-row.ts";
 import { type Bulkhead, ConnectionPermits, type ConnectionUse } from "./connection-permits.ts";
+import { type DatabaseState, databaseState, type TrackedBatcher } from "./database-state.ts";
 import {
   LOCK_NOT_AVAILABLE,
   StorageFault,
@@ -37,6 +38,8 @@ export interface DatabaseOptions extends PreparedStatementsOptions {
   readonly queueTimeoutMs: number;
   /** A statement that runs for this long is cancelled. */
   readonly statementTimeoutMs: number;
+  /** Called with the name of a batcher and the number of items of each statement that it sends. */
+  readonly onBatch?: (name: string, size: number) => void;
   /** If a cancelled statement has not ended after this time, its connection is closed. 1000 by default. */
   readonly cancelGraceMs?: number;
   /** Called after an error that may mean that another server has become the primary. */
@@ -103,6 +106,7 @@ export class Database {
   readonly #permits: ConnectionPermits;
   readonly #mutex: KeyedMutex;
   readonly #prepared: PreparedStatements;
+  readonly #batchers: TrackedBatcher[] = [];
   readonly #bounds: StatementBounds;
   #lastAnsweredAt = performance.now();
 
@@ -277,6 +281,23 @@ export class Database {
       });
       await settledOrAborted(translated, signal);
     }
+  }
+
+  /** What waits and what is in use at this moment. */
+  state(): DatabaseState {
+    return databaseState({
+      poolSize: this.options.poolSize,
+      pool: this.#pool,
+      permits: this.#permits,
+      mutex: this.#mutex,
+      batchers: this.#batchers,
+    });
+  }
+
+  /** Tells of the batcher in `state`. Returns it. */
+  track<B extends TrackedBatcher>(batcher: B): B {
+    this.#batchers.push(batcher);
+    return batcher;
   }
 
   /** Closes all connections. */

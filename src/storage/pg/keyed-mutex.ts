@@ -1,5 +1,5 @@
 import { FairQueue } from "./fair-queue.ts";
-import { type Caller, makeRoom, type QueueLimits, Waiter } from "./waiter.ts";
+import { type Caller, makeRoom, type QueueLimits, Rejections, Waiter } from "./waiter.ts";
 
 /**
  * Lets one call run at a time for each key. The others wait in turns of the clients. When too many
@@ -12,6 +12,8 @@ export class KeyedMutex {
   readonly #queues = new Map<string, FairQueue<Waiter>>();
   /** The calls of all queues. */
   readonly #waiting = new FairQueue<Waiter>();
+
+  readonly rejections = new Rejections();
 
   constructor(limits: QueueLimits) {
     this.#limits = limits;
@@ -51,8 +53,8 @@ export class KeyedMutex {
   }
 
   #wait(queue: FairQueue<Waiter>, caller: Caller): Promise<void> {
-    makeRoom(this.#waiting, this.#limits, caller);
-    const waiter = new Waiter(caller, this.#limits, (gone) => {
+    makeRoom(this.#waiting, this.#limits, caller, this.rejections);
+    const waiter = new Waiter(caller, this.#limits, this.rejections, (gone) => {
       queue.delete(gone);
       this.#waiting.delete(gone);
     });

@@ -20,6 +20,12 @@ export interface QueueLimits {
   readonly queueTimeoutMs: number;
 }
 
+/** How many calls a queue has refused since the start, by cause. */
+export class Rejections {
+  full = 0;
+  timeout = 0;
+}
+
 /** A call that waits for its turn. Also the listener of its own signal. */
 export class Waiter implements Queued {
   readonly clientKey: ClientKey;
@@ -32,6 +38,7 @@ export class Waiter implements Queued {
   readonly started: Promise<void>;
   readonly #signal: Signal;
   readonly #timer: NodeJS.Timeout;
+  readonly #rejections: Rejections;
   readonly #leave: (waiter: Waiter) => void;
   #resolve!: () => void;
   #reject!: (error: unknown) => void;
@@ -40,17 +47,19 @@ export class Waiter implements Queued {
   constructor(
     { signal, clientKey }: Caller,
     { queueTimeoutMs }: QueueLimits,
+    rejections: Rejections,
     leave: (waiter: Waiter) => void,
   ) {
     this.clientKey = clientKey;
     this.#signal = signal;
+    this.#rejections = rejections;
     this.#leave = leave;
     this.started = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
     // Nobody waits for the answer any more if only this timer keeps the process alive.
-    this.#timer = setTimeout(() => this.refuse(), queueTimeoutMs).unref();
+    this.#timer = setTimeout(() => this.refuse("timeout"), queueTimeoutMs).unref();
     signal?.addEventListener("abort", this);
   }
 
@@ -59,7 +68,8 @@ export class Waiter implements Queued {
     this.#resolve();
   }
 
-  refuse(): void {
+  refuse(cause: keyof Rejections): void {
+    this.#rejections[cause] += 1;
     this.#end(new SessionError("OVERLOADED"));
   }
 
@@ -89,9 +99,14 @@ export function makeRoom(
   queue: FairQueue<Waiter>,
   { queueLimit }: QueueLimits,
   { clientKey }: Caller,
+  rejections: Rejections,
 ): void {
   if (queue.size < queueLimit) return;
   const evicted = queue.makeRoom(clientKey);
-  if (evicted === undefined) throw new SessionError("OVERLOADED");
-  evicted.refuse();
+  if (evicted !== undefined) {
+    evicted.refuse("full");
+    return;
+  }
+  rejections.full += 1;
+  throw new SessionError("OVERLOADED");
 }

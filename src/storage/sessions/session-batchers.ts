@@ -38,19 +38,24 @@ export class SessionBatchers {
     const query: Query = (statement, values, signal) =>
       database.query(statement, values, signal, use);
     this.findByCookie = this.#reads(
+      "find_by_cookie",
       findByCookies((read, signal) => database.read(read, signal, use)),
     );
-    this.find = this.#reads(findSessions(query));
-    this.findSuccessor = this.#reads(findSuccessors(query));
-    this.create = this.#changes(createSessions, ({ replaces }) => replaces);
-    this.touch = this.#changes(touchSessions, ({ session }) => session.id, { mergesItems: true });
-    this.revoke = this.#changes(revokeSessions, ({ id }) => id);
-    this.rotateCsrf = this.#changes(rotateCsrfOfSessions, ({ id }) => id);
+    this.find = this.#reads("find_session", findSessions(query));
+    this.findSuccessor = this.#reads("find_successor", findSuccessors(query));
+    this.create = this.#changes("create_session", createSessions, ({ replaces }) => replaces);
+    this.touch = this.#changes("touch_session", touchSessions, ({ session }) => session.id, {
+      mergesItems: true,
+    });
+    this.revoke = this.#changes("revoke_session", revokeSessions, ({ id }) => id);
+    this.rotateCsrf = this.#changes("rotate_csrf", rotateCsrfOfSessions, ({ id }) => id);
   }
 
-  #reads<Item, Result>(execute: Execute<Item, Result>): Add<Item, Result> {
-    return adding(
+  #reads<Item, Result>(name: string, execute: Execute<Item, Result>): Add<Item, Result> {
+    return this.#adding(
       new Batcher({
+        name,
+        onBatch: this.#database.options.onBatch,
         limits: batchLimits(this.#database.options, "reads"),
         execute,
         retryAlone: {
@@ -62,19 +67,23 @@ export class SessionBatchers {
   }
 
   /**
+   * @param name what is told of its batches
    * @param idOf the session that an item changes; one statement must not change a session twice
    * @param mergesItems whether the statement makes one change of several items for a session. Else they
    * are in different batches.
    */
   #changes<Item, Result>(
+    name: string,
     change: Change<Item, Result>,
     idOf: (item: Item) => SessionId | undefined,
     { mergesItems = false } = {},
   ): Add<Item, Result> {
     const executeBatch = change(SKIP_LOCKED);
     const executeOne = change(WAIT_FOR_LOCKED);
-    return adding(
+    return this.#adding(
       new Batcher({
+        name,
+        onBatch: this.#database.options.onBatch,
         limits: batchLimits(this.#database.options, "changes"),
         execute: executeBatch((statement, values, signal) =>
           this.#database.query(statement, values, signal, {
@@ -101,11 +110,12 @@ export class SessionBatchers {
       }),
     );
   }
-}
 
-function adding<Item, Result>(batcher: Batcher<Item, Result>): Add<Item, Result> {
-  return (item, context) =>
-    batcher.add(item, context.cancellation ?? context.signal, context.clientKey);
+  #adding<Item, Result>(batcher: Batcher<Item, Result>): Add<Item, Result> {
+    this.#database.track(batcher);
+    return (item, context) =>
+      batcher.add(item, context.cancellation ?? context.signal, context.clientKey);
+  }
 }
 
 /** A statement for one item locks its row, so it never asks for a retry. */

@@ -82,15 +82,19 @@ const ROTATION_BACKOFF_MS = 20;
 export function createSigningKeyStore(database: Database): SigningKeyStore {
   // Reads of keys are rare, except in a flood of forged cookies that name unknown keys. They share few
   // connections.
-  const reads = new Batcher<SigningKeyId, StoredSigningKey | undefined>({
-    limits: batchLimits(database.options, "reads"),
-    async execute(close, signal) {
-      const use = { bulkhead: "reads", clientKey: BATCHES } as const;
-      const rows = await database.query(FIND, () => [close()], signal, use);
-      const found = new Map(rows.map((row) => [row.id, storedSigningKeyOf(row)]));
-      return close().map((id) => found.get(id));
-    },
-  });
+  const reads = database.track(
+    new Batcher<SigningKeyId, StoredSigningKey | undefined>({
+      name: "find_signing_key",
+      onBatch: database.options.onBatch,
+      limits: batchLimits(database.options, "reads"),
+      async execute(close, signal) {
+        const use = { bulkhead: "reads", clientKey: BATCHES } as const;
+        const rows = await database.query(FIND, () => [close()], signal, use);
+        const found = new Map(rows.map((row) => [row.id, storedSigningKeyOf(row)]));
+        return close().map((id) => found.get(id));
+      },
+    }),
+  );
   return {
     find: (id, { signal, clientKey }) => reads.add(id, signal, clientKey),
 
