@@ -70,6 +70,7 @@ const { metafile } = await build({
   outdir,
   bundle: true,
   platform: "node",
+  define: { "process.env.BUILD_COMMIT": JSON.stringify(process.env.BUILD_COMMIT ?? "") },
   format: "esm",
   target: packageJson.engines.node.replace(">=", "node"),
   // pg loads it only if somebody asks for the native driver.

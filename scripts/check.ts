@@ -58,6 +58,10 @@ const checks: Check[] = [
     command: [process.execPath, "scripts/configuration-docs.ts", "--check"],
   },
   {
+    name: "table of metrics in step",
+    command: [process.execPath, "scripts/metrics-docs.ts", "--check"],
+  },
+  {
     name: "reference of the contract in step",
     command: [process.execPath, "scripts/reference.ts", "--check"],
   },

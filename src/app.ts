@@ -11,13 +11,21 @@ import { watchReadiness } from "./jobs/readiness.ts";
 import { type SweepSchedule, startSweepSchedule } from "./jobs/sweep-schedule.ts";
 import { CallLog } from "./log/call-log.ts";
 import { RefusalLog } from "./log/refusal-log.ts";
+import type { Metrics } from "./metrics/metrics.ts";
+import {
+  createMetrics,
+  meteredSweep,
+  Readiness,
+  serveMetrics,
+  watchKeyAges,
+} from "./observability.ts";
 import { type EmbeddedDatabase, openEncryptedStorage } from "./open-encrypted-storage.ts";
 import { prepareSigningKeys } from "./prepare-signing-keys.ts";
 import { composeRoutes } from "./routes.ts";
 import { authorizeCallers } from "./rpc/caller-authorization.ts";
 import { decodeError, forbiddenError, tooLargeError, tooManyStreamsError } from "./rpc/errors.ts";
 import { createHealth } from "./rpc/health.ts";
-import { textResponse } from "./server/fixed-response.ts";
+import { type FixedResponse, textResponse } from "./server/fixed-response.ts";
 import { type Server, startServer } from "./server/server.ts";
 import { AbsentKeys } from "./session/absent-keys.ts";
 import type { CallContext } from "./session/call-context.ts";
@@ -45,7 +53,9 @@ export interface AppOptions {
    * For one of several processes. Another process has done and reported what is done once: it has started
    * the embedded database, if there is one, and prepared the signing keys. It decides which one leads.
    */
-  readonly worker?: { readonly embedded: EmbeddedDatabase | undefined };
+  readonly worker?: { readonly embedded: EmbeddedDatabase | undefined; readonly worker: number };
+  /** How many lines of the log were dropped since the start. */
+  readonly droppedLogLines?: () => number;
 }
 
 export interface App {
@@ -55,6 +65,12 @@ export interface App {
   readonly embedded: EmbeddedPostgres | undefined;
   /** Has the number of calls that were refused because a signing key cannot be decrypted. */
   readonly unreadableKeys: UnreadableKeys;
+  /** Undefined without SESSIOND_METRICS_PORT. */
+  readonly metrics: Metrics | undefined;
+  /** Where the metrics are served. Undefined also for a worker. */
+  readonly metricsPort: number | undefined;
+  /** Whether it can serve calls. */
+  readonly readiness: Readiness;
   /** Checks at once for changed files, instead of at the next interval. */
   readFiles(): Promise<void>;
   /**
@@ -83,6 +99,27 @@ async function start(options: AppOptions): Promise<App> {
   await using stack = new AsyncDisposableStack();
   const { config, log, random = secureRandomBytes, signal, worker } = options;
   const boot: CallContext = { signal, callingService: "sessiond" };
+  const metrics = createMetrics(config, worker?.worker);
+  if (metrics !== undefined) stack.use(metrics);
+  const ready = new Readiness();
+  /** What the port of the metrics serves, too; filled when the token keys are there. */
+  const publicDocuments = new Map<string, () => FixedResponse | Promise<FixedResponse>>();
+  // First: probes and people want to know how the start goes on.
+  const metricsListener =
+    metrics && worker === undefined
+      ? await serveMetrics({
+          config,
+          log,
+          scrape: () => metrics.snapshot({ reset: true }),
+          ready: () => ready.state,
+          documents: publicDocuments,
+        })
+      : undefined;
+  if (metricsListener !== undefined) {
+    stack.use(metricsListener);
+    metrics?.addSources({ isReady: () => ready.state.isReady });
+  }
+
   const callLog = new CallLog(log, {
     clock: () => performance.now(),
     sampled: { rpc: VALIDATE, oneIn: config.log.validateSample },
@@ -101,7 +138,14 @@ async function start(options: AppOptions): Promise<App> {
   stack.use(callers);
 
   const { embedded, storage, encryption } = await openEncryptedStorage(
-    { config, log, random, signal, running: worker?.embedded },
+    {
+      config,
+      log,
+      random,
+      signal,
+      running: worker?.embedded,
+      onBatch: metrics && ((statement, size) => metrics.batch(statement, size)),
+    },
     stack,
   );
   const unreadableKeys = watchUnreadableKeys(log, stack);
@@ -127,15 +171,21 @@ async function start(options: AppOptions): Promise<App> {
   for (const key of unreadable) unreadableKeys.add(key);
   const tokenParts = { config, random, storage, encryption };
   if (worker === undefined) await prepareTokenKeys(tokenParts, log, boot);
-  const tokens = await openTokens(tokenParts, log, boot, stack);
+  const onIssued = metrics && ((isCached: boolean) => metrics.tokenIssued({ isCached }));
+  const tokens = await openTokens(tokenParts, log, boot, stack, onIssued);
+  for (const [path, document] of tokens.documents) publicDocuments.set(path, document);
 
   const runSweep = (context: CallContext, timeLimitMs: number) =>
-    sweep(
-      storage.sweep,
-      { ...config.sweep, timeLimitMs },
-      config.timeouts,
-      () => performance.now(),
-      context,
+    meteredSweep(
+      () =>
+        sweep(
+          storage.sweep,
+          { ...config.sweep, timeLimitMs },
+          config.timeouts,
+          () => performance.now(),
+          context,
+        ),
+      metrics,
     ).then((result) => logSweep(log, result));
 
   const refusals = stack.use(new RefusalLog(log));
@@ -151,6 +201,7 @@ async function start(options: AppOptions): Promise<App> {
       tokens,
       health,
       observer: callLog,
+      onForged: metrics && (() => metrics.forgedCookie()),
       runSweep,
     }),
     decodeError,
@@ -159,10 +210,17 @@ async function start(options: AppOptions): Promise<App> {
     tooManyStreamsError,
     documents: new Map([...tokens.documents, ["/", () => textResponse(about)]]),
     onError: (error, where) => log.debug({ err: error, where }, "connection or call failed"),
-    onConnectionRefused: (refusal) => refusals.connectionRefused(refusal),
-    onConnectionAbused: (abuse) => refusals.connectionAbused(abuse),
+    onConnectionRefused(refusal) {
+      refusals.connectionRefused(refusal);
+      metrics?.connectionRefused(refusal.limit);
+    },
+    onConnectionAbused(abuse) {
+      refusals.connectionAbused(abuse);
+      metrics?.budgetViolated(abuse.budget);
+    },
     onClientCertificateRefused: (reason, peer) => refusals.certificateRefused(reason, peer),
-    observer: createCallObserver(callLog),
+    observer: createCallObserver(callLog, metrics),
+    meter: metrics?.meter,
     authentication: authorizeCallers((call) => callers.identify(call), config.reflection),
   });
   stack.defer(() => drain(server, config, log));
@@ -170,10 +228,33 @@ async function start(options: AppOptions): Promise<App> {
 
   const tlsFiles = config.server.tls && (await watchTls(config.server.tls, server, log));
   if (tlsFiles !== undefined) stack.use(tlsFiles);
+  metrics?.addSources({
+    server: () => server.state(),
+    database: () => storage.database.state(),
+    isDatabaseUp: () => ready.isDatabaseUp,
+    lastAnswerAgeSeconds: () => (performance.now() - storage.database.lastAnsweredAt) / 1000,
+    tokenKeyAgeSeconds: () => secondsOf(tokens.keyAgeMs()),
+    certificateExpiresAt: () => tlsFiles?.expiresAt,
+    auditEventsDropped: () => storage.denialAudit.dropped,
+    ...(options.droppedLogLines && { logLinesDropped: options.droppedLogLines }),
+    ...(worker === undefined && {
+      workers: () => ({ configured: 1, up: new Map([[1, true]]), restarts: 0 }),
+    }),
+  });
+
   const { schedule, jitterMs, timeLimitMs } = config.sweep;
   let sweeps: SweepSchedule | undefined;
+  let keyAges: Disposable | undefined;
   function lead(): void {
     tlsFiles?.warnOfExpiry();
+    if (metrics !== undefined) {
+      keyAges ??= watchKeyAges(
+        (signal) => storage.signingKeyAges(signal),
+        () => unreadableKeys.count,
+        metrics,
+        log,
+      );
+    }
     if (schedule === undefined) return;
     sweeps ??= startSweepSchedule({
       schedule,
@@ -190,11 +271,14 @@ async function start(options: AppOptions): Promise<App> {
     });
   }
   stack.defer(() => sweeps?.stop());
+  stack.defer(() => keyAges?.[Symbol.dispose]());
   if (worker === undefined) lead();
 
   health.setServing(true);
+  ready.serving();
   stack.defer(async () => {
     health.setServing(false);
+    ready.draining();
     await delay(config.server.drainDelayMs);
   });
   const readiness = watchReadiness({
@@ -202,9 +286,10 @@ async function start(options: AppOptions): Promise<App> {
     now: () => performance.now(),
     lastAnsweredAt: () => storage.database.lastAnsweredAt,
     probe: (signal) => storage.database.probe(signal),
-    onChange(ready, error) {
-      health.setReady(ready);
-      if (ready) log.info("the database answers again: reporting SERVING");
+    onChange(isUp, error) {
+      health.setReady(isUp);
+      ready.databaseChanged(isUp);
+      if (isUp) log.info("the database answers again: reporting SERVING");
       else log.error({ err: error }, "the database does not answer: reporting NOT_SERVING");
     },
   });
@@ -217,6 +302,9 @@ async function start(options: AppOptions): Promise<App> {
     storage,
     embedded,
     unreadableKeys,
+    metrics,
+    metricsPort: metricsListener?.port,
+    readiness: ready,
     async readFiles() {
       await Promise.all([tlsFiles?.check(), callers.check()]);
     },
@@ -226,6 +314,10 @@ async function start(options: AppOptions): Promise<App> {
       return stopping;
     },
   };
+}
+
+function secondsOf(ms: number | undefined): number | undefined {
+  return ms === undefined ? undefined : ms / 1000;
 }
 
 async function drain(server: Server, config: Config, log: Logger): Promise<void> {

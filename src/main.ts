@@ -56,7 +56,7 @@ const commands = new Map([
 
 async function main(): Promise<void> {
   if (isOwnWorker) {
-    await runWorker(openWorkerLog);
+    await runWorker(openWorkerLog, () => stderr.dropped);
     return;
   }
   const [first = "", ...args] = process.argv.slice(2);
@@ -179,7 +179,8 @@ async function run(
 }
 
 async function start(config: Config, log: Logger, signal: AbortSignal): Promise<Service> {
-  if (config.workers === 1) return startApp({ config, log, signal });
+  const droppedLogLines = () => stderr.dropped;
+  if (config.workers === 1) return startApp({ config, log, signal, droppedLogLines });
   if (cluster.isWorker) {
     throw new Error(
       `SESSIOND_WORKERS is ${config.workers}, but sessiond is a worker of another program (node:cluster, ` +
@@ -192,6 +193,7 @@ async function start(config: Config, log: Logger, signal: AbortSignal): Promise<
     config,
     log,
     signal,
+    droppedLogLines,
     onLogLine: (line) => stderr.writeLine(tryFormat(`${line}\n`)),
   });
 

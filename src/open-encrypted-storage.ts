@@ -21,6 +21,8 @@ export interface OpenEncryptedStorageOptions {
   readonly signal: AbortSignal | undefined;
   /** The embedded PostgreSQL that another process has started. Without it, it is started if it is needed. */
   readonly running?: EmbeddedDatabase | undefined;
+  /** As in DatabaseOptions. */
+  readonly onBatch?: ((name: string, size: number) => void) | undefined;
 }
 
 /** What is used of the embedded PostgreSQL. */
@@ -40,7 +42,7 @@ export interface EncryptedStorage {
  * @param stack closes what is opened here
  */
 export async function openEncryptedStorage(
-  { config, log, random, signal, running }: OpenEncryptedStorageOptions,
+  { config, log, random, signal, running, onBatch }: OpenEncryptedStorageOptions,
   stack: AsyncDisposableStack,
 ): Promise<EncryptedStorage> {
   const { keyEncryption } = config;
@@ -74,6 +76,7 @@ export async function openEncryptedStorage(
     ...config.database,
     urls: databaseHostUrls(own?.url ?? (url as string)),
     auditQueueLimit: config.audit.queueLimit,
+    ...(onBatch && { onBatch }),
     log,
     signal,
     beforeUpgrade({ id, tenantId, keyEncryptionKeyId }) {

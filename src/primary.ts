@@ -7,6 +7,7 @@ import { secureRandomBytes } from "./session/ids.ts";
 import { SigningKeys } from "./session/signing-keys.ts";
 import { prepareTokenKeys } from "./token-keys.ts";
 import { type Address, WorkerPool } from "./worker-pool.ts";
+import { openWorkersObservability } from "./workers-observability.ts";
 
 /**
  * How long a worker may take to start, besides waiting for the database and Vault. It may have to decrypt
@@ -50,6 +51,9 @@ export async function startPrimary(options: PrimaryOptions): Promise<Primary> {
 async function start(options: PrimaryOptions): Promise<Primary> {
   await using stack = new AsyncDisposableStack();
   const { config, log, random = secureRandomBytes, signal, onLogLine } = options;
+  let pool: WorkerPool | undefined;
+  const observability = await openWorkersObservability(options, (message) => pool?.tell(message));
+  if (observability !== undefined) stack.use(observability);
   warnOfExposure(config.server.exposure, log);
   const { embedded, storage, encryption } = await openEncryptedStorage(
     { config, log, random, signal },
@@ -65,10 +69,11 @@ async function start(options: PrimaryOptions): Promise<Primary> {
   const isLogSwitched = () => log.level !== config.log.level;
   const { vault } = config.keyEncryption;
   const { drainDelayMs, shutdownGraceMs } = config.server;
-  const pool = new WorkerPool({
+  pool = new WorkerPool({
     size: config.workers,
     log,
     onLogLine,
+    watcher: observability,
     startMessage: () => ({
       embedded: embedded && { url: embedded.url, dataDirectory: embedded.dataDirectory },
       isLogSwitched: isLogSwitched(),

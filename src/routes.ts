@@ -38,6 +38,8 @@ export interface Parts {
   readonly tokens: Tokens;
   readonly health: HealthService;
   readonly observer: SuccessObserver;
+  /** Called for each cookie in sessiond's form that no key of sessiond's has signed. */
+  readonly onForged?: (() => void) | undefined;
   readonly runSweep: (
     context: CallContext,
     timeLimitMs: number,
@@ -48,12 +50,13 @@ export interface Parts {
 export function composeRoutes(parts: Parts): ServerOptions["routes"] {
   const { config, random, storage, signingKeys, keyRing, tokens, health, observer, runSweep } =
     parts;
+  const { onForged } = parts;
   const { timeouts, bindings, sessionLimit: limit, tenants } = config;
   const cookies = new SetCookieFactory(config.cookies);
   const denialAudit = config.audit.denials ? storage.denialAudit : undefined;
   const denials = new Denials(denialAudit, () => performance.now());
   const store = storage.sessions;
-  const authenticator = new Authenticator({ store, keyRing, timeouts, denials, cookies });
+  const authenticator = new Authenticator({ store, keyRing, timeouts, denials, cookies, onForged });
   const browserCookies = new BrowserCookies(cookies);
   const cookieSigner = new CookieSigner({ keyRing, signingKeys });
   const rules = {

@@ -13,6 +13,8 @@ type Part = keyof Tls["files"];
 export interface TlsFiles extends FileWatch {
   /** From now on, logs a warning before the certificate expires, once a day. */
   warnOfExpiry(): void;
+  /** When the chain in force is no longer valid, in milliseconds since the Unix epoch. */
+  readonly expiresAt: number;
 }
 
 /** Gives the server its certificate, key and client CA again when their files change. */
@@ -46,6 +48,9 @@ export async function watchTls(
     },
   );
   return {
+    get expiresAt() {
+      return certificateExpiry(certificate, 0).expiresAt.getTime();
+    },
     check: () => watch.check(),
     warnOfExpiry() {
       expiry ??= warnBeforeExpiry(certificate, log);

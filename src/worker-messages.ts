@@ -1,5 +1,7 @@
 /** What the primary process and its workers tell each other. */
 
+import type { ReadyState } from "./metrics/listener.ts";
+import type { Snapshot } from "./metrics/snapshot.ts";
 import type { EmbeddedDatabase } from "./open-encrypted-storage.ts";
 
 /** The argument of a worker's process, which also tells it from the primary in a list of processes. */
@@ -28,11 +30,17 @@ export type ToWorker =
   /** Answer. */
   | { readonly type: "ping" }
   | { readonly type: "switch_log"; readonly isLogSwitched: boolean }
+  /** Answer with what was counted. With `reset`, event-loop delays are measured anew. */
+  | { readonly type: "metrics"; readonly collection: number; readonly reset: boolean }
   /** Finish the calls in flight, and exit. */
   | { readonly type: "stop" };
 
 export type FromWorker =
   | { readonly type: "serving"; readonly url: string; readonly port: number }
   | { readonly type: "pong" }
+  /** The collection that it answers; 0 from a worker that ends. */
+  | { readonly type: "metrics"; readonly collection: number; readonly snapshot: Snapshot }
+  /** At each change, while it serves. */
+  | { readonly type: "readiness"; readonly state: ReadyState }
   /** The worker exits, because of an error that the message explains to users. */
   | { readonly type: "failed"; readonly message: string };

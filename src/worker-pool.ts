@@ -21,11 +21,23 @@ export interface WorkerPoolOptions {
   /** Called with each line of a worker's log. */
   readonly onLogLine: (line: string) => void;
   readonly startMessage: () => Omit<StartMessage, "type" | "worker" | "workers" | "port">;
+  readonly watcher?: WorkerWatcher | undefined;
   /** How long a worker may take until it serves. Then it is killed. */
   readonly startTimeoutMs: number;
   /** How long workers may take to stop. Then they are killed. */
   readonly stopTimeoutMs: number;
 }
+
+/** Learns of the workers. `id` is that of the process: the one that replaces it has another one. */
+export interface WorkerWatcher {
+  serving(id: number, number: number): void;
+  received(id: number, message: ReportOfWorker): void;
+  /** @param isReplaced whether it ended by itself, and another one takes its place */
+  ended(id: number, isReplaced: boolean): void;
+}
+
+/** What a worker tells of itself. */
+export type ReportOfWorker = Extract<FromWorker, { readonly type: "metrics" | "readiness" }>;
 
 /** Where the workers listen. */
 export interface Address {
@@ -163,15 +175,17 @@ export class WorkerPool {
     worker.on("message", (message: FromWorker) => {
       if (message.type === "serving") this.#onServing(slot, message);
       else if (message.type === "pong") slot.unanswered = 0;
-      else slot.reason = message.message;
+      else if (message.type === "failed") slot.reason = message.message;
+      else this.#options.watcher?.received(worker.id, message);
     });
     worker.on("error", (error) => {
       slot.reason ??= error.message;
     });
     // After "exit", when all that it has logged has been read.
-    worker.process.once("close", (code, signal) =>
-      this.#onEnded(slot, worker.process.pid, code, signal),
-    );
+    worker.process.once("close", (code, signal) => {
+      this.#options.watcher?.ended(worker.id, this.#state === "serving");
+      this.#onEnded(slot, worker.process.pid, code, signal);
+    });
     this.#closeConnectionNotTaken(worker);
     send(slot, {
       type: "start",
@@ -214,6 +228,7 @@ export class WorkerPool {
     }
     slot.servingSince = performance.now();
     slot.unanswered = 0;
+    if (slot.worker !== undefined) this.#options.watcher?.serving(slot.worker.id, slot.number);
     this.#address ??= { url, port };
     this.#chooseLeader();
     if (this.#state === "serving") {

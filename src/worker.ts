@@ -13,9 +13,11 @@ import type { FromWorker, StartMessage, ToWorker } from "./worker-messages.ts";
  * ignored here. If the primary ends, Node ends this process.
  *
  * @param openLog makes the log of the worker with this number
+ * @param droppedLogLines how many lines of the log were dropped since the start
  */
 export async function runWorker(
   openLog: (config: Config, worker: number) => Promise<Logger>,
+  droppedLogLines: () => number,
 ): Promise<void> {
   for (const name of ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR2"] as const) {
     process.on(name, () => {});
@@ -44,6 +46,9 @@ export async function runWorker(
         isLogSwitched = message.isLogSwitched;
         switchLog();
         break;
+      case "metrics":
+        void sendMetrics(app, message);
+        break;
       case "stop":
         stopping.abort();
         break;
@@ -62,15 +67,29 @@ export async function runWorker(
 
   const { signal } = stopping;
   try {
-    app = await startApp({ config, log, signal, worker: start });
+    app = await startApp({ config, log, signal, worker: start, droppedLogLines });
   } catch (error) {
     if (signal.aborted) return;
     throw error;
   }
   const { url, port } = app.server;
   await tellPrimary({ type: "serving", url, port });
+  const { readiness } = app;
+  const tellReadiness = () => tellPrimary({ type: "readiness", state: readiness.state });
+  readiness.onChange = tellReadiness;
+  await tellReadiness();
   if (!signal.aborted) await once(signal, "abort");
   await app.stop();
+  // So that nothing is missing from the sum of all workers.
+  await sendMetrics(app, { collection: 0, reset: false });
+}
+
+async function sendMetrics(
+  app: App | undefined,
+  { collection, reset }: { readonly collection: number; readonly reset: boolean },
+): Promise<void> {
+  const snapshot = await app?.metrics?.snapshot({ reset });
+  if (snapshot !== undefined) await tellPrimary({ type: "metrics", collection, snapshot });
 }
 
 /** Resolves when the message is sent, or cannot be. */

@@ -60,6 +60,7 @@ export function defaultDataDirectory(env: Environment, uid: number | undefined):
 function resolveProcess(reader: EnvReader): void {
   const hosts = [isLoopback(reader.get("SESSIOND_HOST")) ? "localhost" : "*"];
   reader.resolve("SESSIOND_ALLOWED_HOSTS", ["SESSIOND_HOST"], hosts);
+  reader.resolve("SESSIOND_METRICS_HOST", ["SESSIOND_HOST"], reader.get("SESSIOND_HOST"));
   const connections = ["SESSIOND_MAX_CONNECTIONS"] as const;
   const quarter = Math.ceil(reader.get("SESSIOND_MAX_CONNECTIONS") / 4);
   reader.resolve("SESSIOND_MAX_CONNECTIONS_PER_PEER", connections, quarter);
@@ -67,6 +68,14 @@ function resolveProcess(reader: EnvReader): void {
   reader.resolve("SESSIOND_DATABASE_POOL_SIZE", ["SESSIOND_WORKERS"], defaultPoolSize);
   const streams = Math.ceil(reader.get("SESSIOND_MAX_STREAMS") / 4);
   reader.resolve("SESSIOND_MAX_STREAMS_PER_PEER", ["SESSIOND_MAX_STREAMS"], streams);
+}
+
+/** Where metrics are served. `undefined`: nowhere, and nothing is counted. */
+function metricsOf(reader: EnvReader) {
+  const port = reader.get("SESSIOND_METRICS_PORT");
+  if (port === undefined) return undefined;
+  /** A port of 0 takes any free one. */
+  return { host: reader.get("SESSIOND_METRICS_HOST"), port };
 }
 
 function vault(reader: EnvReader) {
@@ -209,6 +218,7 @@ function assemble(reader: EnvReader) {
       /** How long the database may be silent before the service is reported as NOT_SERVING. */
       readinessTimeoutMs: reader.get("SESSIOND_READINESS_TIMEOUT"),
     },
+    metrics: metricsOf(reader),
     callers: callersOf(reader),
     /** Who may use reflection. */
     reflection: reader.get("SESSIOND_REFLECTION"),

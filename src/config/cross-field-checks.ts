@@ -4,6 +4,7 @@ import { howToMakeKey, isKeyOfCertificate } from "./parsers.ts";
 
 /** Checks the settings that depend on each other, and adds what is wrong to the reader's problems. */
 export function checkCrossField(reader: EnvReader): void {
+  checkPorts(reader);
   checkTls(reader);
   checkCallers(reader);
   checkExposure(reader);
@@ -12,6 +13,16 @@ export function checkCrossField(reader: EnvReader): void {
   checkTokens(reader);
   checkTimeouts(reader);
   checkCookies(reader);
+}
+
+function checkPorts(reader: EnvReader): void {
+  const [port, metricsPort] = ["SESSIOND_PORT", "SESSIOND_METRICS_PORT"] as const;
+  const used = reader.get(port);
+  reader.check(
+    [port, metricsPort],
+    used === 0 || reader.get(metricsPort) !== used,
+    `${metricsPort} and ${port} are both ${used}: metrics need a port of their own`,
+  );
 }
 
 function checkTls(reader: EnvReader): void {

@@ -14,6 +14,18 @@ export const server = {
     default: "8480",
     doc: "The port to listen on. With 0, the system chooses a free port; the log shows it.",
   }),
+  SESSIOND_METRICS_PORT: setting(parsers.integer(0, 65_535), {
+    unset: "no metrics",
+    doc:
+      "The port of [metrics](metrics.md) for Prometheus: /metrics, with /healthz and /readyz for probes. " +
+      "With 0, the system chooses a free port; the log shows it.",
+  }),
+  SESSIOND_METRICS_HOST: setting(parsers.host, {
+    derived: "SESSIOND_HOST",
+    doc:
+      "The address on which the metrics are served, over plain HTTP and to everyone who can connect. " +
+      "They contain no secrets, but the names of callers.",
+  }),
   SESSIOND_WORKERS: setting(parsers.workers, {
     default: "1",
     doc:

@@ -20,13 +20,20 @@ export class BoundedOutput {
   #bytes = 0;
   #writing = false;
   #full = false;
+  /** Those that `onDropped` was not told of yet. */
   #dropped = 0;
+  #reported = 0;
   readonly #onEmpty = new Set<() => void>();
 
   /** @param maxBytes the most bytes that wait, those of the write in progress included */
   constructor(write: WriteBytes, maxBytes: number) {
     this.#write = write;
     this.#maxBytes = maxBytes;
+  }
+
+  /** How many lines were dropped since the start. */
+  get dropped(): number {
+    return this.#reported + this.#dropped;
   }
 
   /** Queues one line, with its line end. */
@@ -88,6 +95,7 @@ export class BoundedOutput {
     if (!readable || this.#dropped === 0) return;
     const dropped = this.#dropped;
     this.#dropped = 0;
+    this.#reported += dropped;
     this.onDropped(dropped);
   }
 }

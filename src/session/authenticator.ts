@@ -81,6 +81,8 @@ export interface AuthenticatorDependencies {
   readonly timeouts: TimeoutPolicy;
   readonly denials: Denials;
   readonly cookies: CookieNames;
+  /** Called for each cookie in sessiond's form that no key of sessiond's has signed. */
+  readonly onForged?: (() => void) | undefined;
 }
 
 /** Finds the session that a request names. Denies credentials that are forged, unknown or ended. */
@@ -90,14 +92,16 @@ export class Authenticator {
   readonly #timeouts: TimeoutPolicy;
   readonly #denials: Denials;
   readonly #cookies: CookieNames;
+  readonly #onForged: () => void;
 
   constructor(dependencies: AuthenticatorDependencies) {
-    const { store, keyRing, timeouts, denials, cookies } = dependencies;
+    const { store, keyRing, timeouts, denials, cookies, onForged = () => {} } = dependencies;
     this.#store = store;
     this.#keyRing = keyRing;
     this.#timeouts = timeouts;
     this.#denials = denials;
     this.#cookies = cookies;
+    this.#onForged = onForged;
   }
 
   /**
@@ -255,8 +259,14 @@ export class Authenticator {
     const key =
       this.#keyRing.cached(signingKeyId, context) ??
       (await this.#keyRing.find(signingKeyId, context));
-    if (key === undefined) throw new SessionError("SIGNING_KEY_NOT_FOUND");
-    if (!isGenuine(cookie, key)) throw new SessionError("INVALID_COOKIE");
+    if (key === undefined) {
+      this.#onForged();
+      throw new SessionError("SIGNING_KEY_NOT_FOUND");
+    }
+    if (!isGenuine(cookie, key)) {
+      this.#onForged();
+      throw new SessionError("INVALID_COOKIE");
+    }
 
     const found = await this.#store.findByCookie(cookie.sessionId, signingKeyId, context);
     const { now, signingKey } = found;

@@ -78,6 +78,11 @@ export class UnreadableKeys {
     return new UnreadableKeyError();
   }
 
+  /** The number of keys that could not be decrypted when they were last read. */
+  get count(): number {
+    return this.#keys.size;
+  }
+
   /** The number of refusals since the start of the process. */
   get total(): number {
     return this.#total;

@@ -48,6 +48,7 @@ describe("configuration", () => {
         drainDelayMs: 0,
         readinessTimeoutMs: 10_000,
       },
+      metrics: undefined,
       callers: undefined,
       reflection: "authenticated",
       admission: { maxCallsPerCaller: 10_000, ratePerCaller: undefined },
@@ -106,6 +107,8 @@ describe("configuration", () => {
     const given: Record<SettingName, string> = {
       SESSIOND_HOST: "::",
       SESSIOND_PORT: "0",
+      SESSIOND_METRICS_PORT: "9464",
+      SESSIOND_METRICS_HOST: "127.0.0.9",
       SESSIOND_WORKERS: "3",
       SESSIOND_TLS_CERT: certificatePem,
       SESSIOND_TLS_KEY: privateKeyPem(7),
@@ -229,6 +232,7 @@ describe("configuration", () => {
         drainDelayMs: 8000,
         readinessTimeoutMs: 8500,
       },
+      metrics: { host: "127.0.0.9", port: 9464 },
       callers: {
         file: "callers.jsonl",
         certificates: true,

@@ -42,6 +42,12 @@ describe("settings that must fit together", () => {
       "SESSIOND_IDLE_TIMEOUT (30m, the default) must not be longer than SESSIOND_MAX_IDLE_TIMEOUT (1799s)",
     ],
     [
+      "the ports of calls and of metrics",
+      { SESSIOND_PORT: "9464", SESSIOND_METRICS_PORT: "9465" },
+      { SESSIOND_PORT: "9464", SESSIOND_METRICS_PORT: "9464" },
+      "SESSIOND_METRICS_PORT and SESSIOND_PORT are both 9464: metrics need a port of their own",
+    ],
+    [
       "database connections and workers",
       { SESSIOND_WORKERS: "6", SESSIOND_DATABASE_POOL_SIZE: "12" },
       { SESSIOND_WORKERS: "6", SESSIOND_DATABASE_POOL_SIZE: "11" },

@@ -61,9 +61,11 @@ describe("BoundedOutput", () => {
   it("keeps at most its bytes while nobody reads, and reports once what it dropped", () => {
     for (let line = 0; line < 25; line += 1) output.writeLine(LINE);
     expect(dropped).to.deep.equal([]);
+    expect(output.dropped, "before it is reported").to.equal(15);
     readAll();
     expect(written.join("")).to.equal(`${LINE.repeat(10)}15 dropped\n`);
     expect(dropped).to.deep.equal([15]);
+    expect(output.dropped).to.equal(15);
   });
 
   it("counts bytes, not characters", () => {
