@@ -71,6 +71,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
   const denialAudit = new DenialAuditWriter(audit, {
     queueLimit: options.auditQueueLimit,
     onLoss: (count, error) => log.warn({ count, err: error }, "audit of denials lost"),
+    tracer: options.tracer,
   });
   stack.defer(() => denialAudit.close(AUDIT_CLOSE_MS));
 

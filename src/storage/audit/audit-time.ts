@@ -21,10 +21,12 @@ const MAX_STATEMENTS = 8;
 const MAX_RANGE = 100n;
 
 const ID_RANGE = {
+  summary: "SELECT audit_events",
   text: "SELECT min(id) AS lowest, max(id) AS highest FROM audit_events",
 };
 
 const PROBE = {
+  summary: "SELECT audit_events",
   text: `
     SELECT probe, (
       SELECT occurred_at < $2 FROM audit_events WHERE id >= probe ORDER BY id LIMIT 1
@@ -33,6 +35,7 @@ const PROBE = {
 };
 
 const OPEN_CHANGES = {
+  summary: "SELECT pg_stat_activity",
   text: `
     SELECT ${NOW} AS now, min(xact_start) AS earliest,
       COALESCE(bool_or(xact_start IS NULL), false) AS is_hidden

@@ -1,5 +1,6 @@
 import type { AuditEntry, DenialAudit } from "../../session/audit.ts";
 import type { AuditStore } from "../../session/audit-store.ts";
+import type { StatementTracer } from "../pg/statement-tracer.ts";
 
 const BATCH_SIZE = 500;
 const WRITE_TIMEOUT_MS = 5000;
@@ -9,6 +10,8 @@ export interface DenialAuditOptions {
   readonly queueLimit: number;
   /** Called with the number of lost entries and the error. Without an error, the queue was full. */
   readonly onLoss: (count: number, error: unknown) => void;
+  /** Learns that no call waits for what is written. */
+  readonly tracer?: StatementTracer | undefined;
 }
 
 /** Writes the audit events of denials in the background, one batch at a time. */
@@ -63,7 +66,7 @@ export class DenialAuditWriter implements DenialAudit {
       const batch = this.#queue.splice(0, closing.aborted ? this.#queue.length : BATCH_SIZE);
       const signal = AbortSignal.any([closing, AbortSignal.timeout(WRITE_TIMEOUT_MS)]);
       try {
-        await this.#store.append(batch, { signal, callingService: "" });
+        await this.#append(batch, signal);
       } catch (error) {
         this.#dropped += batch.length;
         this.#options.onLoss(batch.length, error);
@@ -74,5 +77,11 @@ export class DenialAuditWriter implements DenialAudit {
       }
     }
     this.#writing = undefined;
+  }
+
+  #append(batch: readonly AuditEntry[], signal: AbortSignal): Promise<void> {
+    const { tracer } = this.#options;
+    const append = () => this.#store.append(batch, { signal, callingService: "" });
+    return tracer === undefined ? append() : tracer.inBatch(() => [], append);
   }
 }

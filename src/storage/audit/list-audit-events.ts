@@ -147,7 +147,7 @@ async function readPage(
     ) AS last_row ON true
     LEFT JOIN found ON true
     ORDER BY found.id ${order}`;
-  const statement = { text };
+  const statement = { summary: "SELECT audit_events", text };
   const found = await database.query(statement, values, context.signal, management(context));
   const [first] = found;
   const id = (value: unknown) => (value === null ? undefined : BigInt(value as string));

@@ -7,6 +7,7 @@ import { listAuditEvents } from "./list-audit-events.ts";
 
 const APPEND = {
   name: "append_audit_events",
+  summary: "INSERT audit_events",
   text: `
     INSERT INTO audit_events (${AUDIT_COLUMNS})
     SELECT ${NOW}, 'auth', action, acting_actor_id, calling_service, tenant_id, resource_type,

@@ -1,6 +1,7 @@
 import type { Cancellation } from "../../session/call-context.ts";
 import { SessionError } from "../../session/errors.ts";
 import { type ClientKey, FairQueue, type Queued } from "./fair-queue.ts";
+import type { StatementTracer } from "./statement-tracer.ts";
 import { Rejections } from "./waiter.ts";
 
 type Signal = AbortSignal | undefined;
@@ -61,6 +62,8 @@ export interface BatcherOptions<Item, Result> {
   };
   /** Items with the same key are never in the same batch. Items without a key have no such limit. */
   readonly keyOf?: (item: Item) => string | undefined;
+  /** Learns which calls a batch serves. Without it, nobody asks. */
+  readonly tracer?: StatementTracer | undefined;
 }
 
 /**
@@ -104,9 +107,10 @@ export class Batcher<Item, Result> {
    */
   add(item: Item, cancellation: Cancellation | undefined, clientKey?: ClientKey): Promise<Result> {
     if (cancellation?.aborted) return Promise.reject(cancellation.reason);
-    const { limits, keyOf } = this.#options;
+    const { limits, keyOf, tracer } = this.#options;
     const key = keyOf?.(item);
     const entry = new Entry<Item, Result>(item, key, cancellation, clientKey, this.#onAborted);
+    if (tracer !== undefined) entry.call = tracer.capture();
     if (this.#openBatch?.tryAdd(entry)) {
       // It is sent with the batch.
     } else if (this.#canStart(0)) {
@@ -159,7 +163,15 @@ export class Batcher<Item, Result> {
       if (isFirst && items.length > 0) this.#options.onBatch?.(this.#options.name, items.length);
       return items;
     };
-    this.#options.execute(close, batch.signal).then(
+    const { execute, tracer } = this.#options;
+    const executing =
+      tracer === undefined
+        ? execute(close, batch.signal)
+        : tracer.inBatch(
+            () => batch.calls,
+            () => execute(close, batch.signal),
+          );
+    executing.then(
       (results) => {
         this.#onBatchEnd(batch);
         this.#settle(batch, results);
@@ -201,11 +213,18 @@ export class Batcher<Item, Result> {
   }
 
   #retryAlone(entry: Entry<Item, Result>): void {
-    const { retryAlone } = this.#options;
+    const { retryAlone, tracer } = this.#options;
     if (entry.isSettled || retryAlone === undefined) return;
     const { signal, release } = signalOf(entry.cancellation);
     const { item, clientKey } = entry;
-    entry.resolve(retryAlone.execute(item, signal, clientKey).finally(release));
+    const retrying =
+      tracer === undefined
+        ? retryAlone.execute(item, signal, clientKey)
+        : tracer.inBatch(
+            () => [entry.call],
+            () => retryAlone.execute(item, signal, clientKey),
+          );
+    entry.resolve(retrying.finally(release));
   }
 
   readonly #onAborted = (entry: Entry<Item, Result>): void => {
@@ -246,6 +265,8 @@ class Entry<Item, Result> implements Queued {
   readonly cancellation: Cancellation | undefined;
   readonly clientKey: ClientKey;
   readonly result: Promise<Result>;
+  /** What the tracer calls it. */
+  call: unknown = undefined;
   batch: Batch<Item, Result> | undefined;
   queuedAt = 0;
   isSettled = false;
@@ -327,6 +348,11 @@ class Batch<Item, Result> {
 
   get isClosed(): boolean {
     return this.#items !== undefined;
+  }
+
+  /** The calls that it serves, once it is closed without those that were cancelled before. */
+  get calls(): readonly unknown[] {
+    return this.entries.map(({ call }) => call);
   }
 
   readonly isFull = (): boolean => this.entries.length >= this.#maxBatch;

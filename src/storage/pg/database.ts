@@ -22,6 +22,7 @@ import { probeServer } from "./probe-server.ts";
 import { retried } from "./retried.ts";
 import { rowTypes } from "./row-types.ts";
 import { settledOrAborted } from "./settled-or-aborted.ts";
+import { type StatementTracer, tracedStatement } from "./statement-tracer.ts";
 import type { Caller } from "./waiter.ts";
 
 export interface DatabaseOptions extends PreparedStatementsOptions {
@@ -42,6 +43,8 @@ export interface DatabaseOptions extends PreparedStatementsOptions {
   readonly onBatch?: (name: string, size: number) => void;
   /** If a cancelled statement has not ended after this time, its connection is closed. 1000 by default. */
   readonly cancelGraceMs?: number;
+  /** Traces statements. Without it, nobody asks. */
+  readonly tracer?: StatementTracer | undefined;
   /** Called after an error that may mean that another server has become the primary. */
   readonly onSuspectedFailover?: (() => void) | undefined;
 }
@@ -168,7 +171,8 @@ export class Database {
             const name = this.#prepared.nameOf(statement);
             const query = new BinaryQuery({ name, text: statement.text }, values, row);
             lease.client.query(query);
-            return name === undefined ? query.result : this.#prepared.noticeLoss(query.result);
+            const result = this.#traced(lease, statement, query.result);
+            return name === undefined ? result : this.#prepared.noticeLoss(result);
           }),
         use,
       ),
@@ -237,11 +241,16 @@ export class Database {
     }
   }
 
-  /** Runs queries that TypeORM builds, on one connection and outside a transaction. */
+  /**
+   * Runs queries that TypeORM builds, on one connection and outside a transaction.
+   *
+   * @param summary as a Statement has it
+   */
   async withEntityManager<T>(
     signal: Signal,
     work: (manager: EntityManager) => Promise<T>,
     use: ConnectionUse = READS,
+    summary: string | undefined = undefined,
   ): Promise<T> {
     let runner: QueryRunner;
     const connect = async (): Promise<Lease> => {
@@ -255,7 +264,10 @@ export class Database {
     return this.#withLease(
       connect,
       signal,
-      (lease) => boundedStatement(lease, signal, this.#bounds, () => work(runner.manager)),
+      (lease) =>
+        boundedStatement(lease, signal, this.#bounds, () =>
+          this.#traced(lease, summary === undefined ? {} : { summary }, work(runner.manager)),
+        ),
       use,
     );
   }
@@ -358,10 +370,12 @@ export class Database {
     signal: Signal,
     use: ConnectionUse,
   ): Promise<Lease> {
+    const waitingSince = this.options.tracer && performance.now();
     await this.#permits.acquire(use, signal);
     const connecting = connect().then(
       (lease): Lease => ({
         client: lease.client,
+        waitingSince,
         release: (error) => {
           lease.release(error);
           this.#permits.release(use);
@@ -395,10 +409,22 @@ export class Database {
       const chosen = typeof statement === "function" ? statement(sent) : statement;
       const name = this.#prepared.nameOf(chosen);
       const config = { text: chosen.text, values: sent, types: rowTypes };
-      if (name === undefined) return (await lease.client.query<Row>(config)).rows;
-      const result = lease.client.query<Row>({ ...config, name });
+      if (name === undefined) {
+        return (await this.#traced(lease, chosen, lease.client.query<Row>(config))).rows;
+      }
+      const result = this.#traced(lease, chosen, lease.client.query<Row>({ ...config, name }));
       return (await this.#prepared.noticeLoss(result)).rows;
     });
+  }
+
+  /** Traces a statement that has just been sent, unless it is no part of any work. */
+  #traced<T>(lease: Lease, statement: Partial<Statement>, result: Promise<T>): Promise<T> {
+    const { tracer } = this.options;
+    if (tracer === undefined || statement === PROBE) return result;
+    const { client, waitingSince } = lease;
+    const { summary, text } = statement;
+    lease.waitingSince = undefined;
+    return tracedStatement(tracer, { summary, text, server: client, waitingSince }, result);
   }
 
   #translate(error: unknown): unknown {
@@ -408,9 +434,9 @@ export class Database {
 }
 
 /** With the level, since the server, the database or the role may have another one by default. */
-const BEGIN: Statement = { text: "BEGIN ISOLATION LEVEL READ COMMITTED" };
-const COMMIT: Statement = { text: "COMMIT" };
-const ROLLBACK: Statement = { text: "ROLLBACK" };
+const BEGIN: Statement = { summary: "BEGIN", text: "BEGIN ISOLATION LEVEL READ COMMITTED" };
+const COMMIT: Statement = { summary: "COMMIT", text: "COMMIT" };
+const ROLLBACK: Statement = { summary: "ROLLBACK", text: "ROLLBACK" };
 
 /** Begins a transaction in which a statement waits for a lock no longer than `lockTimeoutMs`. */
 function beginWith(lockTimeoutMs: number): Statement {

@@ -12,6 +12,8 @@ export interface Lease {
   release(error?: Error): void;
   /** Set if the connection must not be used again. */
   broken?: Error;
+  /** For its first statement, if statements are traced: since when it has waited, by performance.now(). */
+  waitingSince?: number | undefined;
 }
 
 /** What bounds the time of statements, and who learns how they end. */

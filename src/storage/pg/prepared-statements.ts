@@ -4,6 +4,9 @@ import { type PreparedStatementLost, preparedStatementLost } from "./errors.ts";
 export interface Statement {
   /** The name of the prepared statement. Without it, the statement is not prepared. */
   readonly name?: string;
+  /** What it does to which tables, such as `SELECT sessions`: the name of its span. */
+  readonly summary?: string;
+  /** Without values: they are parameters. */
   readonly text: string;
 }
 

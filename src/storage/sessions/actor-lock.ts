@@ -10,12 +10,14 @@ const ACTOR_KEY = "hashtextextended(jsonb_build_array($1::text, $2::text, $3::te
  */
 export const LOCK_ACTOR: Statement = {
   name: "lock_actor",
+  summary: "SELECT pg_advisory_xact_lock",
   text: `SELECT pg_advisory_xact_lock(${ACTOR_KEY})`,
 };
 
 /** Locks an actor against exclusive locks only. */
 export const LOCK_ACTOR_SHARED: Statement = {
   name: "lock_actor_shared",
+  summary: "SELECT pg_advisory_xact_lock_shared",
   text: `SELECT pg_advisory_xact_lock_shared(${ACTOR_KEY})`,
 };
 

@@ -92,6 +92,7 @@ const CREATED_EVENT = `${NOW}, 'auth', 'auth.session_created', actor_id, calling
  */
 const CREATE: Statement = {
   name: "create",
+  summary: "INSERT sessions audit_events",
   text: `
     WITH item AS (${itemsWith(PARAMETERS)}
     ), created AS (
@@ -114,6 +115,7 @@ const CREATE: Statement = {
 function replaceStatement({ suffix, lock, isSkipped }: Locking): Statement {
   return {
     name: `create_replacing${suffix}`,
+    summary: "UPDATE sessions INSERT sessions audit_events",
     text: `
     WITH given AS (${itemsWith(REPLACING_PARAMETERS)}
     ), item AS (

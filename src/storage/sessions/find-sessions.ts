@@ -28,6 +28,7 @@ interface FoundKey {
  */
 const FIND_BY_COOKIE = {
   name: "find_by_cookie",
+  summary: "SELECT sessions signing_keys",
   text: `
     SELECT NULL::timestamptz AS now, NULL::timestamptz AS retired_at, ${SESSION_COLUMNS}
     FROM sessions WHERE id = ANY (${arrayParameter(1, "text")})
@@ -42,6 +43,7 @@ const FIND_BY_COOKIE = {
  */
 const FIND_ONE_BY_COOKIE = {
   name: "find_one_by_cookie",
+  summary: "SELECT signing_keys sessions",
   text: `
     SELECT ${NOW} AS now, keys.retired_at, found.*
     FROM signing_keys keys
@@ -52,6 +54,7 @@ const FIND_ONE_BY_COOKIE = {
 
 const FIND = {
   name: "find",
+  summary: "SELECT sessions",
   text: `SELECT ${SESSION_COLUMNS}, ${NOW} AS now FROM sessions WHERE id = ANY (${arrayParameter(1, "text")})`,
 };
 

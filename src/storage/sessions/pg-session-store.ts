@@ -23,6 +23,7 @@ import { createWithinLimit } from "./session-limit.ts";
  */
 const REVOKE_ALL_FOR_ACTOR = {
   name: "revoke_all_for_actor",
+  summary: "UPDATE sessions INSERT audit_events",
   text: `
     WITH RECURSIVE kept (id, successor_id) AS (
       SELECT id, rotated_to FROM sessions WHERE id = $4
@@ -53,6 +54,7 @@ const REVOKE_ALL_FOR_ACTOR = {
 
 const UPDATE_METADATA = {
   name: "update_metadata",
+  summary: "UPDATE sessions INSERT audit_events",
   text: `
     WITH updated AS (
       UPDATE sessions SET metadata = $2, metadata_etag = metadata_etag + 1
@@ -68,6 +70,7 @@ const UPDATE_METADATA = {
 };
 
 const LOCK_LIVE_OF_ACTOR = {
+  summary: "SELECT sessions",
   text: `
     WITH target AS (
       SELECT ${SESSION_COLUMNS} FROM sessions
@@ -79,6 +82,7 @@ const LOCK_LIVE_OF_ACTOR = {
 };
 
 const SET_CSRF_HASHES = {
+  summary: "UPDATE sessions INSERT audit_events",
   text: `
     WITH rotated AS (
       UPDATE sessions SET csrf_token_hash = new.hash
@@ -180,6 +184,7 @@ export function createSessionStore(database: Database): SessionStore {
           return newestFirst(query, after, limit);
         },
         management(context),
+        "SELECT sessions",
       );
     },
 

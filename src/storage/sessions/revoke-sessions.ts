@@ -39,6 +39,7 @@ const ITEM = {
 function revokeStatement({ suffix, lock, isSkipped }: Locking): Statement {
   return {
     name: `revoke${suffix}`,
+    summary: "UPDATE sessions INSERT audit_events",
     text: `
     WITH item AS (
       SELECT * FROM ${itemsFrom("item", ITEM)}

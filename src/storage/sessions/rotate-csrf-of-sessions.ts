@@ -32,6 +32,7 @@ const ITEM = {
 function rotateStatement({ suffix, lock, isSkipped }: Locking): Statement {
   return {
     name: `rotate_csrf${suffix}`,
+    summary: "UPDATE sessions INSERT audit_events",
     text: `
     WITH item AS (
       SELECT * FROM ${itemsFrom("item", ITEM)}

@@ -37,6 +37,7 @@ const SUCCESSOR = sessionColumns.map(({ name }) => CHANGED[name] ?? name).join("
 /** The row is locked before it is evaluated, for the same reason as in revoke-sessions.ts. */
 const ROTATE_SESSION = {
   name: "rotate_session",
+  summary: "UPDATE sessions INSERT sessions audit_events",
   text: `
     WITH active_key AS (
       SELECT tenant_id FROM signing_keys WHERE id = $10 AND retired_at IS NULL
@@ -105,6 +106,7 @@ export function rotateSession(
 
 export const END_GRACE = {
   name: "end_grace",
+  summary: "UPDATE sessions INSERT audit_events",
   text: `
     WITH ended AS (
       UPDATE sessions SET rotation_grace_until = NULL
@@ -132,6 +134,7 @@ const IS_FOLLOWED = `sessions.rotated_to IS NOT NULL
 
 const FIND_SUCCESSORS = {
   name: "find_successors",
+  summary: "SELECT sessions",
   text: `
     WITH RECURSIVE rotation AS (
       SELECT item, ignore_grace, sessions.rotated_to, 1 AS number

@@ -78,7 +78,7 @@ export function searchStatement(
       THEN (SELECT id ${rows} OFFSET ${MAX_ROWS - 1} LIMIT 1) END AS last_read
     FROM (SELECT) AS always LEFT JOIN found ON true
     ORDER BY found.id DESC`;
-  return { statement: { text }, values };
+  return { statement: { summary: "SELECT sessions", text }, values };
 }
 
 /** What the rows of the statement say, of which there is at least one. */

@@ -57,6 +57,7 @@ export class SessionBatchers {
         name,
         onBatch: this.#database.options.onBatch,
         limits: batchLimits(this.#database.options, "reads"),
+        tracer: this.#database.options.tracer,
         execute,
         retryAlone: {
           execute: async (item, signal) => only(await execute(() => [item], signal)),
@@ -85,6 +86,7 @@ export class SessionBatchers {
         name,
         onBatch: this.#database.options.onBatch,
         limits: batchLimits(this.#database.options, "changes"),
+        tracer: this.#database.options.tracer,
         execute: executeBatch((statement, values, signal) =>
           this.#database.query(statement, values, signal, {
             bulkhead: "writes",

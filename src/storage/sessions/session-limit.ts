@@ -12,6 +12,7 @@ import { LIVE } from "./session-conditions.ts";
 
 const COUNT_LIVE = {
   name: "count_live",
+  summary: "SELECT sessions",
   text: `
     SELECT count(*)::integer AS count,
       (SELECT rotated_to FROM sessions WHERE id = $4 AND tenant_id = $1) AS successor_id
@@ -25,6 +26,7 @@ const MAX_COMPETING = 10;
 
 const OLDEST_LIVE = {
   name: "oldest_live",
+  summary: "SELECT sessions",
   text: `
     SELECT ${SESSION_COLUMNS} FROM sessions
     WHERE tenant_id = $1 AND actor_type = $2 AND actor_id = $3 AND NOT pre_login AND id <> $4
@@ -39,6 +41,7 @@ const OLDEST_LIVE = {
  */
 const EVICT_OLDEST = {
   name: "evict_oldest",
+  summary: "UPDATE sessions INSERT audit_events",
   text: `
     WITH excess AS (
       SELECT id FROM sessions

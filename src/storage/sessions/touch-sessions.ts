@@ -31,6 +31,7 @@ const due = (row: string) =>
 function touchStatement({ suffix, lock, isSkipped }: Locking): Statement {
   return {
     name: `touch${suffix}`,
+    summary: "UPDATE sessions",
     text: `
     WITH item AS (
       SELECT * FROM ${itemsFrom("items", ITEM)}

@@ -19,18 +19,22 @@ const STORED_COLUMNS = `${SIGNING_KEY_COLUMNS}, encrypted_key, key_encryption_ke
 
 const FIND = {
   name: "find_signing_keys",
+  summary: "SELECT signing_keys",
   text: `SELECT ${STORED_COLUMNS} FROM signing_keys WHERE id = ANY (${arrayParameter(1, "text")})`,
 };
 
 const FIND_ACTIVE = {
+  summary: "SELECT signing_keys",
   text: `SELECT ${STORED_COLUMNS} FROM signing_keys WHERE tenant_id = $1 AND retired_at IS NULL`,
 };
 
 const NEXT_BATCH = {
+  summary: "SELECT signing_keys",
   text: `SELECT ${STORED_COLUMNS} FROM signing_keys WHERE id > $1 ORDER BY id LIMIT 500`,
 };
 
 const INSERT_FIRST = {
+  summary: "INSERT signing_keys audit_events",
   text: `
     WITH inserted AS (
       INSERT INTO signing_keys (id, tenant_id, encrypted_key, key_encryption_key_id, created_at)
@@ -47,12 +51,14 @@ const INSERT_FIRST = {
 };
 
 const RETIRE_ACTIVE = {
+  summary: "UPDATE signing_keys",
   text: `
     UPDATE signing_keys SET retired_at = ${NOW} WHERE tenant_id = $1 AND retired_at IS NULL
     RETURNING ${SIGNING_KEY_COLUMNS}`,
 };
 
 const INSERT_ROTATED = {
+  summary: "INSERT signing_keys audit_events",
   text: `
     WITH inserted AS (
       INSERT INTO signing_keys (id, tenant_id, encrypted_key, key_encryption_key_id, created_at)
@@ -68,6 +74,7 @@ const INSERT_ROTATED = {
 };
 
 const REWRAP = {
+  summary: "UPDATE signing_keys",
   text: `
     UPDATE signing_keys SET encrypted_key = $2, key_encryption_key_id = $3
     WHERE id = $1 AND encrypted_key = $4
@@ -86,6 +93,7 @@ export function createSigningKeyStore(database: Database): SigningKeyStore {
     new Batcher<SigningKeyId, StoredSigningKey | undefined>({
       name: "find_signing_key",
       onBatch: database.options.onBatch,
+      tracer: database.options.tracer,
       limits: batchLimits(database.options, "reads"),
       async execute(close, signal) {
         const use = { bulkhead: "reads", clientKey: BATCHES } as const;
@@ -158,6 +166,7 @@ export function createSigningKeyStore(database: Database): SigningKeyStore {
           return newestFirst<SigningKey>(query, after, limit);
         },
         management(context),
+        "SELECT signing_keys",
       ),
   };
 }

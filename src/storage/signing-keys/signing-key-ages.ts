@@ -11,6 +11,7 @@ export interface SigningKeyAges {
 }
 
 const READ_AGES = {
+  summary: "SELECT signing_keys",
   text: `
     SELECT count(*) FILTER (WHERE retired_at IS NULL)::float8 AS active,
       count(*) FILTER (WHERE retired_at IS NOT NULL)::float8 AS retired,

@@ -8,6 +8,7 @@ import type { Statement } from "../pg/prepared-statements.ts";
 const SWEEP_LOCK = 7_361_512_002;
 
 const LOCK_SWEEP = {
+  summary: "SELECT pg_try_advisory_xact_lock",
   text: "SELECT pg_try_advisory_xact_lock($1) AS locked",
 };
 
@@ -17,6 +18,7 @@ const LOCK_SWEEP = {
  * window. That is longer than needed, but it takes no further index.
  */
 const DELETE_ENDED_SESSIONS = {
+  summary: "DELETE sessions",
   text: `
     DELETE FROM sessions WHERE id = ANY (ARRAY(
       SELECT id FROM sessions
@@ -26,6 +28,7 @@ const DELETE_ENDED_SESSIONS = {
 };
 
 const DELETE_PRE_LOGIN_SESSIONS = {
+  summary: "DELETE sessions",
   text: `
     DELETE FROM sessions WHERE id = ANY (ARRAY(
       SELECT id FROM sessions WHERE pre_login AND absolute_expires_at <= statement_timestamp()
@@ -34,6 +37,7 @@ const DELETE_PRE_LOGIN_SESSIONS = {
 };
 
 const DELETE_SIGNING_KEYS = {
+  summary: "DELETE signing_keys",
   text: `
     DELETE FROM signing_keys WHERE id = ANY (ARRAY(
       SELECT id FROM signing_keys
@@ -44,6 +48,7 @@ const DELETE_SIGNING_KEYS = {
 };
 
 const DELETE_TOKEN_KEYS = {
+  summary: "DELETE token_keys",
   text: `
     DELETE FROM token_keys WHERE id = ANY (ARRAY(
       SELECT id FROM token_keys
@@ -54,6 +59,7 @@ const DELETE_TOKEN_KEYS = {
 
 /** Ids grow with time, so finding the oldest events needs no index on the time. */
 const DELETE_AUDIT_EVENTS = {
+  summary: "DELETE audit_events",
   text: `
     DELETE FROM audit_events WHERE id = ANY (ARRAY(
       SELECT id FROM (SELECT id, occurred_at FROM audit_events ORDER BY id LIMIT $2) oldest

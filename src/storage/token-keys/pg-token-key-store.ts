@@ -20,17 +20,20 @@ import { tokenKeyEntity } from "./token-key-entity.ts";
 const STORED_COLUMNS = `${TOKEN_KEY_COLUMNS}, encrypted_key, key_encryption_key_id`;
 
 const PUBLISHED = {
+  summary: "SELECT token_keys",
   text: `
     SELECT ${STORED_COLUMNS}, ${NOW} AS now FROM token_keys
     WHERE published_until IS NULL OR published_until > statement_timestamp()`,
 };
 
 const NEXT_BATCH = {
+  summary: "SELECT token_keys",
   text: `SELECT ${STORED_COLUMNS} FROM token_keys WHERE id > $1 ORDER BY id LIMIT 500`,
 };
 
 /** The keys are of no tenant. Their audit events are the default tenant's, since each event has one. */
 const INSERT_FIRST = {
+  summary: "INSERT token_keys audit_events",
   text: `
     WITH inserted AS (
       INSERT INTO token_keys (id, algorithm, encrypted_key, key_encryption_key_id, created_at, signs_from)
@@ -50,6 +53,7 @@ const INSERT_FIRST = {
  * follows from the other one, tells the planner that these are few.
  */
 const END_OTHERS = {
+  summary: "UPDATE token_keys",
   text: `
     UPDATE token_keys SET published_until = ${NOW} + $1 * interval '1 millisecond'
     WHERE published_until IS NULL OR (
@@ -59,6 +63,7 @@ const END_OTHERS = {
 };
 
 const END_ALL = {
+  summary: "UPDATE token_keys",
   text: `
     UPDATE token_keys SET published_until = ${NOW}
     WHERE published_until IS NULL OR published_until > ${NOW}
@@ -66,6 +71,7 @@ const END_ALL = {
 };
 
 const INSERT_ROTATED = {
+  summary: "INSERT token_keys audit_events",
   text: `
     WITH inserted AS (
       INSERT INTO token_keys (id, algorithm, encrypted_key, key_encryption_key_id, created_at, signs_from)
@@ -81,6 +87,7 @@ const INSERT_ROTATED = {
 };
 
 const REWRAP = {
+  summary: "UPDATE token_keys",
   text: `
     UPDATE token_keys SET encrypted_key = $2, key_encryption_key_id = $3
     WHERE id = $1 AND encrypted_key = $4
@@ -155,6 +162,7 @@ export function createTokenKeyStore(database: Database): TokenKeyStore {
           return newestFirst<TokenKey>(query, after, limit);
         },
         management(context),
+        "SELECT token_keys",
       ),
   };
 }
