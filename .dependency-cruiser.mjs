@@ -16,7 +16,7 @@ Visitor.prototype.visitStatement = function (statement) {
 
 /** The files at the top of src that put the parts together and so may import all of them. */
 const TOP =
-  "^src/(main|primary|worker|worker-messages|app|app-log|routes|call-observer|banner|healthcheck|local-url|embedded-database|tls-files|unreadable-key-log|prepare-signing-keys|open-encrypted-storage|observability|workers-observability|token-keys)\\.ts$";
+  "^src/(main|primary|worker|worker-messages|app|app-log|app-tracing|routes|call-observer|banner|healthcheck|local-url|embedded-database|tls-files|unreadable-key-log|prepare-signing-keys|open-encrypted-storage|observability|workers-observability|token-keys)\\.ts$";
 
 /** Where the process of the service and that of its health check begin. */
 const ENTRY_POINTS = "^src/(main|healthcheck)\\.ts$";
@@ -97,6 +97,7 @@ export default {
     },
     only("src/log", [], "What is logged is told by the others."),
     only("src/metrics", [], "What is measured is told by the others."),
+    only("src/tracing", [], "What is traced is told by the others."),
     only("src/tokens", ["src/session"], "Signs what src/session says is in a token."),
     only("src/jobs", [], "A job is told what to run."),
     only("src/wire", [], "How Protobuf is written depends on no message."),
@@ -156,6 +157,7 @@ export default {
       "JWTs are verified in src/callers, and signed in src/tokens.",
     ),
     onlyIn(["^src/metrics/"], ["@prometheus-io"], "metrics", "Metrics are in src/metrics."),
+    onlyIn(["^src/tracing/"], ["@opentelemetry"], "traces", "Traces are in src/tracing."),
     {
       name: "http2",
       comment: "HTTP/2 is served by src/server/http2, and spoken by no other part.",

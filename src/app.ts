@@ -4,6 +4,7 @@ import { SessionService } from "../gen/es/sessiond/v1/session_service_pb.ts";
 import type { EmbeddedPostgres } from "../packages/embedded-postgres/index.ts";
 import { about } from "./about.ts";
 import { callersEvents, logSweep, warnOfExposure } from "./app-log.ts";
+import { openAppTracing } from "./app-tracing.ts";
 import { createCallObserver } from "./call-observer.ts";
 import { createCallerAuthentication } from "./callers/caller-authentication.ts";
 import type { Config } from "./config/config.ts";
@@ -99,6 +100,8 @@ async function start(options: AppOptions): Promise<App> {
   await using stack = new AsyncDisposableStack();
   const { config, log, random = secureRandomBytes, signal, worker } = options;
   const boot: CallContext = { signal, callingService: "sessiond" };
+  const tracing = stack.use(openAppTracing(config.server));
+
   const metrics = createMetrics(config, worker?.worker);
   if (metrics !== undefined) stack.use(metrics);
   const ready = new Readiness();
@@ -137,16 +140,19 @@ async function start(options: AppOptions): Promise<App> {
   });
   stack.use(callers);
 
-  const { embedded, storage, encryption } = await openEncryptedStorage(
-    {
-      config,
-      log,
-      random,
-      signal,
-      running: worker?.embedded,
-      onBatch: metrics && ((statement, size) => metrics.batch(statement, size)),
-    },
-    stack,
+  const { embedded, storage, encryption } = await tracing.starting(() =>
+    openEncryptedStorage(
+      {
+        config,
+        log,
+        random,
+        signal,
+        running: worker?.embedded,
+        onBatch: metrics && ((statement, size) => metrics.batch(statement, size)),
+        tracer: tracing.statements,
+      },
+      stack,
+    ),
   );
   const unreadableKeys = watchUnreadableKeys(log, stack);
   const keyRing = new KeyRing({
@@ -164,10 +170,11 @@ async function start(options: AppOptions): Promise<App> {
       keyRing.add(key, material);
     },
   );
-  const { unreadable } =
+  const { unreadable } = await tracing.starting(() =>
     worker === undefined
-      ? await prepareSigningKeys(signingKeys, log, boot)
-      : await signingKeys.verifyAndRewrap(boot);
+      ? prepareSigningKeys(signingKeys, log, boot)
+      : signingKeys.verifyAndRewrap(boot),
+  );
   for (const key of unreadable) unreadableKeys.add(key);
   const tokenParts = { config, random, storage, encryption };
   if (worker === undefined) await prepareTokenKeys(tokenParts, log, boot);
@@ -178,12 +185,14 @@ async function start(options: AppOptions): Promise<App> {
   const runSweep = (context: CallContext, timeLimitMs: number) =>
     meteredSweep(
       () =>
-        sweep(
-          storage.sweep,
-          { ...config.sweep, timeLimitMs },
-          config.timeouts,
-          () => performance.now(),
-          context,
+        tracing.inSpan("sessiond.sweep", () =>
+          sweep(
+            storage.sweep,
+            { ...config.sweep, timeLimitMs },
+            config.timeouts,
+            () => performance.now(),
+            context,
+          ),
         ),
       metrics,
     ).then((result) => logSweep(log, result));
@@ -200,7 +209,7 @@ async function start(options: AppOptions): Promise<App> {
       keyRing,
       tokens,
       health,
-      observer: callLog,
+      observer: tracing.calls === undefined ? callLog : { observesSuccess: true },
       onForged: metrics && (() => metrics.forgedCookie()),
       runSweep,
     }),
@@ -221,6 +230,7 @@ async function start(options: AppOptions): Promise<App> {
     onClientCertificateRefused: (reason, peer) => refusals.certificateRefused(reason, peer),
     observer: createCallObserver(callLog, metrics),
     meter: metrics?.meter,
+    tracer: tracing.calls,
     authentication: authorizeCallers((call) => callers.identify(call), config.reflection),
   });
   stack.defer(() => drain(server, config, log));
@@ -295,6 +305,7 @@ async function start(options: AppOptions): Promise<App> {
   });
   stack.defer(() => readiness.stop());
 
+  tracing.started();
   const started = stack.move();
   let stopping: Promise<void> | undefined;
   return {

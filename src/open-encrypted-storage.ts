@@ -11,6 +11,7 @@ import { readKeyEncryptionKeyFile } from "./key-encryption-key-file.ts";
 import type { RandomBytes } from "./session/ids.ts";
 import { KeyEncryption } from "./session/key-encryption.ts";
 import { LocalKeyWrapper } from "./session/local-key-wrapper.ts";
+import type { StatementTracer } from "./storage/pg/statement-tracer.ts";
 import { openStorage, type Storage } from "./storage/storage.ts";
 import { openVault } from "./vault/open-vault.ts";
 
@@ -23,6 +24,8 @@ export interface OpenEncryptedStorageOptions {
   readonly running?: EmbeddedDatabase | undefined;
   /** As in DatabaseOptions. */
   readonly onBatch?: ((name: string, size: number) => void) | undefined;
+  /** As in DatabaseOptions. */
+  readonly tracer?: StatementTracer | undefined;
 }
 
 /** What is used of the embedded PostgreSQL. */
@@ -42,7 +45,7 @@ export interface EncryptedStorage {
  * @param stack closes what is opened here
  */
 export async function openEncryptedStorage(
-  { config, log, random, signal, running, onBatch }: OpenEncryptedStorageOptions,
+  { config, log, random, signal, running, onBatch, tracer }: OpenEncryptedStorageOptions,
   stack: AsyncDisposableStack,
 ): Promise<EncryptedStorage> {
   const { keyEncryption } = config;
@@ -79,6 +82,7 @@ export async function openEncryptedStorage(
     ...(onBatch && { onBatch }),
     log,
     signal,
+    tracer,
     beforeUpgrade({ id, tenantId, keyEncryptionKeyId }) {
       if (configured === undefined) throw lostKeyEncryptionKey(id, directory);
       configured.assertConfigured(keyEncryptionKeyId, { id, tenantId });
