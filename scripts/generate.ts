@@ -21,7 +21,43 @@ function run(program: string, args: readonly string[], PATH = process.env.PATH):
 /** Each returns the directories that it has generated, whole. */
 function generateTypeScript(output: string): readonly string[] {
   run(buf, ["generate", "--output", output]);
+  generateEnvoy(output);
   return ["gen/es"];
+}
+
+/** Where the package has the .proto files that those of Envoy import each other from. */
+const envoyRoots = [
+  "envoy-api/envoy",
+  "xds/udpa",
+  "xds/xds",
+  "protoc-gen-validate/validate",
+  "googleapis/google/rpc",
+];
+
+/** Packages of options only: rules for proxies written in C++, and the history of the files. */
+const envoyAnnotations = [
+  "envoy.annotations",
+  "udpa.annotations",
+  "xds.annotations.v3",
+  "validate",
+];
+
+/**
+ * Adds Envoy's authorization service to gen/es. Its files import each other across several roots, and buf
+ * resolves imports within one, so they are copied under one first.
+ */
+function generateEnvoy(output: string): void {
+  const protos = join(output, "envoy-protos");
+  for (const directory of envoyRoots) {
+    const [, ...path] = directory.split("/");
+    const from = join(root, "node_modules/@grpc/grpc-js-xds/deps", directory);
+    cpSync(from, join(protos, ...path), { recursive: true });
+  }
+  run(buf, [
+    ...["generate", protos, "--template", "buf.gen.envoy.yaml", "--output", output],
+    ...["--path", join(protos, "envoy/service/auth/v3")],
+    ...envoyAnnotations.flatMap((name) => ["--exclude-type", name]),
+  ]);
 }
 
 function generateWithBuf(output: string, path: string): readonly string[] {
