@@ -1,17 +1,19 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
+import { Authorization } from "../gen/es/envoy/service/auth/v3/external_auth_pb.ts";
 import { SessionService } from "../gen/es/sessiond/v1/session_service_pb.ts";
 import type { EmbeddedPostgres } from "../packages/embedded-postgres/index.ts";
 import { about } from "./about.ts";
 import { callersEvents, logSweep, warnOfExposure } from "./app-log.ts";
 import { openAppTracing } from "./app-tracing.ts";
-import { createCallObserver } from "./call-observer.ts";
+import { CHECK, createCallObserver, createCheckObserver } from "./call-observer.ts";
 import { createCallerAuthentication } from "./callers/caller-authentication.ts";
 import type { Config } from "./config/config.ts";
 import { watchReadiness } from "./jobs/readiness.ts";
 import { type SweepSchedule, startSweepSchedule } from "./jobs/sweep-schedule.ts";
 import { CallLog } from "./log/call-log.ts";
 import { RefusalLog } from "./log/refusal-log.ts";
+import { RouteErrorLog } from "./log/route-error-log.ts";
 import type { Metrics } from "./metrics/metrics.ts";
 import {
   createMetrics,
@@ -125,7 +127,7 @@ async function start(options: AppOptions): Promise<App> {
 
   const callLog = new CallLog(log, {
     clock: () => performance.now(),
-    sampled: { rpc: VALIDATE, oneIn: config.log.validateSample },
+    sampled: { rpcs: [VALIDATE, CHECK], oneIn: config.log.validateSample },
   });
   const callLogTimer = setInterval(() => callLog.tick(), CALL_LOG_TICK_MS).unref();
   stack.defer(() => {
@@ -198,7 +200,9 @@ async function start(options: AppOptions): Promise<App> {
     ).then((result) => logSweep(log, result));
 
   const refusals = stack.use(new RefusalLog(log));
-  const health = createHealth([SessionService.typeName]);
+  const callObserver = createCallObserver(callLog, metrics);
+  const routeErrors = new RouteErrorLog(log, () => performance.now());
+  const health = createHealth([SessionService.typeName, Authorization.typeName]);
   const server = await startServer({
     ...config.server,
     routes: composeRoutes({
@@ -211,6 +215,7 @@ async function start(options: AppOptions): Promise<App> {
       health,
       observer: tracing.calls === undefined ? callLog : { observesSuccess: true },
       onForged: metrics && (() => metrics.forgedCookie()),
+      checkObserver: createCheckObserver(callObserver, routeErrors, metrics),
       runSweep,
     }),
     decodeError,
@@ -228,7 +233,7 @@ async function start(options: AppOptions): Promise<App> {
       metrics?.budgetViolated(abuse.budget);
     },
     onClientCertificateRefused: (reason, peer) => refusals.certificateRefused(reason, peer),
-    observer: createCallObserver(callLog, metrics),
+    observer: callObserver,
     meter: metrics?.meter,
     tracer: tracing.calls,
     authentication: authorizeCallers((call) => callers.identify(call), config.reflection),

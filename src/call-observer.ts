@@ -1,8 +1,14 @@
+import { randomUUID } from "node:crypto";
+import { Authorization } from "../gen/es/envoy/service/auth/v3/external_auth_pb.ts";
 import { SessionService } from "../gen/es/sessiond/v1/session_service_pb.ts";
 import type { CallLog } from "./log/call-log.ts";
+import type { RouteErrorLog } from "./log/route-error-log.ts";
 import type { Metrics } from "./metrics/metrics.ts";
-import { describeCall } from "./rpc/call-description.ts";
+import { describeCall, isRefused } from "./rpc/call-description.ts";
+import type { CheckObserver } from "./rpc/envoy/authorization-service.ts";
 import type { CallObserver } from "./server/call-observer.ts";
+
+export const CHECK = `${Authorization.typeName}/${Authorization.method.check.name}`;
 
 /** Describes the calls of the server to the log, and those that fail to the metrics. */
 export function createCallObserver(
@@ -25,7 +31,24 @@ export function createCallObserver(
         metrics?.callFailed({ rpc: method, reason, caller, limit });
       }
       // Health checks and reflection do not use the database, and would only fill the log.
-      else if (rpc.startsWith(SessionService.typeName)) callLog.callSucceeded(fields);
+      else if (usesDatabase(rpc) && !isRefused(values)) callLog.callSucceeded(fields);
     },
+  };
+}
+
+function usesDatabase(rpc: string): boolean {
+  return rpc.startsWith(SessionService.typeName) || rpc.startsWith(Authorization.typeName);
+}
+
+/** Tells the log of refused Checks as of refused calls, although their responses are none of errors. */
+export function createCheckObserver(
+  calls: CallObserver,
+  routeErrors: RouteErrorLog,
+  metrics: Pick<Metrics, "checkDecided"> | undefined,
+): CheckObserver {
+  return {
+    decided: (decision) => metrics?.checkDecided(decision),
+    refused: (check) => calls.callEnded({ ...check, rpc: CHECK, requestId: randomUUID() }),
+    misconfigured: (problem) => routeErrors.misconfigured(problem),
   };
 }

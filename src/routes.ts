@@ -1,9 +1,11 @@
+import { Authorization } from "../gen/es/envoy/service/auth/v3/external_auth_pb.ts";
 import { file_google_rpc_error_details } from "../gen/es/google/rpc/error_details_pb.ts";
 import { Health } from "../gen/es/health/v1/health_pb.ts";
 import { file_sessiond_v1_error } from "../gen/es/sessiond/v1/error_pb.ts";
 import { SessionService } from "../gen/es/sessiond/v1/session_service_pb.ts";
 import type { Config } from "./config/config.ts";
 import { Admission } from "./rpc/admission.ts";
+import { type CheckObserver, envoyAuthorization } from "./rpc/envoy/authorization-service.ts";
 import type { ErrorMapping } from "./rpc/errors.ts";
 import type { HealthService } from "./rpc/health.ts";
 import { createReflection } from "./rpc/reflection.ts";
@@ -40,6 +42,7 @@ export interface Parts {
   readonly observer: SuccessObserver;
   /** Called for each cookie in sessiond's form that no key of sessiond's has signed. */
   readonly onForged?: (() => void) | undefined;
+  readonly checkObserver: CheckObserver;
   readonly runSweep: (
     context: CallContext,
     timeLimitMs: number,
@@ -54,7 +57,8 @@ export function composeRoutes(parts: Parts): ServerOptions["routes"] {
   const { timeouts, bindings, sessionLimit: limit, tenants } = config;
   const cookies = new SetCookieFactory(config.cookies);
   const denialAudit = config.audit.denials ? storage.denialAudit : undefined;
-  const denials = new Denials(denialAudit, () => performance.now());
+  const clock = () => performance.now();
+  const denials = new Denials(denialAudit, clock);
   const store = storage.sessions;
   const authenticator = new Authenticator({ store, keyRing, timeouts, denials, cookies, onForged });
   const browserCookies = new BrowserCookies(cookies);
@@ -74,8 +78,10 @@ export function composeRoutes(parts: Parts): ServerOptions["routes"] {
   // The sweep has to end, and to be answered, within the call's own deadline.
   const { maxDeadlineMs } = config.server.limits;
   const callTimeLimitMs = Math.min(config.sweep.timeLimitMs, maxDeadlineMs / 2);
+  const sessions = new Sessions({ ...rules, bindings, limit, tokens: tokens.issuer });
+  const admission = new Admission(config.admission, clock);
   const serveSessions = sessionService({
-    sessions: new Sessions({ ...rules, bindings, limit, tokens: tokens.issuer }),
+    sessions,
     sessionRotation: new SessionRotation(rules),
     csrfRotation: new CsrfRotation(rules),
     sessionSearch: new SessionSearch(store, tenants),
@@ -85,16 +91,26 @@ export function composeRoutes(parts: Parts): ServerOptions["routes"] {
     auditLog: new AuditLog(storage.audit, tenants),
     timeouts,
     sweep: (context) => runSweep(context, callTimeLimitMs),
-    admission: new Admission(config.admission, () => performance.now()),
+    admission,
     errors,
     observer,
   });
+  const serveEnvoy = envoyAuthorization({
+    sessions,
+    browserCookies,
+    admission,
+    config: config.extAuthz,
+    errors,
+    observer: parts.checkObserver,
+    clock,
+  });
   const reflection = createReflection(
-    [SessionService, Health],
+    [SessionService, Authorization, Health],
     [file_sessiond_v1_error, file_google_rpc_error_details],
   );
   return (router) => {
     serveSessions(router);
+    serveEnvoy(router);
     health.routes(router);
     if (config.reflection !== "off") reflection.routes(router);
   };

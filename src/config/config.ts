@@ -119,6 +119,25 @@ function callersOf(reader: EnvReader) {
   };
 }
 
+/** What the authorization service for Envoy goes by. */
+function extAuthz(reader: EnvReader) {
+  const audience = reader.get("SESSIOND_EXT_AUTHZ_TOKEN_AUDIENCE");
+  return {
+    /** Whether an allowed request records activity, unless its route says otherwise. */
+    touch: reader.get("SESSIOND_EXT_AUTHZ_TOUCH"),
+    csrfHeader: reader.get("SESSIOND_EXT_AUTHZ_CSRF_HEADER"),
+    /** With the placeholders `{url}` and `{path}`. `undefined`: nothing is redirected. */
+    loginUrl: reader.get("SESSIOND_EXT_AUTHZ_LOGIN_URL"),
+    /** Proxies before Envoy: 0 to 10. */
+    trustedHops: reader.get("SESSIOND_EXT_AUTHZ_TRUSTED_HOPS"),
+    /** The token for upstreams. `undefined`: they get none. */
+    token:
+      audience === undefined
+        ? undefined
+        : { audience, header: reader.get("SESSIOND_EXT_AUTHZ_TOKEN_HEADER") },
+  } as const;
+}
+
 /**
  * The value of a setting that others require.
  *
@@ -222,6 +241,7 @@ function assemble(reader: EnvReader) {
     callers: callersOf(reader),
     /** Who may use reflection. */
     reflection: reader.get("SESSIOND_REFLECTION"),
+    extAuthz: extAuthz(reader),
     admission: {
       /** In flight at a time: 1 to 1,000,000. */
       maxCallsPerCaller: reader.get("SESSIOND_MAX_CALLS_PER_CALLER"),

@@ -8,6 +8,7 @@ export function checkCrossField(reader: EnvReader): void {
   checkTls(reader);
   checkCallers(reader);
   checkExposure(reader);
+  checkExtAuthz(reader);
   checkDatabase(reader);
   checkVault(reader);
   checkTokens(reader);
@@ -75,6 +76,31 @@ function checkCallers(reader: EnvReader): void {
       `${rule} has no effect without ${jwks}, which is not set`,
     );
   }
+}
+
+function checkExtAuthz(reader: EnvReader): void {
+  const [audience, header] = [
+    "SESSIOND_EXT_AUTHZ_TOKEN_AUDIENCE",
+    "SESSIOND_EXT_AUTHZ_TOKEN_HEADER",
+  ] as const;
+  reader.check(
+    [audience, header],
+    !reader.isSet(header) || reader.get(audience) !== undefined,
+    `${header} has no effect without ${audience}, which is not set`,
+  );
+  const audiences = "SESSIOND_TOKEN_AUDIENCES";
+  const wanted = reader.get(audience);
+  reader.check(
+    [audience, audiences],
+    wanted === undefined || (reader.get(audiences) ?? []).includes(wanted),
+    `${audience} (${wanted}) must be one of ${audiences}, for which tokens are issued`,
+  );
+  const csrfHeader = "SESSIOND_EXT_AUTHZ_CSRF_HEADER";
+  reader.check(
+    [header, csrfHeader],
+    reader.get(header) !== reader.get(csrfHeader),
+    `${reader.describe(header)} and ${reader.describe(csrfHeader)} must be different names`,
+  );
 }
 
 function checkDatabase(reader: EnvReader): void {

@@ -128,6 +128,43 @@ function isClaim(text: string): boolean {
   return text.length <= MAX_CLAIM_CHARACTERS && /^\S+$/.test(text) && !/\p{Cc}/u.test(text);
 }
 
+/** Headers that carry the request itself, and those that only the authorization service may set. */
+const RESERVED_HEADER =
+  /^(host|cookie|connection|upgrade|te|content-.*|transfer-.*|proxy-.*|x-session-(id|actor-id|actor-type|tenant-id|auth-level))$/;
+
+/** Without `_`: many upstreams do not tell it from `-`. */
+export const headerName = checked(
+  (text) => /^[a-z][a-z0-9-]{0,63}$/.test(text) && !RESERVED_HEADER.test(text),
+).meta({
+  description: "the name of a header in lower case",
+  hint: ": letters, digits and hyphens, 64 at most, and no header that HTTP or sessiond itself uses",
+});
+
+/** The origin, for any values of the placeholders, and where it is safe to send a browser to. */
+function isLoginUrl(text: string): boolean {
+  if (!/^[\x21-\x7e]{1,1024}$/.test(text) || text.includes("\\")) return false;
+  const filled = text.replaceAll(/\{(url|path)\}/g, "x");
+  if (/[{}]/.test(filled)) return false;
+  if (/^\/(?!\/)/.test(text)) return true;
+  const { protocol, hostname, username, password } = new URL(filled);
+  const host = hostname.replace(/^\[(.*)\]$/, "$1");
+  const isSafe = protocol === "https:" || (protocol === "http:" && isLoopback(host));
+  const origin = /^https?:\/\/[^/?#{}]+/i;
+  return (
+    isSafe &&
+    username === "" &&
+    password === "" &&
+    origin.exec(text)?.[0] === origin.exec(filled)?.[0]
+  );
+}
+
+export const loginUrl = checked(isLoginUrl).meta({
+  description: "an https:// URL, or a path that begins with one slash",
+  hint:
+    ", such as https://login.example.com/?return_to={url} or /login?next={path}; http:// only with a " +
+    "loopback address, and {url} and {path} only after the origin",
+});
+
 /** A URL is an object, a path is a string. */
 export const jwks = z
   .codec(

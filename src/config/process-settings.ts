@@ -366,7 +366,7 @@ export const log = {
   SESSIOND_LOG_VALIDATE_SAMPLE: setting(parsers.integer(1, 1_000_000), {
     default: "100",
     doc:
-      "At level `debug`, one in this many successful Validates is logged. With 1, each one is. " +
-      "Failed ones always are.",
+      "At level `debug`, one in this many successful Validates and Checks of Envoy is logged. With 1, " +
+      "each one is. Failed ones always are.",
   }),
 } satisfies SettingGroup;

@@ -1,6 +1,7 @@
 /** The table of all settings. The loader and the documentation both read it. */
 
 import type { z } from "zod";
+import { envoy } from "./envoy-settings.ts";
 import { callers, database, keys, log, server } from "./process-settings.ts";
 import { audit, cookies, rules, sweep, timeouts } from "./session-settings.ts";
 import type { Setting } from "./setting.ts";
@@ -10,6 +11,7 @@ import { tokens } from "./token-settings.ts";
 export const groups = {
   server,
   callers,
+  envoy,
   database,
   keys,
   tokens,
@@ -24,6 +26,7 @@ export const groups = {
 const settings = {
   ...server,
   ...callers,
+  ...envoy,
   ...database,
   ...keys,
   ...tokens,

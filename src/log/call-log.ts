@@ -69,8 +69,8 @@ const outageMessages = {
 export interface CallLogOptions {
   /** Returns milliseconds and never goes back. */
   readonly clock: () => number;
-  /** Of the successful calls of this RPC, one in `oneIn` is logged. */
-  readonly sampled: { readonly rpc: string; readonly oneIn: number };
+  /** Of the successful calls of these RPCs, one in `oneIn` is logged. */
+  readonly sampled: { readonly rpcs: readonly string[]; readonly oneIn: number };
 }
 
 /**
@@ -217,7 +217,7 @@ export class CallLog {
   }
 
   #isSampled(rpc: string): boolean {
-    if (rpc !== this.#sampled.rpc) return true;
+    if (!this.#sampled.rpcs.includes(rpc)) return true;
     this.#sampledCalls += 1;
     return this.#sampledCalls % this.#sampled.oneIn === 0;
   }

@@ -8,6 +8,8 @@ import { CallerLimitError } from "./caller-limit-error.ts";
 /** What a handler knows of its call. */
 export interface CallNotes {
   readonly tenant?: string | undefined;
+  /** Whether a response that is none of an error refuses what was asked, as a Check of Envoy does. */
+  readonly refused?: boolean;
 }
 
 const notesKey = createContextKey<CallNotes>({}, { description: "what the handler knows" });
@@ -15,6 +17,11 @@ const notesKey = createContextKey<CallNotes>({}, { description: "what the handle
 /** Keeps what a handler knows of its call in the call's context. */
 export function noteCall(values: ContextValues, notes: CallNotes): void {
   values.set(notesKey, notes);
+}
+
+/** Whether the handler has refused what was asked, and has told the log of it. */
+export function isRefused(values: ContextValues | undefined): boolean {
+  return values?.get(notesKey).refused === true;
 }
 
 /** A call for the log. It contains no credential. */

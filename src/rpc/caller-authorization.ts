@@ -1,5 +1,6 @@
 import { type DescMethod, getOption } from "@bufbuild/protobuf";
 import { type ContextKey, createContextKey } from "@connectrpc/connect";
+import { Authorization } from "../../gen/es/envoy/service/auth/v3/external_auth_pb.ts";
 import * as v1 from "../../gen/es/grpc/reflection/v1/reflection_pb.ts";
 import * as v1alpha from "../../gen/es/grpc/reflection/v1alpha/reflection_pb.ts";
 import { Health } from "../../gen/es/health/v1/health_pb.ts";
@@ -94,6 +95,8 @@ export function authorizeCallers(
 ): CallerAuthorization {
   const requirements = new Map<DescMethod, Requirement>();
   for (const method of SessionService.methods) requirements.set(method, requiredRole(method));
+  // It tells no more than Validate does.
+  for (const method of Authorization.methods) requirements.set(method, Role.VALIDATOR);
   for (const method of Health.methods) requirements.set(method, "none");
   for (const method of [...v1.ServerReflection.methods, ...v1alpha.ServerReflection.methods]) {
     requirements.set(method, reflection === "open" ? "none" : ANY_ROLE);

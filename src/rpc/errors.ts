@@ -169,6 +169,19 @@ export interface ErrorMapping {
   readonly uniform: boolean;
 }
 
+/** A session error for a browser that asks through a proxy. */
+export interface HttpRefusal {
+  readonly reason: Reason;
+  readonly message: string;
+  readonly httpStatus: number;
+}
+
+/** What a browser may be told of the error. */
+export function httpRefusal(error: SessionError, mapping: ErrorMapping): HttpRefusal {
+  const { reason, message } = mapping.uniform ? toUniformError(error) : error;
+  return { reason, message, httpStatus: wireErrors[reason].httpStatus };
+}
+
 /**
  * Converts any failure of a call to a gRPC status. Unknown errors become "internal error". The failure
  * itself is the cause, which is for the log and not sent.

@@ -1,11 +1,10 @@
 import type { DescMessage, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
-import type { ConnectRouter, HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import type { ConnectRouter, ServiceImpl } from "@connectrpc/connect";
 import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
 import type { AuditLog } from "../session/audit-log.ts";
-import type { CallContext, Cancellation } from "../session/call-context.ts";
+import type { CallContext } from "../session/call-context.ts";
 import type { CsrfRotation } from "../session/csrf-rotation.ts";
 import { SessionError } from "../session/errors.ts";
-import type { TenantId } from "../session/ids.ts";
 import type { TimeoutPolicy } from "../session/policy.ts";
 import type { RevocationByFilter } from "../session/revoke-sessions-by-filter.ts";
 import type { SessionRotation } from "../session/session-rotation.ts";
@@ -16,11 +15,11 @@ import type { SweepResult } from "../session/sweep.ts";
 import type { TokenKeys } from "../session/token-keys.ts";
 import type { Admission, AdmittedCaller } from "./admission.ts";
 import { noteCall, tenantOf } from "./call-description.ts";
-import { callerKey } from "./caller-authorization.ts";
 import { EncodableValidateResponse } from "./encodable-validate-response.ts";
 import { type ErrorMapping, toConnectError } from "./errors.ts";
 import * as requests from "./requests.ts";
 import * as responses from "./responses.ts";
+import { type OwnContext, RpcCallContext } from "./rpc-call-context.ts";
 
 export interface SessionServiceDependencies {
   readonly sessions: Sessions;
@@ -98,35 +97,6 @@ function serveCalls(
   return Object.fromEntries(
     entries.map(([name, call]) => [name, handle(call)]),
   ) as unknown as Implementation;
-}
-
-/** The parts of a handler's context that the rules are told. Those of the server's fast path have a cancellation. */
-type OwnContext = Pick<HandlerContext, "signal" | "values"> & Pick<CallContext, "cancellation">;
-
-/** The context of a call for the rules. It creates the signal only if it is read. */
-class RpcCallContext implements CallContext {
-  readonly callingService: string;
-  readonly tenants: ReadonlySet<TenantId> | undefined;
-  readonly clientKey: string;
-  readonly limitKey: string;
-  readonly #context: OwnContext;
-
-  constructor(context: OwnContext) {
-    const { name, tenants, clientKey, limitKey } = context.values.get(callerKey);
-    this.#context = context;
-    this.callingService = name;
-    this.tenants = tenants as ReadonlySet<TenantId> | undefined;
-    this.clientKey = clientKey;
-    this.limitKey = limitKey;
-  }
-
-  get signal(): AbortSignal {
-    return this.#context.signal;
-  }
-
-  get cancellation(): Cancellation {
-    return this.#context.cancellation ?? this.#context.signal;
-  }
 }
 
 /** The denied session's tenant, or the one that the request names, unless its fields are wrong. */

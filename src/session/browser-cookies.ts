@@ -1,4 +1,5 @@
 import { type Instant, wholeSeconds } from "./clock.ts";
+import { findCookie } from "./cookie-header.ts";
 import type { Session } from "./session.ts";
 import type { ReplacedSession } from "./session-store.ts";
 import type { SetCookie, SetCookieFactory } from "./set-cookie.ts";
@@ -55,6 +56,18 @@ export class BrowserCookies {
     const cookies = [this.#factory.clearSession(preLogin), this.#factory.clearCsrf()];
     if (byHeader) cookies.push(this.#factory.clearSession(!preLogin));
     return cookies;
+  }
+
+  /**
+   * For a request whose login session has ended. If it has a pre-login cookie too, the CSRF cookie stays,
+   * since it may belong to that.
+   *
+   * @param header the request's whole Cookie header
+   */
+  ended(header: string): readonly SetCookie[] {
+    const session = this.#factory.clearSession(false);
+    const isLoggingIn = findCookie(header, this.#factory.preLoginName) !== undefined;
+    return isLoggingIn ? [session] : [session, this.#factory.clearCsrf()];
   }
 
   /** After RotateSession. */

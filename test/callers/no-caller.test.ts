@@ -59,6 +59,7 @@ describe("a call that reaches a handler without authentication", () => {
       },
       health: createHealth([]),
       observer: { observesSuccess: false },
+      checkObserver: { decided() {}, refused() {}, misconfigured() {} },
       runSweep: (context, timeLimitMs) =>
         sweep(storage.sweep, { ...config.sweep, timeLimitMs }, config.timeouts, clock, context),
     });

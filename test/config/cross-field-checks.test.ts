@@ -54,6 +54,37 @@ describe("settings that must fit together", () => {
       "SESSIOND_DATABASE_POOL_SIZE (11) must be at least twice SESSIOND_WORKERS (6)",
     ],
     [
+      "the token's header and its audience",
+      {
+        SESSIOND_TOKEN_ISSUER: "sessiond",
+        SESSIOND_TOKEN_AUDIENCES: "billing,orders",
+        SESSIOND_EXT_AUTHZ_TOKEN_AUDIENCE: "orders",
+        SESSIOND_EXT_AUTHZ_TOKEN_HEADER: "authorization",
+      },
+      { SESSIOND_EXT_AUTHZ_TOKEN_HEADER: "authorization" },
+      "SESSIOND_EXT_AUTHZ_TOKEN_HEADER has no effect without SESSIOND_EXT_AUTHZ_TOKEN_AUDIENCE",
+    ],
+    [
+      "the token's audience and those there are",
+      {
+        SESSIOND_TOKEN_ISSUER: "sessiond",
+        SESSIOND_TOKEN_AUDIENCES: "billing,orders",
+        SESSIOND_EXT_AUTHZ_TOKEN_AUDIENCE: "orders",
+      },
+      {
+        SESSIOND_TOKEN_ISSUER: "sessiond",
+        SESSIOND_TOKEN_AUDIENCES: "billing",
+        SESSIOND_EXT_AUTHZ_TOKEN_AUDIENCE: "orders",
+      },
+      "SESSIOND_EXT_AUTHZ_TOKEN_AUDIENCE (orders) must be one of SESSIOND_TOKEN_AUDIENCES",
+    ],
+    [
+      "the token's header and that of the CSRF token",
+      { SESSIOND_EXT_AUTHZ_CSRF_HEADER: "x-csrf" },
+      { SESSIOND_EXT_AUTHZ_CSRF_HEADER: "x-session-token" },
+      "SESSIOND_EXT_AUTHZ_CSRF_HEADER (x-session-token) must be different names",
+    ],
+    [
       "absolute timeout and its maximum",
       { SESSIOND_TIMEOUT_PROFILE: "workday", SESSIOND_MAX_ABSOLUTE_TIMEOUT: "8h" },
       { SESSIOND_TIMEOUT_PROFILE: "workday", SESSIOND_MAX_ABSOLUTE_TIMEOUT: "7h" },

@@ -13,7 +13,7 @@ describe("CallLog", () => {
     now = 0;
     const options = { level, base: null, timestamp: false };
     log = pino(options, { write: (line: string) => lines.push(JSON.parse(line)) });
-    callLog = new CallLog(log, { clock: () => now, sampled: { rpc: "s/Often", oneIn: 3 } });
+    callLog = new CallLog(log, { clock: () => now, sampled: { rpcs: ["s/Often"], oneIn: 3 } });
   }
   beforeEach(() => start());
 
