@@ -9,7 +9,7 @@ import {
 import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
 import { failureOf, validateRequest } from "../support/transport.ts";
 import { until } from "../support/until.ts";
-import { useEnvoy } from "./envoy.ts";
+import { http2Proxy, useEnvoy } from "./envoy.ts";
 import { useFiles } from "./run-tool.ts";
 import {
   findTool,
@@ -35,7 +35,7 @@ describe("Envoy as a proxy of HTTP/2", () => {
   });
 
   async function connect(security: Security, upstream: readonly ToolServer[]) {
-    const envoy = await startEnvoy(program, { security, servers: upstream, file });
+    const envoy = await startEnvoy(program, http2Proxy(security, upstream), file);
     const sessionManager = new SessionManager(envoy.url);
     servers.transport.cleanups.push(() => sessionManager.abort());
     const transport = createGrpcTransport({ baseUrl: envoy.url, sessionManager });
@@ -69,7 +69,7 @@ describe("Envoy as a proxy of HTTP/2", () => {
         break;
       }
       watching.abort();
-      expect(await envoy.upstream()).to.deep.equal({ opened: 1, protocolErrors: 0 });
+      expect(await envoy.connections("servers")).to.deep.equal({ opened: 1, protocolErrors: 0 });
     });
 
     it(`loses no call to a server that drains while another one serves ${security.name}`, async () => {

@@ -5,58 +5,72 @@ import { until } from "../support/until.ts";
 import type { Security, ToolServer } from "./tool-server.ts";
 
 export interface Envoy {
-  /** Where it listens, as HTTP/2 in cleartext. */
+  /** Where its first listener is. */
   readonly url: string;
-  /** The connections that Envoy has opened to the servers, and those that ended with a protocol error. */
-  upstream(): Promise<{ readonly opened: number; readonly protocolErrors: number }>;
+  /** The connections that Envoy has opened to a cluster, and those that ended with a protocol error. */
+  connections(
+    cluster: string,
+  ): Promise<{ readonly opened: number; readonly protocolErrors: number }>;
 }
 
-interface EnvoyOptions {
-  readonly security: Security;
-  readonly servers: readonly ToolServer[];
-  /** Writes a file that stays while Envoy runs. */
-  readonly file: (name: string, content: string) => Promise<string>;
-}
+/** Writes a file that stays while Envoy runs. */
+type WriteFile = (name: string, content: string) => Promise<string>;
 
-/** Starts Envoy as a proxy of HTTP/2 before the servers. It has ended after each test of the suite. */
+/** Starts Envoy with a configuration. It has ended after each test of the suite. */
 export function useEnvoy() {
   const children: ChildProcess[] = [];
   afterEach(async () => {
-    for (const child of children.splice(0)) {
-      child.kill("SIGKILL");
-      if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
-    }
+    for (const child of children.splice(0)) await endEnvoy(child);
   });
 
-  return async (program: string, { security, servers, file }: EnvoyOptions): Promise<Envoy> => {
-    const adminAddress = await file("admin-address", "");
-    const config = await file("envoy.json", JSON.stringify(configuration(security, servers)));
-    const args = ["--config-path", config, "--admin-address-path", adminAddress];
-    args.push("--disable-hot-restart", "--concurrency", "1", "--log-level", "warning");
-    const child = spawn(program, args, { stdio: ["ignore", "ignore", "pipe"] });
+  return async (program: string, configuration: object, file: WriteFile): Promise<Envoy> => {
+    const { child, envoy } = await startEnvoy(program, configuration, file);
     children.push(child);
-    let said = "";
-    child.stderr.setEncoding("utf8").on("data", (text: string) => {
-      said += text;
-    });
-    const ended = once(child, "exit").then(() => {
-      throw new Error(`Envoy has ended: ${said}`);
-    });
-    ended.catch(() => {});
+    return envoy;
+  };
+}
+
+/** Starts Envoy. The caller ends the process with `endEnvoy`. */
+export async function startEnvoy(
+  program: string,
+  configuration: object,
+  file: WriteFile,
+): Promise<{ readonly child: ChildProcess; readonly envoy: Envoy }> {
+  const adminAddress = await file("admin-address", "");
+  const config = await file("envoy.json", JSON.stringify(configuration));
+  const args = ["--config-path", config, "--admin-address-path", adminAddress];
+  args.push("--disable-hot-restart", "--concurrency", "1", "--log-level", "warning");
+  const child = spawn(program, args, { stdio: ["ignore", "ignore", "pipe"] });
+  let said = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    said += text;
+  });
+  const ended = once(child, "exit").then(() => {
+    throw new Error(`Envoy has ended: ${said}`);
+  });
+  ended.catch(() => {});
+  try {
     const admin = `http://${await Promise.race([ended, contentOf(adminAddress)])}`;
     const url = await Promise.race([ended, listenerOf(admin)]);
-    return {
-      url,
-      async upstream() {
-        const stats = await (await fetch(`${admin}/stats?filter=^cluster.servers`)).text();
-        const count = (name: string) =>
-          Number(new RegExp(`^cluster\\.servers\\.${name}: (\\d+)`, "m").exec(stats)?.[1]);
-        return {
-          opened: count("upstream_cx_http2_total"),
-          protocolErrors: count("upstream_cx_protocol_error"),
-        };
-      },
-    };
+    return { child, envoy: { url, connections: (cluster) => connectionsOf(admin, cluster) } };
+  } catch (error) {
+    await endEnvoy(child);
+    throw error;
+  }
+}
+
+export async function endEnvoy(child: ChildProcess): Promise<void> {
+  child.kill("SIGKILL");
+  if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+}
+
+async function connectionsOf(admin: string, cluster: string) {
+  const stats = await (await fetch(`${admin}/stats?filter=^cluster.${cluster}`)).text();
+  const count = (name: string) =>
+    Number(new RegExp(`^cluster\\.${cluster}\\.${name}: (\\d+)`, "m").exec(stats)?.[1]);
+  return {
+    opened: count("upstream_cx_http2_total"),
+    protocolErrors: count("upstream_cx_protocol_error"),
   };
 }
 
@@ -89,7 +103,8 @@ const typed = (name: string, value: object) => ({
   ...value,
 });
 
-function configuration({ ca }: Security, servers: readonly ToolServer[]): object {
+/** A proxy of HTTP/2 before the servers, which listens in cleartext. */
+export function http2Proxy({ ca }: Security, servers: readonly ToolServer[]): object {
   const connectionManager = {
     stat_prefix: "ingress",
     codec_type: "HTTP2",
