@@ -95,6 +95,21 @@ export default {
         pathNot: ["^src/(commands|callers|config|session)/", "^src/open-encrypted-storage\\.ts$"],
       },
     },
+    {
+      name: "src-cli-imports",
+      comment: "The command line is a client of the service, and runs the commands that need none.",
+      severity: "error",
+      from: { path: "^src/cli/" },
+      to: {
+        path: "^(src|packages|gen|clients)/",
+        pathNot: [
+          "^src/(cli|callers|commands|config|session)/",
+          "^src/(open-encrypted-storage|local-url)\\.ts$",
+          "^gen/",
+          "^clients/typescript/src/",
+        ],
+      },
+    },
     only("src/log", [], "What is logged is told by the others."),
     only("src/metrics", [], "What is measured is told by the others."),
     only("src/tracing", [], "What is traced is told by the others."),
@@ -158,6 +173,7 @@ export default {
     ),
     onlyIn(["^src/metrics/"], ["@prometheus-io"], "metrics", "Metrics are in src/metrics."),
     onlyIn(["^src/tracing/"], ["@opentelemetry"], "traces", "Traces are in src/tracing."),
+    onlyIn(["^src/cli/"], ["commander"], "command-line", "Arguments are parsed in src/cli."),
     {
       name: "http2",
       comment: "HTTP/2 is served by src/server/http2, and spoken by no other part.",
@@ -167,10 +183,10 @@ export default {
     },
     only("src/server/http2", [], "The engine knows HTTP/2, and neither gRPC nor the server."),
     onlyIn(
-      ["^src/(rpc|server)/", TOP],
+      ["^src/(rpc|server|cli)/", TOP],
       ["@connectrpc", "@bufbuild"],
       "rpc-libraries",
-      "Protocols are in src/rpc and src/server.",
+      "Protocols are served by src/rpc and src/server, and called by src/cli.",
     ),
     {
       name: "no-unused-files",

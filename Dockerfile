@@ -10,6 +10,7 @@ COPY tsconfig.json ./
 COPY scripts/build.ts scripts/
 COPY gen gen
 COPY packages packages
+COPY clients/typescript/src clients/typescript/src
 COPY src src
 RUN node scripts/build.ts
 

@@ -123,6 +123,7 @@ async function useLeanPackage(tarball: string, env: Environment): Promise<void> 
 async function useCheckout(env: Environment): Promise<void> {
   const checkout = join(env.HOME, "checkout");
   const files = ["package.json", "package-lock.json", ".npmrc", "bin", "gen", "packages", "src"];
+  files.push("clients/typescript/src");
   for (const file of files) {
     await fs.cp(join(ROOT, file), join(checkout, file), { recursive: true });
   }

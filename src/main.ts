@@ -1,6 +1,5 @@
 import cluster from "node:cluster";
 import { once } from "node:events";
-import { parseArgs } from "node:util";
 import type { Logger } from "pino";
 import packageJson from "../package.json" with { type: "json" };
 import { startApp } from "./app.ts";
@@ -8,8 +7,7 @@ import { banner, type Whereabouts } from "./banner.ts";
 import { CreateTokenError, createToken } from "./commands/create-token.ts";
 import { rewrapKeys } from "./commands/rewrap-keys.ts";
 import { type Config, ConfigError, loadConfig } from "./config/config.ts";
-import { describeConfig, formatConfig } from "./config/print-config.ts";
-import { BoundedOutput } from "./log/bounded-output.ts";
+import { BoundedOutput, type WriteBytes } from "./log/bounded-output.ts";
 import { createLevelSwitch } from "./log/level-switch.ts";
 import { createLineFormat, createLog, type LogOptions } from "./log/log.ts";
 import { standardStreamWriter } from "./log/standard-stream.ts";
@@ -21,67 +19,76 @@ import { stopSignal } from "./signals.ts";
 import { runWorker, tellPrimary } from "./worker.ts";
 import { WORKER_ARGUMENT } from "./worker-messages.ts";
 
-const USAGE = `sessiond ${packageJson.version}: a login-session service
-
-Usage: sessiond [--print-config | --version | --help]
-       sessiond create-token --name NAME --role ROLE [--tenant TENANT]... [--expires TIME] [--file FILE]
-       sessiond rewrap-keys
-
-  --print-config  print the settings in force, with secrets hidden, and exit
-  --version       print the version and exit
-  --help          print this text and exit
-  create-token    make a token for a service that calls sessiond; create-token --help tells more
-  rewrap-keys     put all signing keys under the current key-encryption key, also while
-                  replicas serve, and exit; with 0 if every key is under it now
-
-Settings are environment variables; docs/configuration.md lists them.
-`;
-
 /** How much of each output may wait for its reader. */
 const MAX_OUTPUT_BYTES = 1024 * 1024;
 /** How long the end of the process waits for the readers of its outputs. */
 const EXIT_FLUSH_MS = 1000;
 
-// Standard output is for the banner, standard error for the log. Nothing else writes to them.
-const stdout = new BoundedOutput(standardStreamWriter(process.stdout), MAX_OUTPUT_BYTES);
-const stderr = new BoundedOutput(standardStreamWriter(process.stderr), MAX_OUTPUT_BYTES);
+// Of the service, standard output is for the banner, standard error for the log. Commands wait for their
+// reader, the service does not.
+const writeStdout = standardStreamWriter(process.stdout);
+const writeStderr = standardStreamWriter(process.stderr);
+const stdout = new BoundedOutput(writeStdout, MAX_OUTPUT_BYTES);
+const stderr = new BoundedOutput(writeStderr, MAX_OUTPUT_BYTES);
 
 /** With another argument, it is another program's cluster that runs sessiond. */
 const isOwnWorker = cluster.isWorker && process.argv[2] === WORKER_ARGUMENT;
 
-const commands = new Map([
-  ["create-token", printToken],
-  ["rewrap-keys", rewrap],
-]);
+/** What they end with if a signal ends them, as shells do it. */
+const INTERRUPTED = { SIGINT: 130, SIGTERM: 143 } as const;
 
-async function main(): Promise<void> {
+/** @returns the exit code */
+async function main(): Promise<number> {
   if (isOwnWorker) {
     await runWorker(openWorkerLog, () => stderr.dropped);
-    return;
+    return 0;
   }
-  const [first = "", ...args] = process.argv.slice(2);
-  const command = commands.get(first);
-  if (command !== undefined) {
-    await command(args);
-    return;
-  }
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: {
-      "print-config": { type: "boolean" },
-      version: { type: "boolean" },
-      help: { type: "boolean" },
-    },
-  });
-  if (positionals.length > 0) throw unexpected(positionals);
-  if (values.help) stdout.writeLine(USAGE);
-  else if (values.version) stdout.writeLine(`${packageJson.version}\n`);
-  else if (values["print-config"]) stdout.writeLine(formatConfig(describeConfig(process.env)));
-  else await serve();
+  const args = process.argv.slice(2);
+  const [first, ...rest] = args;
+  if (first === undefined) await serve();
+  else if (first === "create-token") await printToken(rest);
+  else return await runCommand(first === "--print-config" ? ["config", "show", ...rest] : args);
+  return 0;
 }
 
-function unexpected(args: readonly string[]): Error {
-  return new Error(`unknown command '${args.join(" ")}' (see --help)`);
+/** Nothing of the command line is loaded where sessiond only serves. */
+async function runCommand(args: readonly string[]): Promise<number> {
+  const { runCommandLine } = await import("./cli/run.ts");
+  return runCommandLine(args, {
+    host: {
+      version: packageJson.version,
+      env: process.env,
+      stdin: process.stdin,
+      now: Date.now,
+      serve,
+      rewrapKeys: rewrap,
+      openLog,
+      explain,
+    },
+    stdout: outputOf(process.stdout, writeStdout),
+    stderr: outputOf(process.stderr, writeStderr),
+    onInterrupt(interrupted) {
+      let isInterrupted = false;
+      for (const [name, code] of Object.entries(INTERRUPTED)) {
+        process.on(name, () => {
+          // Whoever sends a second signal does not want to wait.
+          if (isInterrupted) process.exit(code);
+          isInterrupted = true;
+          interrupted(code);
+        });
+      }
+    },
+  });
+}
+
+function outputOf(stream: NodeJS.WriteStream, write: WriteBytes) {
+  const isTerminal = stream.isTTY === true;
+  return {
+    write,
+    isTerminal,
+    columns: () => (isTerminal ? stream.columns : undefined),
+    hasColors: isTerminal && stream.hasColors(),
+  };
 }
 
 async function printToken(args: readonly string[]): Promise<void> {
@@ -90,8 +97,8 @@ async function printToken(args: readonly string[]): Promise<void> {
   stdout.writeLine(output.stdout);
 }
 
-async function rewrap(args: readonly string[]): Promise<void> {
-  if (args.length > 0) throw unexpected(["rewrap-keys", ...args]);
+/** @returns the exit code */
+async function rewrap(): Promise<number> {
   const config = loadConfig(process.env);
   const log = await openLog(config);
   const signal = stopSignal(log, exit);
@@ -100,7 +107,7 @@ async function rewrap(args: readonly string[]): Promise<void> {
     throw new Error("interrupted: run it again to re-wrap the other keys");
   });
   stdout.writeLine(text);
-  if (!isComplete) await exit(1);
+  return isComplete ? 0 : 1;
 }
 
 function logOptions({ log: { level, format } }: Config): LogOptions {
@@ -242,9 +249,8 @@ async function exit(code: number): Promise<never> {
 }
 
 try {
-  await main();
   // Nothing that still keeps the event loop busy may delay the exit.
-  await exit(0);
+  await exit(await main());
 } catch (error) {
   const message = explain(error);
   if (isOwnWorker) await tellPrimary({ type: "failed", message });

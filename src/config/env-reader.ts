@@ -181,5 +181,9 @@ export class EnvReader {
 
 /** Whether a variable that must hold the path of a file seems to hold the secret itself. */
 function isLikelySecret(name: SettingName, path: string): boolean {
-  return parse(settingOf(name).parser, path).success || /:\/\/|-----|[\r\n]|=$/.test(path);
+  const { parser } = settingOf(name);
+  // A parser that takes any text takes paths, too.
+  const isAnyText = parse(parser, "/").success;
+  if (!isAnyText && parse(parser, path).success) return true;
+  return /^sessiond_|^eyJ[\w-]*\.|:\/\/|-----|[\r\n]|=$/.test(path);
 }

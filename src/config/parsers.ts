@@ -314,6 +314,18 @@ export const vaultAddress = checked(isVaultAddress).meta({
   hint: ", such as https://vault.example.com:8200",
 });
 
+export const serviceAddress = checked((text) => {
+  const { protocol, origin } = new URL(text);
+  return /^https?:$/.test(protocol) && (text === origin || text === `${origin}/`);
+}).meta({
+  description: "an http:// or https:// URL without path",
+  hint: ", such as http://127.0.0.1:8480 or https://sessiond.example.com",
+});
+
+export const actingActor = checked(
+  (text) => text.trim() !== "" && !/\p{Cc}/u.test(text) && Buffer.byteLength(text) <= 256,
+).describe("1 to 256 bytes without control characters");
+
 const VAULT_NAME = /^\w(?:[\w.-]*\w)?$/;
 
 export const vaultName = checked((text) => VAULT_NAME.test(text)).describe(

@@ -1,6 +1,7 @@
 /** The table of all settings. The loader and the documentation both read it. */
 
 import type { z } from "zod";
+import { commandLine } from "./cli-settings.ts";
 import { envoy } from "./envoy-settings.ts";
 import { callers, database, keys, log, server } from "./process-settings.ts";
 import { audit, cookies, rules, sweep, timeouts } from "./session-settings.ts";
@@ -21,6 +22,7 @@ export const groups = {
   audit,
   sweep,
   log,
+  "command line": commandLine,
 };
 
 const settings = {
@@ -36,6 +38,7 @@ const settings = {
   ...rules,
   ...audit,
   ...sweep,
+  ...commandLine,
 };
 
 export type SettingName = keyof typeof settings;

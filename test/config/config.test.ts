@@ -210,6 +210,14 @@ describe("configuration", () => {
       SESSIOND_SWEEP_TIME_LIMIT: "22s",
       SESSIOND_SWEEP_BATCH_SIZE: "23",
       SESSIOND_HISTORY_WINDOW: "0s",
+      SESSIOND_CLI_ADDRESS: "https://sessiond.example.com",
+      SESSIOND_CLI_TOKEN: "sessiond_token",
+      SESSIOND_CLI_CA: certificatePem,
+      SESSIOND_CLI_CERT: certificatePem,
+      SESSIOND_CLI_KEY: privateKeyPem(7),
+      SESSIOND_CLI_SERVER_NAME: "sessiond.internal",
+      SESSIOND_CLI_ACTOR: "ops:ada",
+      SESSIOND_CLI_TIMEOUT: "24s",
     };
     const expected: Config = {
       workers: 3,

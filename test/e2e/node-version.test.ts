@@ -80,6 +80,6 @@ describe("the version of Node", () => {
     const serving = await sessiond.serve({ script, env: databaseEnv(await sessiond.database()) });
     const { code, signal } = await serving.end("SIGTERM");
     expect({ code, signal }).to.deep.equal({ code: 0, signal: null });
-    expect((await sessiond.run({ script, args: ["--port"] })).code).to.equal(1);
+    expect((await sessiond.run({ script, args: ["--port"] })).code).to.equal(2);
   });
 });

@@ -102,13 +102,17 @@ describe("sessiond as a process: first steps", () => {
       }
     });
 
-    for (const argument of ["--port", "serve", "rewrap-keys now"]) {
+    for (const [argument, named, help] of [
+      ["--port", "'--port'", "sessiond --help"],
+      ["srve", "'srve'", "sessiond --help"],
+      ["rewrap-keys now", "'rewrap-keys'", "sessiond rewrap-keys --help"],
+    ] as const) {
       it(`refuses ${argument}, which it does not know, and points to --help`, async () => {
         const { code, stdout, stderr } = await sessiond.run({ args: argument.split(" ") });
-        expect({ code, stdout }).to.deep.equal({ code: 1, stdout: "" });
+        expect({ code, stdout }).to.deep.equal({ code: 2, stdout: "" });
         expect(stderr).to.match(/^sessiond: .*\n/);
-        expect(stderr).to.include(`'${argument}'`);
-        expect(stderr).to.include("--help");
+        expect(stderr).to.include(named);
+        expect(stderr).to.include(help);
       });
     }
 

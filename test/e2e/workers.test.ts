@@ -407,10 +407,8 @@ describe("sessiond as a process: workers", () => {
 
   it("are started by sessiond alone", async () => {
     const { code, stderr } = await sessiond.run({ args: ["worker"] });
-    expect({ code, stderr }).to.deep.equal({
-      code: 1,
-      stderr: "sessiond: unknown command 'worker' (see --help)\n",
-    });
+    expect(code).to.equal(2);
+    expect(stderr).to.match(/^sessiond: unknown command 'worker' .*\(see sessiond --help\)\n$/);
   });
 
   it("replace one that is stuck", async () => {
