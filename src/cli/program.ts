@@ -45,7 +45,7 @@ export function buildProgram(cli: Cli, end: (exitCode: number) => void): Command
     .action(() => cli.host.serve());
   program.addCommand(configCommand(cli, end));
   program.commandsGroup("Calls of a running service:");
-  program.addCommand(sessionsCommand(cli));
+  program.addCommand(sessionsCommand(cli, end));
   program.addCommand(keysCommand(cli));
   program.addCommand(rotateKeyCommand(cli));
   program.addCommand(sweepCommand(cli, end));

@@ -4,6 +4,7 @@ import { type Session, SessionSchema } from "../../gen/es/sessiond/v1/session_pb
 import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
 import { limitArgument, nonEmpty } from "./arguments.ts";
 import { type Cli, type Pages, pagesUpTo } from "./cli.ts";
+import { revokeAllCommand, revokeCommand } from "./revoke.ts";
 import { fieldsOf, sessionColumns } from "./session-fields.ts";
 import {
   addFilterOptions,
@@ -13,12 +14,14 @@ import {
 } from "./session-filter.ts";
 
 /** `sessiond sessions …` */
-export function sessionsCommand(cli: Cli): Command {
+export function sessionsCommand(cli: Cli, end: (exitCode: number) => void): Command {
   const sessions = new Command("sessions")
-    .summary("list and show sessions")
-    .description("Lists and shows sessions.");
+    .summary("list, show and revoke sessions")
+    .description("Lists, shows and revokes sessions.");
   sessions.addCommand(listCommand(cli));
   sessions.addCommand(getCommand(cli));
+  sessions.addCommand(revokeCommand(cli, end));
+  sessions.addCommand(revokeAllCommand(cli, end));
   return sessions;
 }
 
