@@ -1,4 +1,5 @@
 import { Command, Help, Option } from "commander";
+import { auditCommand } from "./audit.ts";
 import type { Cli } from "./cli.ts";
 import { configCommand } from "./config.ts";
 import { keysCommand, rewrapKeysCommand, rotateKeyCommand } from "./keys.ts";
@@ -46,6 +47,7 @@ export function buildProgram(cli: Cli, end: (exitCode: number) => void): Command
   program.addCommand(configCommand(cli, end));
   program.commandsGroup("Calls of a running service:");
   program.addCommand(sessionsCommand(cli, end));
+  program.addCommand(auditCommand(cli));
   program.addCommand(keysCommand(cli));
   program.addCommand(rotateKeyCommand(cli));
   program.addCommand(sweepCommand(cli, end));
