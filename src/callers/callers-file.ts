@@ -5,6 +5,10 @@ import { dnsPattern, type NamePattern, spiffePattern, subjectPattern } from "./n
 /** One line of the callers file: a credential, and who has it. */
 export interface CallerLine {
   readonly caller: Caller;
+  /** How the caller shows who it is: the key of the line that says it. */
+  readonly credential: (typeof CREDENTIALS)[number];
+  /** Of certificates or subjects, as it is written; undefined for a token. */
+  readonly pattern: string | undefined;
   /** In milliseconds since 1970; Infinity without an expiry. */
   readonly expiresAt: number;
 }
@@ -17,6 +21,8 @@ export interface AcceptedCredentials {
 
 /** What a callers file says. */
 export interface CallerDirectory {
+  /** All lines, in their order. */
+  readonly lines: readonly CallerLine[];
   /** The number of lines that are not expired. */
   liveCount(now: number): number;
   /** By the SHA-256 of the token, in lower-case hexadecimal. Also an expired line. */
@@ -96,8 +102,11 @@ export function parseCallersFile(text: string, accepts: AcceptedCredentials): Ca
   const subjects: PatternLine[] = [];
 
   function add(fields: Fields, number: number): void {
-    const line = { caller: callerOf(fields), expiresAt: expiryOf(fields.expires_at) };
+    const caller = callerOf(fields);
+    const expiresAt = expiryOf(fields.expires_at);
     const [kind, credential] = credentialOf(fields);
+    const pattern = kind === "token_sha256" ? undefined : credential;
+    const line = { caller, expiresAt, credential: kind, pattern };
     if (kind === "jwt_subject" && !accepts.jwts) {
       throw new LineError("has a jwt_subject, for which SESSIOND_JWT_JWKS must be set");
     }
@@ -136,6 +145,7 @@ export function parseCallersFile(text: string, accepts: AcceptedCredentials): Ca
   const first = (candidates: readonly PatternLine[], names: readonly string[], now: number) =>
     candidates.find(({ expiresAt, matches }) => now < expiresAt && names.some(matches));
   return {
+    lines,
     liveCount: (now) => lines.filter(({ expiresAt }) => now < expiresAt).length,
     byToken: (sha256) => tokens.get(sha256),
     byCertificate: ({ spiffeId, dns: names }, now) =>

@@ -5,12 +5,13 @@ import { configCommand } from "./config.ts";
 import { keysCommand, rewrapKeysCommand, rotateKeyCommand } from "./keys.ts";
 import { sessionsCommand } from "./sessions.ts";
 import { sweepCommand } from "./sweep.ts";
+import { tokenCommand } from "./token.ts";
 
 const GENERAL_OPTIONS = "General options:";
 const AFTER_HELP = `
 Without a command, sessiond serves. Settings are environment variables;
 docs/configuration.md lists them, docs/cli.md explains the commands.
-Older spellings: --print-config (config show).
+Older spellings: --print-config (config show), create-token (token create).
 `;
 
 /**
@@ -51,8 +52,9 @@ export function buildProgram(cli: Cli, end: (exitCode: number) => void): Command
   program.addCommand(keysCommand(cli));
   program.addCommand(rotateKeyCommand(cli));
   program.addCommand(sweepCommand(cli, end));
-  program.commandsGroup("Keys:");
+  program.commandsGroup("Keys, tokens and shells:");
   program.addCommand(rewrapKeysCommand(cli, end));
+  program.addCommand(tokenCommand(cli, end));
   program.addHelpText("after", AFTER_HELP);
   inheritSettings(program);
   return program;

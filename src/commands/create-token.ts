@@ -45,8 +45,25 @@ export interface CreateTokenOutput {
   readonly stderr: string;
 }
 
+/** What a token is to be like, unchecked. */
+export interface TokenOptions {
+  readonly name?: string | undefined;
+  readonly role?: string | undefined;
+  readonly tenant?: readonly string[] | undefined;
+  readonly expires?: string | undefined;
+  /** The callers file that gets the token's line. */
+  readonly file?: string | undefined;
+}
+
+export interface CreatedToken {
+  /** Secret. */
+  readonly token: string;
+  /** Of the callers file. */
+  readonly line: string;
+}
+
 /**
- * Makes a token, and appends its line to the file that the arguments name, if they do.
+ * Makes a token as `create-token` is told by its arguments.
  *
  * @param args those after `create-token`
  * @param now milliseconds since the Unix epoch
@@ -69,9 +86,28 @@ export async function createToken(
     },
   });
   if (values.help) return { stdout: CREATE_TOKEN_USAGE, stderr: "" };
+  const { token, line } = await makeToken(values, now);
+  const stderr = tokenAdvice(values.file);
+  const stdout = values.file === undefined ? `${token}\n${line}\n` : `${token}\n`;
+  return { stdout, stderr: `${stderr}\n` };
+}
 
+/** What to do with a token that was made. */
+export function tokenAdvice(file: string | undefined): string {
+  const where =
+    file === undefined ? "The second line is for the callers file" : `${file} has its line`;
+  return `Keep the token secret; it is not shown again. ${where}.`;
+}
+
+/**
+ * Makes a token, and appends its line to the file that the options name, if they do.
+ *
+ * @param now milliseconds since the Unix epoch
+ * @throws {CreateTokenError} if an option or the file cannot be used; then the file is as it was
+ */
+export async function makeToken(options: TokenOptions, now: number): Promise<CreatedToken> {
   const problems: string[] = [];
-  const { name = "", role = "", tenant: tenants, expires, file } = values;
+  const { name = "", role = "", tenant: tenants, expires, file } = options;
   if (!isCallerName(name)) problems.push(`--name must be ${CALLER_NAME_RULE}`);
   if (!roles.includes(role as Role)) problems.push(`--role must be one of ${roles.join(", ")}`);
   if (tenants?.some((tenant) => tenant === "*" || !isTenantId(tenant))) {
@@ -94,14 +130,8 @@ export async function createToken(
     token_sha256: hash("sha256", token),
     expires_at: lifetime?.data && timestamp(now + lifetime.data),
   });
-  if (file === undefined) {
-    const stderr =
-      "Keep the token secret; it is not shown again. The second line is for the callers file.\n";
-    return { stdout: `${token}\n${line}\n`, stderr };
-  }
-  await append(file, line);
-  const stderr = `Keep the token secret; it is not shown again. ${file} has its line.\n`;
-  return { stdout: `${token}\n`, stderr };
+  if (file !== undefined) await append(file, line);
+  return { token, line };
 }
 
 /** RFC 3339, in whole seconds. */
