@@ -16,7 +16,7 @@ Visitor.prototype.visitStatement = function (statement) {
 
 /** The files at the top of src that put the parts together and so may import all of them. */
 const TOP =
-  "^src/(main|primary|worker|worker-messages|app|app-log|app-tracing|routes|call-observer|banner|healthcheck|local-url|embedded-database|tls-files|unreadable-key-log|prepare-signing-keys|open-encrypted-storage|observability|workers-observability|token-keys)\\.ts$";
+  "^src/(main|primary|worker|worker-messages|app|app-log|app-tracing|routes|call-observer|banner|healthcheck|local-url|embedded-database|tls-files|unreadable-key-log|prepare-signing-keys|open-encrypted-storage|observability|workers-observability|token-keys|doctor-checks)\\.ts$";
 
 /** Where the process of the service and that of its health check begin. */
 const ENTRY_POINTS = "^src/(main|healthcheck)\\.ts$";
@@ -104,7 +104,7 @@ export default {
         path: "^(src|packages|gen|clients)/",
         pathNot: [
           "^src/(cli|callers|commands|config|session)/",
-          "^src/(open-encrypted-storage|local-url)\\.ts$",
+          "^src/(open-encrypted-storage|doctor-checks|local-url)\\.ts$",
           "^gen/",
           "^clients/typescript/src/",
         ],

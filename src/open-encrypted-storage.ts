@@ -10,6 +10,7 @@ import {
 import { readKeyEncryptionKeyFile } from "./key-encryption-key-file.ts";
 import type { RandomBytes } from "./session/ids.ts";
 import { KeyEncryption } from "./session/key-encryption.ts";
+import type { KeyWrapper } from "./session/key-wrapper.ts";
 import { LocalKeyWrapper } from "./session/local-key-wrapper.ts";
 import type { StatementTracer } from "./storage/pg/statement-tracer.ts";
 import { openStorage, type Storage } from "./storage/storage.ts";
@@ -26,6 +27,8 @@ export interface OpenEncryptedStorageOptions {
   readonly onBatch?: ((name: string, size: number) => void) | undefined;
   /** As in DatabaseOptions. */
   readonly tracer?: StatementTracer | undefined;
+  /** Called with the names of the migrations that were applied, if there were any. */
+  readonly onMigrated?: (names: readonly string[]) => void;
 }
 
 /** What is used of the embedded PostgreSQL. */
@@ -45,7 +48,16 @@ export interface EncryptedStorage {
  * @param stack closes what is opened here
  */
 export async function openEncryptedStorage(
-  { config, log, random, signal, running, onBatch, tracer }: OpenEncryptedStorageOptions,
+  {
+    config,
+    log,
+    random,
+    signal,
+    running,
+    onBatch,
+    tracer,
+    onMigrated,
+  }: OpenEncryptedStorageOptions,
   stack: AsyncDisposableStack,
 ): Promise<EncryptedStorage> {
   const { keyEncryption } = config;
@@ -67,11 +79,8 @@ export async function openEncryptedStorage(
   const directory = own?.dataDirectory ?? dataDirectory;
   const kept = own && (await readKeyEncryptionKeyFile(directory));
   const known = kept === undefined ? localKeys : [...localKeys, kept];
-  const encryptionWith = (keys: readonly Buffer[]): KeyEncryption => {
-    const local = keys.length > 0 ? new LocalKeyWrapper(keys, random) : undefined;
-    const wrappers = provider === "local" ? [local, vault] : [vault, local];
-    return new KeyEncryption(wrappers.filter((wrapper) => wrapper !== undefined));
-  };
+  const encryptionWith = (keys: readonly Buffer[]) =>
+    keyEncryptionOf({ provider, localKeys: keys, vault, random });
   const isKeyMissing = own !== undefined && provider === "local" && known.length === 0;
   const configured = isKeyMissing ? undefined : encryptionWith(known);
 
@@ -83,6 +92,7 @@ export async function openEncryptedStorage(
     log,
     signal,
     tracer,
+    ...(onMigrated && { onMigrated }),
     beforeUpgrade({ id, tenantId, keyEncryptionKeyId }) {
       if (configured === undefined) throw lostKeyEncryptionKey(id, directory);
       configured.assertConfigured(keyEncryptionKeyId, { id, tenantId });
@@ -94,4 +104,20 @@ export async function openEncryptedStorage(
     configured ??
     encryptionWith([await makeKeyEncryptionKey(directory, storage.signingKeys, random)]);
   return { embedded, storage, encryption };
+}
+
+export interface KeyEncryptionParts {
+  readonly provider: Config["keyEncryption"]["provider"];
+  /** The first one encrypts. */
+  readonly localKeys: readonly Buffer[];
+  readonly vault: KeyWrapper | undefined;
+  readonly random: RandomBytes;
+}
+
+/** What encrypts signing keys: the provider. All of the parts decrypt. */
+export function keyEncryptionOf(parts: KeyEncryptionParts): KeyEncryption {
+  const { provider, localKeys, vault, random } = parts;
+  const local = localKeys.length > 0 ? new LocalKeyWrapper(localKeys, random) : undefined;
+  const wrappers = provider === "local" ? [local, vault] : [vault, local];
+  return new KeyEncryption(wrappers.filter((wrapper) => wrapper !== undefined));
 }

@@ -2,7 +2,9 @@ import { Command, Help, Option } from "commander";
 import { auditCommand } from "./audit.ts";
 import type { Cli } from "./cli.ts";
 import { configCommand } from "./config.ts";
+import { doctorCommand } from "./doctor/doctor.ts";
 import { keysCommand, rewrapKeysCommand, rotateKeyCommand } from "./keys.ts";
+import { migrateCommand } from "./migrate.ts";
 import { sessionsCommand } from "./sessions.ts";
 import { sweepCommand } from "./sweep.ts";
 import { tokenCommand } from "./token.ts";
@@ -45,7 +47,9 @@ export function buildProgram(cli: Cli, end: (exitCode: number) => void): Command
     .summary("run the service")
     .description("Runs the service until SIGTERM or SIGINT, as sessiond without a command does.")
     .action(() => cli.host.serve());
+  program.addCommand(migrateCommand(cli, end));
   program.addCommand(configCommand(cli, end));
+  program.addCommand(doctorCommand(cli, end));
   program.commandsGroup("Calls of a running service:");
   program.addCommand(sessionsCommand(cli, end));
   program.addCommand(auditCommand(cli));

@@ -29,6 +29,8 @@ export interface OpenDatabaseOptions
   readonly log: Logger;
   /** Ends the wait. */
   readonly signal?: AbortSignal | undefined;
+  /** Called with the names of the migrations that were applied, if there were any. */
+  readonly onMigrated?: (names: readonly string[]) => void;
 }
 
 export interface OpenedDatabase {
@@ -163,7 +165,10 @@ async function connectOnce(
         "the schema is that of a newer version of sessiond, which this version can use",
       );
     const applied = await migrate(dataSource, { ...options, onNewerSchema });
-    if (applied.length > 0) options.log.info({ migrations: applied }, "migrations applied");
+    if (applied.length > 0) {
+      options.log.info({ migrations: applied }, "migrations applied");
+      options.onMigrated?.(applied);
+    }
     return dataSource;
   } catch (error) {
     await dataSource.destroy();
@@ -193,7 +198,7 @@ async function withClient<T>(
   }
 }
 
-function openError(what: string, cause: unknown): OpenError {
+export function openError(what: string, cause: unknown): OpenError {
   return new OpenError(`${what}: ${explain(cause)}`, cause, isTransient(cause));
 }
 

@@ -28,9 +28,13 @@ export async function reEncrypt(
 }
 
 /** Changes one bit of the ciphertext. */
-export async function corrupt(sql: TestDatabase["sql"], keyId: string): Promise<void> {
+export async function corrupt(
+  sql: TestDatabase["sql"],
+  keyId: string,
+  table: "signing_keys" | "token_keys" = "signing_keys",
+): Promise<void> {
   await sql(
-    `UPDATE signing_keys SET encrypted_key = set_byte(encrypted_key, 20,
+    `UPDATE ${table} SET encrypted_key = set_byte(encrypted_key, 20,
        get_byte(encrypted_key, 20) # 1) WHERE id = $1`,
     [keyId],
   );
