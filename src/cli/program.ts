@@ -1,6 +1,7 @@
 import { Command, Help, Option } from "commander";
 import { auditCommand } from "./audit.ts";
 import type { Cli } from "./cli.ts";
+import { completionCommand } from "./completion.ts";
 import { configCommand } from "./config.ts";
 import { doctorCommand } from "./doctor/doctor.ts";
 import { keysCommand, rewrapKeysCommand, rotateKeyCommand } from "./keys.ts";
@@ -59,6 +60,7 @@ export function buildProgram(cli: Cli, end: (exitCode: number) => void): Command
   program.commandsGroup("Keys, tokens and shells:");
   program.addCommand(rewrapKeysCommand(cli, end));
   program.addCommand(tokenCommand(cli, end));
+  program.addCommand(completionCommand(cli, program));
   program.addHelpText("after", AFTER_HELP);
   inheritSettings(program);
   return program;
