@@ -2,7 +2,8 @@
  * A smoke test of the image that needs no Docker engine. Carries out the Dockerfile's instructions
  * with the pinned Node, a directory for each stage's file system; then runs the result on a
  * database: a refused start, a stack trace, the health check, a session, SIGTERM. Commands see the machine around
- * them, so this does not show what the base image brings along.
+ * them, so this does not show what the base image brings along. For root on Linux, what runs has no
+ * capabilities, and every file system of the disk is read-only to it.
  */
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
@@ -26,7 +27,10 @@ interface Image {
   readonly env: Record<string, string>;
   workdir: string;
   user: string;
-  port: string;
+  /** The service's, and that of its metrics. */
+  ports: readonly string[];
+  readonly args: Record<string, string>;
+  readonly labels: Record<string, string>;
   healthCheck: readonly string[];
   entrypoint: readonly string[];
 }
@@ -51,7 +55,9 @@ async function build(stage: Stage, images: Map<string, Image>, image: Image) {
     else if (keyword === "ENV") {
       Object.assign(image.env, Object.fromEntries(first.split(" ").map((pair) => pair.split("="))));
     } else if (keyword === "USER") image.user = first;
-    else if (keyword === "EXPOSE") image.port = first;
+    else if (keyword === "EXPOSE") image.ports = first.split(" ");
+    else if (keyword === "ARG") image.args[first] = second;
+    else if (keyword === "LABEL") image.labels[first] = args[2] ?? image.args[second] ?? "";
     else if (keyword === "ENTRYPOINT") image.entrypoint = JSON.parse(first);
     else if (keyword === "HEALTHCHECK") image.healthCheck = JSON.parse(first);
     else if (keyword === "WORKDIR") {
@@ -78,16 +84,67 @@ async function copy(from: Image | undefined, paths: readonly string[], image: Im
 
 function run(command: string, image: Image): void {
   assert(!/(^|[\s='"])\//.test(command), "an absolute path would leave the stage's directory");
-  const env = { ...registryEnv(), ...image.env };
+  const env = { ...registryEnv(), ...image.args, ...image.env };
   execFileSync("sh", ["-c", command], { cwd: locate(image), env, stdio: "inherit" });
 }
 
-/** The options of a process in a container. Root becomes nobody; others are unprivileged already. */
-function processOptions(image: Image, env: Record<string, string>) {
-  assert(!/^(root|0)(:|$)/.test(image.user), "the image runs as root");
-  const id = (flag: string) => Number(execFileSync("id", [flag, "nobody"], { encoding: "utf8" }));
-  const user = process.getuid?.() === 0 ? { uid: id("-u"), gid: id("-g") } : {};
-  return { cwd: locate(image), env: { ...image.env, ...env }, ...user };
+/** Without a new mount namespace, files could be written that a container's are not. */
+const hasNamespaces =
+  process.platform === "linux" && spawnSync("unshare", ["--mount", "true"]).status === 0;
+
+/**
+ * Read-only, as with `docker run --read-only --cap-drop=ALL --security-opt=no-new-privileges`. `exec`, so
+ * that signals reach the process.
+ */
+const CONFINED = `uid=$1 gid=$2; shift 2; mount --make-rprivate / && mount -o remount,bind,ro / &&
+  exec setpriv --reuid="$uid" --regid="$gid" --clear-groups --inh-caps=-all --bounding-set=-all \
+    --no-new-privs -- "$@"`;
+
+/** A command as a container would run it: the program, its arguments and the options of its process. */
+function inContainer(image: Image, command: readonly string[], env: Record<string, string> = {}) {
+  assert(/^[1-9]\d*:[1-9]\d*$/.test(image.user), `${image.user} is no unprivileged user and group`);
+  const [uid = "", gid = ""] = image.user.split(":");
+  const options = { cwd: locate(image), env: { ...image.env, ...env } };
+  if (hasNamespaces) {
+    const args = ["--mount", "sh", "-c", CONFINED, "sh", uid, gid, ...command];
+    return { program: "unshare", args, options };
+  }
+  const [program = "", ...args] = command;
+  const user = process.getuid?.() === 0 ? { uid: Number(uid), gid: Number(gid) } : {};
+  return { program, args, options: { ...options, ...user } };
+}
+
+/** What a command prints, and how it ends. */
+function runInContainer(image: Image, command: readonly string[], env?: Record<string, string>) {
+  const { program, args, options } = inContainer(image, command, env);
+  return spawnSync(program, args, { ...options, encoding: "utf8" });
+}
+
+/** Whether the checks below show that nothing is written. */
+function checkConfinement(image: Image): void {
+  if (!hasNamespaces) {
+    console.log("Not confined: that needs root on Linux.");
+    return;
+  }
+  const script = 'try { fs.writeFileSync("probe", "") } catch ({ code }) { console.log(code) }';
+  const { stdout } = runInContainer(image, ["node", "-e", script]);
+  assert(stdout === "EROFS\n", `a container's process writes: ${stdout}`);
+}
+
+function checkLabels(image: Image): void {
+  const { description, license, version } = packageJson;
+  const expected: Record<string, string> = {
+    title: "sessiond",
+    description,
+    source: "https://github.com/sessiond/sessiond",
+    licenses: license,
+    version,
+    revision: "unknown",
+  };
+  const labels = Object.fromEntries(
+    Object.entries(expected).map(([name, value]) => [`org.opencontainers.image.${name}`, value]),
+  );
+  assert(isDeepStrictEqual(image.labels, labels), `the labels are ${JSON.stringify(image.labels)}`);
 }
 
 function checkContent(image: Image): void {
@@ -101,9 +158,7 @@ const unauthenticated = { SESSIOND_INSECURE_NO_CALLER_AUTHENTICATION: "true" };
 
 /** The image listens on all addresses, so it must not start before somebody has decided who may call. */
 function checkRefusal(image: Image): void {
-  const [node = "", ...args] = image.entrypoint;
-  const options = { ...processOptions(image, {}), encoding: "utf8" } as const;
-  const { status, stdout, stderr } = spawnSync(node, args, options);
+  const { status, stdout, stderr } = runInContainer(image, image.entrypoint);
   console.log(stderr);
   assert(status === 1 && stdout === "", `without settings it ended with ${status}`);
   assert(
@@ -117,32 +172,39 @@ function checkRefusal(image: Image): void {
 function checkStackTrace(image: Image): void {
   const exit = "const { exit } = process; process.exit = () => { console.error(Error()); exit(); }";
   const preload = `--import=data:text/javascript,${encodeURIComponent(exit)}`;
-  const [node = "", ...args] = image.entrypoint;
-  const options = processOptions(image, { ...unauthenticated, NODE_OPTIONS: preload });
-  const command = [...args, "--print-config"];
-  const { stdout, stderr } = spawnSync(node, command, { ...options, encoding: "utf8" });
+  const command = [...image.entrypoint, "--print-config"];
+  const env = { ...unauthenticated, NODE_OPTIONS: preload };
+  const { stdout, stderr } = runInContainer(image, command, env);
   console.log(stderr);
   assert(/\/app\/src\/main\.ts:\d+:\d+/.test(stderr), "a stack trace has no .ts lines");
-  const isPort = new RegExp(`^SESSIOND_PORT +${image.port} `, "m").test(stdout);
-  assert(isPort, `EXPOSE ${image.port} is not the default port`);
+  const names = ["SESSIOND_PORT", "SESSIOND_METRICS_PORT"];
+  const ports = names.map((name) => new RegExp(`^${name} +(\\d+) `, "m").exec(stdout)?.[1]);
+  assert(isDeepStrictEqual(ports, image.ports), `EXPOSE ${image.ports} instead of ${ports}`);
 }
 
-async function serve(image: Image, databaseUrl: string): Promise<void> {
+async function freePort(): Promise<number> {
   const probe = net.createServer().listen(0, "127.0.0.1");
   await once(probe, "listening");
   const { port } = probe.address() as AddressInfo;
   await once(probe.close(), "close");
+  return port;
+}
+
+async function serve(image: Image, databaseUrl: string): Promise<void> {
+  const [port, metricsPort] = [await freePort(), await freePort()];
   const env = {
     SESSIOND_DATABASE_URL: databaseUrl,
     SESSIOND_KEY_ENCRYPTION_KEYS: randomBytes(32).toString("base64"),
     SESSIOND_PORT: String(port),
+    SESSIOND_METRICS_PORT: String(metricsPort),
     ...unauthenticated,
   };
-  const options = { ...processOptions(image, env), stdio: "inherit" } as const;
-  const [program = "", ...args] = image.healthCheck;
-  const isHealthy = () => spawnSync(program, args, options).status === 0;
-  const [node = "", ...nodeArgs] = image.entrypoint;
-  const service = spawn(node, nodeArgs, options);
+  const start = (command: readonly string[]) => {
+    const { program, args, options } = inContainer(image, command, env);
+    return [program, args, { ...options, stdio: "inherit" }] as const;
+  };
+  const isHealthy = () => spawnSync(...start(image.healthCheck)).status === 0;
+  const service = spawn(...start(image.entrypoint));
   const exited = once(service, "exit");
   try {
     const deadline = performance.now() + START_LIMIT_MS;
@@ -152,6 +214,8 @@ async function serve(image: Image, databaseUrl: string): Promise<void> {
       assert(performance.now() < deadline, `not healthy after ${START_LIMIT_MS / 1000} s`);
     }
     await useSession(`http://127.0.0.1:${port}`);
+    const ready = await fetch(`http://127.0.0.1:${metricsPort}/readyz`);
+    assert(ready.ok, `/readyz answers ${ready.status}`);
     service.kill("SIGTERM");
     const [code, signal] = await exited;
     assert(code === 0, `it ended with ${code ?? signal} after SIGTERM`);
@@ -169,14 +233,17 @@ try {
   const images = new Map<string, Image>();
   const source = await fs.readFile(join(ROOT, "Dockerfile"), "utf8");
   for (const stage of parseDockerfile(source)) {
-    const empty = { workdir: "/", user: "root", port: "", healthCheck: [], entrypoint: [] };
-    const image = { root: join(directory, stage.name), env: { PATH }, ...empty };
+    const empty = { workdir: "/", user: "root", ports: [], healthCheck: [], entrypoint: [] };
+    const root = join(directory, stage.name);
+    const image = { root, env: { PATH }, args: {}, labels: {}, ...empty };
     await build(stage, images, image);
     images.set(stage.name, image);
   }
   const image = [...images.values()].at(-1);
   assert(image !== undefined, "the Dockerfile has no stage");
   checkContent(image);
+  checkLabels(image);
+  checkConfinement(image);
   checkRefusal(image);
   checkStackTrace(image);
   const dataDirectory = join(directory, "data");

@@ -16,16 +16,17 @@ export interface Stage {
 
 const EXEC_FORM = String.raw`(\["[^"\\]*"(?:, "[^"\\]*")*\])`;
 
-/** Lines are not continued, and only RUN, which has a shell, may have variables and quotes. */
+/** Lines are not continued. Only RUN, which has a shell, and LABEL may have quotes and variables. */
 const SYNTAX: Readonly<Record<string, RegExp>> = {
-  ARG: /^(\w+)=([\w:.-]+)$/,
-  FROM: /^(?:\$\{(\w+)\}|([\w:.-]+))(?: AS (\w+))?$/,
+  ARG: /^(\w+)=([\w:.@-]+)$/,
+  FROM: /^(?:\$\{(\w+)\}|([\w:.@-]+))(?: AS (\w+))?$/,
+  LABEL: /^([\w.]+)="(?:\$\{(\w+)\}|([^"\\$]*))"$/,
   WORKDIR: /^([\w/.-]+)$/,
   COPY: /^(?:--from=(\w+) )?([\w/.][\w/. -]*)$/,
   RUN: /^((?!.*<<)[^-].*[^\\])$/,
   ENV: /^((?:\w+=[\w:/.,-]*(?: |$))+)$/,
-  USER: /^(\w+)$/,
-  EXPOSE: /^(\d+)$/,
+  USER: /^(\w+(?::\w+)?)$/,
+  EXPOSE: /^(\d+(?: \d+)*)$/,
   HEALTHCHECK: new RegExp(`^(?:--(?:interval|timeout)=\\d+s )*CMD ${EXEC_FORM}$`),
   ENTRYPOINT: new RegExp(`^${EXEC_FORM}$`),
 };
@@ -41,7 +42,7 @@ export function parseDockerfile(source: string): readonly Stage[] {
     const stage = stages.at(-1);
     const image = keyword === "FROM" && args && (args[1] ?? variables.get(args[0]));
     if (args && keyword === "ARG" && !stage) variables.set(args[0], args[1]);
-    else if (args && keyword !== "ARG" && keyword !== "FROM" && stage) {
+    else if (args && keyword !== "FROM" && stage) {
       stage.instructions.push({ source: line, keyword, args });
     } else if (args && image) {
       stages.push({ image, name: args[2] ?? String(stages.length), instructions: [] });

@@ -8,7 +8,7 @@ describe("the Dockerfile", () => {
   it("uses the Node that the tests run on, which engines allow", () => {
     const source = readFileSync(join(import.meta.dirname, "..", "..", "Dockerfile"), "utf8");
     const { node } = packageJson.devDependencies;
-    const images = new Set(parseDockerfile(source).map(({ image }) => image));
+    const images = new Set(parseDockerfile(source).map(({ image }) => image.split("@")[0]));
     expect([...images]).to.deep.equal([`node:${node}-slim`]);
     expect(process.versions.node).to.equal(node);
     const [, least = ""] = /^>=([\d.]+)$/.exec(packageJson.engines.node) ?? [];
@@ -36,20 +36,26 @@ describe("reading the Dockerfile", () => {
     const stages = parseDockerfile(
       [
         "# comment",
-        "ARG NODE=node:1.2.3-slim",
+        "ARG NODE=node:1.2.3-slim@sha256:0abc",
         // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the Dockerfile's own syntax
         "FROM ${NODE} AS build",
         'RUN one && two "$HOME"',
         "",
         "FROM node:4",
+        "ARG REVISION=unknown",
+        'LABEL org.example.title="a b"',
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the Dockerfile's own syntax
+        'LABEL org.example.revision="${REVISION}"',
         "COPY a b c/",
         "COPY --from=build /a b",
         'HEALTHCHECK --interval=10s --timeout=3s CMD ["node", "a b.js"]',
         "ENV A=1 B=",
+        "USER 1000:1000",
+        "EXPOSE 1 2",
       ].join("\n"),
     );
     expect(stages.map(({ image, name }) => [image, name])).to.deep.equal([
-      ["node:1.2.3-slim", "build"],
+      ["node:1.2.3-slim@sha256:0abc", "build"],
       ["node:4", "1"],
     ]);
     const instructions = stages.map((stage) =>
@@ -58,10 +64,15 @@ describe("reading the Dockerfile", () => {
     expect(instructions).to.deep.equal([
       [["RUN", 'one && two "$HOME"']],
       [
+        ["ARG", "REVISION", "unknown"],
+        ["LABEL", "org.example.title", undefined, "a b"],
+        ["LABEL", "org.example.revision", "REVISION", undefined],
         ["COPY", undefined, "a b c/"],
         ["COPY", "build", "/a b"],
         ["HEALTHCHECK", '["node", "a b.js"]'],
         ["ENV", "A=1 B="],
+        ["USER", "1000:1000"],
+        ["EXPOSE", "1 2"],
       ],
     ]);
   });
@@ -71,7 +82,9 @@ describe("reading the Dockerfile", () => {
     // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the Dockerfile's own syntax
     "FROM ${UNKNOWN}",
     "FROM --platform=x a",
-    "FROM a\nARG NAME=late",
+    "FROM a\nARG NAME",
+    "FROM a\nLABEL a=b",
+    'FROM a\nLABEL a="$B"',
     "FROM a\nVOLUME /data",
     "FROM a\nCOPY --chown=node a b",
     "FROM a\nCOPY $A b",
