@@ -69,6 +69,10 @@ const checks: Check[] = [
     name: "behaviours in step",
     command: [process.execPath, "scripts/behaviours.ts", "--check"],
   },
+  {
+    name: "plain manifests in step",
+    command: [process.execPath, "scripts/manifests.ts", "--check"],
+  },
 ];
 
 const base = baseline();
