@@ -49,6 +49,10 @@ const gradleCoordinates = /(?<=\bio\.github\.sessiond:[a-z-]+:)\d+\.\d+\.\d+/g;
 // In commands and in the names of built files.
 const packageName = /(?<=\bsessiond[-_](?:client|proto)(?:@|==|-))\d+\.\d+\.\d+/g;
 
+// Of the chart and of its application, and of the image and the labels in the manifests made from it.
+const chart = /(?<=^(?:version|appVersion): )\S+/gm;
+const manifest = /(?<=\bimage: "?sessiond:|app\.kubernetes\.io\/version: ")[\w.+-]+/g;
+
 const pages = ["docs/**/*.md", "clients/**/README.md", "gen/**/README.md"];
 const onPages = [goModule, mavenCoordinates, gradleCoordinates, packageName, cargoDependency];
 
@@ -62,6 +66,10 @@ const PLACES: readonly Place[] = [
   matches("{clients,gen}/rust/**/Cargo.toml", cargoDependency),
   matches("{clients,gen}/rust/**/Cargo.lock", cargoPackage),
   matches("{clients,gen}/go/**/go.mod", goModule),
+  matches("Dockerfile", /(?<=^LABEL org\.opencontainers\.image\.version=")[^"]*/gm),
+  matches("deploy/helm/sessiond/Chart.yaml", chart),
+  matches("docs/deploy.md", /(?<=\bsessiond:|^ {4}newTag: )\d+\.\d+\.\d+/gm),
+  matches("deploy/{kubernetes,compose}/**/*.yaml", manifest),
   ...pages.flatMap((files) => onPages.map((pattern) => matches(files, pattern))),
 ];
 

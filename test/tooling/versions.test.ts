@@ -11,13 +11,14 @@ const read = (file: string) => readFileSync(join(root, file), "utf8");
 
 describe("the version", () => {
   // Those of conformance runners and examples are not published.
-  const unpublished = /(^|\/)(conformance|examples|tests?)\/|^packages\//;
+  const unpublished = /(^|\/)(conformance|examples|tests?)\/|^packages\/|^deploy\/check\//;
   const files = trackedFiles(root).filter(
-    (file) => /^(clients|docs|gen)\/|^package/.test(file) && !unpublished.test(file),
+    (file) => /^(clients|deploy|docs|gen)\/|^package/.test(file) && !unpublished.test(file),
   );
 
   it("is the same in the manifests of all packages, in lock files and on pages", () => {
-    const isManifest = /(^|\/)(package(-lock)?\.json|pyproject\.toml|pom\.xml|Cargo\.toml)$/;
+    const isManifest =
+      /(^|\/)(package(-lock)?\.json|pyproject\.toml|pom\.xml|Cargo\.toml|Chart\.yaml)$/;
     for (const file of files) {
       const versions = versionsIn(file, read(file));
       if (isManifest.test(file)) expect(versions, file).not.to.deep.equal([]);
