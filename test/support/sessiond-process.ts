@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmod, mkdtemp, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { type Client, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { SessionManager } from "../../clients/typescript/src/session-manager.ts";
@@ -62,7 +62,7 @@ export interface StartOptions {
   readonly args?: readonly string[];
   /** For Node itself. */
   readonly nodeArgs?: readonly string[];
-  /** Relative to the project. */
+  /** Relative to the project, or absolute. */
   readonly script?: string;
   /** A program and its arguments that start sessiond, instead of Node. A process group of its own. */
   readonly command?: readonly [string, ...string[]];
@@ -98,7 +98,7 @@ export function startSessiond(
   children: Set<ChildProcess> = new Set(),
 ): Started {
   const { env, args = [], nodeArgs = [], script, command, unread } = options;
-  const main = join(ROOT, script ?? "src/main.ts");
+  const main = resolve(ROOT, script ?? "src/main.ts");
   const [program, ...rest] = command ?? [process.execPath, ...nodeArgs, main, ...args];
   const child = spawn(program, rest, {
     cwd: ROOT,
