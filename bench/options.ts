@@ -9,7 +9,10 @@ export const PARTS = [
   "idle",
   "writes",
   "authentication",
+  "metrics",
+  "tokens",
   "versions",
+  "tracing",
   "profile",
 ] as const;
 export type Part = (typeof PARTS)[number];
@@ -150,7 +153,8 @@ function parts(given: ReturnType<typeof read>, quick: boolean): ReadonlySet<Part
   if (only === undefined) {
     if (profile !== undefined) return new Set(["profile"]);
     if (quick) return new Set(["systems"]);
-    const optional = against === undefined ? ["profile", "versions"] : ["profile"];
+    const always = ["profile", "tracing"];
+    const optional = against === undefined ? [...always, "versions"] : always;
     return new Set(PARTS.filter((part) => !optional.includes(part)));
   }
   const chosen = list("--only", only).flatMap((name) => (name === ENGINE ? ENGINE_PARTS : name));

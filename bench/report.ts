@@ -9,10 +9,13 @@ import type { GrowthSample } from "./growth.ts";
 import { type IdleResult, idleLines } from "./idle.ts";
 import type { Machine } from "./machine.ts";
 import { type MemoryResult, memoryLines } from "./memory.ts";
+import { metricsTable } from "./metrics.ts";
 import type { Options } from "./options.ts";
 import { type ProfileResult, profileTables } from "./profile.ts";
 import type { Sample, WarmUp } from "./sample.ts";
 import { type SweepResult, sweepLines } from "./sweep.ts";
+import { tokensTable } from "./tokens.ts";
+import { tracingTable } from "./tracing.ts";
 import { versionsTable } from "./versions.ts";
 import { type WritesResult, writesLines } from "./writes.ts";
 
@@ -31,15 +34,18 @@ export interface Result {
   idle?: readonly IdleResult[];
   writes?: WritesResult;
   authentication?: readonly BurstSample[];
+  metrics?: readonly BurstSample[];
+  tokens?: readonly BurstSample[];
   versions?: readonly BurstSample[];
+  tracing?: readonly BurstSample[];
   profile?: readonly ProfileResult[];
   complaints: readonly string[];
 }
 
 /** The text that is printed at the end of a run. */
 export function describe(result: Result): string {
-  const { systems, warmUps, growth, sweep, memory, idle, writes, authentication } = result;
-  const { versions, profile, goals, complaints } = result;
+  const { systems, warmUps, growth, sweep, memory, idle, writes, authentication, metrics } = result;
+  const { tokens, versions, tracing, profile, goals, complaints } = result;
   const sections: string[] = [];
   if (systems !== undefined) sections.push(systemsTable(systems), generatorNote(systems));
   if (warmUps !== undefined) sections.push(warmUpNote(warmUps));
@@ -49,7 +55,10 @@ export function describe(result: Result): string {
   if (idle !== undefined) sections.push(...idleLines(idle));
   if (writes !== undefined) sections.push(writesLines(writes).join("\n"));
   if (authentication !== undefined) sections.push(authenticationTable(authentication));
+  if (metrics !== undefined) sections.push(metricsTable(metrics));
+  if (tokens !== undefined) sections.push(tokensTable(tokens));
   if (versions !== undefined) sections.push(versionsTable(versions));
+  if (tracing !== undefined) sections.push(tracingTable(tracing));
   if (profile !== undefined) sections.push(...profileTables(profile));
   if (goals.length > 0) sections.push(goalsTable(goals));
   if (complaints.length > 0) sections.push(`Wrong answers:\n${complaints.join("\n")}`);

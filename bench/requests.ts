@@ -20,6 +20,9 @@ const CREATE_REQUESTS = 200_000;
 /** More requests do not fit into the memory of a small machine, next to the server. */
 const MAX_REQUESTS = 1_000_000;
 
+/** For whom the tokens are that requests ask for. */
+export const BENCH_AUDIENCE = "bench";
+
 /** Requests that name a session by its cookie. */
 export const SESSION_REQUESTS = {
   validate: (cookie) =>
@@ -31,6 +34,14 @@ export const SESSION_REQUESTS = {
     toBinary(
       ValidateRequestSchema,
       create(ValidateRequestSchema, { credential: { case: "cookie", value: cookie }, touch: true }),
+    ),
+  validateForToken: (cookie) =>
+    toBinary(
+      ValidateRequestSchema,
+      create(ValidateRequestSchema, {
+        credential: { case: "cookie", value: cookie },
+        tokenAudience: BENCH_AUDIENCE,
+      }),
     ),
   validateCsrf: (cookie, id) =>
     toBinary(

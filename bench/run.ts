@@ -9,11 +9,14 @@ import { evaluateGrowth, measureGrowth } from "./growth.ts";
 import { evaluateIdle, measureIdle } from "./idle.ts";
 import { describeMachine } from "./machine.ts";
 import { evaluateMemory, measureMemory } from "./memory.ts";
+import { evaluateMetrics, measureMetrics } from "./metrics.ts";
 import { OptionError, type Options, PARTS, type Part, parseOptions, USAGE } from "./options.ts";
 import { measureProfiles } from "./profile.ts";
 import { describe, type Result, writeResult, writeText } from "./report.ts";
 import { chosenSystems, measureSystems } from "./rounds.ts";
 import { evaluateSweep, measureSweep } from "./sweep.ts";
+import { measureTokens } from "./tokens.ts";
+import { measureTracing } from "./tracing.ts";
 import { evaluateVersions, measureVersions } from "./versions.ts";
 import { measureWrites } from "./writes.ts";
 
@@ -85,11 +88,23 @@ const MEASUREMENTS: Readonly<Record<Part, Measurement>> = {
     result.authentication = await measureAuthentication(context, fixture);
     return evaluateAuthentication(result.authentication);
   },
+  async metrics(context, result, fixture) {
+    result.metrics = await measureMetrics(context, fixture);
+    return evaluateMetrics(result.metrics);
+  },
+  async tokens(context, result, fixture) {
+    result.tokens = await measureTokens(context, fixture);
+    return [];
+  },
   async versions(context, result, fixture) {
     const { against } = context.options;
     if (against === undefined) return [];
     result.versions = await measureVersions(context, fixture, against);
     return evaluateVersions(result.versions);
+  },
+  async tracing(context, result, fixture) {
+    result.tracing = await measureTracing(context, fixture);
+    return [];
   },
   async profile(context, result, fixture) {
     result.profile = await measureProfiles(context, fixture);

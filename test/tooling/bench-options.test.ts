@@ -4,7 +4,7 @@ import { OptionError, PARTS, parseOptions } from "../../bench/options.ts";
 describe("the benchmark's options", () => {
   it("measure everything with a million sessions unless told otherwise", () => {
     const options = parseOptions([]);
-    const parts = PARTS.filter((part) => part !== "versions" && part !== "profile");
+    const parts = PARTS.filter((part) => !["versions", "tracing", "profile"].includes(part));
     expect([...options.parts]).to.deep.equal(parts);
     const compared = parseOptions(["--against", "../other"]);
     expect([...compared.parts]).to.deep.equal([...parts, "versions"]);
