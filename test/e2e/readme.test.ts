@@ -116,6 +116,7 @@ describe("README", () => {
       ...byCi,
       "npm run web-login",
       "npm start -- --print-config",
+      readmeBlock("-- doctor").trim(),
       readmeBlock("create-token").trim(),
       readmeBlock("curl").trim(),
       readmeBlock("export SESSIOND_DATABASE_URL=").trim(),
@@ -134,6 +135,30 @@ describe("README", () => {
     try {
       const env = { SESSIOND_DATA_DIR: directory, SESSIOND_PORT: "0" };
       await outputUntil("npm start", env, /listens on http[\s\S]*grpcurl .*Create/);
+    } finally {
+      await rm(directory, { recursive: true, force: true });
+    }
+  });
+
+  it("shows commands for whoever is on call that run beside npm start", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "sessiond-readme-"));
+    try {
+      const env = { SESSIOND_DATA_DIR: directory, SESSIOND_PORT: "0" };
+      await outputUntil("npm start", env, /listens on http/, async (output) => {
+        const [address = ""] = /http:\/\/[\d.]+:\d+/.exec(output) ?? [];
+        const { stdout } = await promisify(execFile)("sh", ["-ec", readmeBlock("-- doctor")], {
+          cwd: root,
+          env: {
+            PATH,
+            HOME: directory,
+            SESSIOND_CLI_ADDRESS: address,
+            SESSIOND_DATA_DIR: directory,
+          },
+        });
+        expect(stdout)
+          .to.match(/service/)
+          .and.to.include("auth.session_signing_key_bootstrap");
+      });
     } finally {
       await rm(directory, { recursive: true, force: true });
     }
