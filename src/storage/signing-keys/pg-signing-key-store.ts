@@ -1,4 +1,3 @@
-import { setTimeout as delay } from "node:timers/promises";
 import type { CallContext } from "../../session/call-context.ts";
 import type { SigningKeyId } from "../../session/ids.ts";
 import type { NewSigningKey, SigningKey, StoredSigningKey } from "../../session/signing-key.ts";
@@ -6,12 +5,13 @@ import type { RotatedSigningKeys, SigningKeyStore } from "../../session/signing-
 import { AUDIT_COLUMNS } from "../audit/audit-columns.ts";
 import { batchLimits } from "../pg/batch-limits.ts";
 import { Batcher } from "../pg/batcher.ts";
+import { rowsById } from "../pg/by-id.ts";
 import { BATCHES, management } from "../pg/connection-permits.ts";
 import type { Database, Row, Run } from "../pg/database.ts";
-import { StorageFault, storageUnavailable, UNIQUE_VIOLATION } from "../pg/errors.ts";
 import { instantOf } from "../pg/instants.ts";
 import { newestFirst } from "../pg/newest-first.ts";
 import { arrayParameter, NOW } from "../pg/sql.ts";
+import { retriedOnUniqueConflict } from "../pg/unique-conflicts.ts";
 import { SIGNING_KEY_COLUMNS, signingKeyOf } from "./signing-key-columns.ts";
 import { signingKeyEntity } from "./signing-key-entity.ts";
 
@@ -81,10 +81,6 @@ const REWRAP = {
     RETURNING id`,
 };
 
-/** In each attempt, one of the concurrent rotations succeeds. So this many can run at once. */
-const ROTATION_ATTEMPTS = 200;
-const ROTATION_BACKOFF_MS = 20;
-
 /** The signing keys in PostgreSQL. */
 export function createSigningKeyStore(database: Database): SigningKeyStore {
   // Reads of keys are rare, except in a flood of forged cookies that name unknown keys. They share few
@@ -123,31 +119,13 @@ export function createSigningKeyStore(database: Database): SigningKeyStore {
      * row retired and does not see the new one. So the unique index rejects the second insert, and
      * that rotation is retried.
      */
-    async rotate(key, actingActorId, context) {
-      for (let attempt = 1; ; attempt += 1) {
-        try {
-          return await rotateOnce(database, key, actingActorId, context);
-        } catch (error) {
-          const isConflict = error instanceof StorageFault && error.code === UNIQUE_VIOLATION;
-          if (!isConflict) throw error;
-          if (attempt === ROTATION_ATTEMPTS) throw storageUnavailable(error);
-        }
-        const { signal } = context;
-        const pause = delay(Math.random() * ROTATION_BACKOFF_MS, undefined, signal && { signal });
-        // An aborted delay rejects with an AbortError; the caller expects the signal's reason.
-        await pause.catch(() => signal?.throwIfAborted());
-      }
-    },
+    rotate: (key, actingActorId, context) =>
+      retriedOnUniqueConflict(context.signal, () =>
+        rotateOnce(database, key, actingActorId, context),
+      ),
 
     async *all({ signal }) {
-      let after = "";
-      for (;;) {
-        const rows = await database.query(NEXT_BATCH, [after], signal);
-        const last = rows.at(-1);
-        if (last === undefined) return;
-        yield* rows.map(storedSigningKeyOf);
-        after = last.id as string;
-      }
+      for await (const row of rowsById(database, NEXT_BATCH, signal)) yield storedSigningKeyOf(row);
     },
 
     async rewrap(id, from, to, context) {

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from "node:timers/promises";
 import type { CallContext } from "../../session/call-context.ts";
 import { DEFAULT_TENANT } from "../../session/ids.ts";
 import type { NewTokenKey, StoredTokenKey, TokenKey } from "../../session/token-key.ts";
@@ -8,12 +7,13 @@ import type {
   TokenKeyStore,
 } from "../../session/token-key-store.ts";
 import { AUDIT_COLUMNS } from "../audit/audit-columns.ts";
+import { rowsById } from "../pg/by-id.ts";
 import { management } from "../pg/connection-permits.ts";
 import type { Database, Row, Run } from "../pg/database.ts";
-import { StorageFault, storageUnavailable, UNIQUE_VIOLATION } from "../pg/errors.ts";
 import { instantOf } from "../pg/instants.ts";
 import { newestFirst } from "../pg/newest-first.ts";
 import { NOW } from "../pg/sql.ts";
+import { retriedOnUniqueConflict } from "../pg/unique-conflicts.ts";
 import { TOKEN_KEY_COLUMNS, tokenKeyOf } from "./token-key-columns.ts";
 import { tokenKeyEntity } from "./token-key-entity.ts";
 
@@ -96,10 +96,6 @@ const REWRAP = {
 
 /** What changes the keys takes turns within a process: see Database.lockingTransaction. */
 const CHANGE = "token keys";
-/** In each attempt, one of the concurrent rotations succeeds. So this many can run at once. */
-const ROTATION_ATTEMPTS = 200;
-const ROTATION_BACKOFF_MS = 20;
-
 /** The token keys in PostgreSQL. */
 export function createTokenKeyStore(database: Database): TokenKeyStore {
   return {
@@ -119,33 +115,15 @@ export function createTokenKeyStore(database: Database): TokenKeyStore {
     },
 
     /** As the rotation of signing keys: the unique index rejects the second insert, which is retried. */
-    async rotate(key, rotation, context) {
-      for (let attempt = 1; ; attempt += 1) {
-        try {
-          return await database.lockingTransaction(context, CHANGE, (run) =>
-            rotateOnce(run, key, rotation, context),
-          );
-        } catch (error) {
-          const isConflict = error instanceof StorageFault && error.code === UNIQUE_VIOLATION;
-          if (!isConflict) throw error;
-          if (attempt === ROTATION_ATTEMPTS) throw storageUnavailable(error);
-        }
-        const { signal } = context;
-        const pause = delay(Math.random() * ROTATION_BACKOFF_MS, undefined, signal && { signal });
-        // An aborted delay rejects with an AbortError; the caller expects the signal's reason.
-        await pause.catch(() => signal?.throwIfAborted());
-      }
-    },
+    rotate: (key, rotation, context) =>
+      retriedOnUniqueConflict(context.signal, () =>
+        database.lockingTransaction(context, CHANGE, (run) =>
+          rotateOnce(run, key, rotation, context),
+        ),
+      ),
 
     async *all({ signal }) {
-      let after = "";
-      for (;;) {
-        const rows = await database.query(NEXT_BATCH, [after], signal);
-        const last = rows.at(-1);
-        if (last === undefined) return;
-        yield* rows.map(storedTokenKeyOf);
-        after = last.id as string;
-      }
+      for await (const row of rowsById(database, NEXT_BATCH, signal)) yield storedTokenKeyOf(row);
     },
 
     async rewrap(id, from, to, context) {
