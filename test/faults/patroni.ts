@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { chmod, chown, mkdir, mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,6 +10,7 @@ import { chooseUser } from "../../packages/embedded-postgres/data-directory.ts";
 import { choosePort } from "../../packages/embedded-postgres/server.ts";
 import { debianPostgres, findProgram } from "../support/programs.ts";
 import { until } from "../support/until.ts";
+import { processAndChildren, trySignal } from "./processes.ts";
 import type { FaultDatabase, Sql } from "./server.ts";
 
 /** How the primary goes away. */
@@ -137,9 +138,7 @@ class Node {
 
   #postgresProcesses(): readonly number[] {
     const postmaster = this.#postmaster();
-    if (postmaster === undefined) return [];
-    const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
-    return [postmaster, ...pids.map(Number).filter((pid) => parentOf(pid) === postmaster)];
+    return postmaster === undefined ? [] : processAndChildren(postmaster);
   }
 
   #postmaster(): number | undefined {
@@ -313,22 +312,4 @@ function freePort(): Promise<number> {
 
 async function give(path: string, runAs: RunAs | undefined): Promise<void> {
   if (runAs !== undefined) await chown(path, runAs.uid, runAs.gid);
-}
-
-function parentOf(pid: number): number | undefined {
-  try {
-    const text = readFileSync(`/proc/${pid}/stat`, "latin1");
-    return Number(text.slice(text.lastIndexOf(")") + 2).split(" ")[1]);
-  } catch {
-    return undefined;
-  }
-}
-
-/** To a process that may just have ended. */
-function trySignal(pid: number, name: NodeJS.Signals): void {
-  try {
-    process.kill(pid, name);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
-  }
 }

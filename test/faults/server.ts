@@ -1,6 +1,5 @@
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
 import { chmod, mkdtemp, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,6 +10,7 @@ import {
   startEmbeddedPostgres,
 } from "../../packages/embedded-postgres/index.ts";
 import { until } from "../support/until.ts";
+import { parentOf, processAndChildren, trySignal } from "./processes.ts";
 
 const MAIN = join(import.meta.dirname, "../../src/main.ts");
 
@@ -145,34 +145,10 @@ export class FaultServer implements AsyncDisposable {
 
   /** Stops all processes of the server. They exist, and their connections are open. */
   suspend(): void {
-    for (const pid of this.#processes()) signal(pid, "SIGSTOP");
+    for (const pid of processAndChildren(this.#postgres.pid)) trySignal(pid, "SIGSTOP");
   }
 
   resume(): void {
-    for (const pid of this.#processes()) signal(pid, "SIGCONT");
-  }
-
-  #processes(): readonly number[] {
-    const postmaster = this.#postgres.pid;
-    const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
-    return [postmaster, ...pids.map(Number).filter((pid) => parentOf(pid) === postmaster)];
-  }
-}
-
-function parentOf(pid: number): number | undefined {
-  try {
-    const text = readFileSync(`/proc/${pid}/stat`, "latin1");
-    return Number(text.slice(text.lastIndexOf(")") + 2).split(" ")[1]);
-  } catch {
-    return undefined;
-  }
-}
-
-/** To a process that may just have ended. */
-function signal(pid: number, name: NodeJS.Signals): void {
-  try {
-    process.kill(pid, name);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+    for (const pid of processAndChildren(this.#postgres.pid)) trySignal(pid, "SIGCONT");
   }
 }
