@@ -8,8 +8,10 @@ import { CallerLimitError } from "./caller-limit-error.ts";
 /** What a handler knows of its call. */
 export interface CallNotes {
   readonly tenant?: string | undefined;
-  /** Whether a response that is none of an error refuses what was asked, as a Check of Envoy does. */
-  readonly refused?: boolean;
+  /** In place of this error, a successful response refuses what was asked, as a Check of Envoy does. */
+  readonly refusal?: ConnectError;
+  /** Why a successful response refuses what was asked, if not for such an error. */
+  readonly reason?: string | undefined;
 }
 
 const notesKey = createContextKey<CallNotes>({}, { description: "what the handler knows" });
@@ -21,15 +23,17 @@ export function noteCall(values: ContextValues, notes: CallNotes): void {
 
 /** Whether the handler has refused what was asked, and has told the log of it. */
 export function isRefused(values: ContextValues | undefined): boolean {
-  return values?.get(notesKey).refused === true;
+  return values?.get(notesKey).refusal !== undefined;
 }
 
-/** A call for the log. It contains no credential. */
-export interface CallDescription extends CallNotes {
+/** A call for the log and for its span. It contains no credential. */
+export interface CallDescription extends Omit<CallNotes, "refusal"> {
   /** The authenticated calling service, also if the call failed before any handler. */
   readonly caller?: string | undefined;
   /** The name of the gRPC code, such as UNAUTHENTICATED. */
   readonly code: string;
+  /** The name of the code of the error in whose place a successful response refuses. */
+  readonly refusalCode?: string | undefined;
   /** The real reason, also where the caller gets a uniform one. */
   readonly reason?: string | undefined;
   /** Why the caller was refused, which the caller does not get to know. */
@@ -64,8 +68,13 @@ export function describeCall(
   values: ContextValues | undefined,
 ): CallDescription {
   const caller = values?.get(callerKey).name || undefined;
-  const notes = { ...values?.get(notesKey), caller };
-  if (error === undefined) return { ...notes, code: "OK" };
+  const { refusal, ...known } = values?.get(notesKey) ?? {};
+  const notes = { ...known, caller };
+  if (error === undefined) {
+    if (refusal === undefined) return { ...notes, code: "OK" };
+    const { reason, code: refusalCode } = describeCall(refusal, values);
+    return { ...notes, code: "OK", reason, refusalCode };
+  }
   const { cause } = error;
   const isDefect = defectCodes.includes(error.code);
   if (cause instanceof SessionError) {

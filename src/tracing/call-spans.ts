@@ -28,6 +28,8 @@ interface Call {
 export interface CallOutcome {
   /** The name of the gRPC code; OK if it succeeded. */
   readonly code: string;
+  /** The name of the code of the error in whose place a successful response refuses. */
+  readonly refusalCode?: string | undefined;
   /** The real reason, also where the caller gets a uniform one. */
   readonly reason?: string | undefined;
   readonly tenant?: string | undefined;
@@ -127,19 +129,20 @@ class CallSpan<Failure, Values> {
     this.#end();
   }
 
-  #setOutcome({ code, reason, tenant, caller }: CallOutcome): void {
-    const status = statusOf(code, this.#protocol);
-    if (status !== undefined) this.#span.setAttribute("rpc.response.status_code", status);
+  #setOutcome({ code, refusalCode = code, reason, tenant, caller }: CallOutcome): void {
+    // Connect has no code for success.
+    if (this.#protocol === "grpc" || code !== "OK") {
+      this.#span.setAttribute("rpc.response.status_code", spelled(code, this.#protocol));
+    }
     if (reason !== undefined) this.#span.setAttribute("sessiond.reason", reason);
     if (tenant !== undefined) this.#span.setAttribute("sessiond.tenant_id", tenant);
     if (caller !== undefined) this.#span.setAttribute("sessiond.caller", caller);
-    if (status !== undefined && FAILURES.has(code)) failSpan(this.#span, status);
+    if (FAILURES.has(refusalCode)) failSpan(this.#span, spelled(refusalCode, this.#protocol));
   }
 }
 
-/** The code as the protocol spells it. Connect has none for success. */
-function statusOf(code: string, protocol: Call["protocol"]): string | undefined {
+/** The code as the protocol spells it. */
+function spelled(code: string, protocol: Call["protocol"]): string {
   if (protocol === "grpc") return code;
-  if (code === "OK") return undefined;
   return code === "CANCELLED" ? "canceled" : code.toLowerCase();
 }

@@ -123,7 +123,7 @@ class Checks {
       return await this.#allow(request, route, ownContext, context.values);
     } catch (error) {
       const failure = routeErrorOf(error) ?? error;
-      if (failure instanceof RouteError) return this.#misconfigured(failure);
+      if (failure instanceof RouteError) return this.#misconfigured(failure, context.values);
       const refusable = failure instanceof SessionError && !failure.reason.startsWith("CALLER_");
       if (!refusable || request === undefined) throw toConnectError(failure, this.#deps.errors);
       const durationMs = clock() - startedAt;
@@ -159,8 +159,9 @@ class Checks {
       observer.decided("anonymous");
       return responses.anonymous(tokenHeader(config, undefined));
     }
-    noteCall(call.values, { tenant: error.tenantId, refused: true });
-    observer.refused({ ...call, error: toConnectError(error, errors) });
+    const refusal = toConnectError(error, errors);
+    noteCall(call.values, { tenant: error.tenantId, refusal });
+    observer.refused({ ...call, error: refusal });
     if (httpStatus === 403) return this.#denied({ status: 403, reason, message, setCookies: [] });
     if (httpStatus !== 401) {
       observer.decided("unavailable");
@@ -180,8 +181,9 @@ class Checks {
     return responses.denied(refusal);
   }
 
-  #misconfigured(error: RouteError): CheckResponse {
+  #misconfigured(error: RouteError, values: ContextValues): CheckResponse {
     const { observer } = this.#deps;
+    noteCall(values, { reason: ROUTE_MISCONFIGURED.reason });
     observer.decided("misconfigured");
     observer.misconfigured(error.message);
     return responses.denied(ROUTE_MISCONFIGURED);
