@@ -9,7 +9,6 @@ import {
   clientOf,
   createTestFile,
   newToken,
-  type TestFile,
   tokenLine,
   withToken,
 } from "../support/callers.ts";
@@ -45,23 +44,22 @@ const OWN = [
 describe("names and attributes of spans", () => {
   const spans = useRecordedSpans();
   const token = newToken();
-  let file: TestFile;
+  const stack = new AsyncDisposableStack();
   let app: TestApp;
   let caller: CallerClient;
   let session: OpenedSession;
 
   before(async () => {
-    file = await createTestFile(tokenLine(token, { name: "shop", role: "admin" }));
+    const file = await createTestFile(tokenLine(token, { name: "shop", role: "admin" }));
+    stack.defer(() => file.remove());
     app = await startTestApp({ env: { SESSIOND_CALLERS_FILE: file.path } });
+    stack.defer(() => app.stop());
     caller = clientOf(app.url, withToken(token));
+    stack.defer(() => caller.close());
     session = await openSession(caller.client);
   });
 
-  after(async () => {
-    caller.close();
-    await app.stop();
-    await file.remove();
-  });
+  after(() => stack.disposeAsync());
 
   it("K03: of a call that succeeds, and of its statement", async () => {
     await validate(caller.client, session.cookie);
@@ -112,9 +110,10 @@ describe("names and attributes of spans", () => {
   });
 
   it("K03: of a call that is refused before its handler", async () => {
+    using resources = new DisposableStack();
     const stranger = clientOf(app.url, withToken(newToken()));
+    resources.defer(() => stranger.close());
     await expectFailure(validate(stranger.client, session.cookie), "CALLER_UNAUTHENTICATED");
-    stranger.close();
     const call = await spans.named(VALIDATE);
     expect(call.attributes).to.deep.equal({
       ...GRPC,
@@ -126,13 +125,13 @@ describe("names and attributes of spans", () => {
 
   it("K03: of a call that fails, and of the statement that was cancelled", async () => {
     const held = await holdTransaction(app.database);
-    await held.query("LOCK TABLE sessions");
-    app.setStatementTimeout(20);
     try {
+      await held.query("LOCK TABLE sessions");
+      app.setStatementTimeout(20);
       await expectFailure(validate(caller.client, session.cookie), "STORAGE_UNAVAILABLE");
     } finally {
-      await held.commit();
       app.setStatementTimeout(600_000);
+      await held.end();
     }
     const call = await spans.named(VALIDATE);
     expect(call.status).to.deep.equal({ code: SpanStatusCode.ERROR });

@@ -88,11 +88,15 @@ describe("spans of calls and statements", () => {
   it("K01: a change that waited for a lock alone is in the trace of its own call", async () => {
     const { id, cookie } = await openSession(app.client);
     const held = await holdTransaction(app.database);
-    await held.query("SELECT FROM sessions WHERE id = $1 FOR UPDATE", [id]);
-    const revoking = app.client.revoke({ session: byCookie(cookie) });
-    await spans.named("BEGIN");
-    await held.commit();
-    await revoking;
+    try {
+      await held.query("SELECT FROM sessions WHERE id = $1 FOR UPDATE", [id]);
+      const revoking = app.client.revoke({ session: byCookie(cookie) });
+      await spans.named("BEGIN");
+      await held.commit();
+      await revoking;
+    } finally {
+      await held.end();
+    }
     const call = await spans.named(`${SERVICE}/Revoke`);
     const names = spans.childrenOf(call).map(({ name }) => name);
     expect(names).to.include.members(["BEGIN", "UPDATE sessions INSERT audit_events", "COMMIT"]);
