@@ -179,9 +179,13 @@ async function start(options: AppOptions): Promise<App> {
   );
   for (const key of unreadable) unreadableKeys.add(key);
   const tokenParts = { config, random, storage, encryption };
-  if (worker === undefined) await prepareTokenKeys(tokenParts, log, boot);
-  const onIssued = metrics && ((isCached: boolean) => metrics.tokenIssued({ isCached }));
-  const tokens = await openTokens(tokenParts, log, boot, stack, onIssued);
+  if (worker === undefined) {
+    await tracing.starting(() => prepareTokenKeys(tokenParts, log, boot));
+  }
+  const tokens = await openTokens(tokenParts, log, boot, stack, {
+    tracing,
+    onIssued: metrics && ((isCached) => metrics.tokenIssued({ isCached })),
+  });
   for (const [path, document] of tokens.documents) publicDocuments.set(path, document);
 
   const runSweep = (context: CallContext, timeLimitMs: number) =>
@@ -264,7 +268,7 @@ async function start(options: AppOptions): Promise<App> {
     tlsFiles?.warnOfExpiry();
     if (metrics !== undefined) {
       keyAges ??= watchKeyAges(
-        (signal) => storage.signingKeyAges(signal),
+        (signal) => tracing.inSpan("sessiond.read_key_ages", () => storage.signingKeyAges(signal)),
         () => unreadableKeys.count,
         metrics,
         log,

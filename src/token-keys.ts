@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import type { AppTracing } from "./app-tracing.ts";
 import type { Config } from "./config/config.ts";
 import type { FixedResponse } from "./server/fixed-response.ts";
 import type { CallContext } from "./session/call-context.ts";
@@ -26,7 +27,13 @@ export interface Tokens {
   readonly documents: ReadonlyMap<string, () => FixedResponse | Promise<FixedResponse>>;
 }
 
-export type IssuedObserver = (cached: boolean) => void;
+/** What is told of tokens and their keys. */
+export interface TokenObservers {
+  /** Gives a span to each read of the keys; those of the start are within its span. */
+  readonly tracing: Pick<AppTracing, "starting" | "inSpan">;
+  /** Called for each token that is handed out, with whether it was handed out before. */
+  readonly onIssued?: ((cached: boolean) => void) | undefined;
+}
 
 export interface TokenKeyParts {
   readonly config: Config;
@@ -70,14 +77,13 @@ export async function prepareTokenKeys(
  * Reads the token keys, if tokens are issued, and keeps them up to date.
  *
  * @param stack ends that
- * @param onIssued called for each token that is handed out, with whether it was handed out before
  */
 export async function openTokens(
   parts: TokenKeyParts,
   log: Logger,
   context: CallContext,
   stack: AsyncDisposableStack,
-  onIssued?: IssuedObserver,
+  { tracing, onIssued }: TokenObservers,
 ): Promise<Tokens> {
   const { config, storage, encryption } = parts;
   const policy = config.tokens;
@@ -96,8 +102,10 @@ export async function openTokens(
         "a token key cannot be used, and is not published by this process; if it stays so, " +
           "RotateTokenKey with `immediately` replaces it",
       ),
+    runRead: (read) => tracing.inSpan("sessiond.read_token_keys", read),
   });
-  await ring.refresh(context);
+  // Only this: what is set up in the span of the start, such as the timer, would stay in it.
+  await tracing.starting(() => ring.refresh(context));
 
   const stopping = new AbortController();
   const { signal } = stopping;

@@ -49,6 +49,8 @@ export interface TokenKeyRingDependencies {
   readonly clock: MonotonicClock;
   /** Called when a key cannot be used, once until it can. The error contains nothing of the key. */
   readonly onUnusable: (key: TokenKey, error: unknown) => void;
+  /** Runs each read of the keys, such as in a span, and settles as it does. */
+  readonly runRead: <T>(read: () => Promise<T>) => Promise<T>;
 }
 
 /**
@@ -154,7 +156,11 @@ export class TokenKeyRing {
     return this.#reads.join("published", context.signal, load).catch(rethrowAsOwn);
   }
 
-  async #load(context: CallContext): Promise<Snapshot> {
+  #load(context: CallContext): Promise<Snapshot> {
+    return this.#deps.runRead(() => this.#loadNow(context));
+  }
+
+  async #loadNow(context: CallContext): Promise<Snapshot> {
     const { store, clock } = this.#deps;
     const readAt = clock();
     this.#lastBegun += 1;

@@ -43,6 +43,8 @@ function ringOver(...keys: StoredTokenKey[]) {
     /** The monotonic one. */
     clock: 0,
     reads: 0,
+    /** How many reads were run by `runRead`. */
+    runs: 0,
     imports: 0,
     failure: undefined as unknown,
     unusable: [] as string[],
@@ -72,6 +74,10 @@ function ringOver(...keys: StoredTokenKey[]) {
     signer,
     clock: () => world.clock,
     onUnusable: ({ id }, error) => world.unusable.push(`${id}: ${(error as Error).message}`),
+    runRead(read) {
+      world.runs += 1;
+      return read();
+    },
   });
   const signingId = async () => (await ring.signingKey(world.now, MINUTE, context)).id;
   const publishedIds = async () => (await ring.publicKeys(context)).keys.map(({ kid }) => kid);
@@ -119,6 +125,7 @@ describe("token key ring", () => {
     world.pass(1);
     await Promise.all([publishedIds(), publishedIds(), publishedIds()]);
     expect(world.reads).to.equal(2);
+    expect(world.runs, "what is in memory is no read").to.equal(2);
   });
 
   it("knows a key of another process at the latest when no other one can sign", async () => {

@@ -1,9 +1,12 @@
+import { mock } from "node:test";
 import { context, propagation, trace } from "@opentelemetry/api";
 import { expect } from "chai";
 import { openSession, validate } from "../support/actors.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { everyCall } from "../support/every-call.ts";
 import { useRecordedSpans } from "../support/recorded-spans.ts";
+import { fetchJwks, TOKENS_ENV } from "../support/tokens.ts";
+import { until } from "../support/until.ts";
 
 type Methods = Record<string, (...args: unknown[]) => unknown>;
 
@@ -45,6 +48,28 @@ async function makeEveryCall({ client }: TestApp): Promise<void> {
   await Promise.all(Array.from({ length: 20 }, () => validate(client, cookie)));
 }
 
+/** Starts sessiond with all that it reads without a call; its timers run only when the test says so. */
+async function startWithTimers(stack: AsyncDisposableStack): Promise<TestApp> {
+  mock.timers.enable({ apis: ["setInterval"] });
+  stack.defer(() => mock.timers.reset());
+  const app = await startTestApp({ env: { ...TOKENS_ENV, SESSIOND_METRICS_PORT: "0" } });
+  stack.defer(() => app.stop());
+  return app;
+}
+
+/** Lets a minute pass for the timers, and reads the public keys. */
+async function runTimers({ app, url }: TestApp): Promise<void> {
+  const { storage } = app;
+  const reads = [
+    mock.method(storage.tokenKeys, "published").mock,
+    mock.method(storage, "signingKeyAges").mock,
+  ];
+  mock.timers.tick(60_000);
+  await until("both timers read", async () => reads.every((read) => read.callCount() > 0));
+  await Promise.all(reads.flatMap(({ calls }) => calls.map(({ result }) => result)));
+  await fetchJwks(url);
+}
+
 describe("without an SDK", () => {
   it("K05: no function of the tracing API is called on a call", async () => {
     const app = await startTestApp();
@@ -54,6 +79,17 @@ describe("without an SDK", () => {
     } finally {
       await app.stop();
     }
+  });
+
+  it("K05: the start only asks whether there is one, and what runs without a call nothing", async () => {
+    await using stack = new AsyncDisposableStack();
+    const started: TestApp[] = [];
+    const duringStart = await apiCallsDuring(async () =>
+      started.push(await startWithTimers(stack)),
+    );
+    expect(duringStart).to.deep.equal(["trace.getTracerProvider"]);
+    const [app] = started as [TestApp];
+    expect(await apiCallsDuring(() => runTimers(app))).to.deep.equal([]);
   });
 });
 
@@ -68,5 +104,12 @@ describe("with an SDK", () => {
     } finally {
       await app.stop();
     }
+  });
+
+  it("K05: they are called by what runs without a call, too", async () => {
+    await using stack = new AsyncDisposableStack();
+    const app = await startWithTimers(stack);
+    const called = new Set(await apiCallsDuring(() => runTimers(app)));
+    expect([...called]).to.include.members(["trace.setSpan", "context.with"]);
   });
 });
