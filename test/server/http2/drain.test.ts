@@ -53,11 +53,12 @@ describe("HTTP/2 end of a connection", () => {
     const client = await engine.open({ pong: false });
     client.write(request(1, endOfRequest));
     await until("a request", async () => engine.exchanges.length === 1);
+    const beforeDrain = performance.now();
     engine.connection.drain();
     await until("the first GOAWAY", async () => goAways(client).length === 1);
     client.write(request(3, endOfRequest));
     await until("another request", async () => engine.exchanges.length === 2);
-    engine.tick(900);
+    engine.tick(900, beforeDrain);
     await settled(client);
     expect(goAways(client)).to.deep.equal([first]);
     // A client that does not answer PING is waited for no longer than a second.
