@@ -9,7 +9,7 @@ import { type FrozenClock, freezeClock } from "../support/frozen-clock.ts";
 import { numbers } from "../support/in-parallel.ts";
 import { allPages } from "../support/pages.ts";
 import { type HeldTransaction, holdTransaction } from "../support/transaction.ts";
-import { until } from "../support/until.ts";
+import { until, untilBlockedBy } from "../support/until.ts";
 
 type Request = Parameters<TestApp["client"]["listAuditEvents"]>[0];
 
@@ -48,7 +48,7 @@ describe("audit events by time", () => {
   }
 
   /** A period that has ended, so that there is a last page also with the oldest first. */
-  const past = { occurredBefore: timestampFromMs(Date.now() - 60 * SECOND) };
+  const past = { occurredBefore: timestampFromMs(Date.now() - 2 * 60 * SECOND) };
 
   it("are from the first time to just before the second, in both orders", async () => {
     const tenantId = newTenant();
@@ -259,14 +259,60 @@ describe("audit events by time", () => {
       const id = await event(tenantId, at - 60 * SECOND);
       const later = await event(tenantId, at);
       const request = { tenantId, occurredBefore: timestampFromMs(at) };
-      await clock.set(at + 4999);
+      await clock.set(at + 9999);
       const open = await page(request);
       expect(open.ids).to.deep.equal([id]);
       expect(open.next).not.to.equal("");
-      await clock.set(at + 5000);
+      await clock.set(at + 10_000);
       expect(await page(request)).to.deep.equal({ ids: [id], next: "" });
       expect(await page({ ...request, pageToken: open.next })).to.deep.equal({ ids: [], next: "" });
       expect(later > id).to.equal(true);
+    });
+
+    describe("with statements that wait for 8 s before they write", () => {
+      const WAIT_MS = 8 * SECOND;
+      before(() => replica.setStatementTimeout(10 * SECOND));
+      after(() => replica.setStatementTimeout(5 * SECOND));
+
+      it("does not go past a change whose event has a smaller id than one that has waited", async () => {
+        const tenantId = newTenant();
+        const began = Date.now() - WAIT_MS;
+        held = await holdTransaction(app.database);
+        const values = `($1, 'auth', 'auth.open', '', '', $2, 'session', '', '{}')`;
+        await held.query(`${INSERT} VALUES ${values}`, [new Date(), tenantId]);
+        const waited = await event(tenantId, began);
+        await ahead(60);
+        const waiting = await page({ tenantId });
+        expect(waiting.ids).to.deep.equal([]);
+        await held.commit();
+        const { ids } = await page({ tenantId, pageToken: waiting.next });
+        expect(ids).to.have.length(2);
+        expect(ids[1]).to.equal(waited);
+      });
+
+      it("does not end a period before one of it has waited", async () => {
+        const tenantId = newTenant();
+        const began = Date.now();
+        held = await holdTransaction(app.database);
+        const lock = "SELECT pg_advisory_xact_lock(1)";
+        await held.query(lock);
+        const writing = app.sql<{ id: string }>(
+          `WITH locked AS MATERIALIZED (${lock}) ${INSERT}
+           SELECT $1, 'auth', 'auth.late', '', '', $2, 'session', '', '{}' FROM locked RETURNING id`,
+          [new Date(began), tenantId],
+        );
+        await untilBlockedBy(app.sql, held.pid);
+        const request = { tenantId, occurredBefore: timestampFromMs(began + 1) };
+        await clock.set(began + WAIT_MS);
+        const open = await page(request);
+        expect(open.ids).to.deep.equal([]);
+        expect(open.next).not.to.equal("");
+        await held.commit();
+        const [written] = await writing;
+        await ahead(60);
+        const end = await page({ ...request, pageToken: open.next });
+        expect(end).to.deep.equal({ ids: [BigInt(written?.id ?? 0)], next: "" });
+      });
     });
 
     it("stops before an event of the last seconds, also if older ones have larger ids", async () => {
@@ -284,11 +330,17 @@ describe("audit events by time", () => {
 
     it("misses and repeats nothing while changes are made, by the real clock", async () => {
       const tenantId = newTenant();
+      // The reader is behind by as much.
+      await using stack = new AsyncDisposableStack();
+      const env = { SESSIOND_DATABASE_STATEMENT_TIMEOUT: "1s" };
+      const reader = stack.adopt(await startReplica(app.database.url, { env }), (one) =>
+        one.stop(),
+      );
       const seen: bigint[] = [];
       let pageToken = "";
       const read = async () => {
         const request = { tenantId, pageToken, pageSize: 7, oldestFirst: true };
-        const { auditEvents, nextPageToken } = await app.client.listAuditEvents(request);
+        const { auditEvents, nextPageToken } = await reader.client.listAuditEvents(request);
         seen.push(...auditEvents.map(({ id }) => id));
         pageToken = nextPageToken;
         return auditEvents.length;
@@ -343,10 +395,10 @@ describe("audit events by time", () => {
             (await limited.client.listAuditEvents({ tenantId, oldestFirst: true })).auditEvents.map(
               (event) => event.id,
             );
-          await clock.set(at + 25 * SECOND);
+          await clock.set(at + 45 * SECOND);
           expect(await read()).to.deep.equal([]);
           // Longer than any change of sessiond's can take.
-          await clock.set(at + 25 * SECOND + 1);
+          await clock.set(at + 45 * SECOND + 1);
           expect(await read()).to.deep.equal([id]);
         } finally {
           await limited.stop();

@@ -15,7 +15,8 @@ import { createTestDatabase } from "../support/database.ts";
 describe("exit codes of commands (L03)", () => {
   let app: TestApp;
   before(async () => {
-    app = await startTestApp();
+    // An export until now waits for as long.
+    app = await startTestApp({ env: { SESSIOND_DATABASE_STATEMENT_TIMEOUT: "1s" } });
   });
   after(() => app.stop());
 

@@ -11,8 +11,17 @@ import { NOW } from "../pg/sql.ts";
  * id, besides the longest time of a statement: a clock that was set back.
  */
 const CLOCK_SLACK_MS = 300_000;
-/** So long after its time, an event has its id, unless its statement waits for a lock. */
+/**
+ * How long beyond the statement timeout a statement may still give ids to events: until its cancellation has
+ * arrived. Also more than what passes between an event's id and the id of its transaction, by which OPEN_CHANGES
+ * knows a change.
+ */
 const SETTLING_MS = 5000;
+/**
+ * The most statements of a transaction from the one that gives the first event its id to the end: a Create
+ * within a session limit, the end of the oldest sessions, COMMIT.
+ */
+const STATEMENTS_FROM_FIRST_ID = 3;
 
 const PROBES = 16;
 /** 17 to the power of 8 is more than there will be events. */
@@ -82,15 +91,20 @@ export async function idsAround(
 }
 
 /**
- * The time before which all events can be read. An event has its id before it is committed, so one with a
- * smaller id may appear later. To be asked for before the events are read.
+ * The time before which events can be read in the order of their ids without missing one. An event has its id
+ * before it is committed, so one with a smaller id may appear later. To be asked for before the events are read.
+ *
+ * Every event that appears later got its id after `firstId`. One whose statement began longer ago than a
+ * statement may take, which may have waited for a lock, had its id before that, thus a smaller one. This goes by
+ * the statement timeout of this process, which the others must not exceed.
  */
 export async function settledUntil(database: Database, context: CallContext): Promise<Instant> {
-  const use = management(context);
-  const [row] = await database.query(OPEN_CHANGES, [], context.signal, use);
+  const { statementTimeoutMs } = database.options;
+  const [row] = await database.query(OPEN_CHANGES, [], context.signal, management(context));
   const now = instantOf(row?.now);
-  const earliest = row?.earliest === null ? now : Math.min(now, instantOf(row?.earliest));
+  const earliest = row?.earliest === null ? now : instantOf(row?.earliest);
   // The server tells a role without pg_read_all_stats the times of its own transactions only.
-  const hidden = row?.is_hidden ? now - 2 * database.options.statementTimeoutMs : now;
-  return Math.min(earliest, hidden) - SETTLING_MS;
+  const hidden = row?.is_hidden ? now - STATEMENTS_FROM_FIRST_ID * statementTimeoutMs : now;
+  const firstId = Math.min(now, earliest, hidden);
+  return firstId - statementTimeoutMs - SETTLING_MS;
 }
