@@ -420,8 +420,8 @@ class SessionServiceServicer:
 
         Newest first, events that are written between two pages are not on the later one. Oldest first, no
         event is missed, also those that are being written: a page ends before the events of the last
-        seconds, 5 at least, and of a change that has not been committed yet. If it is empty, wait before
-        you ask for the next one.
+        seconds, 15 by default, which are the time limit of an SQL statement and 5 more, and as long before
+        a change that has not been committed yet. If it is empty, wait before you ask for the next one.
 
         Idempotent, changes nothing. Role: admin.
         """
