@@ -5,7 +5,6 @@ import packageJson from "../package.json" with { type: "json" };
 import { startApp } from "./app.ts";
 import { banner, type Whereabouts } from "./banner.ts";
 import { CreateTokenError, createToken } from "./commands/create-token.ts";
-import { rewrapKeys } from "./commands/rewrap-keys.ts";
 import { type Config, ConfigError, loadConfig } from "./config/config.ts";
 import { BoundedOutput, type WriteBytes } from "./log/bounded-output.ts";
 import { createLevelSwitch } from "./log/level-switch.ts";
@@ -61,7 +60,6 @@ async function runCommand(args: readonly string[]): Promise<number> {
       stdin: process.stdin,
       now: Date.now,
       serve,
-      rewrapKeys: rewrap,
       openLog,
       explain,
     },
@@ -95,19 +93,6 @@ async function printToken(args: readonly string[]): Promise<void> {
   const output = await createToken(args);
   stderr.writeLine(output.stderr);
   stdout.writeLine(output.stdout);
-}
-
-/** @returns the exit code */
-async function rewrap(): Promise<number> {
-  const config = loadConfig(process.env);
-  const log = await openLog(config);
-  const signal = stopSignal(log, exit);
-  const { text, isComplete } = await rewrapKeys(config, log, signal).catch((error: unknown) => {
-    if (!signal.aborted) throw error;
-    throw new Error("interrupted: run it again to re-wrap the other keys");
-  });
-  stdout.writeLine(text);
-  return isComplete ? 0 : 1;
 }
 
 function logOptions({ log: { level, format } }: Config): LogOptions {

@@ -32,8 +32,6 @@ export interface Host {
   readonly now: () => number;
   /** Serves until the process is to stop. */
   serve(): Promise<void>;
-  /** Returns the exit code. */
-  rewrapKeys(): Promise<number>;
   openLog(config: Config): Promise<Logger>;
   /** The message of an error, with advice where there is some. */
   explain(error: unknown): string;

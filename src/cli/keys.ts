@@ -9,11 +9,13 @@ import {
   TokenKeyStateSchema,
 } from "../../gen/es/sessiond/v1/session_pb.ts";
 import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
+import { linesOfReport, type RewrapReport, rewrapKeys } from "../commands/rewrap-keys.ts";
+import { loadConfig } from "../config/config.ts";
 import { nonEmpty } from "./arguments.ts";
 import { type Cli, pagesUpTo } from "./cli.ts";
 import { enumWord } from "./enum-word.ts";
-import { wrongUse } from "./exit-codes.ts";
-import type { Column } from "./table.ts";
+import { ExitCode, wrongUse } from "./exit-codes.ts";
+import { type Column, visible } from "./table.ts";
 import { formatTime } from "./times.ts";
 
 const TENANT = "the tenant; by default that of the caller, or the tenant `default`";
@@ -167,8 +169,29 @@ export function rewrapKeysCommand(cli: Cli, end: (exitCode: number) => void): Co
   return new Command("rewrap-keys")
     .summary("put all keys under the current key-encryption key")
     .description(
-      "Puts all keys in the database under the current key-encryption key, also while replicas serve. " +
-        "It uses the database, not the service. Ends with 0 if every key is under it now.",
+      "Puts all keys in the database under the current key-encryption key, also while replicas serve. It uses " +
+        "the database, not the service. Ends with 0 if every key is under it now, and with " +
+        `${ExitCode.partlyDone} if only some are.`,
     )
-    .action(async () => end(await cli.host.rewrapKeys()));
+    .action(async () => {
+      const report = await rewrap(cli);
+      if (cli.isJson) {
+        await cli.stdout.writeJson(`${JSON.stringify(report)}\n`);
+      } else {
+        const lines = linesOfReport(report).map((line) => `${visible(line)}\n`);
+        await cli.stdout.write(lines.join(""));
+      }
+      if (!report.complete) end(ExitCode.partlyDone);
+    });
+}
+
+async function rewrap(cli: Cli): Promise<RewrapReport> {
+  const config = loadConfig(cli.host.env);
+  const log = await cli.host.openLog(config);
+  try {
+    return await rewrapKeys(config, log, cli.signal);
+  } catch (error) {
+    if (cli.signal.aborted) await cli.note("interrupted: run it again to re-wrap the other keys");
+    throw error;
+  }
 }

@@ -21,9 +21,6 @@ export interface RunOptions {
   readonly onInterrupt: (interrupted: (exitCode: number) => void) => void;
 }
 
-/** They handle signals themselves. */
-const LONG_RUNNING = ["serve", "rewrap-keys"];
-
 /**
  * Runs a command, and explains on standard error why it fails.
  *
@@ -46,7 +43,8 @@ export async function runCommandLine(
     exitCode = code;
   });
   program.hook("preAction", (_, command) => {
-    if (LONG_RUNNING.includes(command.name())) return;
+    // It handles signals itself.
+    if (command.name() === "serve") return;
     onInterrupt((code) => {
       interruptedWith = code;
       interruption.abort(new Error("interrupted"));

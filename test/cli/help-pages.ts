@@ -19,7 +19,6 @@ export function programForHelp(): Command {
     stdin: new PassThrough(),
     now: Date.now,
     serve: async () => {},
-    rewrapKeys: async () => 0,
     openLog: async () => pino({ level: "silent" }),
     explain: String,
   };

@@ -11,6 +11,7 @@ import { keyEncryptionKeyId, LocalKeyWrapper } from "../../src/session/local-key
 import { tokenKeyContext } from "../../src/session/token-key.ts";
 import { newActor, newTenant, openSession, validate } from "../support/actors.ts";
 import { TEST_KEY_ENCRYPTION_KEY, withKeys } from "../support/app.ts";
+import { runCommand } from "../support/command-line.ts";
 import type { TestDatabase } from "../support/database.ts";
 import { dumpOf } from "../support/database-dump.ts";
 import { numbers } from "../support/in-parallel.ts";
@@ -138,7 +139,7 @@ describe("sessiond rewrap-keys (F14)", () => {
 
     await database.sql("UPDATE token_keys SET encrypted_key = '\\x00'");
     const { code, stdout } = await run(database, [NEW_KEY]);
-    expect(code).to.equal(1);
+    expect(code).to.equal(6);
     expect(stdout).to.include("re-wrapped 0 of 22 token keys\n").and.not.include("all are");
     const named = stdout.match(/^cannot decrypt tk-[0-9a-f]{32}: corrupt, under \w+$/gm);
     expect(named).to.have.length(20);
@@ -201,8 +202,8 @@ describe("sessiond rewrap-keys (F14)", () => {
       });
       await untilWaiting(database.sql, 2);
       const { code, stderr } = await started.end("SIGTERM");
-      expect(code).to.equal(1);
-      expect(stderr).to.match(/^sessiond: interrupted: run it again/m);
+      expect(code).to.equal(143);
+      expect(stderr).to.match(/^interrupted: run it again/m);
     } finally {
       await held.end();
     }
@@ -220,17 +221,53 @@ describe("sessiond rewrap-keys (F14)", () => {
     }
   });
 
-  it("names the keys that it cannot decrypt, re-wraps the others, and ends with 1", async () => {
+  it("names the keys that it cannot decrypt, re-wraps the others, and ends with 6", async () => {
     const database = await databaseWithKeys(25);
     const rows = await rowsOf(database);
     const broken = rows.filter(({ tenant_id }) => tenant_id !== "default").slice(0, 22);
     for (const { id } of broken) await corrupt(database.sql, id);
     const { code, stdout } = await run(database, [NEW_KEY, TEST_KEY_ENCRYPTION_KEY]);
-    expect(code).to.equal(1);
+    expect(code).to.equal(6);
     expect(stdout).to.include("re-wrapped 4 of 26 signing keys\n");
     const named = stdout.match(/^cannot decrypt sk-\S+ of tenant \S+: corrupt, under \w+$/gm);
     expect(named).to.have.length(20);
     expect(stdout).to.include("and 2 more that cannot be decrypted\n").and.not.include("all are");
+  });
+
+  it("prints one JSON object with --json, and ends with the same codes", async () => {
+    const database = await databaseWithKeys(2);
+    const keys = [NEW_KEY, TEST_KEY_ENCRYPTION_KEY];
+    const env = { ...databaseEnv(database), SESSIOND_KEY_ENCRYPTION_KEYS: keys.join(",") };
+    const rewrap = async () => {
+      const { code, stdout } = await runCommand(["rewrap-keys", "--json"], { env });
+      return { code, report: JSON.parse(stdout) };
+    };
+    const [row] = (await rowsOf(database)).filter(({ tenant_id }) => tenant_id !== "default");
+    const { id, tenant_id: tenantId } = row as Row;
+    await corrupt(database.sql, id);
+    const none = { count: 0, rewrapped: 0, contended: false, undecryptableCount: 0 };
+    const partly = await rewrap();
+    expect(partly).to.deep.equal({
+      code: 6,
+      report: {
+        complete: false,
+        keyEncryptionKeyId: idOf(NEW_KEY),
+        signingKeys: {
+          count: 3,
+          rewrapped: 2,
+          contended: false,
+          undecryptableCount: 1,
+          undecryptable: [
+            { id, tenantId, keyEncryptionKeyId: idOf(TEST_KEY_ENCRYPTION_KEY), corrupt: true },
+          ],
+        },
+        tokenKeys: { ...none, undecryptable: [] },
+      },
+    });
+    await database.sql("DELETE FROM signing_keys WHERE id = $1", [id]);
+    const { code, report } = await rewrap();
+    expect({ code, complete: report.complete }).to.deep.equal({ code: 0, complete: true });
+    expect(report.signingKeys).to.deep.equal({ ...none, count: 2, undecryptable: [] });
   });
 
   it("moves keys to Vault, and to the next version of its key (A26)", async () => {

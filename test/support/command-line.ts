@@ -68,7 +68,6 @@ export async function runCommand(
       stdin: input,
       now: options.now ?? Date.now,
       serve: unexpected,
-      rewrapKeys: unexpected,
       openLog: async () => pino({ level: "silent" }),
       explain: (error) => (error instanceof Error ? error.message : String(error)),
       ...options.host,
