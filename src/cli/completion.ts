@@ -36,7 +36,8 @@ interface Word {
 
 function nodesOf(program: Command): readonly Node[] {
   const globals = optionsOf(program);
-  const visit = (command: Command, path: string): Node[] => {
+  const visit = (command: Command, path: string): readonly Node[] => {
+    if (path === "help") return helpNodes(program, path, globals);
     const commands = command.commands;
     const choices = command.registeredArguments.flatMap(({ argChoices }) => argChoices ?? []);
     const node = {
@@ -50,6 +51,16 @@ function nodesOf(program: Command): readonly Node[] {
     return [node, ...commands.flatMap((child) => visit(child, `${path} ${child.name()}`.trim()))];
   };
   return visit(program, "");
+}
+
+/** After `help` come the words of a command. */
+function helpNodes(command: Command, path: string, options: readonly Word[]): readonly Node[] {
+  const children = command.commands.filter((child) => child.name() !== "help");
+  const words = children.map((child) => ({ name: child.name(), help: child.summary() }));
+  return [
+    { path, words, options },
+    ...children.flatMap((child) => helpNodes(child, `${path} ${child.name()}`, options)),
+  ];
 }
 
 function optionsOf(command: Command): Word[] {

@@ -4,6 +4,7 @@ import type { Cli } from "./cli.ts";
 import { completionCommand } from "./completion.ts";
 import { configCommand } from "./config.ts";
 import { doctorCommand } from "./doctor/doctor.ts";
+import { helpCommand } from "./help.ts";
 import { keysCommand, rewrapKeysCommand, rotateKeyCommand } from "./keys.ts";
 import { migrateCommand } from "./migrate.ts";
 import { sessionsCommand } from "./sessions.ts";
@@ -28,7 +29,7 @@ export function buildProgram(cli: Cli, end: (exitCode: number) => void): Command
     .description("A login-session service for backends.")
     .usage("[command] [options]")
     .version(cli.host.version, "--version", "print the version")
-    .helpOption("--help", "print help on a command")
+    .helpOption("-h, --help", "print help on a command")
     .helpCommand(false)
     .optionsGroup(GENERAL_OPTIONS)
     .configureHelp({
@@ -57,10 +58,11 @@ export function buildProgram(cli: Cli, end: (exitCode: number) => void): Command
   program.addCommand(keysCommand(cli));
   program.addCommand(rotateKeyCommand(cli));
   program.addCommand(sweepCommand(cli, end));
-  program.commandsGroup("Keys, tokens and shells:");
+  program.commandsGroup("Keys, tokens, shells and help:");
   program.addCommand(rewrapKeysCommand(cli, end));
   program.addCommand(tokenCommand(cli, end));
   program.addCommand(completionCommand(cli, program));
+  program.addCommand(helpCommand(program));
   program.addHelpText("after", AFTER_HELP);
   inheritSettings(program);
   return program;

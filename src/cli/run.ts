@@ -2,6 +2,7 @@ import { type Command, CommanderError } from "commander";
 import { Cli, type GlobalOptions, type Host } from "./cli.ts";
 import { type CommandError, ExitCode, wrongUse } from "./exit-codes.ts";
 import { describeFailure } from "./failure.ts";
+import { pathOf } from "./help.ts";
 import { Output, OutputClosedError, type OutputOptions, type WriteBytes } from "./output.ts";
 import { buildProgram } from "./program.ts";
 
@@ -60,14 +61,14 @@ export async function runCommandLine(
       await outputs.stdout.write(printed.join(""));
       return ExitCode.done;
     }
-    return await explain(cli, args, error, printed);
+    return await explain(cli, args, error);
   }
 }
 
 /**
  * Makes commander throw instead of ending the process, and keeps what it prints.
  *
- * @returns what it has printed
+ * @returns what it has printed on standard output
  */
 function captureHelp(program: Command, outputs: { readonly stdout: Output }): readonly string[] {
   const printed: string[] = [];
@@ -79,7 +80,7 @@ function captureHelp(program: Command, outputs: { readonly stdout: Output }): re
     });
     command.configureOutput({
       writeOut: (text) => printed.push(text),
-      writeErr: (text) => printed.push(text),
+      writeErr: () => {},
       outputError: () => {},
       getOutHelpWidth: () => columns() ?? 80,
       getErrHelpWidth: () => columns() ?? 80,
@@ -93,10 +94,11 @@ function captureHelp(program: Command, outputs: { readonly stdout: Output }): re
 
 /** @throws {CommandError} as every command does, with the help to look at */
 function misuse(command: Command, { code, message }: CommanderError): CommandError {
-  const names: string[] = [];
-  for (let one: Command | null = command; one !== null; one = one.parent) names.unshift(one.name());
-  const path = names.join(" ");
-  if (code === "commander.help") return wrongUse(`${path} needs a command (see ${path} --help)`);
+  const path = pathOf(command);
+  if (code === "commander.help") {
+    const names = command.commands.map((child) => child.name());
+    return wrongUse(`${path} needs a command: ${names.join(", ")} (see ${path} --help)`);
+  }
   const text = message.replace(/^error: /, "").replaceAll("\n", " ");
   return wrongUse(`${text} (see ${path} --help)`);
 }
@@ -106,7 +108,6 @@ async function explain(
   { host, stderr, options }: Cli,
   args: readonly string[],
   error: unknown,
-  printed: readonly string[],
 ): Promise<number> {
   if (error instanceof OutputClosedError) return ExitCode.failed;
   // A failure of the clean-up hides why there was something to clean up.
@@ -115,7 +116,7 @@ async function explain(
   const isJson = options.json === true || args.includes("--json");
   const written = isJson
     ? stderr.writeJson(`${JSON.stringify({ error: { reason, message, code } })}\n`)
-    : stderr.write(`${printed.join("")}sessiond: ${message}\n`);
+    : stderr.write(`sessiond: ${message}\n`);
   await written.catch(() => {});
   return exitCode;
 }

@@ -82,7 +82,7 @@ export async function createToken(
       tenant: { type: "string", multiple: true },
       expires: { type: "string" },
       file: { type: "string" },
-      help: { type: "boolean" },
+      help: { type: "boolean", short: "h" },
     },
   });
   if (values.help) return { stdout: CREATE_TOKEN_USAGE, stderr: "" };

@@ -29,8 +29,7 @@ describe("exit codes of commands (L03)", () => {
   });
 
   const wrong: readonly (readonly [readonly string[], string])[] = [
-    [[], "sessiond needs a command (see sessiond --help)"],
-    [["sessions"], "sessiond sessions needs a command (see sessiond sessions --help)"],
+    [[], "sessiond needs a command: serve, migrate, config, "],
     [["sesions"], "unknown command 'sesions' (Did you mean sessions?)"],
     [["sessions", "get"], "missing required argument 'id'"],
     [["sessions", "get", "a", "b"], "too many arguments"],
@@ -67,6 +66,16 @@ describe("exit codes of commands (L03)", () => {
       expect(stderr).to.include(message);
     });
   }
+
+  it("2: a group without a command, which names its commands and the help", async () => {
+    expect(await run(["sessions"])).to.deep.equal({
+      code: 2,
+      stdout: "",
+      stderr:
+        "sessiond: sessiond sessions needs a command: list, get, revoke, revoke-all " +
+        "(see sessiond sessions --help)\n",
+    });
+  });
 
   for (const token of ["sessiond_canary", "eyJhbGciOiJFUzI1NiJ9.canary.c2ln", "canary\n"]) {
     it(`2: a token in place of its file, ${token.slice(0, 9).trim()}, without showing it`, async () => {

@@ -35,7 +35,17 @@ describe("help and completion of commands (L02)", () => {
       const { code, stdout, stderr } = await runCommand([...path, "--help"]);
       expect({ code, stderr }, path.join(" ")).to.deep.equal({ code: 0, stderr: "" });
       expect(stdout).to.match(new RegExp(`^Usage: ${["sessiond", ...path].join(" ")}\\b`));
+      expect(await runCommand([...path, "-h"])).to.deep.equal({ code, stdout, stderr });
+      expect(await runCommand(["help", ...path])).to.deep.equal({ code, stdout, stderr });
     }
+  });
+
+  it("says which of the words after help is no command", async () => {
+    expect(await runCommand(["help", "sessions", "lst"])).to.deep.equal({
+      code: 2,
+      stdout: "",
+      stderr: "sessiond: sessiond sessions has no command 'lst' (see sessiond sessions --help)\n",
+    });
   });
 
   it("describes every command and option", () => {
@@ -86,6 +96,9 @@ describe("help and completion of commands (L02)", () => {
       expect(complete("sessions", "revoke-all", "--every")).to.deep.equal(["--everything"]);
       expect(complete("audit", "tail", "--js")).to.deep.equal(["--json"]);
       expect(complete("sessions", "list", "--limit", "")).to.deep.equal([]);
+      expect(complete("help", "se")).to.deep.equal(["serve", "sessions"]);
+      expect(complete("help", "sessions", "re")).to.deep.equal(["revoke", "revoke-all"]);
+      expect(complete("help", "sessions", "list", "")).to.deep.equal([]);
       expect(complete("completion", "")).to.deep.equal(["bash", "zsh", "fish"]);
       expect(complete("--token-file", join(directory, "ba"))).to.deep.equal([script]);
     });
@@ -104,6 +117,7 @@ describe("help and completion of commands (L02)", () => {
       expect(complete("sessiond se")).to.deep.equal(["serve", "sessions"]);
       expect(complete("sessiond sessions re")).to.deep.equal(["revoke", "revoke-all"]);
       expect(complete("sessiond sessions revoke-all --every")).to.deep.equal(["--everything"]);
+      expect(complete("sessiond help sessions re")).to.deep.equal(["revoke", "revoke-all"]);
       expect(complete("sessiond completion ")).to.have.members(["bash", "zsh", "fish"]);
     });
 

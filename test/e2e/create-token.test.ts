@@ -75,6 +75,8 @@ describe("sessiond create-token", () => {
       for (const option of ["--name", "--role", "--tenant", "--expires", "--file"]) {
         expect(stdout).to.include(option);
       }
+      const short = await sessiond.run({ args: ["create-token", "-h"] });
+      expect(short).to.deep.include({ code, stdout });
       const general = await sessiond.run({ args: ["--help"] });
       expect(general.stdout).to.include("create-token");
     });
