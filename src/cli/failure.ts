@@ -2,6 +2,7 @@ import type { DescMethodUnary } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import { codeName, type SessionError, sessionError } from "../../clients/typescript/src/errors.ts";
 import { ErrorReason } from "../../gen/es/sessiond/v1/error_pb.ts";
+import { SessionError as DomainError } from "../session/errors.ts";
 import { CommandError, ExitCode } from "./exit-codes.ts";
 
 /** What a failure is for whoever runs a command. The texts have no secret. */
@@ -36,8 +37,17 @@ export class CallError extends Error {
 export function describeFailure(error: unknown, explain: (error: unknown) => string): Failure {
   if (error instanceof CallError) return error.failure;
   if (error instanceof CommandError) return { message: error.message, exitCode: error.exitCode };
-  return { message: explain(error), exitCode: ExitCode.failed };
+  const exitCode = isOutage(error) ? ExitCode.unavailable : ExitCode.failed;
+  return { message: explain(error), exitCode };
 }
+
+/** Whether the database or Vault cannot be used now. Their errors, which are known elsewhere only, say so. */
+function isOutage(error: unknown): boolean {
+  if (error instanceof DomainError) return OUTAGES.includes(error.reason);
+  return error instanceof Error && "isTransient" in error && error.isTransient === true;
+}
+
+const OUTAGES: readonly string[] = ["STORAGE_UNAVAILABLE", "OVERLOADED"];
 
 const NOT_PERMITTED = [Code.Unauthenticated, Code.PermissionDenied];
 const LATER = [Code.Unavailable, Code.ResourceExhausted, Code.DeadlineExceeded];

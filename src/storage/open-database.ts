@@ -91,7 +91,7 @@ async function connectUntilTimeout(
       if (!(error instanceof OpenError) || !error.isTransient || startTimeoutMs === 0) throw error;
       if (elapsedMs() >= startTimeoutMs) {
         const waited = `waited ${startTimeoutMs / 1000} s (see SESSIOND_DATABASE_START_TIMEOUT)`;
-        throw new Error(`${error.message}; ${waited}`, { cause: error });
+        throw new OpenError(`${error.message}; ${waited}`, error, true);
       }
       if (!isWaiting) {
         log.warn(

@@ -8,7 +8,7 @@ import { expect } from "chai";
 import { SessionService } from "../../gen/es/sessiond/v1/session_service_pb.ts";
 import { CallError } from "../../src/cli/failure.ts";
 import { openSession } from "../support/actors.ts";
-import { startTestApp, type TestApp } from "../support/app.ts";
+import { startTestApp, TEST_KEY_ENCRYPTION_KEY, type TestApp } from "../support/app.ts";
 import { type CommandOptions, runCommand } from "../support/command-line.ts";
 import { createTestDatabase } from "../support/database.ts";
 
@@ -119,6 +119,36 @@ describe("exit codes of commands (L03)", () => {
       `sessiond: cannot reach sessiond at http://127.0.0.1:${port} (ECONNREFUSED): is it running? ` +
         "--address or SESSIOND_CLI_ADDRESS names another\n",
     );
+  });
+
+  it("5: the database is away, and 1 if it will not come", async () => {
+    const database = await createTestDatabase({ empty: true });
+    try {
+      const away = new URL(database.url);
+      away.port = "1";
+      const missing = new URL(database.url);
+      missing.pathname = "/none";
+      for (const args of [["migrate"], ["migrate", "--check"], ["rewrap-keys"]]) {
+        for (const wait of ["0s", "10ms"]) {
+          const commandWith = (url: URL) =>
+            runCommand(args, {
+              env: {
+                SESSIOND_DATABASE_URL: url.href,
+                SESSIOND_DATABASE_START_TIMEOUT: wait,
+                SESSIOND_KEY_ENCRYPTION_KEYS: TEST_KEY_ENCRYPTION_KEY,
+              },
+            });
+          const refused = await commandWith(away);
+          expect({ args, code: refused.code }).to.deep.equal({ args, code: 5 });
+          expect(refused.stderr).to.include("cannot connect to the database").and.include(":1");
+          const wrong = await commandWith(missing);
+          expect({ args, code: wrong.code }).to.deep.equal({ args, code: 1 });
+          expect(wrong.stderr).to.include('"none" does not exist');
+        }
+      }
+    } finally {
+      await database.drop();
+    }
   });
 
   it("5: the service does not answer in time", async () => {
