@@ -7,6 +7,7 @@ import { CommandError, ExitCode } from "./exit-codes.ts";
 
 /** What a failure is for whoever runs a command. The texts have no secret. */
 export interface Failure {
+  /** Without the reason. */
   readonly message: string;
   readonly exitCode: ExitCode;
   /** The reason that sessiond gives. */
@@ -23,7 +24,7 @@ export class CallError extends Error {
   constructor(method: DescMethodUnary, address: string, cause: unknown) {
     const error = sessionError(cause);
     const message = messageOf(method, address, error);
-    super(message, { cause });
+    super(error.reasonName === "" ? message : `${error.reasonName}: ${message}`, { cause });
     this.failure = {
       message,
       exitCode: exitCodeOf(error),
@@ -71,10 +72,10 @@ function messageOf(method: DescMethodUnary, address: string, error: SessionError
   if (reasonName === "") return unansweredMessage(address, error);
   if (violations.length > 0) {
     const list = violations.map(({ field, description }) => `${field}: ${description}`);
-    return `${reasonName}: ${list.join("; ")}`;
+    return list.join("; ");
   }
   const advice = reason === ErrorReason.CALLER_UNAUTHENTICATED ? ` (${TOKEN_ADVICE})` : "";
-  return `${reasonName}: ${message}${advice}`;
+  return `${message}${advice}`;
 }
 
 const TOKEN_ADVICE =

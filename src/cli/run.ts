@@ -114,9 +114,10 @@ async function explain(
   const cause = error instanceof SuppressedError ? error.suppressed : error;
   const { message, exitCode, reason, code } = describeFailure(cause, host.explain);
   const isJson = options.json === true || args.includes("--json");
+  const text = reason === undefined ? message : `${reason}: ${message}`;
   const written = isJson
     ? stderr.writeJson(`${JSON.stringify({ error: { reason, message, code } })}\n`)
-    : stderr.write(`sessiond: ${message}\n`);
+    : stderr.write(`sessiond: ${text}\n`);
   await written.catch(() => {});
   return exitCode;
 }

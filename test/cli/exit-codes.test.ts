@@ -250,9 +250,11 @@ describe("exit codes of commands (L03)", () => {
       error: {
         reason: "SESSION_NOT_FOUND",
         code: "NOT_FOUND",
-        message: "SESSION_NOT_FOUND: no session has this id",
+        message: "no session has this id",
       },
     });
+    const people = await run(["sessions", "get", UNKNOWN_ID]);
+    expect(people.stderr).to.equal("sessiond: SESSION_NOT_FOUND: no session has this id\n");
     const misuse = await run(["--json", "sesions"]);
     expect(Object.keys(JSON.parse(misuse.stderr).error)).to.deep.equal(["message"]);
   });

@@ -67,7 +67,8 @@ async function askAsCaller(cli: DoctorContext["cli"]): Promise<Finding> {
     return ok("the command line may use it as admin");
   } catch (error) {
     if (!(error instanceof CallError)) throw error;
-    const { exitCode, message } = error.failure;
+    const { message } = error;
+    const { exitCode } = error.failure;
     // A caller of several tenants must name one, and is an admin all the same.
     if (exitCode === ExitCode.wrongUse)
       return ok("the command line may use it as admin of some tenants");
