@@ -238,7 +238,13 @@ try {
   await exit(await main());
 } catch (error) {
   const message = explain(error);
-  if (isOwnWorker) await tellPrimary({ type: "failed", message });
-  else stderr.writeLine(`sessiond: ${message}\n`);
+  if (isOwnWorker) {
+    await tellPrimary({ type: "failed", message });
+  } else {
+    // It may have text of the database.
+    const { visible, visibleLines } = await import("./cli/table.ts");
+    const text = error instanceof ConfigError ? visibleLines(message) : visible(message);
+    stderr.writeLine(`sessiond: ${text}\n`);
+  }
   await exit(1);
 }

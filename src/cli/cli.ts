@@ -13,7 +13,7 @@ import { type Connection, type ConnectionOptions, openConnection } from "./conne
 import { CallError } from "./failure.ts";
 import type { Output } from "./output.ts";
 import { Progress } from "./progress.ts";
-import { type Column, formatFields, Table, type TableOptions } from "./table.ts";
+import { type Column, formatFields, Table, type TableOptions, visible } from "./table.ts";
 
 /** The options that every command has. */
 export interface GlobalOptions extends ConnectionOptions {
@@ -114,9 +114,9 @@ export class Cli implements Disposable {
     return new Progress(this.stderr, { clock: () => performance.now(), quiet });
   }
 
-  /** A note for people on standard error, besides the result. */
+  /** A note for people on standard error, besides the result: one line, which may have what others have chosen. */
   async note(text: string): Promise<void> {
-    if (this.options.quiet !== true) await this.stderr.write(`${text}\n`);
+    if (this.options.quiet !== true) await this.stderr.write(`${visible(text)}\n`);
   }
 
   /** Writes one thing: a JSON object, or lines of a name and a value. */

@@ -1,10 +1,12 @@
 import { type Command, CommanderError } from "commander";
+import { ConfigError } from "../config/config.ts";
 import { Cli, type GlobalOptions, type Host } from "./cli.ts";
 import { type CommandError, ExitCode, wrongUse } from "./exit-codes.ts";
 import { describeFailure } from "./failure.ts";
 import { pathOf } from "./help.ts";
 import { Output, OutputClosedError, type OutputOptions, type WriteBytes } from "./output.ts";
 import { buildProgram } from "./program.ts";
+import { visible, visibleLines } from "./table.ts";
 
 /** An output of the process. */
 export interface OutputOfProcess extends OutputOptions {
@@ -103,6 +105,11 @@ function misuse(command: Command, { code, message }: CommanderError): CommandErr
   return wrongUse(`${text} (see ${path} --help)`);
 }
 
+/** What a failure says may come from the service or the database. Only mistakes in settings have several lines. */
+function visibleMessage(error: unknown, message: string): string {
+  return error instanceof ConfigError ? visibleLines(message) : visible(message);
+}
+
 /** @returns the exit code */
 async function explain(
   { host, stderr, options }: Cli,
@@ -117,7 +124,7 @@ async function explain(
   const text = reason === undefined ? message : `${reason}: ${message}`;
   const written = isJson
     ? stderr.writeJson(`${JSON.stringify({ error: { reason, message, code } })}\n`)
-    : stderr.write(`sessiond: ${text}\n`);
+    : stderr.write(`sessiond: ${visibleMessage(cause, text)}\n`);
   await written.catch(() => {});
   return exitCode;
 }

@@ -22,6 +22,11 @@ export function visible(text: string): string {
   return stripVTControlCharacters(text).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, "\ufffd");
 }
 
+/** The same for text that has several lines of its own. */
+export function visibleLines(text: string): string {
+  return text.split("\n").map(visible).join("\n");
+}
+
 /** A table that is written in parts. Its columns are as wide as the first part needs them. */
 export class Table<Row> {
   readonly #columns: readonly Column<Row>[];

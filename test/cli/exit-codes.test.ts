@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
+import http2 from "node:http2";
 import net, { type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -257,6 +258,72 @@ describe("exit codes of commands (L03)", () => {
     expect(people.stderr).to.equal("sessiond: SESSION_NOT_FOUND: no session has this id\n");
     const misuse = await run(["--json", "sesions"]);
     expect(Object.keys(JSON.parse(misuse.stderr).error)).to.deep.equal(["message"]);
+  });
+
+  describe("with text of others on standard error", () => {
+    it("show that of the service so that it neither controls the terminal nor forges a line", async () => {
+      const server = http2.createServer();
+      server.on("stream", (stream) => {
+        stream.respond(
+          {
+            "content-type": "application/grpc",
+            "grpc-status": "13",
+            "grpc-message": "%1B[31mred%0Asessiond: done%C2%9B0m",
+          },
+          { endStream: true },
+        );
+      });
+      server.listen(0, "127.0.0.1");
+      await once(server, "listening");
+      const { port } = server.address() as AddressInfo;
+      const args = ["keys", "list", "--address", `http://127.0.0.1:${port}`];
+      const people = await run(args);
+      const json = await run([...args, "--json"], { terminal: 80 });
+      server.close();
+      expect(people.code).to.equal(1);
+      expect(people.stderr).to.match(
+        /^sessiond: .* failed: INTERNAL: red\ufffdsessiond: done.*\n$/,
+      );
+      for (const { stderr } of [people, json]) expect(stderr).not.to.match(/[^\P{Cc}\n]/u);
+      const { message } = JSON.parse(json.stderr).error;
+      expect(message).to.include("\u001b[31mred\nsessiond: done\u009b0m");
+    });
+
+    it("and that of the database, in failures and in notes", async () => {
+      const database = await createTestDatabase();
+      const check = async (name: string) => {
+        const text = "INSERT INTO schema_migrations (timestamp, name) VALUES (9999999999999, $1)";
+        await database.sql(text, [name]);
+        return await runCommand(["migrate", "--check"], {
+          env: {
+            SESSIOND_DATABASE_URL: database.url,
+            SESSIOND_KEY_ENCRYPTION_KEYS: TEST_KEY_ENCRYPTION_KEY,
+          },
+        });
+      };
+      try {
+        const note = await check("ExpandNote\u001b[31m\u009b0m");
+        const failure = await check("Failure\u001b[31m\u009b0m");
+        expect(note.code, note.stderr).to.equal(0);
+        expect(note.stderr).to.include("which this version can use: ExpandNote");
+        expect(failure.code).to.equal(1);
+        expect(failure.stderr).to.match(/migrations that this version does not know: .*Failure/);
+        for (const { stderr } of [note, failure]) expect(stderr).not.to.match(/[^\P{Cc}\n]/u);
+      } finally {
+        await database.drop();
+      }
+    });
+
+    it("keeps the lines of mistakes in the settings", async () => {
+      const { code, stderr } = await runCommand(["migrate"], {
+        env: { SESSIOND_DATABASE_POOL_SIZE: "none", SESSIOND_DATABASE_URL: "x\u001b[31m" },
+      });
+      expect(code).to.equal(1);
+      expect(stderr).to.match(
+        /^sessiond: the configuration has 2 problems:\n {2}- .*\n {2}- .*\n$/,
+      );
+      expect(stderr).not.to.match(/[^\P{Cc}\n]/u);
+    });
   });
 
   it("say that the service is too old", async () => {

@@ -1,4 +1,6 @@
 import { execFile } from "node:child_process";
+import { once } from "node:events";
+import net, { type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect } from "chai";
@@ -115,6 +117,25 @@ describe("sessiond as a process: first steps", () => {
         expect(stderr).to.include(help);
       });
     }
+
+    it("a start shows what the database says so that it does not control the terminal", async () => {
+      const text = "SFATAL\0C28000\0M\u001b[31mno entry\u009b0m\nfor you\0\0";
+      const length = Buffer.alloc(4);
+      length.writeInt32BE(4 + Buffer.byteLength(text));
+      const answer = Buffer.concat([Buffer.from("E"), length, Buffer.from(text)]);
+      const server = net.createServer((socket) => {
+        socket.on("error", () => {}).once("data", () => socket.end(answer));
+      });
+      server.listen(0, "127.0.0.1");
+      await once(server, "listening");
+      const { port } = server.address() as AddressInfo;
+      const env = databaseEnv({ url: `postgres://user:password@127.0.0.1:${port}/db` });
+      const { code, stderr } = await sessiond.run({ env });
+      server.close();
+      expect(code).to.equal(1);
+      expect(stderr).to.match(/^sessiond: .*: no entry\ufffdfor you$/m);
+      expect(stderr).not.to.match(/[^\P{Cc}\n]/u);
+    });
 
     it("--print-config shows what is in force and from where, and hides secrets", async () => {
       const { code, stdout, stderr } = await sessiond.run({
