@@ -10,6 +10,7 @@ import { CHECK, createCallObserver, createCheckObserver } from "./call-observer.
 import { createCallerAuthentication } from "./callers/caller-authentication.ts";
 import type { Config } from "./config/config.ts";
 import { watchReadiness } from "./jobs/readiness.ts";
+import { SweepDeadline } from "./jobs/sweep-deadline.ts";
 import { type SweepSchedule, startSweepSchedule } from "./jobs/sweep-schedule.ts";
 import { CallLog } from "./log/call-log.ts";
 import { RefusalLog } from "./log/refusal-log.ts";
@@ -188,6 +189,7 @@ async function start(options: AppOptions): Promise<App> {
   });
   for (const [path, document] of tokens.documents) publicDocuments.set(path, document);
 
+  const sweepDeadline = new SweepDeadline(config.sweep);
   const runSweep = (context: CallContext, timeLimitMs: number) =>
     meteredSweep(
       () =>
@@ -201,7 +203,10 @@ async function start(options: AppOptions): Promise<App> {
           ),
         ),
       metrics,
-    ).then((result) => logSweep(log, result));
+    ).then((result) => {
+      if (result?.failures.size === 0) sweepDeadline.renew();
+      return logSweep(log, result);
+    });
 
   const refusals = stack.use(new RefusalLog(log));
   const callObserver = createCallObserver(callLog, metrics);
@@ -254,6 +259,7 @@ async function start(options: AppOptions): Promise<App> {
     lastAnswerAgeSeconds: () => (performance.now() - storage.database.lastAnsweredAt) / 1000,
     tokenKeyAgeSeconds: () => secondsOf(tokens.keyAgeMs()),
     certificateExpiresAt: () => tlsFiles?.expiresAt,
+    sweepDueAt: () => sweepDeadline.at,
     auditEventsDropped: () => storage.denialAudit.dropped,
     ...(options.droppedLogLines && { logLinesDropped: options.droppedLogLines }),
     ...(worker === undefined && {
@@ -274,8 +280,9 @@ async function start(options: AppOptions): Promise<App> {
         log,
       );
     }
-    if (schedule === undefined) return;
-    sweeps ??= startSweepSchedule({
+    if (schedule === undefined || sweeps !== undefined) return;
+    sweepDeadline.renew();
+    sweeps = startSweepSchedule({
       schedule,
       jitterMs,
       sweep: (signal) =>

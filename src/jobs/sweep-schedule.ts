@@ -1,4 +1,4 @@
-import { schedule } from "node-cron";
+import { createTask, schedule } from "node-cron";
 
 export interface SweepScheduleOptions {
   /** A cron expression. */
@@ -43,4 +43,17 @@ export function startSweepSchedule(options: SweepScheduleOptions): SweepSchedule
       await running;
     },
   };
+}
+
+/**
+ * The first time of a cron expression that is after now.
+ *
+ * @throws {Error} if the expression is invalid
+ */
+export function nextRun(expression: string): Date {
+  // The library computes times for tasks only. This one never starts.
+  const task = createTask(expression, () => {});
+  const [next] = task.getNextRuns(1);
+  void task.destroy();
+  return next as Date;
 }

@@ -192,6 +192,12 @@ export const FAMILY_GROUPS = {
       ),
       isKept: true,
     },
+    sweepDue: gauge(
+      "sessiond_sweep_due_timestamp_seconds",
+      [],
+      "By when a sweep has to succeed, since the Unix epoch: the first time of SESSIOND_SWEEP_SCHEDULE after the last success, or after the start, plus the jitter and the time limit. Absent without a schedule.",
+      "max",
+    ),
   },
   Process: {
     auditEventsDropped: counter(

@@ -39,6 +39,7 @@ export function sampledFamilies(sources: MetricSources): SampledFamily[] {
     [f.signingKeys, () => by("state", statesOf(sources.signingKeys?.()))],
     [f.signingKeyAge, () => by("key", agesOf(sources.signingKeys?.()))],
     [f.tokenKeyAge, () => one(sources.tokenKeyAgeSeconds?.())],
+    [f.sweepDue, () => one(seconds(sources.sweepDueAt?.()))],
     [f.auditEventsDropped, () => one(sources.auditEventsDropped?.())],
     [f.logLinesDropped, () => one(sources.logLinesDropped?.())],
     [f.workers, () => one(sources.workers?.().configured)],

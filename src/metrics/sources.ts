@@ -48,6 +48,8 @@ export interface MetricSources {
   tokenKeyAgeSeconds?(): number | undefined;
   /** By the Unix epoch, in milliseconds. */
   certificateExpiresAt?(): number | undefined;
+  /** By when a sweep has to succeed, by the Unix epoch, in milliseconds. */
+  sweepDueAt?(): number | undefined;
   auditEventsDropped?(): number;
   logLinesDropped?(): number;
   /** Of the primary process, and of a process without workers. */

@@ -1,0 +1,36 @@
+import { nextRun } from "./sweep-schedule.ts";
+
+export interface SweepDeadlineOptions {
+  /** A cron expression. Undefined: nothing is due. */
+  readonly schedule: string | undefined;
+  readonly jitterMs: number;
+  readonly timeLimitMs: number;
+}
+
+/**
+ * By when a sweep has to succeed. It moves on only when one does: what goes wrong, also that no sweep starts at
+ * all, leaves it in the past.
+ */
+export class SweepDeadline {
+  readonly #options: SweepDeadlineOptions;
+  #at: number | undefined;
+
+  constructor(options: SweepDeadlineOptions) {
+    this.#options = options;
+  }
+
+  /** In milliseconds since the Unix epoch. Undefined before the first `renew`, and without a schedule. */
+  get at(): number | undefined {
+    return this.#at;
+  }
+
+  /**
+   * Moves it to the next time of the schedule. To be called when sweeps begin to be scheduled, and after each
+   * one that succeeds. The sweep of that time starts after at most the jitter, and ends within its time limit.
+   */
+  renew(): void {
+    const { schedule, jitterMs, timeLimitMs } = this.#options;
+    if (schedule === undefined) return;
+    this.#at = nextRun(schedule).getTime() + jitterMs + timeLimitMs;
+  }
+}
