@@ -567,7 +567,7 @@ describe("sessiond doctor (L08)", () => {
     };
     text = `sessiond_build_info{version="1.0.0",node="24"} 1
 sessiond_audit_events_dropped_total 3
-sessiond_sweep_last_success_timestamp_seconds ${Date.now() / 1000 - 5 * 3600}
+sessiond_sweep_due_timestamp_seconds ${Date.now() / 1000 - 5 * 3600}
 `;
     const findings = await of();
     expectFinding(
@@ -577,8 +577,12 @@ sessiond_sweep_last_success_timestamp_seconds ${Date.now() / 1000 - 5 * 3600}
       "version",
     );
     expectFinding(findings, "warning", "3 audit events", "SESSIOND_AUDIT_QUEUE_LIMIT");
-    expectFinding(findings, "warning", "sweep was 5 h ago", "sweep --until-done");
-    text = 'sessiond_build_info{version="2.0.0"} 1\nsessiond_audit_events_dropped_total 0\n';
+    expectFinding(findings, "warning", "overdue by 5 h", "sweep --until-done");
+    text = `sessiond_build_info{version="2.0.0"} 1
+sessiond_audit_events_dropped_total 0
+sessiond_sweep_last_success_timestamp_seconds ${Date.now() / 1000 - 5 * 24 * 3600}
+sessiond_sweep_due_timestamp_seconds ${Date.now() / 1000 - 3600}
+`;
     expect((await of())[0]).to.include({ level: "ok" });
     const elsewhere = await of("--address", "http://127.0.0.1:1");
     expect(elsewhere[0]?.text).to.include("not asked");

@@ -10,7 +10,8 @@ import {
 } from "./finding.ts";
 
 const TIMEOUT_MS = 5000;
-const SWEEP_LATE_MS = 3 * 3_600_000;
+/** As the alert SessiondSweepStale: a schedule of every hour tries again meanwhile. */
+const SWEEP_LATE_MS = 2 * 3_600_000;
 
 /** What the metrics of the running service tell: its version, the sweep, and what was lost. */
 export const metrics: Check = {
@@ -76,12 +77,12 @@ export function judgeMetrics(
       ),
     );
   }
-  const sweptAt = metricOf(text, "sessiond_sweep_last_success_timestamp_seconds");
-  const since = host.now() - (sweptAt ?? 0) * 1000;
-  if (sweptAt !== undefined && sweptAt > 0 && since > SWEEP_LATE_MS) {
+  const dueAt = metricOf(text, "sessiond_sweep_due_timestamp_seconds");
+  const late = dueAt === undefined ? 0 : host.now() - dueAt * 1000;
+  if (late > SWEEP_LATE_MS) {
     findings.push(
       warning(
-        `the last successful sweep was ${roughDuration(since)} ago`,
+        `a sweep is overdue by ${roughDuration(late)}`,
         "look for failed sweeps in the service's log; sessiond sweep --until-done runs one",
       ),
     );
