@@ -71,6 +71,8 @@ export interface App {
   readonly unreadableKeys: UnreadableKeys;
   /** Undefined without SESSIOND_METRICS_PORT. */
   readonly metrics: Metrics | undefined;
+  /** The public documents, by path, which the port of the metrics has, too. They do not reject. */
+  readonly documents: ReadonlyMap<string, () => FixedResponse | Promise<FixedResponse>>;
   /** Where the metrics are served. Undefined also for a worker. */
   readonly metricsPort: number | undefined;
   /** Whether it can serve calls. */
@@ -330,6 +332,7 @@ async function start(options: AppOptions): Promise<App> {
     embedded,
     unreadableKeys,
     metrics,
+    documents: publicDocuments,
     metricsPort: metricsListener?.port,
     readiness: ready,
     async readFiles() {

@@ -1,6 +1,6 @@
 /** What the primary process and its workers tell each other. */
 
-import type { ReadyState } from "./metrics/listener.ts";
+import type { Document, ReadyState } from "./metrics/listener.ts";
 import type { Snapshot } from "./metrics/snapshot.ts";
 import type { EmbeddedDatabase } from "./open-encrypted-storage.ts";
 
@@ -32,6 +32,8 @@ export type ToWorker =
   | { readonly type: "switch_log"; readonly isLogSwitched: boolean }
   /** Answer with what was counted. With `reset`, event-loop delays are measured anew. */
   | { readonly type: "metrics"; readonly collection: number; readonly reset: boolean }
+  /** If you serve, answer with the document of this path. */
+  | { readonly type: "document"; readonly request: number; readonly path: string }
   /** Finish the calls in flight, and exit. */
   | { readonly type: "stop" };
 
@@ -40,6 +42,12 @@ export type FromWorker =
   | { readonly type: "pong" }
   /** The collection that it answers; 0 from a worker that ends. */
   | { readonly type: "metrics"; readonly collection: number; readonly snapshot: Snapshot }
+  /** The request that it answers. The body is text, as all messages are. */
+  | {
+      readonly type: "document";
+      readonly request: number;
+      readonly document: Omit<Document, "body"> & { readonly body: string };
+    }
   /** At each change, while it serves. */
   | { readonly type: "readiness"; readonly state: ReadyState }
   /** The worker exits, because of an error that the message explains to users. */

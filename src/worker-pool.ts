@@ -36,8 +36,11 @@ export interface WorkerWatcher {
   ended(id: number, isReplaced: boolean): void;
 }
 
-/** What a worker tells of itself. */
-export type ReportOfWorker = Extract<FromWorker, { readonly type: "metrics" | "readiness" }>;
+/** What a worker tells of itself, or answers. */
+export type ReportOfWorker = Extract<
+  FromWorker,
+  { readonly type: "metrics" | "readiness" | "document" }
+>;
 
 /** Where the workers listen. */
 export interface Address {

@@ -49,6 +49,9 @@ export async function runWorker(
       case "metrics":
         void sendMetrics(app, message);
         break;
+      case "document":
+        void sendDocument(app, message);
+        break;
       case "stop":
         stopping.abort();
         break;
@@ -90,6 +93,16 @@ async function sendMetrics(
 ): Promise<void> {
   const snapshot = await app?.metrics?.snapshot({ reset });
   if (snapshot !== undefined) await tellPrimary({ type: "metrics", collection, snapshot });
+}
+
+async function sendDocument(
+  app: App | undefined,
+  { request, path }: { readonly request: number; readonly path: string },
+): Promise<void> {
+  const document = await app?.documents.get(path)?.();
+  if (document === undefined) return;
+  const body = Buffer.from(document.body).toString();
+  await tellPrimary({ type: "document", request, document: { ...document, body } });
 }
 
 /** Resolves when the message is sent, or cannot be. */

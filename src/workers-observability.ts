@@ -3,8 +3,10 @@ import type { Config } from "./config/config.ts";
 import type { ReadyState } from "./metrics/listener.ts";
 import type { Metrics } from "./metrics/metrics.ts";
 import { merge, type Snapshot } from "./metrics/snapshot.ts";
+import { WorkerDocuments } from "./metrics/worker-documents.ts";
 import { WorkerSnapshots } from "./metrics/worker-snapshots.ts";
 import { createMetrics, serveMetrics } from "./observability.ts";
+import { JWKS_PATH } from "./token-keys.ts";
 import type { ToWorker } from "./worker-messages.ts";
 import type { ReportOfWorker, WorkerWatcher } from "./worker-pool.ts";
 
@@ -20,13 +22,14 @@ interface WorkersObservabilityOptions {
   readonly droppedLogLines?: () => number;
 }
 
-/** The metrics of all workers, on one port. */
+/** The metrics of all workers, and their documents, on one port. */
 export interface WorkersObservability extends WorkerWatcher, AsyncDisposable {
   readonly metricsPort: number;
 }
 
 /**
- * Serves the metrics of all workers as those of one service, if a port is configured.
+ * Serves the metrics of all workers as those of one service, if a port is configured. Documents are those of
+ * the worker that is the first to answer: the primary has no database, and so no keys.
  *
  * @param tell sends to all workers
  * @throws {Error} as `serveMetrics`
@@ -41,6 +44,11 @@ export async function openWorkersObservability(
     ask: (collection, { reset }) => tell({ type: "metrics", collection, reset }),
   });
   const readiness = new Map<number, ReadyState>();
+  const documents = new WorkerDocuments({
+    isServed: () => readiness.size > 0,
+    ask: (request, path) => tell({ type: "document", request, path }),
+  });
+  const publicPaths = config.tokens === undefined ? [] : [JWKS_PATH];
   let restarts = 0;
   metrics.addSources({
     workers: () => ({ configured: config.workers, up: allUp(config, snapshots), restarts }),
@@ -53,14 +61,26 @@ export async function openWorkersObservability(
     log,
     scrape: () => scrape(snapshots, metrics),
     ready: () => anyReady([...readiness.values()]),
+    documents: new Map(publicPaths.map((path) => [path, () => documents.get(path)])),
   });
   const timer = setInterval(() => void snapshots.collect(), KEEP_INTERVAL_MS).unref();
   return {
     metricsPort: listener?.port ?? 0,
     serving: (id, number) => snapshots.serving(id, number),
     received(id, message: ReportOfWorker) {
-      if (message.type === "readiness") readiness.set(id, message.state);
-      else snapshots.received(id, message.collection, message.snapshot);
+      switch (message.type) {
+        case "readiness":
+          readiness.set(id, message.state);
+          break;
+        case "metrics":
+          snapshots.received(id, message.collection, message.snapshot);
+          break;
+        case "document": {
+          const { request, document } = message;
+          documents.received(request, { ...document, body: Buffer.from(document.body) });
+          break;
+        }
+      }
     },
     ended(id, isReplaced) {
       readiness.delete(id);

@@ -1,7 +1,9 @@
 import { expect } from "chai";
+import { JWKS_PATH } from "../../src/token-keys.ts";
 import { openSession } from "../support/actors.ts";
 import { clientOf } from "../support/callers.ts";
 import { databaseEnv, type Serving, useSessiond } from "../support/sessiond-process.ts";
+import { fetchJwks, TOKENS_ENV } from "../support/tokens.ts";
 import { until } from "../support/until.ts";
 import { type Scrape, scrape } from "./scrape.ts";
 
@@ -17,10 +19,13 @@ interface LogLine {
 describe("metrics of several workers", () => {
   const sessiond = useSessiond();
 
-  async function serve(): Promise<{ serving: Serving; port: number }> {
+  async function serve(
+    settings: Readonly<Record<string, string>> = {},
+  ): Promise<{ serving: Serving; port: number }> {
     const database = await sessiond.database();
     const env = {
       ...databaseEnv(database),
+      ...settings,
       SESSIOND_WORKERS: "2",
       SESSIOND_METRICS_PORT: "0",
       SESSIOND_LOG_LEVEL: "debug",
@@ -116,5 +121,25 @@ describe("metrics of several workers", () => {
       return (await scrape(port)).value("sessiond_worker_restarts_total") === 1;
     });
     expect((await fetch(`http://127.0.0.1:${port}/healthz`)).status).to.equal(200);
+  });
+
+  it("are on a port that has the JSON Web Key Set, too, also while a worker hangs (H03)", async () => {
+    const { serving, port } = await serve(TOKENS_ENV);
+    const url = `http://127.0.0.1:${port}`;
+    const [own, main] = await Promise.all(
+      [url, serving.url].map((base) => fetch(`${base}${JWKS_PATH}`)),
+    );
+    expect(own?.status).to.equal(200);
+    for (const name of ["content-type", "cache-control", "x-content-type-options"]) {
+      expect(own?.headers.get(name), name).to.equal(main?.headers.get(name));
+    }
+    const set = await main?.json();
+    expect(await own?.json()).to.deep.equal(set);
+    await openSessions(serving, 4);
+    for (const number of [1, 2]) {
+      const pid = await pidOf(serving, number);
+      process.kill(pid, "SIGSTOP");
+      expect(await fetchJwks(url).finally(() => process.kill(pid, "SIGCONT"))).to.deep.equal(set);
+    }
   });
 });
