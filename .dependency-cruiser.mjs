@@ -16,7 +16,7 @@ Visitor.prototype.visitStatement = function (statement) {
 
 /** The files at the top of src that put the parts together and so may import all of them. */
 const TOP =
-  "^src/(main|primary|worker|worker-messages|app|app-log|app-tracing|routes|call-observer|banner|healthcheck|local-url|embedded-database|tls-files|unreadable-key-log|prepare-signing-keys|open-encrypted-storage|observability|workers-observability|token-keys|doctor-checks)\\.ts$";
+  "^src/(main|primary|worker|worker-messages|app|app-log|app-tracing|routes|call-observer|banner|healthcheck|local-url|embedded-database|tls-files|unreadable-key-log|prepare-signing-keys|open-encrypted-storage|observability|workers-observability|token-keys|sweeps|doctor-checks)\\.ts$";
 
 /** Where the process of the service and that of its health check begin. */
 const ENTRY_POINTS = "^src/(main|healthcheck)\\.ts$";

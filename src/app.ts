@@ -4,25 +4,17 @@ import { Authorization } from "../gen/es/envoy/service/auth/v3/external_auth_pb.
 import { SessionService } from "../gen/es/sessiond/v1/session_service_pb.ts";
 import type { EmbeddedPostgres } from "../packages/embedded-postgres/index.ts";
 import { about } from "./about.ts";
-import { callersEvents, logSweep, warnOfExposure } from "./app-log.ts";
+import { callersEvents, warnOfExposure } from "./app-log.ts";
 import { openAppTracing } from "./app-tracing.ts";
 import { CHECK, createCallObserver, createCheckObserver } from "./call-observer.ts";
 import { createCallerAuthentication } from "./callers/caller-authentication.ts";
 import type { Config } from "./config/config.ts";
 import { watchReadiness } from "./jobs/readiness.ts";
-import { SweepDeadline } from "./jobs/sweep-deadline.ts";
-import { type SweepSchedule, startSweepSchedule } from "./jobs/sweep-schedule.ts";
 import { CallLog } from "./log/call-log.ts";
 import { RefusalLog } from "./log/refusal-log.ts";
 import { RouteErrorLog } from "./log/route-error-log.ts";
 import type { Metrics } from "./metrics/metrics.ts";
-import {
-  createMetrics,
-  meteredSweep,
-  Readiness,
-  serveMetrics,
-  watchKeyAges,
-} from "./observability.ts";
+import { createMetrics, Readiness, serveMetrics, watchKeyAges } from "./observability.ts";
 import { type EmbeddedDatabase, openEncryptedStorage } from "./open-encrypted-storage.ts";
 import { prepareSigningKeys } from "./prepare-signing-keys.ts";
 import { composeRoutes } from "./routes.ts";
@@ -36,9 +28,9 @@ import type { CallContext } from "./session/call-context.ts";
 import { type RandomBytes, secureRandomBytes } from "./session/ids.ts";
 import { KeyRing } from "./session/key-ring.ts";
 import { SigningKeys } from "./session/signing-keys.ts";
-import { sweep } from "./session/sweep.ts";
 import type { UnreadableKeys } from "./session/unreadable-keys.ts";
 import type { Storage } from "./storage/storage.ts";
+import { Sweeps } from "./sweeps.ts";
 import { watchTls } from "./tls-files.ts";
 import { openTokens, prepareTokenKeys } from "./token-keys.ts";
 import { watchUnreadableKeys } from "./unreadable-key-log.ts";
@@ -191,25 +183,7 @@ async function start(options: AppOptions): Promise<App> {
   });
   for (const [path, document] of tokens.documents) publicDocuments.set(path, document);
 
-  const sweepDeadline = new SweepDeadline(config.sweep);
-  const runSweep = (context: CallContext, timeLimitMs: number) =>
-    meteredSweep(
-      () =>
-        tracing.inSpan("sessiond.sweep", () =>
-          sweep(
-            storage.sweep,
-            { ...config.sweep, timeLimitMs },
-            config.timeouts,
-            () => performance.now(),
-            context,
-          ),
-        ),
-      metrics,
-    ).then((result) => {
-      if (result?.failures.size === 0) sweepDeadline.renew();
-      return logSweep(log, result);
-    });
-
+  const sweeps = new Sweeps({ config, store: storage.sweep, log, tracing, metrics });
   const refusals = stack.use(new RefusalLog(log));
   const callObserver = createCallObserver(callLog, metrics);
   const routeErrors = new RouteErrorLog(log, () => performance.now());
@@ -227,7 +201,7 @@ async function start(options: AppOptions): Promise<App> {
       observer: tracing.calls === undefined ? callLog : { observesSuccess: true },
       onForged: metrics && (() => metrics.forgedCookie()),
       checkObserver: createCheckObserver(callObserver, routeErrors, metrics),
-      runSweep,
+      runSweep: (context, timeLimitMs) => sweeps.run(context, timeLimitMs),
     }),
     decodeError,
     tooLargeError,
@@ -261,7 +235,7 @@ async function start(options: AppOptions): Promise<App> {
     lastAnswerAgeSeconds: () => (performance.now() - storage.database.lastAnsweredAt) / 1000,
     tokenKeyAgeSeconds: () => secondsOf(tokens.keyAgeMs()),
     certificateExpiresAt: () => tlsFiles?.expiresAt,
-    sweepDueAt: () => sweepDeadline.at,
+    sweepDueAt: () => sweeps.dueAt,
     auditEventsDropped: () => storage.denialAudit.dropped,
     ...(options.droppedLogLines && { logLinesDropped: options.droppedLogLines }),
     ...(worker === undefined && {
@@ -269,8 +243,6 @@ async function start(options: AppOptions): Promise<App> {
     }),
   });
 
-  const { schedule, jitterMs, timeLimitMs } = config.sweep;
-  let sweeps: SweepSchedule | undefined;
   let keyAges: Disposable | undefined;
   function lead(): void {
     tlsFiles?.warnOfExpiry();
@@ -282,23 +254,9 @@ async function start(options: AppOptions): Promise<App> {
         log,
       );
     }
-    if (schedule === undefined || sweeps !== undefined) return;
-    sweepDeadline.renew();
-    sweeps = startSweepSchedule({
-      schedule,
-      jitterMs,
-      sweep: (signal) =>
-        runSweep({ signal, callingService: "sessiond" }, timeLimitMs).then(
-          () => {},
-          (error: unknown) => {
-            if (signal.aborted) log.info("sweep ended: sessiond stops");
-            else log.error({ err: error }, "sweep failed");
-          },
-        ),
-      onWarning: (message) => log.warn(message),
-    });
+    sweeps.startSchedule();
   }
-  stack.defer(() => sweeps?.stop());
+  stack.defer(() => sweeps.stop());
   stack.defer(() => keyAges?.[Symbol.dispose]());
   if (worker === undefined) lead();
 

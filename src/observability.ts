@@ -7,10 +7,9 @@ import {
   type ReadyState,
   startMetricsListener,
 } from "./metrics/listener.ts";
-import { Metrics, type SweepSummary } from "./metrics/metrics.ts";
+import { Metrics } from "./metrics/metrics.ts";
 import type { Snapshot } from "./metrics/snapshot.ts";
 import type { SigningKeyAges } from "./metrics/sources.ts";
-import type { SweepResult } from "./session/sweep.ts";
 
 const KEY_AGES_INTERVAL_MS = 60_000;
 
@@ -134,25 +133,4 @@ export function watchKeyAges(
       stopping.abort();
     },
   };
-}
-
-/** Runs a sweep, and counts how it ends. */
-export async function meteredSweep(
-  run: () => Promise<SweepResult | undefined>,
-  metrics: Metrics | undefined,
-): Promise<SweepResult | undefined> {
-  if (metrics === undefined) return run();
-  const begunAt = performance.now();
-  const ended = (result: SweepSummary["result"], deleted: SweepSummary["deleted"] = {}) =>
-    metrics.sweepEnded({ result, deleted, durationMs: performance.now() - begunAt });
-  try {
-    const swept = await run();
-    if (swept === undefined) ended("skipped");
-    else if (swept.failures.size > 0) ended("failed", swept.deleted);
-    else ended(swept.more ? "more" : "complete", swept.deleted);
-    return swept;
-  } catch (error) {
-    ended("failed");
-    throw error;
-  }
 }
