@@ -6,6 +6,7 @@ import { SweepDeadline } from "./jobs/sweep-deadline.ts";
 import { type SweepSchedule, startSweepSchedule } from "./jobs/sweep-schedule.ts";
 import type { Metrics, SweepSummary } from "./metrics/metrics.ts";
 import type { CallContext } from "./session/call-context.ts";
+import { SessionError } from "./session/errors.ts";
 import { type SweepResult, sweep } from "./session/sweep.ts";
 import type { SweepStore } from "./session/sweep-store.ts";
 
@@ -79,7 +80,7 @@ export class Sweeps {
   }
 }
 
-/** Runs a sweep, and counts how it ends. */
+/** Runs a sweep, and counts how it ends. One that its caller may not ask for has not begun. */
 async function meteredSweep(
   run: () => Promise<SweepResult | undefined>,
   metrics: Metrics | undefined,
@@ -95,7 +96,8 @@ async function meteredSweep(
     else ended(swept.more ? "more" : "complete", swept.deleted);
     return swept;
   } catch (error) {
-    ended("failed");
+    const isForbidden = error instanceof SessionError && error.reason === "CALLER_FORBIDDEN";
+    if (!isForbidden) ended("failed");
     throw error;
   }
 }

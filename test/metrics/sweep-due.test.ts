@@ -1,5 +1,7 @@
 import { expect } from "chai";
 import { startReplica, startTestApp, type TestApp } from "../support/app.ts";
+import { clientOf, createTestFile, newToken, tokenLine, withToken } from "../support/callers.ts";
+import { expectFailure } from "../support/expect-failure.ts";
 import { holdTransaction } from "../support/transaction.ts";
 import { until } from "../support/until.ts";
 import { scrape } from "./scrape.ts";
@@ -78,5 +80,23 @@ describe("the metric of when a sweep is due", () => {
       const last = await due();
       await until("one succeeds again", async () => (await due()) > last);
     });
+  });
+
+  it("J02: a GarbageCollect that its caller may not ask for is no failed sweep", async () => {
+    const token = newToken();
+    const line = tokenLine(token, { name: "shop", role: "admin", tenants: ["acme"] });
+    const file = await createTestFile(line);
+    const env = { ...withMetrics, SESSIOND_CALLERS_FILE: file.path };
+    const replica = await startReplica(app.database.url, { env });
+    const caller = clientOf(replica.url, withToken(token));
+    try {
+      await expectFailure(caller.client.garbageCollect({}), "CALLER_FORBIDDEN");
+      const { value } = await scrape(replica.app.metricsPort);
+      expect(value("sessiond_sweep_runs_total", { result: "failed" }) ?? 0).to.equal(0);
+    } finally {
+      caller.close();
+      await replica.stop();
+      await file.remove();
+    }
   });
 });
