@@ -116,9 +116,14 @@ export class CallLog {
     else this.#failed(call);
   }
 
-  /** A call that used the database succeeded. */
-  callSucceeded(fields: CallFields): void {
+  /**
+   * A call succeeded.
+   *
+   * @param usedDatabase whether it shows that the database answers
+   */
+  callSucceeded(fields: CallFields, usedDatabase = true): void {
     if (this.#logsEveryCall && this.#isSampled(fields.rpc)) this.#log.debug(fields, "call");
+    if (!usedDatabase) return;
     const now = this.#clock();
     for (const kind of ["database", "overload"] as const) {
       this.#outageEnded(kind, this.#outages[kind].callSucceeded(now));

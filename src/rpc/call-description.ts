@@ -12,6 +12,8 @@ export interface CallNotes {
   readonly refusal?: ConnectError;
   /** Why a successful response refuses what was asked, if not for such an error. */
   readonly reason?: string | undefined;
+  /** It was answered without a session, and perhaps without the database. */
+  readonly withoutSession?: boolean;
 }
 
 const notesKey = createContextKey<CallNotes>({}, { description: "what the handler knows" });
@@ -26,8 +28,13 @@ export function isRefused(values: ContextValues | undefined): boolean {
   return values?.get(notesKey).refusal !== undefined;
 }
 
+/** Whether a call that succeeded says nothing of the database. */
+export function isWithoutSession(values: ContextValues | undefined): boolean {
+  return values?.get(notesKey).withoutSession ?? false;
+}
+
 /** A call for the log and for its span. It contains no credential. */
-export interface CallDescription extends Omit<CallNotes, "refusal"> {
+export interface CallDescription extends Omit<CallNotes, "refusal" | "withoutSession"> {
   /** The authenticated calling service, also if the call failed before any handler. */
   readonly caller?: string | undefined;
   /** The name of the gRPC code, such as UNAUTHENTICATED. */
@@ -68,8 +75,8 @@ export function describeCall(
   values: ContextValues | undefined,
 ): CallDescription {
   const caller = values?.get(callerKey).name || undefined;
-  const { refusal, ...known } = values?.get(notesKey) ?? {};
-  const notes = { ...known, caller };
+  const { refusal, tenant, reason: noted } = values?.get(notesKey) ?? {};
+  const notes = { tenant, reason: noted, caller };
   if (error === undefined) {
     if (refusal === undefined) return { ...notes, code: "OK" };
     const { reason, code: refusalCode } = describeCall(refusal, values);

@@ -14,6 +14,7 @@ import { clientOf, createTestFile, newToken, tokenLine, withToken } from "../sup
 import { startDatabaseProxy } from "../support/database-proxy.ts";
 import { parseSetCookie } from "../support/set-cookie-parser.ts";
 import { failureOf } from "../support/transport.ts";
+import { until } from "../support/until.ts";
 import {
   type Asked,
   type CheckClient,
@@ -243,6 +244,34 @@ describe("Check of Envoy's authorization service", () => {
     } finally {
       client.close();
       await limited.stop();
+    }
+  });
+
+  it("the log tells no end of an outage for Checks without a session", async () => {
+    const proxy = await startDatabaseProxy(app.database.url);
+    const lines: string[] = [];
+    const replica = await startReplica(proxy.url, { onLog: (line) => lines.push(line) });
+    const client = checkClient(replica.url);
+    const hasEnded = () => lines.some((line) => line.includes("the database answers again"));
+    try {
+      const session = await openSession(replica.client);
+      proxy.refuse();
+      await client.check(asked(session));
+      const failedAt = performance.now();
+      // A success ends an outage once nothing has failed for a second.
+      await until("the outage is quiet", async () => performance.now() - failedAt > 1500);
+      await client.check({ route: { optional: "true" } });
+      await client.check({ route: { typo: "true" } });
+      expect(hasEnded()).to.equal(false);
+      proxy.restore();
+      await until("its end is told", async () => {
+        await client.check(asked(session));
+        return hasEnded();
+      });
+    } finally {
+      client.close();
+      await replica.stop();
+      await proxy.close();
     }
   });
 

@@ -148,6 +148,14 @@ describe("CallLog", () => {
     });
   }
 
+  it("does not end an outage with a success that has not used the database", () => {
+    fail("UNAVAILABLE", "S", { outage: "database" });
+    now = 5000;
+    callLog.callSucceeded({ rpc: "s/A", requestId: "id", code: "OK", ms: 1 }, false);
+    expect(lines).to.have.length(1);
+    expect(callLog.observesSuccess).to.equal(true);
+  });
+
   it("keeps the outages apart", () => {
     fail("UNAVAILABLE", "S", { outage: "database" });
     now = 5000;
