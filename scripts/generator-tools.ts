@@ -117,7 +117,9 @@ export function installGenerators(directory: string): Generators {
   }
   mkdirSync(bin, { recursive: true });
   for (const plugin of GO_PLUGINS) run(["go", "install", plugin], { GOBIN: bin });
-  run(["cargo", "install", "--quiet", "--locked", "--root", directory, ...CARGO_PLUGINS]);
+  // Not optimized: that would take longer than all that they do.
+  const cargo = ["cargo", "install", "--quiet", "--locked", "--debug"];
+  run([...cargo, "--root", directory, ...CARGO_PLUGINS]);
   run(["python3", "-m", "venv", python]);
   run([generators.python, "-m", "pip", "install", "--quiet", ...PYTHON_PACKAGES]);
   for (const artifact of [PROTOC, GRPC_JAVA_PLUGIN]) {
