@@ -214,6 +214,18 @@ describe("RevokeSessions", () => {
       }
     });
 
+    it("does not count the session in the place of a rotated one if that has ended, too", async () => {
+      const tenantId = newTenant();
+      const { cookie } = await crowd(tenantId);
+      const calls = await revokeAll({ filter: { tenantId } }, async () => {
+        const rotated = await app.client.rotateSession({ session: byCookie(cookie) });
+        await app.client.revoke({ session: byCookie(rotated.cookie), reason: "logout" });
+      });
+      expect(calls).to.have.length(2);
+      // All of the crowd but the last one.
+      expect(processed(calls)).to.equal(MAX_REVOKED + 1);
+    });
+
     it("revokes the session in the place of one that is rotated during the call", async () => {
       await until("a rotation comes before the revocation", async () => {
         const tenantId = newTenant();

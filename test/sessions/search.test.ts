@@ -289,6 +289,13 @@ describe("search across actors", () => {
     });
   });
 
+  it("refuses a network that is too long to be one", async () => {
+    const filter = { ipAddress: `10.0.0.0/${"0".repeat(35)}` };
+    await expectFailure(app.client.listSessions({ filter }), "INVALID_REQUEST", {
+      field: "filter.ip_address",
+    });
+  });
+
   it("takes a network if PostgreSQL finds no bit after its prefix (property)", async () => {
     const v4 = fc.tuple(fc.ipV4(), fc.nat({ max: 32 }));
     const v6 = fc.tuple(fc.ipV6(), fc.nat({ max: 128 }));
