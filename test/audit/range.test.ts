@@ -269,6 +269,29 @@ describe("audit events by time", () => {
       expect(later > id).to.equal(true);
     });
 
+    it("waits for a statement that waits for a lock, also for longer than the statement timeout", async () => {
+      const tenantId = newTenant();
+      const began = Date.now();
+      held = await holdTransaction(app.database);
+      await held.query("LOCK TABLE audit_events IN SHARE MODE");
+      // As of a replica that was killed, which cancels it no more.
+      const writing = app.sql(
+        `${INSERT} VALUES ($1, 'auth', 'auth.late', '', '', $2, 'session', '', '{}')`,
+        [new Date(began), tenantId],
+      );
+      await untilBlockedBy(app.sql, held.pid);
+      const request = { tenantId, occurredBefore: timestampFromMs(began + 1) };
+      await ahead(60);
+      const open = await page(request);
+      expect(open.next).not.to.equal("");
+      await held.commit();
+      await writing;
+      await ahead(60);
+      const end = await page({ ...request, pageToken: open.next });
+      expect(end.ids).to.have.length(1);
+      expect(end.next).to.equal("");
+    });
+
     describe("with statements that wait for 8 s before they write", () => {
       const WAIT_MS = 8 * SECOND;
       before(() => replica.setStatementTimeout(10 * SECOND));

@@ -43,13 +43,18 @@ const PROBE = {
     FROM unnest($1::bigint[]) AS probe ORDER BY probe`,
 };
 
+/**
+ * Also what waits for a lock, which may be a change without an id: if its replica was killed, nobody cancels it
+ * after the statement timeout.
+ */
 const OPEN_CHANGES = {
   summary: "SELECT pg_stat_activity",
   text: `
     SELECT ${NOW} AS now, min(xact_start) AS earliest,
       COALESCE(bool_or(xact_start IS NULL), false) AS is_hidden
     FROM pg_stat_activity
-    WHERE datname = current_database() AND backend_xid IS NOT NULL AND pid <> pg_backend_pid()`,
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+      AND (backend_xid IS NOT NULL OR wait_event_type = 'Lock')`,
 };
 
 /**
