@@ -80,7 +80,8 @@ function tailCommand(cli: Cli): Command {
     .summary("show the newest events, and wait for new ones")
     .description(
       "Shows the newest audit events, the newest one last. With --follow it goes on with those that " +
-        "come, some seconds later, so that none is missed. Needs the role admin.",
+        "come, 5 s and the service's statement timeout later (15 s by default), so that none is missed. " +
+        "Needs the role admin.",
     )
     .option("-n, --lines <number>", "how many events", wholeNumber(0, MAX_TAIL), 20)
     .option("--follow", "wait for new events until interrupted");

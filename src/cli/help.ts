@@ -5,7 +5,7 @@ import { wrongUse } from "./exit-codes.ts";
 export function helpCommand(program: Command): Command {
   return new Command("help")
     .summary("print help on a command")
-    .description("Prints help on a command, as --help behind it does.")
+    .description("Prints help on a command, as --help after it does.")
     .argument("[command...]", "the words of the command, such as sessions list")
     .action((words: readonly string[]) => {
       let command = program;

@@ -272,8 +272,8 @@ export const database = {
   SESSIOND_DATABASE_STATEMENT_TIMEOUT: setting(parsers.duration("100ms", "10m"), {
     default: "10s",
     doc:
-      "The maximum time for one SQL statement. Then it is cancelled. The same for all replicas: readers of the " +
-      "audit, oldest first, are behind by as long.",
+      "The maximum time for one SQL statement. Then it is cancelled. Set the same value on all replicas: a " +
+      "reader of the audit, oldest first, sees events only after this time and 5 more seconds.",
   }),
   SESSIOND_DATABASE_PREPARED_STATEMENTS: setting(parsers.boolean, {
     default: "true",

@@ -219,9 +219,9 @@ class SessionServiceStub:
     have fewer events than page_size, or none, and still have a next one.
 
     Newest first, events that are written between two pages are not on the later one. Oldest first, no
-    event is missed, also those that are being written: a page ends before the events of the last
-    seconds, 15 by default, which are the time limit of an SQL statement and 5 more, and as long before
-    a change that has not been committed yet. If it is empty, wait before you ask for the next one.
+    event is missed, not even one that is being written: pages have only events that are older than the
+    time limit of an SQL statement and 5 seconds, 15 by default. While a change is open, they have only
+    those from so long before it began. If a page is empty, wait before you ask for the next one.
 
     Idempotent, changes nothing. Role: admin.
     """
@@ -433,9 +433,9 @@ class SessionServiceAsyncStub(SessionServiceStub):
     have fewer events than page_size, or none, and still have a next one.
 
     Newest first, events that are written between two pages are not on the later one. Oldest first, no
-    event is missed, also those that are being written: a page ends before the events of the last
-    seconds, 15 by default, which are the time limit of an SQL statement and 5 more, and as long before
-    a change that has not been committed yet. If it is empty, wait before you ask for the next one.
+    event is missed, not even one that is being written: pages have only events that are older than the
+    time limit of an SQL statement and 5 seconds, 15 by default. While a change is open, they have only
+    those from so long before it began. If a page is empty, wait before you ask for the next one.
 
     Idempotent, changes nothing. Role: admin.
     """
@@ -746,9 +746,9 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         have fewer events than page_size, or none, and still have a next one.
 
         Newest first, events that are written between two pages are not on the later one. Oldest first, no
-        event is missed, also those that are being written: a page ends before the events of the last
-        seconds, 15 by default, which are the time limit of an SQL statement and 5 more, and as long before
-        a change that has not been committed yet. If it is empty, wait before you ask for the next one.
+        event is missed, not even one that is being written: pages have only events that are older than the
+        time limit of an SQL statement and 5 seconds, 15 by default. While a change is open, they have only
+        those from so long before it began. If a page is empty, wait before you ask for the next one.
 
         Idempotent, changes nothing. Role: admin.
         """
