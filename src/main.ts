@@ -4,6 +4,7 @@ import type { Logger } from "pino";
 import packageJson from "../package.json" with { type: "json" };
 import { startApp } from "./app.ts";
 import { banner, type Whereabouts } from "./banner.ts";
+import { visibleMessage } from "./cli/visible-message.ts";
 import { CreateTokenError, createToken } from "./commands/create-token.ts";
 import { type Config, ConfigError, loadConfig } from "./config/config.ts";
 import { BoundedOutput, type WriteBytes } from "./log/bounded-output.ts";
@@ -241,10 +242,7 @@ try {
   if (isOwnWorker) {
     await tellPrimary({ type: "failed", message });
   } else {
-    // It may have text of the database.
-    const { visible, visibleLines } = await import("./cli/table.ts");
-    const text = error instanceof ConfigError ? visibleLines(message) : visible(message);
-    stderr.writeLine(`sessiond: ${text}\n`);
+    stderr.writeLine(`sessiond: ${visibleMessage(error, message)}\n`);
   }
   await exit(1);
 }

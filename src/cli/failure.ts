@@ -42,7 +42,7 @@ export function describeFailure(error: unknown, explain: (error: unknown) => str
   return { message: explain(error), exitCode };
 }
 
-/** Whether the database or Vault cannot be used now. Their errors, which are known elsewhere only, say so. */
+/** Whether the database or Vault cannot be used now. Their classes are not imported here: a property tells. */
 function isOutage(error: unknown): boolean {
   if (error instanceof DomainError) return OUTAGES.includes(error.reason);
   return error instanceof Error && "isTransient" in error && error.isTransient === true;

@@ -1,12 +1,11 @@
 import { type Command, CommanderError } from "commander";
-import { ConfigError } from "../config/config.ts";
 import { Cli, type GlobalOptions, type Host } from "./cli.ts";
 import { type CommandError, ExitCode, wrongUse } from "./exit-codes.ts";
 import { describeFailure } from "./failure.ts";
 import { pathOf } from "./help.ts";
 import { Output, OutputClosedError, type OutputOptions, type WriteBytes } from "./output.ts";
 import { buildProgram } from "./program.ts";
-import { visible, visibleLines } from "./table.ts";
+import { visibleMessage } from "./visible-message.ts";
 
 /** An output of the process. */
 export interface OutputOfProcess extends OutputOptions {
@@ -103,11 +102,6 @@ function misuse(command: Command, { code, message }: CommanderError): CommandErr
   }
   const text = message.replace(/^error: /, "").replaceAll("\n", " ");
   return wrongUse(`${text} (see ${path} --help)`);
-}
-
-/** What a failure says may come from the service or the database. Only mistakes in settings have several lines. */
-function visibleMessage(error: unknown, message: string): string {
-  return error instanceof ConfigError ? visibleLines(message) : visible(message);
 }
 
 /** @returns the exit code */

@@ -133,7 +133,7 @@ describe("sessiond as a process: first steps", () => {
       const { code, stderr } = await sessiond.run({ env });
       server.close();
       expect(code).to.equal(1);
-      expect(stderr).to.match(/^sessiond: .*: no entry\ufffdfor you$/m);
+      expect(stderr).to.match(/^sessiond: .*: no entry for you$/m);
       expect(stderr).not.to.match(/[^\P{Cc}\n]/u);
     });
 
