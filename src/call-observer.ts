@@ -4,7 +4,7 @@ import { SessionService } from "../gen/es/sessiond/v1/session_service_pb.ts";
 import type { CallLog } from "./log/call-log.ts";
 import type { RouteErrorLog } from "./log/route-error-log.ts";
 import type { Metrics } from "./metrics/metrics.ts";
-import { describeCall, isRefused, isWithoutSession } from "./rpc/call-description.ts";
+import { describeCall, isRefused, provesDatabase } from "./rpc/call-description.ts";
 import type { CheckObserver } from "./rpc/envoy/authorization-service.ts";
 import type { CallObserver } from "./server/call-observer.ts";
 
@@ -32,7 +32,7 @@ export function createCallObserver(
       }
       // Health checks and reflection do not use the database, and would only fill the log.
       else if (usesDatabase(rpc) && !isRefused(values)) {
-        callLog.callSucceeded(fields, !isWithoutSession(values));
+        callLog.callSucceeded(fields, { provesDatabase: provesDatabase(values) });
       }
     },
   };

@@ -116,14 +116,10 @@ export class CallLog {
     else this.#failed(call);
   }
 
-  /**
-   * A call succeeded.
-   *
-   * @param usedDatabase whether it shows that the database answers
-   */
-  callSucceeded(fields: CallFields, usedDatabase = true): void {
+  /** A call succeeded. If that shows that the database answers, outages end. */
+  callSucceeded(fields: CallFields, { provesDatabase }: { provesDatabase: boolean }): void {
     if (this.#logsEveryCall && this.#isSampled(fields.rpc)) this.#log.debug(fields, "call");
-    if (!usedDatabase) return;
+    if (!provesDatabase) return;
     const now = this.#clock();
     for (const kind of ["database", "overload"] as const) {
       this.#outageEnded(kind, this.#outages[kind].callSucceeded(now));

@@ -12,8 +12,8 @@ export interface CallNotes {
   readonly refusal?: ConnectError;
   /** Why a successful response refuses what was asked, if not for such an error. */
   readonly reason?: string | undefined;
-  /** It was answered without a session, and perhaps without the database. */
-  readonly withoutSession?: boolean;
+  /** Its success does not show that the database answers: the request may have had no session to look for. */
+  readonly provesNoDatabase?: boolean;
 }
 
 const notesKey = createContextKey<CallNotes>({}, { description: "what the handler knows" });
@@ -28,13 +28,13 @@ export function isRefused(values: ContextValues | undefined): boolean {
   return values?.get(notesKey).refusal !== undefined;
 }
 
-/** Whether a call that succeeded says nothing of the database. */
-export function isWithoutSession(values: ContextValues | undefined): boolean {
-  return values?.get(notesKey).withoutSession ?? false;
+/** Whether the success of a call shows that the database answers. */
+export function provesDatabase(values: ContextValues | undefined): boolean {
+  return values?.get(notesKey).provesNoDatabase !== true;
 }
 
 /** A call for the log and for its span. It contains no credential. */
-export interface CallDescription extends Omit<CallNotes, "refusal" | "withoutSession"> {
+export interface CallDescription extends Omit<CallNotes, "refusal" | "provesNoDatabase"> {
   /** The authenticated calling service, also if the call failed before any handler. */
   readonly caller?: string | undefined;
   /** The name of the gRPC code, such as UNAUTHENTICATED. */

@@ -156,7 +156,7 @@ class Checks {
     const { config, errors, observer } = this.#deps;
     const { reason, message, httpStatus } = httpRefusal(error, errors);
     if (httpStatus === 401 && route?.session === "optional") {
-      noteCall(call.values, { withoutSession: true });
+      noteCall(call.values, { provesNoDatabase: true });
       observer.decided("anonymous");
       return responses.anonymous(tokenHeader(config, undefined));
     }
@@ -184,7 +184,7 @@ class Checks {
 
   #misconfigured(error: RouteError, values: ContextValues): CheckResponse {
     const { observer } = this.#deps;
-    noteCall(values, { reason: ROUTE_MISCONFIGURED.reason, withoutSession: true });
+    noteCall(values, { reason: ROUTE_MISCONFIGURED.reason, provesNoDatabase: true });
     observer.decided("misconfigured");
     observer.misconfigured(error.message);
     return responses.denied(ROUTE_MISCONFIGURED);
