@@ -6,8 +6,11 @@ const MAX_ATTEMPTS = 200;
 const BACKOFF_MS = 20;
 
 /**
- * Retries a change of which a unique index lets only one through at a time, after a random pause. Throws
- * `UNAVAILABLE` after 200 attempts, and the signal's reason when it fires between two.
+ * Retries a change that a unique index refuses because another one was committed first, each time after a
+ * random pause.
+ *
+ * @throws {SessionError} STORAGE_UNAVAILABLE after 200 attempts
+ * @throws the reason of the signal, if it fires
  */
 export async function retriedOnUniqueConflict<T>(
   signal: AbortSignal | undefined,

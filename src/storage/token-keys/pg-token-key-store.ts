@@ -96,6 +96,7 @@ const REWRAP = {
 
 /** What changes the keys takes turns within a process: see Database.lockingTransaction. */
 const CHANGE = "token keys";
+
 /** The token keys in PostgreSQL. */
 export function createTokenKeyStore(database: Database): TokenKeyStore {
   return {
