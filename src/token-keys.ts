@@ -103,6 +103,7 @@ export async function openTokens(
           "RotateTokenKey with `immediately` replaces it",
       ),
     runRead: (read) => tracing.inSpan("sessiond.read_token_keys", read),
+    waitAtMost,
   });
   // Only this: what is set up in the span of the start, such as the timer, would stay in it.
   await tracing.starting(() => ring.refresh(context));
@@ -125,6 +126,13 @@ export async function openTokens(
     keyAgeMs: () => ring.signingKeyAgeMs(),
     documents: new Map([[JWKS_PATH, () => jwksResponse(ring)]]),
   };
+}
+
+async function waitAtMost(ms: number, work: Promise<void>): Promise<void> {
+  const { promise: late, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  await Promise.race([work, late]);
+  clearTimeout(timer);
 }
 
 async function jwksResponse(ring: TokenKeyRing): Promise<FixedResponse> {

@@ -20,6 +20,8 @@ export const REFRESH_INTERVAL_MS = 30_000;
 const MAX_SIGNING_AGE_MS = 60_000;
 /** How old what is answered to a request for the public keys may be. */
 const MAX_PUBLISHED_AGE_MS = 1000;
+/** For this long, requests for the public keys wait for newer ones. A database that hangs may take far longer. */
+const MAX_PUBLISHED_WAIT_MS = 1000;
 /** For this long after a failure, the keys are not read again. */
 const RETRY_INTERVAL_MS = 1000;
 
@@ -51,6 +53,8 @@ export interface TokenKeyRingDependencies {
   readonly onUnusable: (key: TokenKey, error: unknown) => void;
   /** Runs each read of the keys, such as in a span, and settles as it does. */
   readonly runRead: <T>(read: () => Promise<T>) => Promise<T>;
+  /** Resolves when the work has ended, or after that many milliseconds. The work does not reject. */
+  readonly waitAtMost: (ms: number, work: Promise<void>) => Promise<void>;
 }
 
 /**
@@ -64,6 +68,8 @@ export class TokenKeyRing {
   readonly #deps: TokenKeyRingDependencies;
   readonly #reads = new SharedReads<"published", Snapshot>();
   #snapshot: Snapshot | undefined;
+  /** While newer keys are read for requests: what these wait for, which may end before the read does. */
+  #updating: Promise<void> | undefined;
   #imported = new Map<TokenKeyId, TokenSigningKey>();
   #unusable = new Set<TokenKeyId>();
   #failedAt = Number.NEGATIVE_INFINITY;
@@ -108,17 +114,18 @@ export class TokenKeyRing {
   }
 
   /**
-   * The public keys that are published, at most a second old. While they cannot be read, those that were
-   * read last, as long as they are published.
+   * The public keys that are published, at most a second old. While they cannot be read, or not within a
+   * second, those that were read last, as long as they are published: then it takes a second at most.
    *
    * @throws {SessionError} STORAGE_UNAVAILABLE or OVERLOADED if there are none
    */
   async publicKeys(context: CallContext): Promise<JsonWebKeySet> {
-    const known = await this.#read(MAX_PUBLISHED_AGE_MS, context).catch((error) => {
-      context.signal?.throwIfAborted();
-      if (this.#snapshot === undefined) throw error;
-      return this.#snapshot;
-    });
+    if (this.#snapshot !== undefined && !this.#isRecent(this.#snapshot, MAX_PUBLISHED_AGE_MS)) {
+      this.#updating ??= this.#update();
+      await this.#updating;
+    }
+    context.signal?.throwIfAborted();
+    const known = await this.#read(Number.POSITIVE_INFINITY, context);
     const now = this.#nowByDatabase(known);
     const published = known.keys.filter((key) => isPublished(key, now));
     if (published.length === 0) throw new SessionError("STORAGE_UNAVAILABLE");
@@ -146,12 +153,30 @@ export class TokenKeyRing {
     return now + this.#deps.clock() - readAt;
   }
 
+  #isRecent({ readAt }: Snapshot, maxAgeMs: number): boolean {
+    return this.#deps.clock() - readAt <= maxAgeMs;
+  }
+
+  /**
+   * Reads newer keys for requests, and resolves when that has ended or takes too long. Whoever comes later
+   * does not wait anew for a read that hangs.
+   */
+  #update(): Promise<void> {
+    const forAll = { signal: undefined, callingService: "sessiond" };
+    const end = () => {
+      this.#updating = undefined;
+    };
+    const read = this.#read(MAX_PUBLISHED_AGE_MS, forAll).then(end, end);
+    return this.#deps.waitAtMost(MAX_PUBLISHED_WAIT_MS, read);
+  }
+
   /** The keys as they were at most this long ago. */
   async #read(maxAgeMs: number, context: CallContext): Promise<Snapshot> {
-    const now = this.#deps.clock();
     const snapshot = this.#snapshot;
-    if (snapshot !== undefined && now - snapshot.readAt <= maxAgeMs) return snapshot;
-    if (now - this.#failedAt < RETRY_INTERVAL_MS) throw new SessionError("STORAGE_UNAVAILABLE");
+    if (snapshot !== undefined && this.#isRecent(snapshot, maxAgeMs)) return snapshot;
+    if (this.#deps.clock() - this.#failedAt < RETRY_INTERVAL_MS) {
+      throw new SessionError("STORAGE_UNAVAILABLE");
+    }
     const load = (signal: AbortSignal) => this.#load({ signal, callingService: "sessiond" });
     return this.#reads.join("published", context.signal, load).catch(rethrowAsOwn);
   }
@@ -183,7 +208,8 @@ export class TokenKeyRing {
       return snapshot;
     } catch (error) {
       context.signal?.throwIfAborted();
-      this.#failedAt = readAt;
+      // Now: a read that hangs fails long after it has begun.
+      this.#failedAt = clock();
       throw error;
     }
   }

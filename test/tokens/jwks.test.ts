@@ -6,7 +6,14 @@ import { openSession } from "../support/actors.ts";
 import { type Replica, startReplica, startTestApp, type TestApp } from "../support/app.ts";
 import { type DatabaseProxy, startDatabaseProxy } from "../support/database-proxy.ts";
 import { expectFailure } from "../support/expect-failure.ts";
-import { fetchJwks, ISSUER, TOKENS_ENV, tokenFor, validateForToken } from "../support/tokens.ts";
+import {
+  fetchJwks,
+  ISSUER,
+  publishedKids,
+  TOKENS_ENV,
+  tokenFor,
+  validateForToken,
+} from "../support/tokens.ts";
 import { until } from "../support/until.ts";
 
 const withTokens = { env: TOKENS_ENV };
@@ -84,7 +91,9 @@ describe("JSON Web Key Set", () => {
     let replica: Replica;
     before(async () => {
       proxy = await startDatabaseProxy(app.database.url);
-      replica = await startReplica(proxy.url, withTokens);
+      replica = await startReplica(proxy.url, {
+        env: { ...TOKENS_ENV, SESSIOND_METRICS_PORT: "0" },
+      });
     });
     after(async () => {
       proxy?.restore();
@@ -110,6 +119,37 @@ describe("JSON Web Key Set", () => {
           () => false,
         ),
       );
+    });
+
+    it("is the last one that was read, while the database hangs and probes are answered (H03, J08)", async () => {
+      const url = `http://127.0.0.1:${replica.app.metricsPort}`;
+      const before = await fetchJwks(url);
+      const { tokenKeys } = replica.app.storage;
+      const published = tokenKeys.published.bind(tokenKeys);
+      let isReading = false;
+      tokenKeys.published = (context) => {
+        isReading = true;
+        return published(context);
+      };
+      proxy.freeze();
+      await until("the keys are read anew, which hangs", async () => {
+        expect(await fetchJwks(url)).to.deep.equal(before);
+        return isReading;
+      });
+      // More than the port has connections for.
+      for (let round = 0; round < 10; round += 1) {
+        expect(await fetchJwks(url)).to.deep.equal(before);
+        expect(await fetchJwks(replica.url)).to.deep.equal(before);
+        for (const probe of ["healthz", "readyz"]) {
+          expect((await fetch(`${url}/${probe}`)).status, probe).to.equal(200);
+        }
+      }
+      await app.client.rotateTokenKey({ actingActorId: "root", immediately: true });
+      proxy.restore();
+      await until("the read goes on and the new key is published", async () => {
+        const [kid] = await publishedKids(url);
+        return kid !== before.keys[0]?.kid;
+      });
     });
   });
 });

@@ -17,6 +17,7 @@ import type { TokenSigner } from "../../src/session/token-signer.ts";
 import { joseTokenSigner } from "../../src/tokens/jose-token-signer.ts";
 import { rejected } from "../support/expect-reason.ts";
 import { context, HOUR, MINUTE, SECOND, T0 } from "../support/session-fixtures.ts";
+import { until } from "../support/until.ts";
 
 const under = (key: number) =>
   new KeyEncryption([new LocalKeyWrapper([Buffer.alloc(32, key)], secureRandomBytes)]);
@@ -48,6 +49,9 @@ function ringOver(...keys: StoredTokenKey[]) {
     imports: 0,
     failure: undefined as unknown,
     unusable: [] as string[],
+    /** How long requests were ready to wait for newer keys. */
+    waits: [] as number[],
+    waitAtMost: (work: Promise<void>): Promise<void> => work,
     read: (): Promise<PublishedTokenKeys> => Promise.resolve({ now: world.now, keys: world.keys }),
     pass(ms: number) {
       world.now += ms;
@@ -77,6 +81,10 @@ function ringOver(...keys: StoredTokenKey[]) {
     runRead(read) {
       world.runs += 1;
       return read();
+    },
+    waitAtMost(ms, work) {
+      world.waits.push(ms);
+      return world.waitAtMost(work);
     },
   });
   const signingId = async () => (await ring.signingKey(world.now, MINUTE, context)).id;
@@ -126,6 +134,46 @@ describe("token key ring", () => {
     await Promise.all([publishedIds(), publishedIds(), publishedIds()]);
     expect(world.reads).to.equal(2);
     expect(world.runs, "what is in memory is no read").to.equal(2);
+  });
+
+  it("publishes the keys that it has while newer ones take longer than a second to read (H03)", async () => {
+    const old = await storedKey();
+    const { world, publishedIds } = ringOver(old);
+    await publishedIds();
+    world.pass(SECOND + 1);
+    const read = Promise.withResolvers<PublishedTokenKeys>();
+    world.read = () => read.promise;
+    const second = Promise.withResolvers<void>();
+    world.waitAtMost = (work) => Promise.race([work, second.promise]);
+    const waiting = Promise.all([publishedIds(), publishedIds()]);
+    second.resolve();
+    expect(await waiting).to.deep.equal([[old.id], [old.id]]);
+    // The read still hangs: nobody waits for it again.
+    world.pass(10 * SECOND);
+    expect(await publishedIds()).to.deep.equal([old.id]);
+    expect([world.reads, world.waits]).to.deep.equal([2, [SECOND]]);
+    // It goes on without those who have begun it.
+    const next = await storedKey({ signsFrom: T0 + 1 });
+    read.resolve({ now: world.now, keys: [old, next] });
+    await until("the new key is published", async () => (await publishedIds()).length === 2);
+  });
+
+  it("does not read the keys again for a second after the end of a read that failed (H03)", async () => {
+    const key = await storedKey();
+    const { world, publishedIds } = ringOver(key);
+    await publishedIds();
+    world.pass(MINUTE);
+    world.read = () => {
+      world.pass(11 * SECOND);
+      return Promise.reject(outage());
+    };
+    expect(await publishedIds()).to.deep.equal([key.id]);
+    world.pass(SECOND - 1);
+    expect(await publishedIds()).to.deep.equal([key.id]);
+    expect(world.reads).to.equal(2);
+    world.pass(1);
+    await publishedIds();
+    expect(world.reads).to.equal(3);
   });
 
   it("knows a key of another process at the latest when no other one can sign", async () => {
