@@ -3,6 +3,7 @@ import packageJson from "../package.json" with { type: "json" };
 import type { Config } from "./config/config.ts";
 import {
   type Document,
+  METRICS_PATH,
   type MetricsListener,
   type ReadyState,
   startMetricsListener,
@@ -84,7 +85,10 @@ export async function serveMetrics(
       ...served,
       host,
       port,
-      onError: (error) => log.error({ err: error }, "a scrape of the metrics failed"),
+      onError(err, path) {
+        if (path === METRICS_PATH) log.error({ err }, "a scrape of the metrics failed");
+        else log.error({ err, path }, "the port of the metrics failed");
+      },
     });
     log.info({ host, port: listener.port }, "metrics are served");
     return listener;

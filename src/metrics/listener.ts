@@ -27,8 +27,11 @@ export interface MetricsListenerOptions {
   ready(): ReadyState;
   /** Further documents, by path. */
   readonly documents?: ReadonlyMap<string, () => Document | Promise<Document>>;
-  /** Called with failures that the client sees only as status 500. */
-  onError(error: unknown): void;
+  /**
+   * Called with failures that the client sees only as status 500, and their paths; without a path, with those
+   * of the port itself.
+   */
+  onError(error: unknown, path?: string): void;
 }
 
 export interface MetricsListener extends AsyncDisposable {
@@ -37,15 +40,21 @@ export interface MetricsListener extends AsyncDisposable {
 
 /** Enough for two Prometheus servers and the probes: each connection is closed after its response. */
 const MAX_CONNECTIONS = 8;
+/** Documents may be slow and asked for by many: they leave half of the connections to probes and scrapes. */
+const MAX_DOCUMENTS = 4;
 const MAX_HEADER_BYTES = 8 * 1024;
 const TIMEOUT_MS = 10_000;
+
+export const METRICS_PATH = "/metrics";
+const OWN_PATHS = [METRICS_PATH, "/healthz", "/readyz"];
 
 const PLAIN_TEXT = "text/plain; charset=utf-8";
 
 const compress = promisify(gzip);
 
 /**
- * Serves /metrics, /healthz and /readyz over plain HTTP/1.1, without asking who calls.
+ * Serves /metrics, /healthz, /readyz and the documents over plain HTTP/1.1, without asking who calls. Documents
+ * are answered with 503 while 4 of them are being served.
  *
  * @throws {Error} of the system, if it cannot listen there
  */
@@ -57,9 +66,10 @@ export async function startMetricsListener(
   server.headersTimeout = TIMEOUT_MS;
   server.timeout = TIMEOUT_MS;
   server.maxConnections = MAX_CONNECTIONS;
+  const serving = new Set<ServerResponse>();
   server.on("request", (request, response) => {
-    serve(request, response, options).catch((error: unknown) => {
-      onError(error);
+    serve(request, response, options, serving).catch((error: unknown) => {
+      onError(error, pathOf(request));
       if (response.headersSent) response.destroy();
       else send(request, response, text(500, "internal error\n"));
     });
@@ -68,7 +78,7 @@ export async function startMetricsListener(
   server.once("error", reject);
   server.listen(port, host, resolve);
   await listening;
-  server.off("error", reject).on("error", onError);
+  server.off("error", reject).on("error", (error) => onError(error));
   return {
     port: (server.address() as AddressInfo).port,
     async [Symbol.asyncDispose]() {
@@ -79,10 +89,12 @@ export async function startMetricsListener(
   };
 }
 
+/** @param serving the responses that are to become documents */
 async function serve(
   request: IncomingMessage,
   response: ServerResponse,
   options: MetricsListenerOptions,
+  serving: Set<ServerResponse>,
 ): Promise<void> {
   const { method } = request;
   if (method !== "GET" && method !== "HEAD") {
@@ -90,13 +102,33 @@ async function serve(
     send(request, response, { ...refusal, headers: { ...refusal.headers, allow: "GET, HEAD" } });
     return;
   }
-  const [path = ""] = (request.url ?? "").split("?");
+  const path = pathOf(request);
   const document = options.documents?.get(path);
-  if (path === "/metrics") send(request, response, await scrape(request, options));
+  if (path === METRICS_PATH) send(request, response, await scrape(request, options));
   else if (path === "/healthz") send(request, response, text(200, "ok\n"));
   else if (path === "/readyz") send(request, response, readiness(options.ready()));
-  else if (document !== undefined) send(request, response, await document());
-  else send(request, response, text(404, "there are /metrics, /healthz and /readyz\n"));
+  else if (document === undefined) send(request, response, notFound(options));
+  else if (serving.size >= MAX_DOCUMENTS) send(request, response, tooMany());
+  else {
+    serving.add(response);
+    response.once("close", () => serving.delete(response));
+    send(request, response, await document());
+  }
+}
+
+function pathOf({ url = "" }: IncomingMessage): string {
+  const [path = ""] = url.split("?");
+  return path;
+}
+
+function notFound({ documents }: MetricsListenerOptions): Document {
+  const paths = [...OWN_PATHS, ...(documents?.keys() ?? [])];
+  return text(404, `there are ${paths.slice(0, -1).join(", ")} and ${paths.at(-1)}\n`);
+}
+
+function tooMany(): Document {
+  const refusal = text(503, "too many requests at once\n");
+  return { ...refusal, headers: { ...refusal.headers, "retry-after": "1" } };
 }
 
 async function scrape(

@@ -3,6 +3,9 @@ import { createServer } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { text } from "node:stream/consumers";
 import { expect } from "chai";
+import { pino } from "pino";
+import type { Document, MetricsListener } from "../../src/metrics/listener.ts";
+import { serveMetrics } from "../../src/observability.ts";
 import { startReplica, startTestApp, type TestApp } from "../support/app.ts";
 import { createTestDatabase } from "../support/database.ts";
 import { type DatabaseProxy, startDatabaseProxy } from "../support/database-proxy.ts";
@@ -94,6 +97,85 @@ describe("the port of the metrics", () => {
     const socket = connect(app.app.metricsPort ?? 0, "127.0.0.1");
     socket.write(`GET /healthz HTTP/1.1\r\nhost: x\r\nx-long: ${"a".repeat(8 * 1024)}\r\n\r\n`);
     expect(await text(socket)).to.match(/^HTTP\/1\.1 431 /);
+  });
+});
+
+describe("documents on the port of the metrics", () => {
+  let listener: MetricsListener | undefined;
+  /** What the document's requests wait for. */
+  let document: PromiseWithResolvers<Document>;
+  let requests: number;
+  const log: Record<string, unknown>[] = [];
+
+  beforeEach(async () => {
+    document = Promise.withResolvers();
+    requests = 0;
+    log.length = 0;
+    listener = await serveMetrics({
+      config: { metrics: { host: "127.0.0.1", port: 0 } },
+      log: pino({ level: "error" }, { write: (line) => log.push(JSON.parse(line)) }),
+      scrape: () => Promise.reject(new Error("no metrics")),
+      ready: () => ({ isReady: true }),
+      documents: new Map([
+        [
+          "/keys",
+          () => {
+            requests += 1;
+            return document.promise;
+          },
+        ],
+      ]),
+    });
+  });
+
+  afterEach(() => listener?.[Symbol.asyncDispose]());
+
+  const get = (path: string, signal?: AbortSignal) =>
+    fetch(`http://127.0.0.1:${listener?.port}${path}`, { signal: signal ?? null });
+
+  it("J08: leave connections to probes, however many ask for them and wait", async () => {
+    const gone = new AbortController();
+    const waiting = [1, 2, 3].map(() => get("/keys"));
+    const leaving = get("/keys", gone.signal).catch((error: unknown) => error);
+    await until("four are being served", async () => requests === 4);
+    for (let round = 0; round < 5; round += 1) {
+      const refused = await get("/keys");
+      expect([refused.status, refused.headers.get("retry-after")]).to.deep.equal([503, "1"]);
+      expect(await refused.text()).to.equal("too many requests at once\n");
+      for (const probe of ["/healthz", "/readyz"]) expect((await get(probe)).status).to.equal(200);
+    }
+    expect(requests).to.equal(4);
+    // Whoever goes away takes no place.
+    gone.abort();
+    await leaving;
+    await until("its place is free", async () => {
+      // One that is refused ends at once.
+      await Promise.race([get("/keys"), until("it waits", async () => requests === 5)]);
+      return requests === 5;
+    });
+    document.resolve({ status: 200, headers: {}, body: Buffer.from("keys") });
+    for (const answer of waiting) expect(await (await answer).text()).to.equal("keys");
+    await until("all places are free", async () => (await get("/keys")).status === 200);
+  });
+
+  it("J01: are named where a path is not found", async () => {
+    const unknown = await get("/other");
+    expect([unknown.status, await unknown.text()]).to.deep.equal([
+      404,
+      "there are /metrics, /healthz, /readyz and /keys\n",
+    ]);
+  });
+
+  it("J01: fail with a line in the log of their own", async () => {
+    const failing = get("/keys?x=secret");
+    await until("it waits", async () => requests === 1);
+    document.reject(new Error("no keys"));
+    expect((await failing).status).to.equal(500);
+    expect((await get("/metrics")).status).to.equal(500);
+    expect(log.map(({ msg, path }) => [msg, path])).to.deep.equal([
+      ["the port of the metrics failed", "/keys"],
+      ["a scrape of the metrics failed", undefined],
+    ]);
   });
 });
 
