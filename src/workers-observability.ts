@@ -29,7 +29,7 @@ export interface WorkersObservability extends WorkerWatcher, AsyncDisposable {
 
 /**
  * Serves the metrics of all workers as those of one service, if a port is configured. Documents are those of
- * the worker that is the first to answer: the primary has no database, and so no keys.
+ * the first worker that has them: the primary has no database, and so no keys.
  *
  * @param tell sends to all workers
  * @throws {Error} as `serveMetrics`
@@ -45,7 +45,7 @@ export async function openWorkersObservability(
   });
   const readiness = new Map<number, ReadyState>();
   const documents = new WorkerDocuments({
-    isServed: () => readiness.size > 0,
+    serving: () => readiness.keys(),
     ask: (request, path) => tell({ type: "document", request, path }),
   });
   const publicPaths = config.tokens === undefined ? [] : [JWKS_PATH];
@@ -77,7 +77,7 @@ export async function openWorkersObservability(
           break;
         case "document": {
           const { request, document } = message;
-          documents.received(request, { ...document, body: Buffer.from(document.body) });
+          documents.received(id, request, { ...document, body: Buffer.from(document.body) });
           break;
         }
       }
@@ -85,11 +85,14 @@ export async function openWorkersObservability(
     ended(id, isReplaced) {
       readiness.delete(id);
       snapshots.ended(id);
+      documents.ended(id);
       if (isReplaced) restarts += 1;
     },
     async [Symbol.asyncDispose]() {
       clearInterval(timer);
       await listener?.[Symbol.asyncDispose]();
+      // Now nobody asks any more.
+      documents[Symbol.dispose]();
       metrics[Symbol.dispose]();
     },
   };

@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { pino } from "pino";
 import { loadConfig } from "../../src/config/config.ts";
+import type { Document } from "../../src/metrics/listener.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
 import { WorkerDocuments } from "../../src/metrics/worker-documents.ts";
 import { JWKS_PATH } from "../../src/token-keys.ts";
@@ -131,6 +132,27 @@ describe("what the primary serves for its workers", () => {
     expect(set.headers.get("cache-control")).to.equal("public");
   });
 
+  it("503 at once when the last worker ends before it has answered, then the next one's set (H03)", async () => {
+    await open(TOKENS_ENV);
+    serve(1, 1);
+    serve(2, 2);
+    const answer = documentOf;
+    const asked = Promise.withResolvers<void>();
+    documentOf = () => {
+      asked.resolve();
+      return undefined;
+    };
+    const waiting = get(JWKS_PATH);
+    await asked.promise;
+    end(1);
+    end(2);
+    documentOf = answer;
+    serve(3, 1);
+    // It does not wait for those that have ended.
+    expect(await get(JWKS_PATH)).to.include({ status: 200 });
+    expect(await waiting).to.include({ status: 503, text: "no worker answers\n" });
+  });
+
   it("no JSON Web Key Set without tokens (H03)", async () => {
     await open();
     serve(1, 1);
@@ -139,27 +161,112 @@ describe("what the primary serves for its workers", () => {
 });
 
 describe("documents of workers", () => {
-  const document = (text: string) => ({ status: 200, headers: {}, body: Buffer.from(text) });
+  const document = (text: string, status = 200) => ({
+    status,
+    headers: {},
+    body: Buffer.from(text),
+  });
+  const textOf = async (answer: Promise<Document>) => {
+    const { status, body } = await answer;
+    return `${status} ${body}`;
+  };
 
-  it("are those of the first that answers, each to the request that it is for", async () => {
-    const asked: { request: number; path: string }[] = [];
+  /** Two workers that answer when the test says so, by a clock that the test moves. */
+  function documentsOf({ answerMs = 600_000 } = {}) {
+    const world = { clock: 0, workers: [1, 2], asked: [] as { request: number; path: string }[] };
     const documents = new WorkerDocuments({
-      isServed: () => true,
-      ask: (request, path) => asked.push({ request, path }),
+      serving: () => world.workers,
+      ask: (request, path) => world.asked.push({ request, path }),
+      clock: () => world.clock,
+      answerMs,
     });
+    const last = () => world.asked.at(-1)?.request ?? 0;
+    return { documents, world, last };
+  }
+
+  it("are those of the first that answers, each to the request that it is for (H03)", async () => {
+    const { documents, world } = documentsOf();
+    const { asked } = world;
     const [one, other] = [documents.get("/one"), documents.get("/other")];
     expect(asked.map(({ path }) => path)).to.deep.equal(["/one", "/other"]);
-    documents.received(asked[1]?.request ?? 0, document("other"));
-    documents.received(asked[0]?.request ?? 0, document("first"));
-    documents.received(asked[0]?.request ?? 0, document("second"));
-    expect((await one).body.toString()).to.equal("first");
-    expect((await other).body.toString()).to.equal("other");
-    documents.received(asked[0]?.request ?? 0, document("too late"));
+    documents.received(1, asked[1]?.request ?? 0, document("other"));
+    documents.received(2, asked[0]?.request ?? 0, document("first"));
+    documents.received(1, asked[0]?.request ?? 0, document("second"));
+    expect(await textOf(one)).to.equal("200 first");
+    expect(await textOf(other)).to.equal("200 other");
+    documents.received(1, asked[0]?.request ?? 0, document("too late"));
+    expect(await textOf(documents.get("/one"))).to.equal("200 first");
   });
 
-  it("are 503 if no worker answers in time", async () => {
-    const documents = new WorkerDocuments({ isServed: () => true, ask: () => {}, answerMs: 1 });
-    expect(await documents.get("/keys")).to.deep.include({ status: 503 });
+  it("are asked for once for many requests, and again a second after the answer (H03)", async () => {
+    const { documents, world, last } = documentsOf();
+    const answers = Array.from({ length: 100 }, () => documents.get("/keys"));
+    expect(world.asked).to.have.length(1);
+    world.clock = 500;
+    documents.received(1, last(), document("first"));
+    for (const answer of answers) expect(await textOf(answer)).to.equal("200 first");
+    world.clock = 1499;
+    expect(await textOf(documents.get("/keys"))).to.equal("200 first");
+    expect(world.asked).to.have.length(1);
+    world.clock = 1500;
+    const next = documents.get("/keys");
+    expect(world.asked).to.have.length(2);
+    documents.received(2, last(), document("next"));
+    expect(await textOf(next)).to.equal("200 next");
+  });
+
+  it("are those of a worker that has them, also if another one refuses first (H03)", async () => {
+    const { documents, last } = documentsOf();
+    const answer = documents.get("/keys");
+    documents.received(1, last(), document("no keys", 503));
+    documents.received(2, last(), document("keys"));
+    expect(await textOf(answer)).to.equal("200 keys");
+  });
+
+  it("are the refusal of a worker if no one else has them, has answered in time or is left (H03)", async () => {
+    const all = documentsOf();
+    const refusedByAll = all.documents.get("/keys");
+    all.documents.received(1, all.last(), document("no keys", 503));
+    all.documents.received(1, all.last(), document("of the same", 503));
+    all.documents.received(2, all.last(), document("none either", 503));
+    expect(await textOf(refusedByAll)).to.equal("503 no keys");
+
+    const hanging = documentsOf({ answerMs: 1 });
+    const refusedByOne = hanging.documents.get("/keys");
+    hanging.documents.received(2, hanging.last(), document("no keys", 503));
+    expect(await textOf(refusedByOne)).to.equal("503 no keys");
+
+    const ending = documentsOf();
+    const refusedByLast = ending.documents.get("/keys");
+    ending.documents.received(2, ending.last(), document("no keys", 503));
+    ending.documents.ended(1);
+    expect(await textOf(refusedByLast)).to.equal("503 no keys");
+  });
+
+  it("are 503 at once when the last worker ends, or the port is closed, while one waits (H03)", async () => {
+    const { documents, world } = documentsOf();
+    const waiting = documents.get("/keys");
+    documents.ended(1);
+    world.workers = [2];
+    const another = documents.get("/keys");
+    expect(world.asked).to.have.length(1);
+    documents.ended(2);
+    world.workers = [];
+    for (const answer of [waiting, another]) {
+      expect(await textOf(answer)).to.equal("503 no worker answers\n");
+    }
+    world.workers = [3];
+    const closed = documents.get("/keys");
+    expect(world.asked).to.have.length(2);
+    documents[Symbol.dispose]();
+    expect(await textOf(closed)).to.equal("503 no worker answers\n");
+  });
+
+  it("are 503 if no worker answers in time, and are asked for again then (H03)", async () => {
+    const { documents, world } = documentsOf({ answerMs: 1 });
+    expect(await textOf(documents.get("/keys"))).to.equal("503 no worker answers\n");
+    expect(await textOf(documents.get("/keys"))).to.equal("503 no worker answers\n");
+    expect(world.asked).to.have.length(2);
   });
 });
 

@@ -2,6 +2,8 @@ import { expect } from "chai";
 import { JWKS_PATH } from "../../src/token-keys.ts";
 import { openSession } from "../support/actors.ts";
 import { clientOf } from "../support/callers.ts";
+import type { TestDatabase } from "../support/database.ts";
+import { startDatabaseProxy } from "../support/database-proxy.ts";
 import { databaseEnv, type Serving, useSessiond } from "../support/sessiond-process.ts";
 import { fetchJwks, TOKENS_ENV } from "../support/tokens.ts";
 import { until } from "../support/until.ts";
@@ -22,7 +24,13 @@ describe("metrics of several workers", () => {
   async function serve(
     settings: Readonly<Record<string, string>> = {},
   ): Promise<{ serving: Serving; port: number }> {
-    const database = await sessiond.database();
+    return serveOn(await sessiond.database(), settings);
+  }
+
+  async function serveOn(
+    database: Pick<TestDatabase, "url">,
+    settings: Readonly<Record<string, string>>,
+  ): Promise<{ serving: Serving; port: number }> {
     const env = {
       ...databaseEnv(database),
       ...settings,
@@ -140,6 +148,25 @@ describe("metrics of several workers", () => {
       const pid = await pidOf(serving, number);
       process.kill(pid, "SIGSTOP");
       expect(await fetchJwks(url).finally(() => process.kill(pid, "SIGCONT"))).to.deep.equal(set);
+    }
+  });
+
+  it("are on a port that has the JSON Web Key Set, too, also while the database hangs (H03)", async () => {
+    const proxy = await startDatabaseProxy((await sessiond.database()).url);
+    try {
+      const { port } = await serveOn(proxy, { ...TOKENS_ENV, SESSIOND_READINESS_TIMEOUT: "3s" });
+      const url = `http://127.0.0.1:${port}`;
+      const set = await fetchJwks(url);
+      proxy.freeze();
+      // By then all keys are older than a second, and all reads of them hang.
+      await until("no worker is ready", async () => {
+        expect(await fetchJwks(url)).to.deep.equal(set);
+        expect((await fetch(`${url}/healthz`)).status).to.equal(200);
+        return (await fetch(`${url}/readyz`)).status === 503;
+      });
+      expect(await fetchJwks(url)).to.deep.equal(set);
+    } finally {
+      await proxy.close();
     }
   });
 });
