@@ -17,7 +17,8 @@ export const server = {
   SESSIOND_METRICS_PORT: setting(parsers.integer(0, 65_535), {
     unset: "no metrics",
     doc:
-      "The port of [metrics](metrics.md) for Prometheus: /metrics, with /healthz and /readyz for probes. " +
+      "The port of [metrics](metrics.md) for Prometheus: /metrics, with /healthz and /readyz for probes, and " +
+      "the public keys (JSON Web Key Set) of [tokens for upstreams](tokens.md), if they are issued. " +
       "With 0, the system chooses a free port; the log shows it.",
   }),
   SESSIOND_METRICS_HOST: setting(parsers.host, {
