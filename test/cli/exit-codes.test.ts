@@ -281,9 +281,7 @@ describe("exit codes of commands (L03)", () => {
       const json = await run([...args, "--json"], { terminal: 80 });
       server.close();
       expect(people.code).to.equal(1);
-      expect(people.stderr).to.match(
-        /^sessiond: .* failed: INTERNAL: red sessiond: done.*\n$/,
-      );
+      expect(people.stderr).to.match(/^sessiond: .* failed: INTERNAL: red sessiond: done.*\n$/);
       for (const { stderr } of [people, json]) expect(stderr).not.to.match(/[^\P{Cc}\n]/u);
       const { message } = JSON.parse(json.stderr).error;
       expect(message).to.include("\u001b[31mred\nsessiond: done\u009b0m");
