@@ -6,9 +6,9 @@ import { SweepDeadline } from "./jobs/sweep-deadline.ts";
 import { type SweepSchedule, startSweepSchedule } from "./jobs/sweep-schedule.ts";
 import type { Metrics, SweepSummary } from "./metrics/metrics.ts";
 import type { CallContext } from "./session/call-context.ts";
-import { SessionError } from "./session/errors.ts";
 import { type SweepResult, sweep } from "./session/sweep.ts";
 import type { SweepStore } from "./session/sweep-store.ts";
+import { assertAllTenants } from "./session/tenant-access.ts";
 
 export interface SweepsOptions {
   readonly config: Pick<Config, "sweep" | "timeouts">;
@@ -37,9 +37,14 @@ export class Sweeps {
     return this.#deadline.at;
   }
 
-  /** Runs one sweep as `sweep` of the rules does, in its span, and logs and counts how it ends. */
+  /**
+   * Runs one sweep as `sweep` of the rules does, in its span, and logs and counts how it ends. A call that is
+   * refused with CALLER_FORBIDDEN begins none: it has no span and is not counted.
+   */
   async run(context: CallContext, timeLimitMs: number): Promise<SweepResult | undefined> {
     const { config, store, log, tracing, metrics } = this.#options;
+    // The rules refuse it as well, but after the span and the count have begun.
+    assertAllTenants(context);
     const policy = { ...config.sweep, timeLimitMs };
     const clock = () => performance.now();
     const result = await meteredSweep(
@@ -47,6 +52,7 @@ export class Sweeps {
         tracing.inSpan("sessiond.sweep", () =>
           sweep(store, policy, config.timeouts, clock, context),
         ),
+      context,
       metrics,
     );
     if (result?.failures.size === 0) this.#deadline.renew();
@@ -80,9 +86,10 @@ export class Sweeps {
   }
 }
 
-/** Runs a sweep, and counts how it ends. One that its caller may not ask for has not begun. */
+/** Runs a sweep, and counts how it ends. One that its caller has given up says nothing of the database. */
 async function meteredSweep(
   run: () => Promise<SweepResult | undefined>,
+  { signal }: Pick<CallContext, "signal">,
   metrics: Metrics | undefined,
 ): Promise<SweepResult | undefined> {
   if (metrics === undefined) return run();
@@ -96,8 +103,7 @@ async function meteredSweep(
     else ended(swept.more ? "more" : "complete", swept.deleted);
     return swept;
   } catch (error) {
-    const isForbidden = error instanceof SessionError && error.reason === "CALLER_FORBIDDEN";
-    if (!isForbidden) ended("failed");
+    ended(signal?.aborted ? "cancelled" : "failed");
     throw error;
   }
 }

@@ -170,7 +170,7 @@ export const FAMILY_GROUPS = {
     sweepRuns: counter(
       "sessiond_sweep_runs_total",
       ["result"],
-      "Sweeps by result: complete, more (the time limit came first), failed (in part or as a whole), or skipped (another one was running).",
+      "Sweeps by result: complete, more (the time limit came first), failed (in part or as a whole), cancelled (its caller gave up, its deadline passed, or the process stopped), or skipped (another one was running).",
     ),
     sweepDeleted: counter(
       "sessiond_sweep_deleted_total",
@@ -180,7 +180,7 @@ export const FAMILY_GROUPS = {
     sweepDuration: gauge(
       "sessiond_sweep_duration_seconds",
       [],
-      "How long the last sweep of this process took.",
+      "How long the last sweep of this process took, of those that were neither cancelled nor skipped.",
       "max",
     ),
     sweepLastSuccess: {
@@ -195,7 +195,7 @@ export const FAMILY_GROUPS = {
     sweepDue: gauge(
       "sessiond_sweep_due_timestamp_seconds",
       [],
-      "By when a sweep has to succeed, since the Unix epoch: the first time of SESSIOND_SWEEP_SCHEDULE after the last success, or after the start, plus the jitter and the time limit. Absent without a schedule.",
+      "By when a sweep has to succeed, since the Unix epoch: the first time of SESSIOND_SWEEP_SCHEDULE after the last success, or after this process began to sweep by it, plus the jitter and the time limit. Absent without a schedule.",
       "max",
     ),
   },

@@ -53,7 +53,7 @@ const DECISIONS = [
   "unavailable",
   "misconfigured",
 ] as const;
-const SWEEP_RESULTS = ["complete", "more", "failed", "skipped"] as const;
+const SWEEP_RESULTS = ["complete", "more", "failed", "cancelled", "skipped"] as const;
 
 const limitNames = {
   maxConnections: "max_connections",
@@ -170,7 +170,7 @@ export class Metrics implements Disposable {
 
   sweepEnded({ result, deleted, durationMs }: SweepSummary): void {
     this.#sweepRuns.inc({ result });
-    if (result === "skipped") return;
+    if (result === "skipped" || result === "cancelled") return;
     for (const [part, rows] of Object.entries(deleted)) this.#sweepDeleted.inc({ part }, rows);
     this.#sweepDurationSeconds = durationMs / 1000;
     if (result !== "failed") this.#sweepSucceededAt = Date.now() / 1000;

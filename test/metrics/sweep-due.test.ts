@@ -82,6 +82,39 @@ describe("the metric of when a sweep is due", () => {
     });
   });
 
+  it("J02: a sweep that its caller gives up is cancelled, and has neither failed nor succeeded", async () => {
+    const replica = await startReplica(app.database.url, { env: withMetrics });
+    const holder = await holdTransaction(app.database);
+    try {
+      const runs = async (result: string) =>
+        (await scrape(replica.app.metricsPort)).value("sessiond_sweep_runs_total", { result });
+      await holder.query("LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE");
+      const caller = new AbortController();
+      const call = replica.client.garbageCollect({}, { signal: caller.signal }).catch(String);
+      await until("the sweep waits for the table", async () => {
+        const [row] = await app.sql<{ waits: boolean }>(
+          "SELECT $1 IN (SELECT unnest(pg_blocking_pids(pid)) FROM pg_stat_activity) AS waits",
+          [holder.pid],
+        );
+        return row?.waits === true;
+      });
+      expect(await runs("cancelled"), "before").to.equal(0);
+      caller.abort();
+      await call;
+      await until(
+        "the sweep ends",
+        async () => ((await runs("cancelled")) ?? 0) + ((await runs("failed")) ?? 0) > 0,
+      );
+      expect([await runs("cancelled"), await runs("failed")]).to.deep.equal([1, 0]);
+      const { value } = await scrape(replica.app.metricsPort);
+      expect(value("sessiond_sweep_last_success_timestamp_seconds")).to.equal(undefined);
+      expect(value("sessiond_sweep_duration_seconds")).to.equal(undefined);
+    } finally {
+      await holder.end();
+      await replica.stop();
+    }
+  });
+
   it("J02: a GarbageCollect that its caller may not ask for is no failed sweep", async () => {
     const token = newToken();
     const line = tokenLine(token, { name: "shop", role: "admin", tenants: ["acme"] });
@@ -92,7 +125,9 @@ describe("the metric of when a sweep is due", () => {
     try {
       await expectFailure(caller.client.garbageCollect({}), "CALLER_FORBIDDEN");
       const { value } = await scrape(replica.app.metricsPort);
-      expect(value("sessiond_sweep_runs_total", { result: "failed" }) ?? 0).to.equal(0);
+      for (const result of ["failed", "cancelled"]) {
+        expect(value("sessiond_sweep_runs_total", { result }), result).to.equal(0);
+      }
     } finally {
       caller.close();
       await replica.stop();

@@ -1,9 +1,10 @@
 import { SpanKind, SpanStatusCode } from "@opentelemetry/api";
 import { expect } from "chai";
 import { byCookie, openSession, validate } from "../support/actors.ts";
-import { startTestApp, type TestApp } from "../support/app.ts";
+import { startReplica, startTestApp, type TestApp } from "../support/app.ts";
+import { clientOf, createTestFile, newToken, tokenLine, withToken } from "../support/callers.ts";
 import { everyCall } from "../support/every-call.ts";
-import { failureOf } from "../support/expect-failure.ts";
+import { expectFailure, failureOf } from "../support/expect-failure.ts";
 import { useRecordedSpans } from "../support/recorded-spans.ts";
 import { statementsDuring } from "../support/statement-log.ts";
 import { holdTransaction } from "../support/transaction.ts";
@@ -126,6 +127,24 @@ describe("spans of calls and statements", () => {
       expect(spans.childrenOf(sweep).map(({ name }) => name)).to.include("DELETE sessions");
     } finally {
       await other.stop();
+    }
+  });
+
+  it("K01: a GarbageCollect that its caller may not ask for has no span of a sweep", async () => {
+    const token = newToken();
+    const line = tokenLine(token, { name: "shop", role: "admin", tenants: ["acme"] });
+    const file = await createTestFile(line);
+    const env = { SESSIOND_CALLERS_FILE: file.path };
+    const replica = await startReplica(app.database.url, { env });
+    const caller = clientOf(replica.url, withToken(token));
+    try {
+      await expectFailure(caller.client.garbageCollect({}), "CALLER_FORBIDDEN");
+      await spans.named(`${SERVICE}/GarbageCollect`);
+      expect(spans.all.map(({ name }) => name)).not.to.include("sessiond.sweep");
+    } finally {
+      caller.close();
+      await replica.stop();
+      await file.remove();
     }
   });
 });
