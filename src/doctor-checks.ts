@@ -1,4 +1,7 @@
-/** What the command line finds out without a running service: about the database and its keys. */
+/**
+ * What the command line finds out without a running service: about the database and its keys, and how often
+ * the schedule sweeps.
+ */
 
 import pino from "pino";
 import type { Config } from "./config/config.ts";
@@ -24,6 +27,7 @@ import {
 import { type MigrationStatus, readMigrationStatus } from "./storage/schema/migration-status.ts";
 import { openVault } from "./vault/open-vault.ts";
 
+export { longestGapMs } from "./jobs/sweep-schedule.ts";
 export type { ContentFacts, MigrationStatus, PoolerFacts, ServerFacts, TableFacts };
 
 /**

@@ -57,3 +57,24 @@ export function nextRun(expression: string): Date {
   void task.destroy();
   return next as Date;
 }
+
+/** Enough for a year of days, or more than a year of hours, or a week of minutes. */
+const FEW_RUNS = 400;
+const MANY_RUNS = 10_000;
+const YEAR_MS = 366 * 86_400_000;
+
+/**
+ * The longest time between two runs of a cron expression that follow each other, in milliseconds: of those in
+ * the next year, or of the next 10,000 if those are fewer.
+ *
+ * @throws {Error} if the expression is invalid
+ */
+export function longestGapMs(expression: string): number {
+  const task = createTask(expression, () => {});
+  let runs = task.getNextRuns(FEW_RUNS).map(Number);
+  if (Number(runs.at(-1)) - Number(runs[0]) < YEAR_MS) {
+    runs = task.getNextRuns(MANY_RUNS).map(Number);
+  }
+  void task.destroy();
+  return runs.reduce((gap, run, i) => Math.max(gap, run - (runs[i - 1] ?? run)), 0);
+}

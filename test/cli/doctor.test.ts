@@ -312,6 +312,27 @@ describe("sessiond doctor (L08)", () => {
     await app.sql("DELETE FROM sessions WHERE id = $1", [id]);
   });
 
+  it("waits for the next sweep of the schedule, for two hours longer, and without one for three", async () => {
+    const { id } = await openSession(app.client);
+    const levelOf = async (hours: number, schedule: string) => {
+      await app.sql(
+        "UPDATE sessions SET absolute_expires_at = now() - make_interval(days => 7, hours => $2) WHERE id = $1",
+        [id, hours],
+      );
+      const { sweep } = await examine({ ...env, SESSIOND_SWEEP_SCHEDULE: schedule }, "--offline");
+      return sweep?.map(({ level }) => level).join();
+    };
+    for (const [schedule, kept, late] of [
+      ["0 * * * *", 3, 4],
+      ["0 3 * * *", 26, 28],
+      ["off", 2, 3],
+    ] as const) {
+      expect(await levelOf(kept, schedule), `${schedule}, ${kept} h`).to.equal("ok");
+      expect(await levelOf(late, schedule), `${schedule}, ${late} h`).to.equal("warning");
+    }
+    await app.sql("DELETE FROM sessions WHERE id = $1", [id]);
+  });
+
   it("tells keys that cannot be decrypted, are under another key, are old or missing", async () => {
     const other = await startTestApp();
     try {
@@ -577,7 +598,7 @@ sessiond_sweep_due_timestamp_seconds ${Date.now() / 1000 - 5 * 3600}
       "version",
     );
     expectFinding(findings, "warning", "3 audit events", "SESSIOND_AUDIT_QUEUE_LIMIT");
-    expectFinding(findings, "warning", "overdue by 5 h", "sweep --until-done");
+    expectFinding(findings, "warning", "of this replica is overdue by 5 h", "--until-done");
     text = `sessiond_build_info{version="2.0.0"} 1
 sessiond_audit_events_dropped_total 0
 sessiond_sweep_last_success_timestamp_seconds ${Date.now() / 1000 - 5 * 24 * 3600}

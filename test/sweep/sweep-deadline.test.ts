@@ -1,7 +1,7 @@
 import { mock } from "node:test";
 import { expect } from "chai";
 import { SweepDeadline } from "../../src/jobs/sweep-deadline.ts";
-import { nextRun } from "../../src/jobs/sweep-schedule.ts";
+import { longestGapMs, nextRun } from "../../src/jobs/sweep-schedule.ts";
 
 const MINUTE = 60_000;
 
@@ -44,4 +44,22 @@ describe("when a sweep is due", () => {
     deadline.renew();
     expect(deadline.at).to.equal(undefined);
   });
+});
+
+describe("the longest pause of a schedule", () => {
+  const HOUR = 60 * MINUTE;
+  // On a day when clocks change, it may be an hour longer.
+  for (const [schedule, ms] of [
+    ["0 * * * *", HOUR],
+    ["* * * * * *", 1000],
+    ["0 3 * * *", 24 * HOUR],
+    ["0 8-18 * * 1-5", 62 * HOUR],
+    ["* 8-18 * * 1-5", 61 * HOUR + MINUTE],
+    ["0 0 * 1-6 *", 185 * 24 * HOUR],
+    ["0 0 1 1 *", 366 * 24 * HOUR],
+  ] as const) {
+    it(`is that between two of its runs: ${schedule} (A24)`, () => {
+      expect(longestGapMs(schedule)).to.be.within(ms, ms + HOUR);
+    });
+  }
 });

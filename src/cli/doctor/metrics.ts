@@ -8,10 +8,9 @@ import {
   roughDuration,
   warning,
 } from "./finding.ts";
+import { SWEEP_LATE_MS } from "./sweep.ts";
 
 const TIMEOUT_MS = 5000;
-/** As the alert SessiondSweepStale: a schedule of every hour tries again meanwhile. */
-const SWEEP_LATE_MS = 2 * 3_600_000;
 
 /** What the metrics of the running service tell: its version, the sweep, and what was lost. */
 export const metrics: Check = {
@@ -82,8 +81,9 @@ export function judgeMetrics(
   if (late > SWEEP_LATE_MS) {
     findings.push(
       warning(
-        `a sweep is overdue by ${roughDuration(late)}`,
-        "look for failed sweeps in the service's log; sessiond sweep --until-done runs one",
+        `a sweep of this replica is overdue by ${roughDuration(late)}`,
+        "look for failed sweeps in its log; sessiond sweep --until-done runs one. While sweeps of another " +
+          "replica succeed, nothing stays in the tables",
       ),
     );
   }
