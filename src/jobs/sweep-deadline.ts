@@ -8,8 +8,12 @@ export interface SweepDeadlineOptions {
 }
 
 /**
- * By when a sweep has to succeed. It moves on only when one does: what goes wrong, also that no sweep starts at
- * all, leaves it in the past.
+ * By when a sweep has to succeed. It moves on when one does, and begins anew in each process that begins to
+ * schedule sweeps: at its start, or when a worker takes the lead. What goes wrong in a process that lives on,
+ * also that no sweep starts at all, leaves it in the past.
+ *
+ * So it cannot see that each sweep ends its process. `sessiond doctor` does: it asks the database for sessions
+ * that should have been deleted. The alert SessiondWorkerRestarts sees workers that end more than twice an hour.
  */
 export class SweepDeadline {
   readonly #options: SweepDeadlineOptions;
