@@ -243,8 +243,10 @@ describe("sessiond as a process: workers", () => {
     const opened = callers.flatMap((caller) => caller.opened);
     expect(stored.map(({ id }) => id)).to.have.members(opened);
     const turnedAway = callers.flatMap(({ failures }) => failures);
+    // Whoever connects while the port is closed may be reset: the system had taken the connection, and no worker.
+    const expected = /NGHTTP2_REFUSED_STREAM|read ECONNRESET|error code CANCEL/;
     const wrong = turnedAway.filter(
-      ({ code, text }) => code !== Code.Unavailable && !text.includes("NGHTTP2_REFUSED_STREAM"),
+      ({ code, text }) => code !== Code.Unavailable && !expected.test(text),
     );
     expect(wrong).to.deep.equal([]);
   });
