@@ -4,7 +4,7 @@ import type { Document } from "./listener.ts";
  * A worker that knows the document answers after little more than a second, even if the database hangs. So this
  * is for workers that hang themselves.
  */
-const ANSWER_MS = 3000;
+const ANSWER_MS = 5000;
 /** Whoever asks may get an answer that is as old as this, so that many do not keep the workers busy. */
 const KEEP_MS = 1000;
 
@@ -23,7 +23,7 @@ export interface WorkerDocumentsOptions {
   readonly serving: () => Iterable<number>;
   /** Asks all workers for the document; each that serves answers with `received`. */
   readonly ask: (request: number, path: string) => void;
-  /** 3000 by default. */
+  /** 5000 by default. */
   readonly answerMs?: number;
   /** Milliseconds that never decrease; the process's own by default. */
   readonly clock?: () => number;
