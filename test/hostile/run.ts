@@ -108,7 +108,9 @@ if (chosenControls.length > 0) {
   failures.push(...(await runControls(chosenControls, scale, limitMs)));
 }
 
-for (const { name, held } of results) if (!held) failures.push(`${name} did not hold`);
+for (const { name, failures: broken } of results) {
+  failures.push(...broken.map((failure) => `${name}: ${failure}`));
+}
 if (results.length > 0) console.log(`\n${formatTable(results, alone)}`);
 const medianRatio = percentile(
   results.map(({ p99Ratio }) => p99Ratio),

@@ -1,6 +1,12 @@
-import { type JsonValue, toBinary, toJson } from "@bufbuild/protobuf";
+import { create, fromBinary, fromJson, type JsonValue, toBinary, toJson } from "@bufbuild/protobuf";
 import fc from "fast-check";
-import { SessionService } from "../../../gen/es/sessiond/v1/session_service_pb.ts";
+import { SessionFilterSchema } from "../../../gen/es/sessiond/v1/session_pb.ts";
+import {
+  type RevokeSessionsRequest,
+  RevokeSessionsRequestSchema,
+  SessionService,
+} from "../../../gen/es/sessiond/v1/session_service_pb.ts";
+import { newActor, newTenant, openSession } from "../../support/actors.ts";
 import type { Attack } from "../attack.ts";
 import { envelope } from "../attack-connection.ts";
 import { mutation, oddHeaders, randomMessage } from "../random-messages.ts";
@@ -9,6 +15,8 @@ import { ConnectWire, GrpcWire, healthOn, isInternal, ok, pathOf } from "../wire
 /** How long the short run lasts, in milliseconds. */
 const SHORT_MS = 12_000;
 const EVERY = 100;
+/** Before a gRPC message. */
+const PREFIX_BYTES = 5;
 
 const namesNoCompression = (headers: Readonly<Record<string, string>>) =>
   ["", "identity"].includes(headers["grpc-encoding"] ?? "");
@@ -28,6 +36,27 @@ const call = (known: readonly string[]) =>
     ),
   );
 
+/** Lets RevokeSessions end sessions of this tenant only, and not the well-behaved client's. */
+function confine(request: RevokeSessionsRequest, tenantId: string): void {
+  request.everything = false;
+  request.filter ??= create(SessionFilterSchema);
+  request.filter.tenantId = tenantId;
+}
+
+/**
+ * Whether a message could revoke sessions of other tenants: damage can undo what `confine` does.
+ *
+ * @param decode throws if the message is none
+ */
+function revokesOthers(decode: () => RevokeSessionsRequest, ownTenant: string): boolean {
+  try {
+    const { filter, dryRun } = decode();
+    return !dryRun && filter?.tenantId !== ownTenant;
+  } catch {
+    return false;
+  }
+}
+
 export const attacks: readonly Attack[] = [
   {
     name: "random-input",
@@ -35,8 +64,10 @@ export const attacks: readonly Attack[] = [
     async run(target, scale) {
       using grpc = new GrpcWire(target);
       using connect = new ConnectWire(target);
-      const { id, cookie, csrfToken, actor } = await target.open();
-      const known = [id, cookie, csrfToken, actor.actorId, "user", "default", "logout"];
+      const tenantId = newTenant();
+      const actor = newActor({ tenantId });
+      const { id, cookie, csrfToken } = await openSession(target.client, { actor });
+      const known = [id, cookie, csrfToken, tenantId, actor.actorId, "user", "default", "logout"];
       const inputs = { tried: 0, internal: 0 };
       const outcomes: Record<string, number> = {};
       const note = (outcome: string) => {
@@ -48,8 +79,12 @@ export const attacks: readonly Attack[] = [
       };
       const property = fc.asyncProperty(call(known), async (random) => {
         const { method, message, ofMessage, ofEnvelope, headers, flags } = random;
+        const isRevocation = method.name === "RevokeSessions";
+        if (isRevocation) confine(message.message as RevokeSessionsRequest, tenantId);
         const bytes = ofMessage(toBinary(message.desc, message.message));
         const body = ofEnvelope(envelope(bytes, flags));
+        const fromBody = () => fromBinary(RevokeSessionsRequestSchema, body.subarray(PREFIX_BYTES));
+        if (isRevocation && revokesOthers(fromBody, tenantId)) return;
         const outcome = await grpc.send(body, { path: pathOf(method), headers });
         // gRPC asks for INTERNAL if a message is compressed and its headers name no compression.
         const isCompressed = ((body[0] ?? 0) & 1) === 1;
@@ -72,6 +107,8 @@ export const attacks: readonly Attack[] = [
           return;
         }
         const text = ofMessage(Buffer.from(JSON.stringify(json)));
+        const fromText = () => fromJson(RevokeSessionsRequestSchema, JSON.parse(text.toString()));
+        if (isRevocation && revokesOthers(fromText, tenantId)) return;
         note(await connect.send(text, { path: pathOf(method) }));
       });
       const result = await fc.check(property, {
@@ -85,8 +122,9 @@ export const attacks: readonly Attack[] = [
             `seed ${result.seed}, path ${result.counterexamplePath}: ${result.errorInstance}, ${result.counterexample?.map((random) => JSON.stringify({ rpc: random.method.name, message: random.message.message, headers: random.headers }, (_, value) => (typeof value === "bigint" ? String(value) : value)))}`,
           ]
         : [];
-      const summary = `${inputs.tried} random inputs: ${JSON.stringify(outcomes)}`;
-      return { summary, failures, inputs };
+      const summary = `${inputs.tried} random inputs, seed ${result.seed}: ${JSON.stringify(outcomes)}`;
+      // The last input, which the end of the time has cut off, may still be counted after this.
+      return { summary, failures, inputs: { ...inputs } };
     },
   },
 ];
