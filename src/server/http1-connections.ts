@@ -10,6 +10,7 @@ import {
 } from "./header-limits.ts";
 import { createClientErrorListener } from "./http1-failures.ts";
 import { servePipelined } from "./http1-pipelining.ts";
+import { drainTimeoutMs } from "./listener.ts";
 
 export interface Http1ConnectionsOptions {
   /** The listening server. It must emit "request" and "clientError" for the sockets of `accept`. */
@@ -27,7 +28,10 @@ export interface Http1ConnectionsOptions {
 /** The HTTP/1.1 connections. They do not listen: `serve` gets each connection. */
 export interface Http1Connections {
   serve(socket: Socket): void;
-  /** Closes each connection after its response. Those without a request are closed with the server. */
+  /**
+   * Closes each connection after its response, and those that have no request within `drainTimeoutMs`. Idle
+   * ones are closed with the server.
+   */
   drain(): void;
   /** Closes the connections that `matches` chooses, after their responses. */
   close(matches: (socket: Socket) => boolean): void;
@@ -59,6 +63,15 @@ export function createHttp1Connections(options: Http1ConnectionsOptions): Http1C
     }
   }
 
+  /** Node's own limit for a request's headers ends when the server closes. */
+  function closeWithoutRequest(socket: Socket): void {
+    const close = () => {
+      if (!responses.has(socket)) socket.destroy();
+    };
+    const timer = setTimeout(close, drainTimeoutMs);
+    socket.once("close", () => clearTimeout(timer));
+  }
+
   server.on("request", servePipelined(serveRequest, onError));
   server.on(
     "clientError",
@@ -74,18 +87,16 @@ export function createHttp1Connections(options: Http1ConnectionsOptions): Http1C
 
   return {
     serve(socket) {
-      if (draining) {
-        socket.destroy();
-        return;
-      }
       sockets.add(socket);
       socket.once("close", () => sockets.delete(socket));
       options.countRequests(socket, () => (responses.has(socket) ? 1 : 0));
       options.accept(socket);
+      if (draining) closeWithoutRequest(socket);
     },
     drain() {
       draining = true;
       for (const res of responses.values()) closeAfter(res);
+      for (const socket of sockets) closeWithoutRequest(socket);
     },
     get size() {
       return sockets.size;

@@ -36,6 +36,12 @@ export interface ListenerOptions {
 /** How long a connection may take for the TLS handshake, its first bytes or a request's headers. */
 export const headersTimeoutMs = 10_000;
 
+/**
+ * How long a connection without a request has for one when a drain begins. A client that has just connected
+ * has its first bytes on the way.
+ */
+export const drainTimeoutMs = 1000;
+
 export interface Listener {
   /** The listening server. It emits "request" for HTTP/1.1. */
   readonly server: HttpServer;

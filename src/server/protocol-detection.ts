@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { drainTimeoutMs } from "./listener.ts";
 
 /** The first bytes of every HTTP/2 connection. No HTTP/1.1 request starts with them. */
 const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
@@ -13,8 +14,8 @@ export interface ProtocolDetectorOptions {
 export interface ProtocolDetector {
   /** Waits for the connection's first bytes, puts them back and passes the connection on. */
   detect(socket: Socket): void;
-  /** Destroys the connections whose protocol is not known yet. */
-  destroyPending(): void;
+  /** Destroys the connections whose protocol is still unknown after `drainTimeoutMs`. */
+  drain(): void;
 }
 
 /**
@@ -72,10 +73,12 @@ export function createProtocolDetector(options: ProtocolDetectorOptions): Protoc
 
   return {
     detect,
-    destroyPending() {
-      for (const socket of [...pending]) {
-        socket.destroy();
-      }
+    drain() {
+      const destroyPending = () => {
+        for (const socket of [...pending]) socket.destroy();
+      };
+      // The connections keep the process up as long as there are any.
+      setTimeout(destroyPending, drainTimeoutMs).unref();
     },
   };
 }

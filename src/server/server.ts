@@ -285,7 +285,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   let draining: Promise<{ forced: number }> | undefined;
   async function drain(graceMs: number): Promise<{ forced: number }> {
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-    detector.destroyPending();
+    detector.drain();
     http2.drain();
     http1.drain();
     calls.drain();

@@ -1,6 +1,8 @@
 import { once } from "node:events";
 import http from "node:http";
+import http2 from "node:http2";
 import { mock } from "node:test";
+import { connect as connectTls } from "node:tls";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import * as grpc from "@grpc/grpc-js";
@@ -69,21 +71,84 @@ describe("drain", () => {
     expect(await drained).to.deep.equal({ forced: 0 });
   });
 
-  it("closes idle and silent connections at once", async () => {
+  describe("of a connection whose first bytes are on the way", () => {
+    async function connectBeforeDrain() {
+      const { service, release } = pendingHandler();
+      release();
+      const server = await transport.start({ service });
+      const socket = transport.connect(server);
+      await until("it is taken", async () => server.state().connections.undecided === 1);
+      // The bytes are on the way for as long as the machine needs.
+      mock.timers.enable({ apis: ["setTimeout"] });
+      return { server, drained: server.drain(graceMs), createConnection: () => socket };
+    }
+
+    it("serves what they ask over HTTP/2", async () => {
+      const { server, drained, createConnection } = await connectBeforeDrain();
+      const session = http2.connect(server.url, { createConnection });
+      transport.cleanups.push(() => session.destroy());
+      const goaway = once(session, "goaway");
+      const { response } = sendCall(session);
+
+      expect((await response).grpcStatus).to.equal(grpc.status.OK);
+      expect(await drained).to.deep.equal({ forced: 0 });
+      await goaway;
+    });
+
+    it("serves what they ask over HTTP/1.1", async () => {
+      const { server, drained, createConnection } = await connectBeforeDrain();
+      const request = http.request(server.url + validatePath, {
+        createConnection,
+        method: "POST",
+        headers: { "content-type": "application/json" },
+      });
+      request.end("{}");
+
+      const [response] = (await once(request, "response")) as [http.IncomingMessage];
+      response.resume();
+      expect(response.statusCode).to.equal(200);
+      expect(response.headers.connection).to.equal("close");
+      expect(await drained).to.deep.equal({ forced: 0 });
+    });
+  });
+
+  it("closes idle connections at once, and those without a request after a second", async () => {
     const server = await transport.start();
     const idleHttp2 = await transport.http2(server);
     const idleHttp1 = transport.connect(server);
     idleHttp1.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
     await once(idleHttp1, "data");
-    const silent = transport.connect(server);
-    silent.on("error", () => {});
-    await once(silent, "connect");
-    // Connections are accepted in order, so after this response the silent one is accepted too.
-    await (await fetch(server.url)).arrayBuffer();
+    const [silent, slow] = [transport.connect(server), transport.connect(server)];
+    slow.write("GET / HTTP/1.1\r\nHo");
+    const open = () => server.state().connections;
+    await until("all are open", async () => open().http1 === 2 && open().undecided === 1);
 
-    const closed = [idleHttp2, idleHttp1, silent].map((connection) => once(connection, "close"));
-    expect(await server.drain(graceMs)).to.deep.equal({ forced: 0 });
+    mock.timers.enable({ apis: ["setTimeout"] });
+    const closed = [silent, slow].map((socket) => once(socket.resume(), "close"));
+    const idleClosed = [idleHttp2, idleHttp1].map((connection) => once(connection, "close"));
+    const drained = server.drain(graceMs);
+    await Promise.all(idleClosed);
+    mock.timers.tick(999);
+    await new Promise(setImmediate);
+    expect(open()).to.deep.equal({ http1: 1, http2: 0, undecided: 1 });
+    mock.timers.tick(1);
     await Promise.all(closed);
+    expect(await drained).to.deep.equal({ forced: 0 });
+  });
+
+  it("closes TLS connections without a request after a second", async () => {
+    const server = await transport.start({ tls: testTls });
+    const silent = connectTls({ port: server.port, host: "127.0.0.1", ca: testTls.certificate });
+    transport.cleanups.push(() => silent.destroy());
+    await once(silent, "secureConnect");
+    await until("it is HTTP/1.1", async () => server.state().connections.http1 === 1);
+
+    mock.timers.enable({ apis: ["setTimeout"] });
+    const closed = once(silent.resume(), "close");
+    const drained = server.drain(graceMs);
+    mock.timers.tick(1000);
+    await closed;
+    expect(await drained).to.deep.equal({ forced: 0 });
   });
 
   it("closes the connection of a client that keeps its side open", async () => {
