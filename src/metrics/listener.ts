@@ -1,5 +1,5 @@
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import { expose } from "./exposition.ts";
@@ -65,7 +65,7 @@ export async function startMetricsListener(
   const server = createServer({ maxHeaderSize: MAX_HEADER_BYTES, requestTimeout: TIMEOUT_MS });
   server.headersTimeout = TIMEOUT_MS;
   server.timeout = TIMEOUT_MS;
-  server.maxConnections = MAX_CONNECTIONS;
+  limitConnections(server);
   const serving = new Set<ServerResponse>();
   server.on("request", (request, response) => {
     serve(request, response, options, serving).catch((error: unknown) => {
@@ -87,6 +87,29 @@ export async function startMetricsListener(
       await closed;
     },
   };
+}
+
+/**
+ * Above the limit, the oldest connection without a request is closed, which is the new one if all others have
+ * one. So connections that say nothing keep no probe out.
+ */
+function limitConnections(server: Server): void {
+  const open = new Set<Socket>();
+  const silent = new Set<Socket>();
+  const release = (socket: Socket) => {
+    open.delete(socket);
+    silent.delete(socket);
+  };
+  server.on("connection", (socket) => {
+    open.add(socket);
+    silent.add(socket);
+    socket.once("close", () => release(socket));
+    if (open.size <= MAX_CONNECTIONS) return;
+    const [oldest = socket] = silent;
+    release(oldest);
+    oldest.destroy();
+  });
+  server.on("request", ({ socket }) => silent.delete(socket));
 }
 
 /** @param serving the responses that are to become documents */

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
-import { type AddressInfo, connect } from "node:net";
+import { type AddressInfo, connect, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { expect } from "chai";
 import { pino } from "pino";
@@ -105,16 +105,23 @@ describe("documents on the port of the metrics", () => {
   /** What the document's requests wait for. */
   let document: PromiseWithResolvers<Document>;
   let requests: number;
+  let scrape: () => Promise<never>;
+  let scrapes: number;
   const log: Record<string, unknown>[] = [];
 
   beforeEach(async () => {
     document = Promise.withResolvers();
     requests = 0;
+    scrape = () => Promise.reject(new Error("no metrics"));
+    scrapes = 0;
     log.length = 0;
     listener = await serveMetrics({
       config: { metrics: { host: "127.0.0.1", port: 0 } },
       log: pino({ level: "error" }, { write: (line) => log.push(JSON.parse(line)) }),
-      scrape: () => Promise.reject(new Error("no metrics")),
+      scrape: () => {
+        scrapes += 1;
+        return scrape();
+      },
       ready: () => ({ isReady: true }),
       documents: new Map([
         [
@@ -156,6 +163,53 @@ describe("documents on the port of the metrics", () => {
     document.resolve({ status: 200, headers: {}, body: Buffer.from("keys") });
     for (const answer of waiting) expect(await (await answer).text()).to.equal("keys");
     await until("all places are free", async () => (await get("/keys")).status === 200);
+  });
+
+  describe("when there are too many connections", () => {
+    let sockets: Socket[];
+    /** The numbers of those that have closed. */
+    let closed: number[];
+
+    beforeEach(() => {
+      sockets = [];
+      closed = [];
+    });
+
+    /** Opens connections one after another, and sends this on each. */
+    async function open(count: number, request: string): Promise<void> {
+      for (let index = 0; index < count; index += 1) {
+        const number = sockets.length;
+        const socket = connect(listener?.port ?? 0, "127.0.0.1").on("error", () => {});
+        const ofThisTest = closed;
+        socket.resume().once("close", () => ofThisTest.push(number));
+        sockets.push(socket);
+        await once(socket, "connect");
+        if (request !== "") socket.write(request);
+      }
+    }
+
+    afterEach(() => {
+      for (const socket of sockets) socket.destroy();
+    });
+
+    it("J08: close the oldest one without a request", async () => {
+      await open(15, "");
+      await open(15, "GET /healthz HTTP/1.1\r\n");
+      await until("the first ones have made room", async () => closed.length >= 22);
+      expect(closed).to.deep.equal(Array.from({ length: 22 }, (_, number) => number));
+      for (const probe of ["/healthz", "/readyz"]) expect((await get(probe)).status).to.equal(200);
+    });
+
+    it("J08: close the new one if all others have requests", async () => {
+      scrape = () => document.promise.then(() => Promise.reject(new Error("no metrics")));
+      await open(8, "GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n");
+      await until("all are being served", async () => scrapes === 8);
+      await open(1, "");
+      await until("the new one is closed", async () => closed.length > 0);
+      expect(closed).to.deep.equal([8]);
+      document.resolve({ status: 200, headers: {}, body: Buffer.from("keys") });
+      await until("all have an answer", async () => closed.length === 9);
+    });
   });
 
   it("J01: are named where a path is not found", async () => {
