@@ -52,6 +52,8 @@ export async function startConnectWebStub(program: string, sessiondUrl: string) 
       browserStatus: "the page is in the browser already",
       tls: "the browser decides about TLS",
       rawJson: NO_RAW_JSON,
+      sendsOnce:
+        "the browser itself sends a request again if a connection that it has used before is cut",
     },
     async call({ url = sessiondUrl, ...call }) {
       const request = JSON.stringify({ ...call, url: `${PAGE_ORIGIN}${proxy.pathTo(url)}` });

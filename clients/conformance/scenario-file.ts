@@ -131,6 +131,7 @@ export const CAPABILITIES = [
   "browserStatus",
   "cookieHeaders",
   "rawJson",
+  "sendsOnce",
 ] as const;
 export type Capability = (typeof CAPABILITIES)[number];
 
