@@ -4,7 +4,11 @@ import { CODES } from "../../src/metrics/call-counters.ts";
 import { expose } from "../../src/metrics/exposition.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
 import { startTestApp } from "../support/app.ts";
-import { parseScrape, scrape } from "./scrape.ts";
+import { parseScrape, type Scrape, scrape } from "./scrape.ts";
+
+/** Without those of garbage collections, of which the first of a kind adds a dozen. */
+const seriesIn = ({ text }: Scrape) =>
+  text.split("\n").filter((line) => !/^(#|nodejs_gc_|$)/.test(line)).length;
 
 describe("the number of series", () => {
   it("J04: is bounded, whatever is counted: further values become one", async () => {
@@ -50,17 +54,17 @@ describe("the number of series", () => {
           headers: { "content-type": "application/json", "x-request-id": randomUUID() },
           body: "{}",
         }).then((response) => response.text());
+      const count = 30;
       const paths = () =>
-        Array.from({ length: 30 }, () => `sessiond.v1.SessionService/${randomUUID()}`);
+        Array.from({ length: count }, () => `sessiond.v1.SessionService/${randomUUID()}`);
       await Promise.all(paths().map(send));
-      const before = (await scrape(app.app.metricsPort)).text.split("\n").length;
+      const before = seriesIn(await scrape(app.app.metricsPort));
       await Promise.all(paths().map(send));
-      const { text, value } = await scrape(app.app.metricsPort);
-      // The first collection of garbage may have come in between.
-      const lines = text.split("\n").filter((line) => !line.startsWith("nodejs_gc_")).length;
-      expect(lines).to.be.at.most(before);
+      const after = await scrape(app.app.metricsPort);
+      // A few may come or go meanwhile: ages of keys, which are read in the background, and delays.
+      expect(seriesIn(after)).to.be.below(before + count / 2);
       const unknown = { rpc: "_other", code: "UNIMPLEMENTED" };
-      expect(value("sessiond_rpc_calls_total", unknown)).to.equal(60);
+      expect(after.value("sessiond_rpc_calls_total", unknown)).to.equal(2 * count);
     } finally {
       await app.stop();
     }
