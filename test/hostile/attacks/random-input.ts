@@ -6,6 +6,7 @@ import {
   RevokeSessionsRequestSchema,
   SessionService,
 } from "../../../gen/es/sessiond/v1/session_service_pb.ts";
+import { prefixBytes } from "../../../src/wire/message-writer.ts";
 import { newActor, newTenant, openSession } from "../../support/actors.ts";
 import type { Attack } from "../attack.ts";
 import { envelope } from "../attack-connection.ts";
@@ -15,8 +16,6 @@ import { ConnectWire, GrpcWire, healthOn, isInternal, ok, pathOf } from "../wire
 /** How long the short run lasts, in milliseconds. */
 const SHORT_MS = 12_000;
 const EVERY = 100;
-/** Before a gRPC message. */
-const PREFIX_BYTES = 5;
 
 const namesNoCompression = (headers: Readonly<Record<string, string>>) =>
   ["", "identity"].includes(headers["grpc-encoding"] ?? "");
@@ -38,6 +37,7 @@ const call = (known: readonly string[]) =>
 
 /** Lets RevokeSessions end sessions of this tenant only, and not the well-behaved client's. */
 function confine(request: RevokeSessionsRequest, tenantId: string): void {
+  if (request.dryRun) return;
   request.everything = false;
   request.filter ??= create(SessionFilterSchema);
   request.filter.tenantId = tenantId;
@@ -83,7 +83,7 @@ export const attacks: readonly Attack[] = [
         if (isRevocation) confine(message.message as RevokeSessionsRequest, tenantId);
         const bytes = ofMessage(toBinary(message.desc, message.message));
         const body = ofEnvelope(envelope(bytes, flags));
-        const fromBody = () => fromBinary(RevokeSessionsRequestSchema, body.subarray(PREFIX_BYTES));
+        const fromBody = () => fromBinary(RevokeSessionsRequestSchema, body.subarray(prefixBytes));
         if (isRevocation && revokesOthers(fromBody, tenantId)) return;
         const outcome = await grpc.send(body, { path: pathOf(method), headers });
         // gRPC asks for INTERNAL if a message is compressed and its headers name no compression.
