@@ -3,8 +3,8 @@
  * fails if the file differs.
  */
 
-import { formatDuration } from "../src/config/parsers.ts";
 import { describeConfig } from "../src/config/print-config.ts";
+import { formatDuration } from "../src/config/quantities.ts";
 import type { Setting } from "../src/config/setting.ts";
 import { groups } from "../src/config/settings.ts";
 import { type TimeoutProfile, timeoutProfiles } from "../src/session/profiles.ts";

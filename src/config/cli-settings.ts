@@ -1,5 +1,6 @@
 /** The settings of the commands that call a running sessiond. The service does not use them. */
 
+import * as keyParsers from "./key-parsers.ts";
 import * as parsers from "./parsers.ts";
 import { type SettingGroup, setting } from "./setting.ts";
 
@@ -16,17 +17,17 @@ export const commandLine = {
     unset: "no token",
     doc: "The token of the command line, if callers are authenticated. `sessiond token create` makes one.",
   }),
-  SESSIOND_CLI_CA: setting(parsers.certificateAuthorities, {
+  SESSIOND_CLI_CA: setting(keyParsers.certificateAuthorities, {
     file: true,
     unset: "the certificate authorities of Node.js and NODE_EXTRA_CA_CERTS",
     doc: "The certificates of the authorities that have signed the service's certificate.",
   }),
-  SESSIOND_CLI_CERT: setting(parsers.certificate, {
+  SESSIOND_CLI_CERT: setting(keyParsers.certificate, {
     file: true,
     unset: "no client certificate",
     doc: "The certificate of the command line (mutual TLS). It requires SESSIOND_CLI_KEY.",
   }),
-  SESSIOND_CLI_KEY: setting(parsers.privateKey, {
+  SESSIOND_CLI_KEY: setting(keyParsers.privateKey, {
     secret: true,
     file: true,
     doc: "The private key of SESSIOND_CLI_CERT in PEM form, without a passphrase.",

@@ -1,6 +1,6 @@
 import type { EnvReader } from "./env-reader.ts";
 import { checkExposure } from "./exposure.ts";
-import { howToMakeKey, isKeyOfCertificate } from "./parsers.ts";
+import { howToMakeKey, isKeyOfCertificate } from "./key-parsers.ts";
 
 /** Checks the settings that depend on each other, and adds what is wrong to the reader's problems. */
 export function checkCrossField(reader: EnvReader): void {

@@ -6,14 +6,13 @@
  * messages add the `hint` of its metadata, which is too long for the table in the documentation.
  */
 
-import { createPrivateKey, X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import { availableParallelism } from "node:os";
 import { validate as isCronExpression } from "node-cron";
 import { z } from "zod";
-import { parseAuthorities, parseCertificates } from "../files/pem.ts";
 import { databaseUrlProblem } from "./database-url.ts";
 import { isLoopback } from "./loopback.ts";
+import { formatQuantity, parseQuantity, type Scale, SIZE, TIME } from "./quantities.ts";
 
 export type Parser<T = unknown> = z.ZodType<T, string>;
 
@@ -24,38 +23,6 @@ export type Parser<T = unknown> = z.ZodType<T, string>;
 export function parse<T>(parser: Parser<T>, text: string): z.ZodSafeParseResult<T> {
   const { description, hint = "" } = parser.meta() ?? {};
   return parser.safeParse(text, { error: () => `it must be ${description}${hint}` });
-}
-
-interface Scale {
-  /** From the largest to the smallest. */
-  readonly units: Readonly<Record<string, number>>;
-  readonly zero: string;
-}
-
-const TIME_UNITS = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1000, ms: 1 };
-const TIME: Scale = { units: TIME_UNITS, zero: "0s" };
-const SIZE: Scale = { units: { MiB: 1_048_576, KiB: 1024, B: 1 }, zero: "0B" };
-
-/**
- * Parses one whole number and one unit to the smallest unit; NaN for anything else. Only zero needs
- * no unit: some readers would take "30" for 30 ms, others for 30 s.
- */
-function parseQuantity(text: string, { units }: Scale): number {
-  const [, digits, unit = ""] = /^(\d{1,15})([A-Za-z]*)$/.exec(text) ?? [];
-  if (unit === "") return Number(digits) === 0 ? 0 : Number.NaN;
-  return Object.hasOwn(units, unit) ? Number(digits) * (units[unit] ?? Number.NaN) : Number.NaN;
-}
-
-/** In the largest unit that needs no fraction. */
-function formatQuantity(amount: number, { units, zero }: Scale): string {
-  if (amount === 0) return zero;
-  const [unit, size] = Object.entries(units).find(([, size]) => amount % size === 0) ?? ["", 1];
-  return `${amount / size}${unit}`;
-}
-
-/** `ms` is a whole number. 90 minutes are `90m`, 24 hours are `1d`. */
-export function formatDuration(ms: number): string {
-  return formatQuantity(ms, TIME);
 }
 
 /** Makes a function that makes parsers from bounds, which are written like the values. */
@@ -97,7 +64,7 @@ export const boolean = z
   .describe("true or false");
 
 /** Text that passes a check, that is, the check neither throws nor returns false. */
-function checked(check: (text: string) => unknown) {
+export function checked(check: (text: string) => unknown) {
   return z.string().refine((text) => {
     try {
       return check(text);
@@ -335,61 +302,3 @@ export const vaultName = checked((text) => VAULT_NAME.test(text)).describe(
 export const vaultPath = checked((text) =>
   text.split("/").every((part) => VAULT_NAME.test(part)),
 ).describe("a path without a slash at its ends, such as transit or teams/transit");
-
-const KEY_BYTES = 32;
-
-export const howToMakeKey =
-  "make one with `openssl rand -base64 32` or " +
-  "`node -p \"crypto.randomBytes(32).toString('base64')\"`";
-
-/** It cannot encode, so that no key is ever printed. */
-export const keyList = z
-  .string()
-  .transform((list, context): readonly Buffer[] => {
-    const items = list.split(",").map((item) => item.trim());
-    return items.map((item, index) => {
-      const which = `key ${index + 1} of the list`;
-      const key = Buffer.from(item, "base64");
-      // Buffer skips what is not base64; encoding the key again shows whether it did.
-      if (key.length !== KEY_BYTES || key.toString("base64") !== item) {
-        context.addIssue(`${which} must be the base64 of ${KEY_BYTES} bytes; ${howToMakeKey}`);
-      } else if (items.indexOf(item) < index) {
-        context.addIssue(`${which} is there twice; name each key once`);
-      }
-      return key;
-    });
-  })
-  .describe(`base64 keys of ${KEY_BYTES} bytes each, separated by commas`);
-
-/** Encodes to the certificate's subject. */
-export const certificate = z
-  .codec(z.string(), checked(parseCertificates), {
-    decode: (pem) => pem,
-    encode: (pem) => `(${subjectOf(parseCertificates(pem)[0])})`,
-  })
-  .meta({ description: "a certificate in PEM form", hint: " (-----BEGIN CERTIFICATE-----)" });
-
-/** Encodes to the subjects. */
-export const certificateAuthorities = z
-  .codec(z.string(), checked(parseAuthorities), {
-    decode: (pem) => pem,
-    encode: (pem) => `(${parseAuthorities(pem).map(subjectOf).join("; ")})`,
-  })
-  .meta({
-    description: "certificates of authorities in PEM form, roots included",
-    hint: " (-----BEGIN CERTIFICATE-----)",
-  });
-
-function subjectOf(certificate: X509Certificate): string {
-  return certificate.subject.replaceAll("\n", ", ");
-}
-
-export const privateKey = checked((pem) => createPrivateKey(pem)).meta({
-  description: "a private key in PEM form",
-  hint: " without a passphrase (-----BEGIN PRIVATE KEY-----)",
-});
-
-/** Both in PEM form and valid. */
-export function isKeyOfCertificate(certificatePem: string, keyPem: string): boolean {
-  return new X509Certificate(certificatePem).checkPrivateKey(createPrivateKey(keyPem));
-}

@@ -1,5 +1,6 @@
 /** The settings of the process: server, callers, database, key encryption and log. */
 
+import * as keyParsers from "./key-parsers.ts";
 import * as parsers from "./parsers.ts";
 import { type SettingGroup, setting } from "./setting.ts";
 
@@ -35,19 +36,19 @@ export const server = {
       "connections, streams, calls and queues are those of each worker, and the database connections are " +
       "divided among them; see [workers.md](workers.md).",
   }),
-  SESSIOND_TLS_CERT: setting(parsers.certificate, {
+  SESSIOND_TLS_CERT: setting(keyParsers.certificate, {
     file: true,
     doc:
       "The server's certificate in PEM form, followed by intermediate certificates. It requires " +
       "SESSIOND_TLS_KEY. If neither is set, sessiond uses plain HTTP. Files of this and the next two " +
       "settings are read again when they change, within seconds; open connections stay.",
   }),
-  SESSIOND_TLS_KEY: setting(parsers.privateKey, {
+  SESSIOND_TLS_KEY: setting(keyParsers.privateKey, {
     secret: true,
     file: true,
     doc: "The certificate's private key in PEM form, without a passphrase.",
   }),
-  SESSIOND_TLS_CLIENT_CA: setting(parsers.certificateAuthorities, {
+  SESSIOND_TLS_CLIENT_CA: setting(keyParsers.certificateAuthorities, {
     file: true,
     unset: "clients are not asked for a certificate",
     doc:
@@ -293,7 +294,7 @@ export const keys = {
       "transit secrets engine of HashiCorp Vault or OpenBao. Both decrypt if both are configured; see " +
       "[Key-encryption keys](key-encryption-keys.md).",
   }),
-  SESSIOND_KEY_ENCRYPTION_KEYS: setting(parsers.keyList, {
+  SESSIOND_KEY_ENCRYPTION_KEYS: setting(keyParsers.keyList, {
     unset: "allowed with the embedded PostgreSQL or with Vault only",
     secret: true,
     file: true,
@@ -325,7 +326,7 @@ export const keys = {
       "The file with Vault's token, such as a sink of Vault Agent. It is read for each request, so " +
       "that a renewed token is used at once.",
   }),
-  SESSIOND_KEY_ENCRYPTION_VAULT_CA: setting(parsers.certificate, {
+  SESSIOND_KEY_ENCRYPTION_VAULT_CA: setting(keyParsers.certificate, {
     unset: "the certificate authorities of Node.js and NODE_EXTRA_CA_CERTS",
     file: true,
     doc: "The certificate of the authority that has signed Vault's, in PEM form.",

@@ -1,7 +1,7 @@
 import { availableParallelism } from "node:os";
 import { expect } from "chai";
 import { type Config, loadConfig } from "../../src/config/config.ts";
-import { formatDuration } from "../../src/config/parsers.ts";
+import { formatDuration } from "../../src/config/quantities.ts";
 import type { SettingName } from "../../src/config/settings.ts";
 import { createAuthority } from "../support/certificate-authority.ts";
 import {
