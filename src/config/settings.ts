@@ -3,7 +3,8 @@
 import type { z } from "zod";
 import { commandLine } from "./cli-settings.ts";
 import { envoy } from "./envoy-settings.ts";
-import { callers, database, keys, log, server } from "./process-settings.ts";
+import { callers, database, keys, log } from "./process-settings.ts";
+import { server } from "./server-settings.ts";
 import { audit, cookies, rules, sweep, timeouts } from "./session-settings.ts";
 import type { Setting } from "./setting.ts";
 import { tokens } from "./token-settings.ts";
