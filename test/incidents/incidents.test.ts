@@ -14,7 +14,7 @@ import { age, idle, setAbsolute } from "../support/back-dating.ts";
 import { expectFailure, failureOf } from "../support/expect-failure.ts";
 import { numbers } from "../support/in-parallel.ts";
 import { type HeldTransaction, holdTransaction } from "../support/transaction.ts";
-import { untilBlockedForLongBy, untilWaiting } from "../support/until.ts";
+import { untilQueuedBehind, untilQueuedSecond } from "../support/until.ts";
 
 /** What has gone wrong in services of this kind. Each test names cases of its class. */
 describe("incidents of other services", () => {
@@ -103,10 +103,10 @@ describe("incidents of other services", () => {
 
         // The request in flight has found the session live, and saves it when the logout has been done.
         const revoke = app.client.revoke({ session });
-        await untilBlockedForLongBy(app.sql, held.pid);
+        await untilQueuedBehind(app.sql, held.pid, app);
         // On another replica: on the same one, it would wait for the logout without a connection.
         const saved = save(other.client, cookie).catch(() => {});
-        await untilWaiting(app.sql, 2);
+        await untilQueuedSecond(app.sql, other);
         await held.commit();
 
         expect((await revoke).revoked).to.equal(true);

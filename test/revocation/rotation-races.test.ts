@@ -5,7 +5,7 @@ import { expectFailure } from "../support/expect-failure.ts";
 import { inParallel, numbers } from "../support/in-parallel.ts";
 import { type HeldTransaction, holdTransaction } from "../support/transaction.ts";
 import { startTwoReplicas, type TwoReplicas } from "../support/two-replicas.ts";
-import { untilBlockedForLongBy, untilWaiting } from "../support/until.ts";
+import { untilQueuedBehind, untilQueuedSecond } from "../support/until.ts";
 
 const grace = { seconds: 30n, nanos: 0 };
 const LOCK_ROW = "SELECT FROM sessions WHERE id = $1 FOR UPDATE";
@@ -73,7 +73,7 @@ describe("races of RotateSession (F09)", () => {
     await held.query(LOCK_ROW, [id]);
     const rotation = app.client.rotateSession({ session: byCookie(cookie), ...request });
     rotation.catch(() => {});
-    await untilBlockedForLongBy(app.sql, held.pid);
+    await untilQueuedBehind(app.sql, held.pid, app);
     return { id, actor, cookie, rotation, held };
   }
 
@@ -90,7 +90,7 @@ describe("races of RotateSession (F09)", () => {
         const { actor, cookie, rotation, held } = waiting;
         const revoke = { session: naming(waiting), reason: "logout", actingActorId: "alice" };
         const revocation = other.client.revoke(revoke);
-        await untilWaiting(app.sql, 2);
+        await untilQueuedSecond(replicas.app.sql, other);
 
         await held.commit();
 
@@ -109,7 +109,7 @@ describe("races of RotateSession (F09)", () => {
           const waiting = await waitingRotation(request);
           const { actor, cookie, rotation, held } = waiting;
           const login = openSession(replica.client, { actor, replaces: naming(waiting) });
-          await untilWaiting(app.sql, 2);
+          await untilQueuedSecond(replicas.app.sql, replica);
 
           await held.commit();
 
@@ -130,7 +130,7 @@ describe("races of RotateSession (F09)", () => {
     const { actor, cookie, rotation, held } = await waitingRotation();
     const all = { actor, reason: "disabled", actingActorId: "admin" };
     const revocation = other.client.revokeAllForActor(all);
-    await untilWaiting(app.sql, 2);
+    await untilQueuedSecond(replicas.app.sql, other);
 
     await held.commit();
 
@@ -149,7 +149,7 @@ describe("races of RotateSession (F09)", () => {
     const keep = byCookie(cookie);
     const all = { actor, keep, reason: "logout_others", actingActorId: "alice" };
     const revocation = other.client.revokeAllForActor(all);
-    await untilWaiting(app.sql, 2);
+    await untilQueuedSecond(replicas.app.sql, other);
 
     await held.commit();
 
@@ -198,10 +198,9 @@ describe("races of RotateSession (F09)", () => {
   });
 
   it("keeps to the session limit if a Create comes while a rotation is under way", async () => {
-    const { app } = replicas;
     const { actor, rotation, held } = await waitingRotation();
     const creation = openSession(limited.client, { actor });
-    await untilWaiting(app.sql, 2);
+    await untilQueuedSecond(replicas.app.sql, limited);
 
     await held.commit();
 

@@ -16,7 +16,7 @@ import { idle } from "../support/back-dating.ts";
 import { expectFailure } from "../support/expect-failure.ts";
 import { numbers } from "../support/in-parallel.ts";
 import { type HeldTransaction, holdTransaction } from "../support/transaction.ts";
-import { until, untilBlockedForLongBy, waitingCount } from "../support/until.ts";
+import { until, untilQueuedBehind, waitingCount } from "../support/until.ts";
 
 const CALLERS = 20;
 /** Of ten connections, so many may wait for locks. */
@@ -68,7 +68,7 @@ describe("a row that another transaction has locked (F12)", () => {
   for (const [name, change] of Object.entries(changes)) {
     it(`holds up ${CALLERS} callers of ${name} on one connection, and no other session`, async () => {
       const waiting = Promise.all(numbers(CALLERS).map(change));
-      await untilBlockedForLongBy(app.sql, held.pid);
+      await untilQueuedBehind(app.sql, held.pid, app);
       await others();
       expect(await waitingCount(app.sql)).to.equal(1);
       await held.commit();
@@ -87,7 +87,7 @@ describe("a row that another transaction has locked (F12)", () => {
           : app.client.revokeAllForActor({ actor, reason: "logout", actingActorId: "admin" }),
       ),
     );
-    await untilBlockedForLongBy(app.sql, held.pid);
+    await untilQueuedBehind(app.sql, held.pid, app);
     await others();
     await until("few wait", async () => (await waitingCount(app.sql)) <= LOCK_WAITS);
     await held.commit();
@@ -104,7 +104,7 @@ describe("a row that another transaction has locked (F12)", () => {
         app.client.rotateSigningKey({ tenantId, actingActorId: "operator" }),
       ),
     );
-    await untilBlockedForLongBy(app.sql, held.pid);
+    await untilQueuedBehind(app.sql, held.pid, app);
     await others();
     await until("few wait", async () => (await waitingCount(app.sql)) <= LOCK_WAITS);
     expect((await app.client.listSigningKeys({})).signingKeys).not.to.deep.equal([]);
@@ -134,10 +134,18 @@ describe("a row that another transaction has locked (F12)", () => {
     const revocation = { actor, reason: "logout", actingActorId: "admin" };
     const call = app.client.revokeAllForActor(revocation, { timeoutMs });
     const outcome = call.catch((error: unknown) => error);
-    const waits = untilBlockedForLongBy(app.sql, held.pid).then(() => "waits");
+    const waits = untilQueuedBehind(app.sql, held.pid, app).then(() => "waits");
     const first = await Promise.race([waits, outcome]);
     expect(await outcome).to.be.instanceOf(Error);
     if (first !== "waits") await waitPastDeadline(2 * timeoutMs);
+  }
+
+  /** Until PostgreSQL has ended the statements, and their connections have been given back. */
+  async function untilNothingWaits(): Promise<void> {
+    await until(
+      "nothing waits",
+      async () => (await waitingCount(app.sql)) === 0 && app.lockWaits() === 0,
+    );
   }
 
   it("leaves no statement behind when the caller cancels or its deadline passes", async () => {
@@ -146,13 +154,13 @@ describe("a row that another transaction has locked (F12)", () => {
       const abort = new AbortController();
       const call = app.client[change]({ session }, { signal: abort.signal });
       const outcome = call.catch((error: unknown) => error);
-      await untilBlockedForLongBy(app.sql, held.pid);
+      await untilQueuedBehind(app.sql, held.pid, app);
       abort.abort();
       await outcome;
-      await until("nothing waits", async () => (await waitingCount(app.sql)) === 0);
+      await untilNothingWaits();
     }
     await waitPastDeadline();
-    await until("nothing waits", async () => (await waitingCount(app.sql)) === 0);
+    await untilNothingWaits();
   });
 });
 

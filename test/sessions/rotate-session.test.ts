@@ -8,7 +8,7 @@ import { expectFailure } from "../support/expect-failure.ts";
 import { inParallel, numbers } from "../support/in-parallel.ts";
 import { statementsDuring } from "../support/statement-log.ts";
 import { holdTransaction } from "../support/transaction.ts";
-import { untilBlockedForLongBy } from "../support/until.ts";
+import { untilQueuedBehind } from "../support/until.ts";
 import { withReplica } from "../support/with-replica.ts";
 
 describe("RotateSession (F09)", () => {
@@ -207,7 +207,7 @@ describe("RotateSession (F09)", () => {
       await held.query("SELECT pg_advisory_lock(42)");
       const call = app.client.rotateSession({ session: byCookie(cookie) });
       call.catch(() => {});
-      await untilBlockedForLongBy(app.sql, held.pid);
+      await untilQueuedBehind(app.sql, held.pid, app);
       await app.sql(
         `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
          WHERE $1 = ANY (pg_blocking_pids(pid))`,

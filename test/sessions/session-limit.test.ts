@@ -12,7 +12,7 @@ import { auditedBy } from "../support/audit-rows.ts";
 import { age, idle } from "../support/back-dating.ts";
 import { expectFailure } from "../support/expect-failure.ts";
 import { holdTransaction } from "../support/transaction.ts";
-import { untilBlockedForLongBy } from "../support/until.ts";
+import { untilQueuedBehind } from "../support/until.ts";
 
 const LIMIT = 3;
 const CREATES = 50;
@@ -117,7 +117,7 @@ describe("the limit of concurrent sessions (ASVS 7.1.2, F08)", () => {
         "UPDATE sessions SET revoked_at = now(), revoke_reason = 'logout' WHERE id = $1";
       await held.query(logout, [oldest?.id]);
       const login = openSession(evicting.client, { actor });
-      await untilBlockedForLongBy(evicting.sql, held.pid);
+      await untilQueuedBehind(evicting.sql, held.pid, evicting);
       await held.commit();
       const newest = await login;
       expect(await liveOf(actor)).to.have.members([...rest, newest].map(({ id }) => id));

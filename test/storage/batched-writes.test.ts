@@ -13,7 +13,7 @@ import { type HeldTransaction, holdTransaction } from "../support/transaction.ts
 import {
   until,
   untilBlockedBy,
-  untilBlockedForLongBy,
+  untilQueuedBehind,
   untilWaiting,
   waitingCount,
 } from "../support/until.ts";
@@ -178,7 +178,7 @@ describe("collected writes", () => {
       await held.query(LOCK, [stuck]);
       const waiting = touch(readOnce(stuck), 0, context);
       // The connection for those who wait is taken: those who only try give up sooner.
-      await untilBlockedForLongBy(test.sql, held.pid);
+      await untilQueuedBehind(test.sql, held.pid, proxied);
 
       await moment.query(LOCK, [brief]);
       const [{ now } = { now: undefined }] = await test.sql("SELECT clock_timestamp() AS now");

@@ -8,6 +8,7 @@ import { loadConfig } from "../../src/config/config.ts";
 import { serializeError } from "../../src/log/error-serializer.ts";
 import type { RandomBytes } from "../../src/session/ids.ts";
 import { createTestDatabase, type TestDatabase } from "./database.ts";
+import type { LockWaiter } from "./until.ts";
 
 export type SessionClient = Client<typeof SessionService>;
 
@@ -25,7 +26,7 @@ export const GENEROUS_LIMITS = {
   SESSIOND_DATABASE_CONNECT_TIMEOUT: "1m",
 };
 
-export interface Replica {
+export interface Replica extends LockWaiter {
   readonly app: App;
   readonly url: string;
   /** Over gRPC on HTTP/2. */
@@ -76,6 +77,7 @@ export async function startReplica(
     url,
     transport,
     client: createClient(SessionService, transport),
+    lockWaits: () => app.storage.database.state().inUse.lock_waits,
     setStatementTimeout(ms) {
       // It is read anew for each statement.
       Object.assign(app.storage.database.options, { statementTimeoutMs: ms });

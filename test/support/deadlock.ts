@@ -1,6 +1,6 @@
 import type { TestDatabase } from "./database.ts";
 import { holdTransaction } from "./transaction.ts";
-import { until, untilBlockedForLongBy } from "./until.ts";
+import { type LockWaiter, until, untilBlockedBy, untilPastBriefAttempt } from "./until.ts";
 
 export interface Deadlock {
   readonly table: string;
@@ -8,6 +8,8 @@ export interface Deadlock {
   readonly lock: string;
   /** The ids of three rows, in the order in which `work` locks them. */
   readonly rows: readonly [unknown, unknown, unknown];
+  /** Whose call `work` is, if it begins with a brief attempt. */
+  readonly waiter?: LockWaiter;
 }
 
 /**
@@ -18,7 +20,7 @@ export interface Deadlock {
  */
 export async function deadlockOnce<T>(
   database: TestDatabase,
-  { table, lock, rows: [first, second, third] }: Deadlock,
+  { table, lock, rows: [first, second, third], waiter }: Deadlock,
   work: () => Promise<T>,
 ): Promise<T> {
   const begin = async () => {
@@ -37,8 +39,9 @@ export async function deadlockOnce<T>(
     await brake.query(lock, [second]);
     const working = work();
     working.catch(() => {});
-    // Past the brief attempt: between the two, `other` would get the first row.
-    await untilBlockedForLongBy(database.sql, brake.pid);
+    // Between its two attempts, `other` would get the first row.
+    if (waiter !== undefined) await untilPastBriefAttempt(waiter);
+    await untilBlockedBy(database.sql, brake.pid);
     const locking = other.query(lock, [first]);
     locking.catch(() => {});
     await untilWaits(other.pid);

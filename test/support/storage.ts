@@ -3,9 +3,10 @@ import type { DataSource } from "typeorm";
 import { createDataSource } from "../../src/storage/data-source.ts";
 import { Database, type DatabaseOptions } from "../../src/storage/pg/database.ts";
 import { numbers } from "./in-parallel.ts";
+import type { LockWaiter } from "./until.ts";
 
 /** A way to the database without the service around it. */
-export interface TestStorage {
+export interface TestStorage extends LockWaiter {
   readonly database: Database;
   readonly dataSource: DataSource;
   readonly pool: pg.Pool;
@@ -51,6 +52,7 @@ export async function openTestStorage(
     database,
     dataSource,
     pool,
+    lockWaits: () => database.state().inUse.lock_waits,
     setLimits({ connectTimeoutMs, ...limits }) {
       // Both read them anew for each call.
       Object.assign(settings, limits);

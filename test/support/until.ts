@@ -34,7 +34,7 @@ async function answerWithin<T>(
   }
 }
 
-type Sql = (text: string, values?: readonly unknown[]) => Promise<unknown[]>;
+export type Sql = (text: string, values?: readonly unknown[]) => Promise<unknown[]>;
 
 /** Waits until a connection waits for a lock that the process `pid` of the server holds. */
 export async function untilBlockedBy(sql: Sql, pid: number): Promise<void> {
@@ -45,22 +45,42 @@ export async function untilBlockedBy(sql: Sql, pid: number): Promise<void> {
   await until(`somebody waits for process ${pid}`, ask);
 }
 
-/** How many polls in a row see the same wait before it counts as long: 200 ms, more on a busy machine. */
-const POLLS_OF_LONG_WAIT = 20;
+/** Whose calls may meet locks: a replica, or a way to the database without one. */
+export interface LockWaiter {
+  /**
+   * How many of its calls wait for locks past their brief attempt, with a connection or about to get it: a
+   * fifth of its pool at most. A call that was given up counts until its statement has ended.
+   */
+  lockWaits(): number;
+}
 
 /**
- * The same, but past the brief attempt with which work that may meet a lock begins: it releases all its
- * locks between its two attempts, and anyone may take them then.
+ * Waits until `count` calls are past the brief attempt with which work that may meet a lock begins.
+ * Between its two attempts, a call has released all its locks and its place in every queue: whoever comes
+ * then may overtake it.
  */
-export async function untilBlockedForLongBy(sql: Sql, pid: number): Promise<void> {
-  const text = `SELECT pid || ' since ' || query_start AS wait FROM pg_stat_activity
-    WHERE $1 = ANY (pg_blocking_pids(pid))`;
-  let polls = new Map<string, number>();
-  await until(`somebody waits for process ${pid}, not only briefly`, async () => {
-    const waits = (await sql(text, [pid])) as { wait: string }[];
-    polls = new Map(waits.map(({ wait }) => [wait, (polls.get(wait) ?? 0) + 1]));
-    return [...polls.values()].some((count) => count >= POLLS_OF_LONG_WAIT);
-  });
+export async function untilPastBriefAttempt(waiter: LockWaiter, count = 1): Promise<void> {
+  await until(`calls past their brief attempt: ${count}`, async () => waiter.lockWaits() >= count);
+}
+
+/**
+ * Waits until the only call of `waiter` that meets a lock has its place in the queue for one that the
+ * process `pid` of the server holds.
+ */
+export async function untilQueuedBehind(sql: Sql, pid: number, waiter: LockWaiter): Promise<void> {
+  await untilPastBriefAttempt(waiter);
+  await untilBlockedBy(sql, pid);
+}
+
+/**
+ * Waits until a call of `waiter` has its place in a queue behind the one for which `untilQueuedBehind` has
+ * waited.
+ *
+ * @param calls of `waiter` that wait then: 2 if the first one is also its own
+ */
+export async function untilQueuedSecond(sql: Sql, waiter: LockWaiter, calls = 1): Promise<void> {
+  await untilPastBriefAttempt(waiter, calls);
+  await untilWaiting(sql, 2);
 }
 
 /** How many connections to the database wait for locks. */

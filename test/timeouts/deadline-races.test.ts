@@ -5,7 +5,7 @@ import { deadlockOnce } from "../support/deadlock.ts";
 import { expectFailure } from "../support/expect-failure.ts";
 import { type HeldTransaction, holdTransaction } from "../support/transaction.ts";
 import { startTwoReplicas, type TwoReplicas } from "../support/two-replicas.ts";
-import { until, untilBlockedBy, untilWaiting } from "../support/until.ts";
+import { until, untilQueuedBehind, untilQueuedSecond } from "../support/until.ts";
 
 const IDLE_SECONDS = 30 * 60;
 
@@ -37,7 +37,7 @@ describe("races at the idle deadline", () => {
       () => "touched",
       () => "refused",
     );
-    const waits = untilBlockedBy(app.sql, held.pid).then(() => "waits");
+    const waits = untilQueuedBehind(app.sql, held.pid, other).then(() => "waits");
     if ((await Promise.race([waits, touch])) !== "waits") {
       expect(await touch).to.equal("refused");
       waits.catch(() => {});
@@ -79,7 +79,7 @@ describe("races at the idle deadline", () => {
       const lock = "SELECT FROM sessions WHERE id = $1 FOR UPDATE";
       const { session, touch, held } = await lateTouch(lock);
       const ended = end(session);
-      await Promise.race([ended, untilWaiting(app.sql, 2)]);
+      await Promise.race([ended, untilQueuedSecond(app.sql, app)]);
 
       await held.commit();
 
@@ -105,6 +105,7 @@ describe("races at the idle deadline", () => {
         table: "sessions",
         lock: "SELECT FROM sessions WHERE id = $1 FOR UPDATE",
         rows: [low, middle, high],
+        waiter: app,
       },
       () => app.client.revokeAllForActor({ actor, reason: "disabled", actingActorId: "admin" }),
     );

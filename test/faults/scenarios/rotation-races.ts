@@ -1,6 +1,6 @@
 import { GENEROUS_LIMITS } from "../../support/app.ts";
 import { holdTransaction } from "../../support/transaction.ts";
-import { until, untilBlockedForLongBy, untilWaiting } from "../../support/until.ts";
+import { type Sql, until } from "../../support/until.ts";
 import type { OpenedSession, RecordingClient } from "../recorder.ts";
 import type { Scenario } from "../scenario.ts";
 import { World } from "../world.ts";
@@ -57,7 +57,10 @@ const OTHERS: readonly Other[] = [
   (client, session) => client.rotateSession(session, { timeoutMs: TIMEOUT_MS }),
 ];
 
-/** Both wait for the row of the session, which they have found live; `first` is the first in the queue. */
+/**
+ * Both wait for the row of the session, which they have found live; `first` is the first in the queue, unless
+ * the machine is so busy that a brief attempt looks like a long one.
+ */
 async function inOrder<T>(
   { database }: World,
   { id }: OpenedSession,
@@ -68,13 +71,31 @@ async function inOrder<T>(
   try {
     await lock.query("SELECT FROM sessions WHERE id = $1 FOR UPDATE", [id]);
     const rotating = first();
-    await untilBlockedForLongBy(database.sql, lock.pid);
+    await untilWaitingForLong(database.sql, 1);
     const ending = second();
-    await untilWaiting(database.sql, 2);
+    await untilWaitingForLong(database.sql, 2);
     await lock.commit();
     await ending;
     return await rotating;
   } finally {
     await lock.end();
   }
+}
+
+/** How many polls in a row see the same wait before it counts as long: 200 ms, more on a busy machine. */
+const POLLS_OF_LONG_WAIT = 20;
+
+/**
+ * Waits until that many connections wait for locks past the brief attempt with which work that may meet a
+ * lock begins: between its two attempts, a call has no place in the queue.
+ */
+async function untilWaitingForLong(sql: Sql, count: number): Promise<void> {
+  const text = `SELECT pid || ' since ' || query_start AS wait FROM pg_stat_activity
+    WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0`;
+  let polls = new Map<string, number>();
+  await until(`${count} connections wait for locks, not only briefly`, async () => {
+    const waits = (await sql(text)) as { wait: string }[];
+    polls = new Map(waits.map(({ wait }) => [wait, (polls.get(wait) ?? 0) + 1]));
+    return [...polls.values()].filter((seen) => seen >= POLLS_OF_LONG_WAIT).length >= count;
+  });
 }
