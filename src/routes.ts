@@ -21,6 +21,7 @@ import { Denials } from "./session/denials.ts";
 import type { RandomBytes } from "./session/ids.ts";
 import type { KeyRing } from "./session/key-ring.ts";
 import { RevocationByFilter } from "./session/revoke-sessions-by-filter.ts";
+import { SessionCreation } from "./session/session-creation.ts";
 import { SessionRotation } from "./session/session-rotation.ts";
 import { SessionSearch } from "./session/session-search.ts";
 import { Sessions } from "./session/sessions.ts";
@@ -78,10 +79,11 @@ export function composeRoutes(parts: Parts): ServerOptions["routes"] {
   // The sweep has to end, and to be answered, within the call's own deadline.
   const { maxDeadlineMs } = config.server.limits;
   const callTimeLimitMs = Math.min(config.sweep.timeLimitMs, maxDeadlineMs / 2);
-  const sessions = new Sessions({ ...rules, bindings, limit, tokens: tokens.issuer });
+  const sessions = new Sessions({ ...rules, bindings, tokens: tokens.issuer });
   const admission = new Admission(config.admission, clock);
   const serveSessions = sessionService({
     sessions,
+    sessionCreation: new SessionCreation({ ...rules, limit }),
     sessionRotation: new SessionRotation(rules),
     csrfRotation: new CsrfRotation(rules),
     sessionSearch: new SessionSearch(store, tenants),

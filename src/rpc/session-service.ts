@@ -7,6 +7,7 @@ import type { CsrfRotation } from "../session/csrf-rotation.ts";
 import { SessionError } from "../session/errors.ts";
 import type { TimeoutPolicy } from "../session/policy.ts";
 import type { RevocationByFilter } from "../session/revoke-sessions-by-filter.ts";
+import type { SessionCreation } from "../session/session-creation.ts";
 import type { SessionRotation } from "../session/session-rotation.ts";
 import type { SessionSearch } from "../session/session-search.ts";
 import type { Sessions } from "../session/sessions.ts";
@@ -23,6 +24,7 @@ import { type OwnContext, RpcCallContext } from "./rpc-call-context.ts";
 
 export interface SessionServiceDependencies {
   readonly sessions: Sessions;
+  readonly sessionCreation: SessionCreation;
   readonly sessionRotation: SessionRotation;
   readonly sessionSearch: SessionSearch;
   readonly revocationByFilter: RevocationByFilter;
@@ -106,13 +108,21 @@ function tenantOfFailure(error: unknown, request: object): string | undefined {
 }
 
 function sessionHandlers(deps: SessionServiceDependencies): Handlers {
-  const { sessions, sessionRotation, csrfRotation, signingKeys, tokenKeys, auditLog, timeouts } =
-    deps;
+  const {
+    sessions,
+    sessionCreation,
+    sessionRotation,
+    csrfRotation,
+    signingKeys,
+    tokenKeys,
+    auditLog,
+    timeouts,
+  } = deps;
   const { sessionMessage, setCookieMessage, signingKeyMessage, tokenKeyMessage } = responses;
 
   return {
     create: async (request, context) => {
-      const created = await sessions.create(requests.createCommand(request), context);
+      const created = await sessionCreation.create(requests.createCommand(request), context);
       const { session, now, cookie, csrfToken, setCookies, replaced } = created;
       // A complete message, so that it is not copied.
       return {

@@ -1,14 +1,8 @@
-import {
-  checkedAuthentication,
-  checkedRequirement,
-  needsStepUp,
-  preLoginAuthentication,
-} from "./authentication.ts";
-import { type Authenticator, snapshotOrDenial } from "./authenticator.ts";
-import type { BrowserCookies, SessionWithCredentials } from "./browser-cookies.ts";
+import { checkedRequirement, needsStepUp } from "./authentication.ts";
+import type { Authenticator } from "./authenticator.ts";
+import type { BrowserCookies } from "./browser-cookies.ts";
 import type { CallContext } from "./call-context.ts";
 import type {
-  CreateCommand,
   ListCommand,
   RevokeAllForActorCommand,
   RevokeCommand,
@@ -17,36 +11,22 @@ import type {
   ValidateCommand,
   ValidateCsrfCommand,
 } from "./commands.ts";
-import { signCookie } from "./cookie.ts";
-import type { CookieSigner } from "./cookie-signer.ts";
-import { csrfTokenMatches, isSafeMethod, mintCsrfToken } from "./csrf.ts";
+import { csrfTokenMatches, isSafeMethod } from "./csrf.ts";
 import type { Denials } from "./denials.ts";
 import { invalidRequest, SessionError } from "./errors.ts";
-import { isSessionId, mintSessionId, type RandomBytes, type SessionId } from "./ids.ts";
+import { isSessionId, type SessionId } from "./ids.ts";
 import * as input from "./input.ts";
 import type { ListPage } from "./list-page.ts";
-import type { MacKey } from "./mac-key.ts";
 import { listPosition, nextPageToken, PageTokens, pageSize } from "./pages.ts";
-import type { BindingPolicy, SessionLimit, TenantPolicy, TimeoutPolicy } from "./policy.ts";
+import type { BindingPolicy, TenantPolicy, TimeoutPolicy } from "./policy.ts";
 import { type Actor, isTouchDue, ROTATED, type Session, touchIntervalMs } from "./session.ts";
-import {
-  checkedAttributes,
-  checkedIpAddress,
-  checkedMetadata,
-  normalizedUserAgent,
-} from "./session-attributes.ts";
-import { SessionLimitError } from "./session-limit-error.ts";
+import { checkedIpAddress, checkedMetadata, normalizedUserAgent } from "./session-attributes.ts";
 import type { SessionRef } from "./session-ref.ts";
-import type { CreateOutcome, NewSession, SessionSnapshot, SessionStore } from "./session-store.ts";
+import type { SessionSnapshot, SessionStore } from "./session-store.ts";
 import type { SetCookie } from "./set-cookie.ts";
 import { tenantAccess } from "./tenant-access.ts";
-import { resolveTimeouts } from "./timeouts.ts";
 import type { IssuedToken, TokenIssuer } from "./token-issuer.ts";
 import { Violations } from "./violations.ts";
-
-export interface CreatedSession extends SessionWithCredentials {
-  readonly setCookies: readonly SetCookie[];
-}
 
 export interface TouchedSession extends SessionSnapshot {
   /** Whether this call wrote lastSeenAt. */
@@ -73,68 +53,22 @@ export interface SessionPage extends ListPage<Session> {
 
 export interface SessionsDependencies {
   readonly store: SessionStore;
-  readonly cookieSigner: CookieSigner;
   readonly authenticator: Authenticator;
   readonly denials: Denials;
   readonly browserCookies: BrowserCookies;
   readonly timeouts: TimeoutPolicy;
   readonly bindings: BindingPolicy;
-  readonly limit: SessionLimit;
   readonly tenants: TenantPolicy;
   /** Undefined: no tokens are issued. */
   readonly tokens: TokenIssuer | undefined;
-  readonly random: RandomBytes;
-  /** Milliseconds since the Unix epoch. Only for the order of new ids: no rule depends on it. */
-  readonly wallClock: () => number;
 }
 
-/** Creates, validates, touches, revokes and lists sessions. The .proto file documents each method. */
+/** Validates, touches, revokes and lists sessions. The .proto file documents each method. */
 export class Sessions {
   readonly #deps: SessionsDependencies;
 
   constructor(dependencies: SessionsDependencies) {
     this.#deps = dependencies;
-  }
-
-  async create(command: CreateCommand, context: CallContext): Promise<CreatedSession> {
-    const { browserCookies, timeouts, random, wallClock } = this.#deps;
-    const violations = new Violations(tenantAccess(context, this.#deps.tenants));
-    const owner = command.preLogin
-      ? input.preLoginActor("actor", command.actor, violations)
-      : input.actor("actor", command.actor, violations);
-    const attributes = checkedAttributes(command.attributes, violations);
-    const authentication = command.preLogin
-      ? preLoginAuthentication(command.authentication, violations)
-      : checkedAuthentication(command.authentication, violations);
-    const { idleMs, absoluteMs } = resolveTimeouts(
-      timeouts,
-      command.timeouts,
-      command.preLogin,
-      violations,
-    );
-    const replacesRef = input.optionalSessionRef("replaces", command.replaces, violations);
-    violations.throwIfAny();
-
-    const csrf = mintCsrfToken(random);
-    const session = {
-      ...owner,
-      ...attributes,
-      ...authentication,
-      id: mintSessionId(random, wallClock()),
-      preLogin: command.preLogin,
-      idleTimeoutMs: idleMs,
-      absoluteTimeoutMs: absoluteMs,
-      csrfTokenHash: csrf.hash,
-    };
-    const replaces = replacesRef && (await this.#replaceable(replacesRef, context));
-
-    const { created, key } = await this.#store(session, replaces, context);
-    const { id, signingKeyId } = created.session;
-    const cookie = signCookie(id, signingKeyId, key);
-    const withCredentials = { ...created, cookie, csrfToken: csrf.token };
-    const replacesHeader = command.replaces?.kind === "header";
-    const setCookies = browserCookies.created(withCredentials, replacesHeader);
-    return { ...withCredentials, setCookies };
   }
 
   async validate(command: ValidateCommand, context: CallContext): Promise<ValidatedSession> {
@@ -296,41 +230,6 @@ export class Sessions {
     return ref;
   }
 
-  /**
-   * The session that Create may replace, which is not revoked. Undefined if the reference is stale,
-   * forged or unverifiable.
-   */
-  async #replaceable(ref: SessionRef, context: CallContext): Promise<SessionId | undefined> {
-    const found = await snapshotOrDenial(this.#deps.authenticator.find(ref, context));
-    if (found instanceof SessionError || found.session.revokedAt !== undefined) return undefined;
-    return found.session.id;
-  }
-
-  /**
-   * Stores the session, and returns it with the key for its cookie. If `replaces` is rotated during the
-   * call, replaces its successor, with or without a grace.
-   */
-  async #store(
-    session: Omit<NewSession, "signingKeyId">,
-    replaces: SessionId | undefined,
-    context: CallContext,
-  ): Promise<{ readonly created: Created; readonly key: MacKey }> {
-    const { store, limit, cookieSigner } = this.#deps;
-    const { outcome, key } = await cookieSigner.storeSigned(
-      session.tenantId,
-      (signingKeyId) => store.create({ ...session, signingKeyId }, replaces, limit, context),
-      context,
-    );
-    switch (outcome.kind) {
-      case "created":
-        return { created: outcome, key };
-      case "replaced_was_rotated":
-        return this.#store(session, outcome.successorId, context);
-      case "limit_reached":
-        throw new SessionLimitError(outcome);
-    }
-  }
-
   async #touch(
     ref: SessionRef,
     snapshot: SessionSnapshot,
@@ -388,8 +287,6 @@ export class Sessions {
     }
   }
 }
-
-type Created = Extract<CreateOutcome, { kind: "created" }>;
 
 function isOf(session: Session, actor: Actor): boolean {
   return (

@@ -14,6 +14,7 @@ import {
 import type { KeyRing } from "../../src/session/key-ring.ts";
 import { MacKey } from "../../src/session/mac-key.ts";
 import type { Session } from "../../src/session/session.ts";
+import { SessionCreation } from "../../src/session/session-creation.ts";
 import { SessionRotation } from "../../src/session/session-rotation.ts";
 import type { SessionStore } from "../../src/session/session-store.ts";
 import { Sessions } from "../../src/session/sessions.ts";
@@ -68,8 +69,12 @@ function setUp({ reads = [aSession()], store = {}, signingKeys = {}, keyRing = {
     denials,
     timeouts,
     bindings: { ip: false, userAgent: false },
-    limit: { maxPerActor: 0, policy: "reject" },
     tokens: undefined,
+  });
+  const sessionCreation = new SessionCreation({
+    ...shared,
+    timeouts,
+    limit: { maxPerActor: 0, policy: "reject" },
     wallClock: () => T0,
   });
   const sessionRotation = new SessionRotation({
@@ -78,7 +83,7 @@ function setUp({ reads = [aSession()], store = {}, signingKeys = {}, keyRing = {
     timeouts,
     wallClock: () => T0,
   });
-  return { sessions, csrfRotation: new CsrfRotation(shared), sessionRotation };
+  return { sessions, sessionCreation, csrfRotation: new CsrfRotation(shared), sessionRotation };
 }
 
 const revoked = aSession({ revokedAt: T0 + 1, revokeReason: "logout" });
@@ -385,7 +390,7 @@ describe("sessions: Create", () => {
       const steps: string[] = [];
       let made = false;
       const key = { id: SIGNING_KEY_ID, key: KEY };
-      const { sessions } = setUp({
+      const { sessionCreation } = setUp({
         store: {
           async create({ signingKeyId }) {
             steps.push(`stored under ${signingKeyId}`);
@@ -404,26 +409,26 @@ describe("sessions: Create", () => {
           readActive: async () => (made ? key : undefined),
         },
       });
-      const { cookie } = await sessions.create(command, context);
+      const { cookie } = await sessionCreation.create(command, context);
       expect(cookie.startsWith(`v1.${SESSION_ID}.`)).to.equal(true);
       expect(steps).to.deep.equal(["made for default", `stored under ${SIGNING_KEY_ID}`]);
     }
   });
 
   it("fails, with nothing stored, if the tenant cannot get a key (A16)", async () => {
-    const { sessions } = setUp({
+    const { sessionCreation } = setUp({
       store: { create: () => expect.fail("it is stored") },
       signingKeys: { ensureFirst: async () => true },
       keyRing: { active: () => undefined, readActive: async () => undefined },
     });
-    await rejected(sessions.create(command, context), "INITIAL_SIGNING_KEY_MINT_FAILED");
+    await rejected(sessionCreation.create(command, context), "INITIAL_SIGNING_KEY_MINT_FAILED");
   });
 
   it("repeats itself under another key as often as the key has been retired", async () => {
     const keys = numbers(3).map(() => mintSigningKeyId(secureRandomBytes));
     const last = keys.at(-1) as SigningKeyId;
     const used: string[] = [];
-    const { sessions } = setUp({
+    const { sessionCreation } = setUp({
       store: {
         async create({ signingKeyId }) {
           used.push(signingKeyId);
@@ -436,21 +441,21 @@ describe("sessions: Create", () => {
         readActive: async () => ({ id: keys[used.length] as SigningKeyId, key: KEY }),
       },
     });
-    const { cookie } = await sessions.create(command, context);
+    const { cookie } = await sessionCreation.create(command, context);
     expect(cookie).to.equal(signCookie(SESSION_ID, last, KEY));
     expect(used).to.deep.equal(keys);
   });
 
   it("fails if `replaces` cannot be looked up because of an outage (A29)", async () => {
     const outage = new Error("outage");
-    const { sessions } = setUp({
+    const { sessionCreation } = setUp({
       store: {
         async find() {
           throw outage;
         },
       },
     });
-    const call = sessions.create({ ...command, replaces: ref }, context);
+    const call = sessionCreation.create({ ...command, replaces: ref }, context);
     expect(await call.catch((error: unknown) => error)).to.equal(outage);
   });
 });
